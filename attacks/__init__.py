@@ -1,0 +1,6 @@
+"""Attacks on releases, a sub-package per family; `run` joins a Scenario's rooms into a Record."""
+
+from attacks import invert
+from attacks.scenario import Scenario, run
+
+__all__ = ["Scenario", "invert", "run"]

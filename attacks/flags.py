@@ -1,0 +1,76 @@
+"""Command-line flags made from dataclass fields, and errors that take one line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from defenses import BadInput
+from defenses.registry import allowed_range
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, saying what is wrong in one line with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message without the usage text and leave with 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def add_options(parser: argparse.ArgumentParser, cls: type[Any], kind: str, name: str) -> None:
+    """One flag per field of a defense or attack; the default None means "not given".
+
+    A field whose flag is taken already appears as ``--<kind>-<field>``.
+    """
+    group = parser.add_argument_group(f"options of {kind} {name}")
+    for field in dataclasses.fields(cls):
+        if field.metadata.get("hidden"):
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        if flag in parser._option_string_actions:
+            flag = f"--{kind}-{field.name.replace('_', '-')}"
+        limits = allowed_range(field)
+        text = f"{field.metadata.get('help', '')} {limits} (default {field.default})".strip()
+        dest = f"{kind}.{field.name}"
+        if isinstance(field.default, bool):
+            action: Any = argparse.BooleanOptionalAction
+            group.add_argument(flag, dest=dest, action=action, default=None, help=text)
+        else:
+            kind_of = type(field.default) if isinstance(field.default, int | float) else str
+            group.add_argument(
+                flag,
+                dest=dest,
+                type=kind_of,
+                default=None,
+                help=text.replace("%", "%%"),
+                metavar=kind_of.__name__.upper(),
+            )
+
+
+def given_options(parsed: argparse.Namespace, kind: str) -> dict[str, Any]:
+    """The options of `add_options` that the user gave."""
+    start = f"{kind}."
+    found = {k.removeprefix(start): v for k, v in vars(parsed).items() if k.startswith(start)}
+    return {k: v for k, v in found.items() if v is not None}
+
+
+def command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoReturn:
+    """Run an entry point: 0 done, 1 failed while running, 2 bad input, each in one line."""
+    try:
+        code = main(None)
+    except BadInput as error:
+        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print(
+            f"\n{prog}: interrupted; finished pieces are kept, the same command resumes",
+            file=sys.stderr,
+        )
+        code = 1
+    except OSError as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        code = 1
+    sys.exit(code)

@@ -1,0 +1,106 @@
+"""What a gradient inversion is given, and what it gives back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from defenses import Defense, Release
+from defenses.registry import Registry, check_options
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(logits (B, C), labels (B,)) -> scalar mean over the batch."""
+
+
+@dataclass(frozen=True)
+class Threat:
+    """What the adversary has beyond the release, the model and the loss.
+
+    Attributes:
+        defense: the defense in use; an adaptive adversary replays it.
+        adaptive: False for the naive column, which pretends that the update is a mean gradient.
+        image_shape: (C, H, W).
+        classes: number of labels.
+        batch_size: examples in the private batch, B.
+        auxiliary_images: (N, C, H, W) in [0, 1], the adversary's own, none of them the victim's.
+        auxiliary_labels: (N,) int64.
+        seconds: time the adversary spends on each image.
+        labels: (B,) when the adversary knows them, else None.
+    """
+
+    defense: Defense
+    adaptive: bool
+    image_shape: tuple[int, int, int]
+    classes: int
+    batch_size: int
+    auxiliary_images: Tensor
+    auxiliary_labels: Tensor
+    seconds: float = 6.0
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The adversary's reconstruction, chosen without the truth.
+
+    Attributes:
+        images: (B, C, H, W) float32 on the CPU, in [0, 1].
+        labels: (B,) int64.
+        energy: the adversary's own score of the guess, lower is better; comparable between
+            the attacks on one release (`attacks.invert.matching.energy`).
+        attack: name of the attack that made it.
+        iterations: gradient evaluations spent, those of discarded guesses included.
+        stopped: ``solved``, ``iterations``, or ``time`` when the clock cut it short, in which
+            case a rerun need not give the same pixels.
+    """
+
+    images: Tensor
+    labels: Tensor
+    energy: float
+    attack: str
+    iterations: int
+    stopped: str
+
+
+@dataclass(frozen=True)
+class Inversion(ABC):
+    """Reconstructs the private batch from a release; a frozen dataclass whose fields are flags."""
+
+    name: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @abstractmethod
+    def reconstruct(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        release: Release,
+        threat: Threat,
+        *,
+        generator: torch.Generator,
+    ) -> Guess:
+        """The best guess within ``threat.seconds`` per image.
+
+        Raises:
+            BadInput: when the attack does not apply; see `refusal`.
+        """
+
+    def refusal(self, model: nn.Module, threat: Threat) -> str:
+        """Why this attack cannot be run here, in one line; empty when it can."""
+        return ""
+
+    def tuned(
+        self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator
+    ) -> Inversion:
+        """This attack with its weights chosen on the adversary's own images, once per defense."""
+        return self
+
+
+registry: Registry[Inversion] = Registry("attack", "leakgauge.attacks")

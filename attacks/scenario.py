@@ -1,0 +1,108 @@
+"""A Scenario is what is run, hashed, cached and resumed; `run` turns it into a Record."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from defenses import BadInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reports.records import Record
+
+COLUMNS = {"both": (True, False), "adaptive": (True,), "naive": (False,)}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Everything that decides a result, and nothing that does not (no paths, no device).
+
+    Attributes:
+        data: see `victims.load_data`.
+        images: how many private images are attacked.
+        size: image edge for data that can be scaled; None: the data's own.
+        batch: examples per private batch; ``images`` must be a multiple.
+        model: see `victims.load_model`.
+        state: ``untrained``, or a safetensors file of trained weights.
+        defense: the defense under study, its options in ``defense_options``.
+        against: defenses shown beside it, given the same options where they have them.
+        attack: see `attacks.invert.names`, its options in ``attack_options``.
+        columns: ``both``, ``adaptive`` or ``naive`` attackers.
+        labels_known: whether the attacker is told the labels.
+        epsilon: sets the noise multiplier so that one release spends this; None leaves it.
+        delta: of every guarantee.
+        budget: attacker's seconds per image.
+        seed: of everything random.
+    """
+
+    data: str = "photos"
+    images: int = 4
+    size: int | None = None
+    batch: int = 1
+    model: str = "lenet"
+    state: str = "untrained"
+    defense: str = "dprs"
+    defense_options: dict[str, Any] = field(default_factory=dict)
+    against: tuple[str, ...] = ("none", "dpsgd")
+    attack: str = "auto"
+    attack_options: dict[str, Any] = field(default_factory=dict)
+    columns: str = "both"
+    labels_known: bool = False
+    epsilon: float | None = None
+    delta: float = 1e-5
+    budget: float = 10.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.images < 1 or self.batch < 1:
+            raise BadInput(f"images and batch must be >= 1, not {self.images} and {self.batch}")
+        if self.batch > self.images:
+            raise BadInput(f"the batch of {self.batch} is larger than the {self.images} images")
+        if self.images % self.batch:
+            raise BadInput(f"{self.images} images do not make whole batches of {self.batch}")
+        if not self.budget > 0:
+            raise BadInput(f"budget is {self.budget:g}; it must be > 0 seconds per image")
+        if not 0 < self.delta < 1:
+            raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")
+        if self.columns not in COLUMNS:
+            raise BadInput(f"unknown columns {self.columns!r}; known: {', '.join(COLUMNS)}")
+
+    def document(self) -> dict[str, Any]:
+        """The fields as JSON holds them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
+
+    def key(self) -> str:
+        """Ten hex digits that name this Scenario."""
+        text = json.dumps(self.document(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def stream(seed: int, *names: object) -> torch.Generator:
+    """A CPU generator for one purpose, independent of every other purpose under the same seed."""
+    text = json.dumps([seed, *map(str, names)])
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return torch.Generator().manual_seed(number)
+
+
+def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Record:
+    """Run a Scenario and return its Record.
+
+    Args:
+        scenario: what to run.
+        out: folder in which finished pieces are kept, so that a rerun resumes; None keeps none.
+        context: ``device`` (default ``cpu``), ``data_root``, ``report`` (called with a line of
+            progress, pieces done and pieces in all).
+
+    Raises:
+        BadInput: the scenario cannot be run as given.
+    """
+    from attacks.invert.study import study
+
+    return study(scenario, out=out, **context)

@@ -1,0 +1,126 @@
+"""What a defense is, and what it lets out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from defenses.registry import BadInput, Registry, check_options
+
+Gradients = Mapping[str, Tensor]
+"""Per-example gradients: parameter name -> tensor (B, *shape of the parameter)."""
+
+WIRE_BYTES_PER_VALUE = 4
+"""Updates travel as float32."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What crosses the wire, and all that a passive adversary sees of the private batch.
+
+    Attributes:
+        update: parameter name -> tensor of the parameter's shape.
+        public: what the adversary may know besides. Always ``batch_size`` (int) and
+            ``noise_std`` (float, per coordinate of ``update``; 0 without noise); masks as
+            ``mask`` (name -> bool tensor, True where the coordinate was kept). Nothing in
+            it may depend on the private batch.
+        wire_bytes: size of the message, float32 values.
+    """
+
+    update: dict[str, Tensor]
+    public: dict[str, Any] = field(default_factory=dict)
+    wire_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Defense(ABC):
+    """Turns per-example gradients into a `Release`; a frozen dataclass whose fields are flags.
+
+    Write one as ``@defenses.register("mine") @dataclass(frozen=True) class Mine(Defense)``
+    with `release` and `replay`, and `epsilon` where a guarantee is proven.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @abstractmethod
+    def release(
+        self,
+        grads: Gradients,
+        *,
+        step: int = 0,
+        steps: int = 1,
+        batch_size: int | None = None,
+        generator: torch.Generator,
+    ) -> Release:
+        """The update that leaves the victim.
+
+        Args:
+            grads: per-example gradients, name -> (B, *shape); B may be 0 under Poisson sampling.
+            step: which step of the run this is, from 0.
+            steps: how many steps the run has.
+            batch_size: the public divisor, i.e. the *expected* batch size; None takes B.
+            generator: CPU generator; the same state gives the same release.
+
+        Raises:
+            BadInput: NaN or infinite gradients, or tensors that disagree on B.
+        """
+
+    @abstractmethod
+    def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:
+        """What the release would be, noise apart, had the batch produced ``grads``.
+
+        The differentiable part of `release` that an adaptive adversary applies to the
+        per-example gradients of its own candidates. It sees nothing but the release.
+
+        Returns:
+            name -> tensor of the parameter's shape, comparable to ``release.update``.
+        """
+
+    def epsilon(self, *, steps: int, sample_rate: float, delta: float) -> float:
+        """Epsilon of the (epsilon, delta)-DP guarantee, add/remove adjacency, Poisson sampling.
+
+        ``math.inf`` unless a subclass proves better: nothing is claimed by default.
+        """
+        return float("inf")
+
+    def public(self, batch_size: int) -> dict[str, Any]:
+        """What the adversary knows of this defense before it sees an update."""
+        return {"batch_size": batch_size, "noise_std": 0.0}
+
+
+def batch_of(grads: Gradients, batch_size: int | None) -> int:
+    """The public divisor of a batch, after checking that the gradients can be used.
+
+    Raises:
+        BadInput: no tensors, different B, NaN or infinite values, or a divisor below 1.
+    """
+    if not grads:
+        raise BadInput("there are no gradients: the model has no trainable parameter")
+    counts = {len(g) for g in grads.values()}
+    if len(counts) != 1:
+        raise BadInput(f"per-example gradients disagree on the batch size: {sorted(counts)}")
+    for name, grad in grads.items():
+        # A NaN survives clipping (NaN * min(1, C/NaN)) and would void the guarantee.
+        if not torch.isfinite(grad).all():
+            raise BadInput(f"the gradient of {name!r} holds NaN or infinite values")
+    size = counts.pop() if batch_size is None else batch_size
+    if size < 1:
+        raise BadInput(f"the batch size is {size}; an empty batch needs batch_size >= 1")
+    return size
+
+
+def dense(update: dict[str, Tensor], public: dict[str, Any]) -> Release:
+    """A release that sends every coordinate of the update."""
+    values = sum(v.numel() for v in update.values())
+    return Release(update, public, WIRE_BYTES_PER_VALUE * values)
+
+
+registry: Registry[Defense] = Registry("defense", "leakgauge.defenses")

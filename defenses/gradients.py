@@ -1,0 +1,69 @@
+"""Small pure operations on dicts of gradients that defenses are composed of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from defenses.contract import Gradients
+
+
+def norms(grads: Gradients) -> Tensor:
+    """(B,) L2 norm of each example's gradient over all parameters together."""
+    squares = [g.flatten(1).square().sum(1) for g in grads.values()]
+    return torch.stack(squares).sum(0).sqrt()
+
+
+def clip(grads: Gradients, bound: float) -> dict[str, Tensor]:
+    """Each example's gradient times min(1, bound / norm) (Abadi et al. 2016, Algorithm 1)."""
+    # bound / max(norm, bound) is the same factor, without a division by a zero norm.
+    scale = bound / norms(grads).clamp(min=bound)
+    return {k: g * scale.reshape(-1, *[1] * (g.ndim - 1)) for k, g in grads.items()}
+
+
+def mean(grads: Gradients, batch_size: int) -> dict[str, Tensor]:
+    """Sum over the examples divided by the public batch size."""
+    return {k: g.sum(0) / batch_size for k, g in grads.items()}
+
+
+def add_noise(
+    update: Mapping[str, Tensor], std: float, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """``update`` plus N(0, std^2) on every coordinate.
+
+    Noise is drawn on the CPU, so that the same generator gives the same release on any device.
+    """
+    if std == 0:
+        return dict(update)
+    noisy = {}
+    for name, value in update.items():
+        draw = torch.randn(value.shape, generator=generator, dtype=value.dtype)
+        noisy[name] = value + std * draw.to(value.device)
+    return noisy
+
+
+def random_mask(
+    like: Mapping[str, Tensor], drop: float, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Masks (True = kept) that drop exactly ``int(drop * P)`` of the P coordinates together."""
+    total = sum(v.numel() for v in like.values())
+    keep = torch.ones(total, dtype=torch.bool)
+    keep[torch.randperm(total, generator=generator)[: int(drop * total)]] = False
+    return split(keep, like)
+
+
+def split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Cut a (P,) tensor into pieces shaped and placed like ``like``, in its order."""
+    pieces = flat.split([v.numel() for v in like.values()])
+    return {
+        name: piece.reshape(v.shape).to(v.device)
+        for (name, v), piece in zip(like.items(), pieces, strict=True)
+    }
+
+
+def child(generator: torch.Generator) -> torch.Generator:
+    """A new CPU generator seeded from ``generator``, for a stream that must stay apart."""
+    seed = torch.randint(2**62, (1,), generator=generator)
+    return torch.Generator().manual_seed(int(seed))

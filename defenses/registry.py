@@ -1,0 +1,155 @@
+"""Names for defenses and attacks: a decorator, an entry point or ``pkg.module:Class``."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+class BadInput(ValueError):
+    """What the user gave cannot be used; the message is one line that says what is allowed.
+
+    Commands print the message and leave with exit code 2.
+    """
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> Any:
+    """A dataclass field that is also a command-line flag, with its allowed range and help.
+
+    Args:
+        default: the value when nothing is said; its type is the flag's type.
+        help: one line; the range is appended by the command line.
+        low: smallest allowed value, or None for no limit.
+        high: largest allowed value, or None for no limit.
+        open_low: exclude ``low`` itself.
+        open_high: exclude ``high`` itself.
+    """
+    limits = {"low": low, "high": high, "open_low": open_low, "open_high": open_high}
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
+
+
+def allowed_range(field: dataclasses.Field[Any]) -> str:
+    """The field's range as a reader writes it: ``[0, 1)``, ``> 0``, ``>= 0``, or empty."""
+    m = field.metadata
+    low, high = m.get("low"), m.get("high")
+    if low is not None and high is not None:
+        return f"{'(' if m['open_low'] else '['}{low:g}, {high:g}{')' if m['open_high'] else ']'}"
+    if low is not None:
+        return f"{'>' if m['open_low'] else '>='} {low:g}"
+    if high is not None:
+        return f"{'<' if m['open_high'] else '<='} {high:g}"
+    return ""
+
+
+def check_options(instance: Any) -> None:
+    """Raise `BadInput` for the first field of a dataclass that lies outside its range."""
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        m = field.metadata
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            if isinstance(field.default, float) and value is not None:
+                raise BadInput(f"{field.name} must be a number, not {value!r}")
+            continue
+        low, high = m.get("low"), m.get("high")
+        inside = math.isfinite(value)
+        if low is not None:
+            inside = inside and (value > low if m["open_low"] else value >= low)
+        if high is not None:
+            inside = inside and (value < high if m["open_high"] else value <= high)
+        if not inside:
+            limits = allowed_range(field) or "a finite number"
+            raise BadInput(f"{field.name} is {value:g}; it must be {limits.replace('[', 'in [')}")
+
+
+def import_object(spec: str, what: str) -> Any:
+    """The object named ``pkg.module:attribute``.
+
+    Raises:
+        BadInput: when the module or the attribute is not there.
+    """
+    module, _, attribute = spec.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadInput(f"{what} {spec!r} cannot be imported: {error}") from error
+    return found
+
+
+class Registry(Generic[T]):
+    """Known classes of one kind, by name.
+
+    Args:
+        kind: what a member is called in messages, e.g. ``"defense"``.
+        group: the entry-point group through which other packages add members.
+    """
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._classes: dict[str, type[T]] = {}
+
+    def register(self, name: str) -> Callable[[C], C]:
+        """Class decorator that makes a frozen dataclass known under ``name``."""
+
+        def add(cls: C) -> C:
+            if self._classes.get(name, cls) is not cls:
+                raise BadInput(f"{self.kind} {name!r} is registered twice")
+            self._classes[name] = cls
+            cls.name = name  # type: ignore[attr-defined]
+            return cls
+
+        return add
+
+    def names(self) -> list[str]:
+        """All known names, those of other packages' entry points included, sorted."""
+        return sorted({*self._classes, *(e.name for e in entry_points(group=self.group))})
+
+    def find(self, name: str) -> type[T]:
+        """The class behind a registered name, an entry point or ``pkg.module:Class``.
+
+        Raises:
+            BadInput: for an unknown name; the message lists the known ones.
+        """
+        if name in self._classes:
+            return self._classes[name]
+        for point in entry_points(group=self.group):
+            if point.name == name:
+                return self.register(name)(point.load())
+        if ":" in name:
+            found = import_object(name, self.kind)
+            if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+                raise BadInput(f"{self.kind} {name!r} is not a dataclass")
+            return found  # type: ignore[return-value]
+        known = ", ".join(self.names())
+        raise BadInput(f"unknown {self.kind} {name!r}; known: {known}, or pkg.module:Class")
+
+    def get(self, name: str, **options: Any) -> T:
+        """An instance by name, its fields set by keyword.
+
+        Raises:
+            BadInput: unknown name, unknown option, or a value outside its range.
+        """
+        cls = self.find(name)
+        known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        for key in options:
+            if key not in known:
+                has = ", ".join(known) or "none"
+                raise BadInput(f"{self.kind} {name!r} has no option {key!r}; it has: {has}")
+        return cls(**options)

@@ -1,0 +1,126 @@
+"""Figures drawn from Records alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from reports.confidence import show
+from reports.records import Record, atomic
+
+MAX_ROWS = 12
+INK = "#1a1a1a"
+SOFT = "#5f6368"
+# Okabe-Ito blue and vermilion stay apart for every kind of colour blindness.
+ADAPTIVE, NAIVE = "#0072b2", "#d55e00"
+
+
+def reconstructions(record: Record, path: Path) -> Path:
+    """The reconstruction grid: a row per image, a column per defense and attacker.
+
+    Reads ``truth`` (n, C, H, W), ``prior`` and ``<defense>/<column>`` of ``record.arrays`` and
+    the matching rows; writes a PNG atomically and returns its path. Images past `MAX_ROWS` are
+    left out of the picture, not of the means in the headings.
+    """
+    columns = [k for k in record.summary if k in record.arrays]
+    truth = record.arrays.get("truth")
+    shown = min(len(next(iter(record.arrays.values()))), MAX_ROWS)
+    names = (["truth", "prior"] if truth is not None else []) + columns
+    tile = 1.32
+    figure = plt.figure(figsize=(tile * len(names) + 0.3, (tile + 0.42) * shown + 1.35))
+    grid = figure.subplots(shown, len(names), squeeze=False)
+    scores = {k: {r["image"]: r for r in record.rows if _column(r) == k} for k in columns}
+    scores["prior"] = {r["image"]: r for r in record.baseline.get("rows", [])}
+    for across, name in enumerate(names):
+        for down in range(shown):
+            axes = grid[down][across]
+            _tile(axes, record.arrays[name][down])
+            if name != "truth":
+                row = scores[name].get(down)
+                axes.set_xlabel(_caption(row), fontsize=6.8, color=INK, labelpad=2.5)
+        heading, colour = _heading(record, name)
+        grid[0][across].set_title(heading, fontsize=7.6, color=colour, pad=5, linespacing=1.35)
+    _titles(figure, record, shown)
+    with atomic(path) as scratch:
+        figure.savefig(scratch, dpi=200, facecolor="white")
+    plt.close(figure)
+    return path
+
+
+def _column(row: dict[str, Any]) -> str:
+    return f"{row['defense']}/{'adaptive' if row['adaptive'] else 'naive'}"
+
+
+def _tile(axes: Axes, image: Tensor) -> None:
+    pixels = image.permute(1, 2, 0).numpy()
+    if pixels.shape[2] == 1:
+        axes.imshow(pixels[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    else:
+        axes.imshow(np.clip(pixels[..., :3], 0, 1), interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _caption(row: dict[str, Any] | None) -> str:
+    if row is None or row["psnr"] is None:
+        return ""
+    second = [f"{row[k]:.2f}" if row[k] is not None else "-" for k in ("ssim", "lpips")]
+    return f"{row['psnr']:.1f} dB\n{second[0]} / {second[1]}"
+
+
+def _heading(record: Record, name: str) -> tuple[str, str]:
+    if name == "truth":
+        return "private\nphotograph\n", INK
+    if name == "prior":
+        best = record.baseline["shown"].replace("_", " ")
+        mean = show(record.baseline[record.baseline["shown"]]["psnr"])
+        return f"without release\n{best}\n{mean}", SOFT
+    defense, attacker = name.split("/")
+    mean = show(record.summary[name]["psnr"])
+    return f"{defense}\n{attacker} attack\n{mean}", ADAPTIVE if attacker == "adaptive" else NAIVE
+
+
+def _titles(figure: Figure, record: Record, shown: int) -> None:
+    facts = record.scenario
+    parts = []
+    for name, bound in record.bounds.items():
+        options = ", ".join(f"{k} {v:g}" for k, v in bound["options"].items())
+        text = f"{name}: {options}" if options else name
+        if bound["epsilon"] is not None:
+            text += f" (this release: ε = {bound['epsilon']:,.3g} at δ = {bound['delta']:g})"
+        parts.append(text)
+    high = figure.get_size_inches()[1]
+    figure.text(
+        0.012,
+        1 - 0.22 / high,
+        f"What one {facts['model']} gradient gives away",
+        fontsize=11,
+        weight="bold",
+        color=INK,
+    )
+    figure.text(
+        0.012,
+        1 - 0.42 / high,
+        "Under each image: PSNR, then SSIM / LPIPS (lower is closer). "
+        "Headings: mean PSNR in dB, 95% bootstrap interval.",
+        fontsize=7,
+        color=SOFT,
+    )
+    note = "; ".join(parts)
+    more = len(record.arrays["truth"]) - shown if "truth" in record.arrays else 0
+    note += f"; {more} more images not drawn" if more else ""
+    figure.text(0.012, 0.1 / high, note, fontsize=6.3, color=SOFT)
+    figure.subplots_adjust(
+        left=0.012, right=0.988, top=1 - 1.05 / high, bottom=0.55 / high, wspace=0.06, hspace=0.36
+    )

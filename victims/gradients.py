@@ -1,0 +1,64 @@
+"""Per-example gradients by vmap(grad), in chunks that stay in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from defenses import BadInput
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(logits (B, C), labels (B,)) -> scalar mean over the batch, e.g. cross_entropy."""
+
+CACHE_BYTES = 32 * 2**20
+"""Per-example gradients of one chunk take about this much: past it, memory sets the pace."""
+
+
+def per_example_gradients(
+    model: nn.Module, loss: Loss, images: Tensor, labels: Tensor, *, chunk: int | None = None
+) -> dict[str, Tensor]:
+    """The gradient of every example's own loss, before anything averages them.
+
+    Args:
+        model: logits from images; no layer may mix examples, so BatchNorm must be in eval mode.
+        loss: scalar from (logits, labels) of one example, as a batch of 1.
+        images: (B, C, H, W) in [0, 1].
+        labels: (B,) int64.
+        chunk: examples handled together; None fits the chunk's gradients into the cache.
+
+    Returns:
+        name -> (B, *shape) for each parameter that requires a gradient, detached.
+
+    Raises:
+        BadInput: BatchNorm in training mode, or images and labels of different length.
+    """
+    if len(images) != len(labels):
+        raise BadInput(f"{len(images)} images but {len(labels)} labels")
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training:
+            raise BadInput(
+                f"{name!r} is BatchNorm in training mode, which mixes examples: "
+                "call model.eval() or use GroupNorm"
+            )
+    parameters = {k: p.detach() for k, p in model.named_parameters() if p.requires_grad}
+    fixed = {k: p.detach() for k, p in model.named_parameters() if not p.requires_grad}
+    fixed |= dict(model.named_buffers())
+    if chunk is None:
+        one = sum(p.numel() * p.element_size() for p in parameters.values())
+        chunk = max(1, CACHE_BYTES // max(one, 1))
+
+    def example_loss(weights: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
+        logits = functional_call(model, {**weights, **fixed}, (image[None],))
+        return loss(logits, label[None])
+
+    per_example = vmap(grad(example_loss), in_dims=(None, 0, 0), randomness="different")
+    if not len(images):
+        return {k: p.new_zeros((0, *p.shape)) for k, p in parameters.items()}
+    parts = [
+        per_example(parameters, x, y)
+        for x, y in zip(images.split(chunk), labels.split(chunk), strict=True)
+    ]
+    return {k: torch.cat([part[k] for part in parts]) for k in parameters}

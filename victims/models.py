@@ -1,0 +1,134 @@
+"""Victim architectures by name. The first layer of each normalises images from [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from defenses import BadInput
+from defenses.registry import import_object
+from victims import small, wide
+
+Builder = Callable[[tuple[int, int, int], int], nn.Module]
+
+ARCHITECTURES: dict[str, Builder] = {
+    "linear": small.linear,
+    "mlp": small.mlp,
+    "lenet": small.lenet,
+    "dpcnn": small.dpcnn,
+    "convnet": wide.convnet,
+    "resnet20-4": wide.resnet20_4,
+    "resnet18": wide.resnet18,
+    "resnet18-gn": wide.resnet18_groupnorm,
+}
+
+
+class Normalise(nn.Module):
+    """(x - mean) / std per channel, so that everything outside a model stays in [0, 1]."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).reshape(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).reshape(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Args: images (B, C, H, W) in [0, 1]. Returns: the same shape, about unit variance."""
+        return (images - self.mean) / self.std
+
+
+def load_model(
+    name: str,
+    *,
+    image_shape: tuple[int, int, int] = (3, 32, 32),
+    classes: int = 10,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    weights: str | Path | None = None,
+    generator: torch.Generator | None = None,
+) -> nn.Module:
+    """A victim model in eval mode, float32, logits (B, classes) from images (B, C, H, W) in [0, 1].
+
+    Args:
+        name: one of `model_names`, or ``pkg.module:callable`` called with (image_shape, classes).
+        image_shape: (C, H, W).
+        classes: number of labels.
+        mean: per channel, subtracted by the first layer; None: 0.5 (0 for ``lenet``, as in DLG).
+        std: per channel, divided by; None: 0.25 (1 for ``lenet``).
+        weights: a safetensors file with the model's state dict; None leaves it untrained.
+        generator: seeds the initial weights; None: seed 0.
+
+    Raises:
+        BadInput: unknown name, images the architecture cannot take, an output that is not
+            (B, classes), or a weights file that does not fit.
+    """
+    seed = torch.randint(2**31, (1,), generator=generator) if generator else torch.zeros(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(seed))
+        try:
+            model = _build(name, image_shape, classes, mean, std)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise BadInput(f"model {name!r} cannot be built: {_line(error)}") from error
+    model.eval()
+    try:
+        with torch.no_grad():
+            logits = model(torch.zeros(1, *image_shape))
+    except (RuntimeError, ValueError) as error:
+        shape = "x".join(map(str, image_shape))
+        raise BadInput(f"model {name!r} cannot take {shape} images: {_line(error)}") from error
+    if not isinstance(logits, Tensor) or logits.shape != (1, classes):
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise BadInput(f"model {name!r} gives {got} for one image; the labels need (1, {classes})")
+    if weights is not None:
+        _load_weights(model, Path(weights))
+    return model
+
+
+def model_names() -> list[str]:
+    """Names that `load_model` knows, without ``pkg.module:callable``."""
+    return sorted(ARCHITECTURES)
+
+
+def _build(
+    name: str,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+) -> nn.Module:
+    if ":" in name:
+        model = import_object(name, "model")(image_shape, classes)
+        if not isinstance(model, nn.Module):
+            raise BadInput(f"model {name!r} returned {type(model).__name__}, not a torch Module")
+        return model
+    if name not in ARCHITECTURES:
+        known = ", ".join(model_names())
+        raise BadInput(f"unknown model {name!r}; known: {known}, or pkg.module:callable")
+    plain = name == "lenet"  # DLG feeds [0, 1] straight into the first convolution
+    channels = image_shape[0]
+    mean = mean or [0.0 if plain else 0.5] * channels
+    std = std or [1.0 if plain else 0.25] * channels
+    return nn.Sequential(Normalise(mean, std), ARCHITECTURES[name](image_shape, classes))
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = load_file(path)
+        model.load_state_dict(state)
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{path} is not a readable safetensors file: {_line(error)}") from error
+    except RuntimeError as error:
+        raise BadInput(f"{path} does not fit the model: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    """An exception's message on one line, short enough to read."""
+    return " ".join(str(error).split())[:300]
