@@ -131,12 +131,14 @@ class Registry(Generic[T]):
             return self._classes[name]
         for point in entry_points(group=self.group):
             if point.name == name:
-                return self.register(name)(point.load())
+                loaded: type[T] = point.load()
+                self.register(name)(loaded)
+                return loaded
         if ":" in name:
-            found = import_object(name, self.kind)
+            found: type[T] = import_object(name, self.kind)
             if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
                 raise BadInput(f"{self.kind} {name!r} is not a dataclass")
-            return found  # type: ignore[return-value]
+            return found
         known = ", ".join(self.names())
         raise BadInput(f"unknown {self.kind} {name!r}; known: {known}, or pkg.module:Class")
 

@@ -18,6 +18,8 @@ from reports.confidence import show
 from reports.records import Record, atomic
 
 MAX_ROWS = 12
+# Inches.
+TILE, GAP, CAPTION, MARGIN, TOP, BOTTOM = 1.3, 0.08, 0.4, 0.12, 1.05, 0.3
 INK = "#1a1a1a"
 SOFT = "#5f6368"
 # Okabe-Ito blue and vermilion stay apart for every kind of colour blindness.
@@ -35,20 +37,24 @@ def reconstructions(record: Record, path: Path) -> Path:
     truth = record.arrays.get("truth")
     shown = min(len(next(iter(record.arrays.values()))), MAX_ROWS)
     names = (["truth", "prior"] if truth is not None else []) + columns
-    tile = 1.32
-    figure = plt.figure(figsize=(tile * len(names) + 0.3, (tile + 0.42) * shown + 1.35))
-    grid = figure.subplots(shown, len(names), squeeze=False)
+    width = 2 * MARGIN + len(names) * (TILE + GAP) - GAP
+    height = TOP + shown * (TILE + CAPTION) + BOTTOM
+    figure = plt.figure(figsize=(width, height))
     scores = {k: {r["image"]: r for r in record.rows if _column(r) == k} for k in columns}
     scores["prior"] = {r["image"]: r for r in record.baseline.get("rows", [])}
     for across, name in enumerate(names):
         for down in range(shown):
-            axes = grid[down][across]
+            left = MARGIN + across * (TILE + GAP)
+            low = height - TOP - (down + 1) * TILE - down * CAPTION
+            box = (left / width, low / height, TILE / width, TILE / height)
+            axes = figure.add_axes(box)
             _tile(axes, record.arrays[name][down])
             if name != "truth":
                 row = scores[name].get(down)
                 axes.set_xlabel(_caption(row), fontsize=6.8, color=INK, labelpad=2.5)
-        heading, colour = _heading(record, name)
-        grid[0][across].set_title(heading, fontsize=7.6, color=colour, pad=5, linespacing=1.35)
+            if down == 0:
+                heading, colour = _heading(record, name)
+                axes.set_title(heading, fontsize=7.6, color=colour, pad=5, linespacing=1.35)
     _titles(figure, record, shown)
     with atomic(path) as scratch:
         figure.savefig(scratch, dpi=200, facecolor="white")
@@ -81,7 +87,7 @@ def _caption(row: dict[str, Any] | None) -> str:
 
 def _heading(record: Record, name: str) -> tuple[str, str]:
     if name == "truth":
-        return "private\nphotograph\n", INK
+        return "private\nimage\n", INK
     if name == "prior":
         best = record.baseline["shown"].replace("_", " ")
         mean = show(record.baseline[record.baseline["shown"]]["psnr"])
@@ -98,7 +104,7 @@ def _titles(figure: Figure, record: Record, shown: int) -> None:
         options = ", ".join(f"{k} {v:g}" for k, v in bound["options"].items())
         text = f"{name}: {options}" if options else name
         if bound["epsilon"] is not None:
-            text += f" (this release: ε = {bound['epsilon']:,.3g} at δ = {bound['delta']:g})"
+            text += f" (this release: ε = {bound['epsilon']:,.4g} at δ = {bound['delta']:g})"
         parts.append(text)
     high = figure.get_size_inches()[1]
     figure.text(
@@ -121,6 +127,3 @@ def _titles(figure: Figure, record: Record, shown: int) -> None:
     more = len(record.arrays["truth"]) - shown if "truth" in record.arrays else 0
     note += f"; {more} more images not drawn" if more else ""
     figure.text(0.012, 0.1 / high, note, fontsize=6.3, color=SOFT)
-    figure.subplots_adjust(
-        left=0.012, right=0.988, top=1 - 1.05 / high, bottom=0.55 / high, wspace=0.06, hspace=0.36
-    )

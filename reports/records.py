@@ -56,14 +56,14 @@ def canonical(record: Record) -> bytes:
     document = record.document()
     del document["environment"]
     document["rows"] = [{k: v for k, v in row.items() if k not in MEASURED} for row in record.rows]
-    return json.dumps(document, sort_keys=True).encode() + save(record.arrays)
+    return json.dumps(document, sort_keys=True).encode() + pack(record.arrays)
 
 
 def write(record: Record, folder: Path) -> Path:
     """Store a Record; ``result.json`` comes last. Returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     with atomic(folder / "arrays.safetensors") as scratch:
-        scratch.write_bytes(save(record.arrays))
+        scratch.write_bytes(pack(record.arrays))
     with atomic(folder / "result.json") as scratch:
         text = json.dumps(record.document(), indent=1, allow_nan=False)
         scratch.write_text(text + "\n", encoding="utf-8")
@@ -104,9 +104,15 @@ class Partial:
         """Store a piece; its facts come last, so that half a piece is none."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic(self.folder / f"{key}.safetensors") as scratch:
-            scratch.write_bytes(save(arrays))
+            scratch.write_bytes(pack(arrays))
         with atomic(self.folder / f"{key}.json") as scratch:
             scratch.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def pack(arrays: dict[str, Tensor]) -> bytes:
+    """Tensors as the bytes of a safetensors file."""
+    packed: bytes = save({k: v.detach().cpu().contiguous() for k, v in arrays.items()})
+    return packed
 
 
 @contextmanager

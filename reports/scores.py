@@ -85,7 +85,9 @@ def lpips(guess: Tensor, truth: Tensor) -> Tensor:
     network = backbone.network()
     shape = (-1, 3, -1, -1)
     with torch.no_grad():
-        value = network(guess.expand(shape).float(), truth.expand(shape).float(), normalize=True)
+        value: Tensor = network(
+            guess.expand(shape).float(), truth.expand(shape).float(), normalize=True
+        )
     return value.flatten().double()
 
 

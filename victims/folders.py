@@ -91,8 +91,8 @@ def _open(path: Path) -> tuple[Callable[[str], bytes], list[str]]:
 
 def _decode(read: Callable[[str], bytes], path: Path, name: str, size: int | None) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(read(name)))
-        image.load()
+        opened = Image.open(io.BytesIO(read(name)))
+        opened.load()
     except (
         OSError,
         ValueError,
@@ -102,6 +102,7 @@ def _decode(read: Callable[[str], bytes], path: Path, name: str, size: int | Non
         Image.DecompressionBombError,
     ) as error:
         raise BadInput(f"{path}/{name} is not a readable image: {error}") from error
+    image: Image.Image = opened
     if size is not None:
         scale = size / min(image.size)
         wide, high = (max(size, round(edge * scale)) for edge in image.size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from dataclasses import dataclass
 
@@ -20,8 +19,8 @@ from attacks.invert.labels import recover_labels
 from attacks.invert.matching import candidate_gradients, is_explained, noise_std, residual
 from defenses import Release
 
-DLG_WEIGHTS = (1e-5, 1e-3, 1e-1)
-GEIPING_WEIGHTS = (1e-4, 1e-2)
+WEIGHTS = {"bayes": (1e-5, 1e-4, 1e-3), "dlg": (1e-5, 1e-4, 1e-3), "geiping": (1e-4, 1e-3, 1e-2)}
+"""Total-variation weights tried for the family that does best."""
 PRACTICE = 0.3
 """Share of the iterations, and of the time per image, that one practice run gets."""
 
@@ -31,13 +30,16 @@ PRACTICE = 0.3
 class Auto(Inversion):
     """Analytic, then the optimisers in the order and with the TV weight that practice favours.
 
-    `tuned` lets the adversary defend images of its own, attack them, and rank ``bayes``,
-    ``dlg`` and ``geiping`` over a grid of TV weights by how well they did. `reconstruct` then
-    goes down that list until a guess explains the release or time is up, and keeps the guess
-    of lowest energy: never the truth, which it does not have.
+    `tuned` lets the adversary defend images of its own, attack them, rank ``bayes``, ``dlg``
+    and ``geiping`` by how well they did, and choose the first one's TV weight from a grid.
+    `reconstruct` then goes down that list, each attack with half the iterations of the one
+    before, until a guess explains the release or time is up, and keeps the guess of lowest
+    energy: never the truth, which it does not have.
     """
 
-    iterations: int = defenses.option(400, "evaluations per attack tried", low=1)
+    iterations: int = defenses.option(
+        400, "evaluations of the first optimiser, halved for each next", low=1
+    )
     practice: int = defenses.option(2, "own batches to practise on; 0 skips it", low=0)
     plan: tuple[Inversion, ...] = dataclasses.field(
         default=(Bayes(), DLG(), Geiping()), metadata={"hidden": True}
@@ -61,12 +63,12 @@ class Auto(Inversion):
         device = next(model.parameters()).device
         std = noise_std(release, threat)
         guesses: list[Guess] = []
-        for attack in (Analytic(), *self.plan):
+        for turn, attack in enumerate((Analytic(), *self.plan)):
             left = budget - (time.monotonic() - began)
             if attack.refusal(model, threat) or (guesses and left <= 0):
                 continue
             allowed = dataclasses.replace(threat, seconds=max(left, 0.01) / threat.batch_size)
-            guess = _limited(attack, self.iterations).reconstruct(
+            guess = _limited(attack, max(1, 2 * self.iterations >> turn)).reconstruct(
                 model, loss, release, allowed, generator=generator
             )
             guesses.append(guess)
@@ -83,31 +85,49 @@ class Auto(Inversion):
         self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator
     ) -> Auto:
         """Rank the attacks and their TV weights on auxiliary batches defended like the victim's."""
-        trials = [Bayes(), *(DLG(tv=w) for w in DLG_WEIGHTS)]
-        trials += [Geiping(tv=w) for w in GEIPING_WEIGHTS]
         size = threat.batch_size
         batches = min(self.practice, len(threat.auxiliary_images) // size)
         if batches == 0:
             return self
-        scores = dict.fromkeys(trials, 0.0)
-        practice = dataclasses.replace(threat, seconds=threat.seconds * PRACTICE, labels=None)
         order = torch.randperm(len(threat.auxiliary_images), generator=generator)
-        for turn in range(batches):
-            index = order[turn * size : (turn + 1) * size]
-            device = next(model.parameters()).device
-            images = threat.auxiliary_images[index].to(device)
-            labels = threat.auxiliary_labels[index].to(device)
-            grads = candidate_gradients(model, loss, images, labels, differentiable=False)
-            defense = threat.defense if threat.adaptive else defenses.get("none")
-            release = defense.release(grads, generator=generator)
-            known = dataclasses.replace(practice, labels=labels.cpu())
-            for trial in trials:
-                brief = _limited(trial, max(1, int(self.iterations * PRACTICE)))
-                guess = brief.reconstruct(model, loss, release, known, generator=generator)
-                scores[trial] += _log_error(guess.images, images.cpu())
-        ranked = sorted(trials, key=lambda t: scores[t])
-        plan = [t for i, t in enumerate(ranked) if t.name not in {r.name for r in ranked[:i]}]
-        return dataclasses.replace(self, plan=tuple(plan))
+        own = [order[k * size : (k + 1) * size] for k in range(batches)]
+
+        def error(trial: Inversion, index: Tensor) -> float:
+            return self._practise(trial, model, loss, threat, index, generator)
+
+        ranked = sorted(self.plan, key=lambda trial: error(trial, own[0]))
+        best = ranked[0]
+        noisy = threat.adaptive and float(threat.defense.public(size).get("noise_std", 0)) > 0
+        # With noise `bayes` takes its weights from the spectrum: there is no grid to search.
+        if best.name in WEIGHTS and not (noisy and best.name == "bayes"):
+            grid = [dataclasses.replace(best, tv=w) for w in WEIGHTS[best.name]]  # type: ignore[call-arg]
+            best = min(grid, key=lambda trial: sum(error(trial, index) for index in own))
+        return dataclasses.replace(self, plan=(best, *ranked[1:]))
+
+    def _practise(
+        self,
+        trial: Inversion,
+        model: nn.Module,
+        loss: Loss,
+        threat: Threat,
+        index: Tensor,
+        generator: torch.Generator,
+    ) -> float:
+        """Log squared error of an attack on the adversary's own batch under the defense."""
+        device = next(model.parameters()).device
+        images = threat.auxiliary_images[index].to(device)
+        labels = threat.auxiliary_labels[index]
+        grads = candidate_gradients(model, loss, images, labels.to(device), differentiable=False)
+        defense = threat.defense if threat.adaptive else defenses.get("none")
+        # The same noise and start for every trial: only the attack differs.
+        state = generator.get_state()
+        release = defense.release(grads, generator=generator)
+        known = dataclasses.replace(threat, seconds=threat.seconds * PRACTICE, labels=labels)
+        brief = _limited(trial, max(1, int(self.iterations * PRACTICE)))
+        guess = brief.reconstruct(model, loss, release, known, generator=generator)
+        generator.set_state(state)
+        errors = (guess.images[None] - images.cpu()[:, None]).square().flatten(2).mean(2)
+        return float(errors.amin(1).clamp(min=1e-6).log().sum())
 
 
 def _limited(attack: Inversion, iterations: int) -> Inversion:
@@ -117,9 +137,3 @@ def _limited(attack: Inversion, iterations: int) -> Inversion:
     if isinstance(attack, Bayes | Geiping):
         return dataclasses.replace(attack, iterations=iterations)
     return attack
-
-
-def _log_error(guess: Tensor, truth: Tensor) -> float:
-    """Sum over own images of the log squared error of the guess closest to each."""
-    errors = (guess[None] - truth[:, None]).square().flatten(2).mean(2).amin(1)
-    return float(errors.clamp(min=1e-6).log().sum()) if len(errors) else math.inf

@@ -10,15 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
-from attacks.invert.descent import lbfgs
+from attacks.invert.descent import Minimum, lbfgs
 from attacks.invert.labels import recover_labels
-from attacks.invert.matching import energy, flatten, noise_std, residual
-from attacks.invert.priors import SpectralPrior
+from attacks.invert.matching import Residual, energy, flatten, noise_std, residual
+from attacks.invert.priors import SpectralPrior, total_variation
 from defenses import Release
 from defenses.registry import option
 
 COARSE = 0.03
 """First noise level, relative to the norm of the release."""
+NEGLIGIBLE = 1e-4
+"""Noise below this share of the release's norm, per coordinate, counts as none."""
+SPECTRAL = 0.4
+"""Share of the evaluations spent in whitened coordinates when there is no noise."""
 BOX_STD = 0.01
 """How far outside [0, 1] a pixel may lie, as the std of a Gaussian wall."""
 
@@ -31,11 +35,13 @@ class Bayes(Inversion):
     The prior is a colour and frequency spectrum measured on the adversary's own images, and
     L-BFGS walks in its whitened coordinates. The assumed noise falls from a coarse level to
     the true one (or to float32's, when the release has none), each level starting where the
-    last one ended. Under little or no noise it is as sharp as DLG; under a mask or noise it
-    needs no weight to be tuned.
+    last one ended. A release without noise leaves details below the spectrum's reach: there
+    the last 60% of the evaluations go on over pixels, in the box, with total variation, whose
+    edges fit photographs better.
     """
 
     iterations: int = option(500, "gradient evaluations", low=1)
+    tv: float = option(1e-4, "weight of the total variation, noiseless releases only", low=0)
 
     def reconstruct(
         self,
@@ -55,7 +61,29 @@ class Bayes(Inversion):
         shape = (threat.batch_size, *threat.image_shape)
         draw = torch.randn(shape, generator=generator, dtype=torch.float64)
         code = (0.01 * draw).to(prior.mean.device)
-        levels = noise_levels(COARSE * float(flatten(release.update).double().norm()), std)
+        size = float(flatten(release.update).double().norm())
+        noiseless = std <= NEGLIGIBLE * size
+        levels = noise_levels(COARSE * size, std)
+        share = int(SPECTRAL * self.iterations) if noiseless else self.iterations
+        found = self._spectral(compare, prior, code, levels, max(1, share), deadline)
+        images, spent = prior.decode(found.point).clamp(0, 1), found.evaluations
+        if noiseless and found.stopped != "time":
+            left = self.iterations - spent
+            found = self._pixels(compare, images, left, deadline)
+            images, spent = found.point, spent + found.evaluations
+        value = energy(compare, images, prior, std)
+        return Guess(images.float().cpu(), labels, value, "bayes", spent, found.stopped)
+
+    def _spectral(
+        self,
+        compare: Residual,
+        prior: SpectralPrior,
+        code: Tensor,
+        levels: list[float],
+        evaluations: int,
+        deadline: float,
+    ) -> Minimum:
+        """MAP in whitened coordinates, one descent per noise level."""
         spent = 0
         for index, level in enumerate(levels):
 
@@ -66,14 +94,32 @@ class Bayes(Inversion):
                 wall = (images - images.clamp(0, 1)).square().sum() / BOX_STD**2
                 return (misfit + wall + code.square().sum()) / 2
 
-            share = (self.iterations - spent) // (len(levels) - index)
-            found = lbfgs(objective, code, evaluations=max(1, share), deadline=deadline)
+            share = max(1, (evaluations - spent) // (len(levels) - index))
+            found = lbfgs(objective, code, evaluations=share, deadline=deadline)
             code, spent = found.point, spent + found.evaluations
-            if found.stopped == "time" or spent >= self.iterations:
+            if found.stopped == "time" or spent >= evaluations:
                 break
-        images = prior.decode(code).clamp(0, 1)
-        value = energy(compare, images, prior, std)
-        return Guess(images.float().cpu(), labels, value, "bayes", spent, found.stopped)
+        return Minimum(code, found.value, spent, found.stopped)
+
+    def _pixels(
+        self, compare: Residual, images: Tensor, evaluations: int, deadline: float
+    ) -> Minimum:
+        """Relative misfit plus total variation in the box, at ten times the weight first."""
+        spent = 0
+        for weight, until in ((10 * self.tv, evaluations // 3), (self.tv, evaluations)):
+
+            def objective(images: Tensor, weight: float = weight) -> Tensor:
+                explained, observed = compare(images)
+                misfit = (explained - observed).square().sum() / observed.square().sum()
+                return misfit + weight * total_variation(images)
+
+            found = lbfgs(
+                objective, images, evaluations=until - spent, deadline=deadline, box=(0.0, 1.0)
+            )
+            images, spent = found.point, spent + found.evaluations
+            if found.stopped == "time":
+                break
+        return Minimum(images, found.value, spent, found.stopped)
 
 
 def noise_levels(coarse: float, std: float) -> list[float]:

@@ -20,8 +20,9 @@ Residual = Callable[[Tensor], tuple[Tensor, Tensor]]
 RELATIVE_FLOOR = 1e-5
 """Misfit per coordinate, relative to the release's norm, that float32 arithmetic leaves anyway."""
 
-EXPLAINED = 1e-3
-"""A noiseless release counts as explained below this relative misfit."""
+EXPLAINED = 1e-2
+"""A noiseless release counts as explained below this relative misfit: past it, which image is
+likelier says more than which one fits closer, for the problem is ill-conditioned."""
 
 
 def candidate_gradients(
@@ -103,11 +104,10 @@ def energy(compare: Residual, images: Tensor, prior: SpectralPrior, std: float) 
     """-log p(release | images) - log p(images) up to a constant: how much the attacker believes it.
 
     Gaussian likelihood at the noise the adversary reckons with (but at least `EXPLAINED` of the
-    release per root coordinate, below which fit says nothing about the image), Gaussian image
-    prior from auxiliary data (Balunovic et al. 2022, Eq. 4).
+    release's root mean square), Gaussian image prior from auxiliary data (Balunovic et al. 2022).
     """
     explained, observed = compare(images.detach())
-    floor = EXPLAINED * float(observed.norm()) / math.sqrt(observed.numel())
+    floor = EXPLAINED * float(observed.norm()) / math.sqrt(max(1, int((observed != 0).sum())))
     misfit = float((explained - observed).detach().square().sum()) / (2 * max(std, floor) ** 2)
     return misfit + float(prior.energy(images.detach().clamp(0, 1)))
 

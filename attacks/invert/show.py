@@ -17,7 +17,7 @@ from attacks.invert.study import AUXILIARY, build_defenses, guarantee, load_vict
 from attacks.scenario import Scenario, stream
 from defenses import BadInput
 from reports import figures, records
-from reports.confidence import show
+from reports.confidence import Summary, show
 from reports.environment import environment
 from reports.records import Record
 
@@ -81,7 +81,7 @@ def table(record: Record) -> str:
     return "\n".join(lines)
 
 
-def _line(defense: str, column: str, summary: dict[str, dict[str, float]], seconds: str) -> str:
+def _line(defense: str, column: str, summary: dict[str, Summary], seconds: str) -> str:
     cells = [show(summary[s], d) for s, d in (("psnr", 1), ("ssim", 2), ("lpips", 2))]
     return f"{defense:<10}{column:<11}{cells[0]:>20}{cells[1]:>21}{cells[2]:>21}{seconds:>9}"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from scipy.stats import norm
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -45,7 +46,8 @@ def study(
     auxiliary = victims.load_data(
         scenario.data, split="train", count=AUXILIARY, at_most=True, **where
     )
-    shape = tuple(private.images.shape[1:])
+    channels, height, width = private.images.shape[1:]
+    shape = (channels, height, width)
     model = load_victim(scenario, shape, private.classes).to(device)
     shields = build_defenses(scenario)
     attack = registry.get(scenario.attack, **scenario.attack_options)
@@ -130,12 +132,11 @@ def study(
     return Record(scenario.document(), rows, summary, baseline, bounds, facts, arrays)
 
 
-def load_victim(scenario: Scenario, shape: tuple[int, ...], classes: int) -> torch.nn.Module:
+def load_victim(scenario: Scenario, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
     """The scenario's model, untrained or from its weights file."""
-    channels, height, width = shape
     return victims.load_model(
         scenario.model,
-        image_shape=(channels, height, width),
+        image_shape=shape,
         classes=classes,
         weights=None if scenario.state == "untrained" else scenario.state,
         generator=stream(scenario.seed, "model"),
@@ -157,7 +158,8 @@ def build_defenses(scenario: Scenario) -> dict[str, Defense]:
     )
     for name, shield in shields.items():
         if hasattr(shield, "noise_multiplier"):
-            loud = dataclasses.replace(shield, noise_multiplier=noise)
+            changed: dict[str, Any] = {"noise_multiplier": noise}
+            loud = dataclasses.replace(shield, **changed)
             if math.isfinite(loud.epsilon(steps=1, sample_rate=1, delta=scenario.delta)):
                 shields[name] = loud
                 continue
@@ -177,8 +179,7 @@ def guarantee(shield: Defense, delta: float) -> dict[str, Any]:
     top1 = 1.0
     noise = options.get("noise_multiplier", 0)
     if math.isfinite(epsilon) and noise > 0:
-        normal = torch.distributions.Normal(0.0, 1.0)
-        top1 = float(normal.cdf(normal.icdf(torch.tensor(1e-3)) + 1 / noise))
+        top1 = float(norm.cdf(norm.ppf(1e-3) + 1 / noise))
     return {
         "options": {k: v for k, v in options.items() if isinstance(v, int | float)},
         "epsilon": epsilon if math.isfinite(epsilon) else None,
