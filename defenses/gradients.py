@@ -10,16 +10,15 @@ from torch import Tensor
 from defenses.contract import Gradients
 
 
-def norms(grads: Gradients) -> Tensor:
-    """(B,) L2 norm of each example's gradient over all parameters together."""
-    squares = [g.flatten(1).square().sum(1) for g in grads.values()]
-    return torch.stack(squares).sum(0).sqrt()
+def squared_norms(grads: Gradients) -> Tensor:
+    """(B,) squared L2 norm of each example's gradient over all parameters together."""
+    return torch.stack([g.flatten(1).square().sum(1) for g in grads.values()]).sum(0)
 
 
 def clip(grads: Gradients, bound: float) -> dict[str, Tensor]:
     """Each example's gradient times min(1, bound / norm) (Abadi et al. 2016, Algorithm 1)."""
-    # bound / max(norm, bound) is the same factor, without a division by a zero norm.
-    scale = bound / norms(grads).clamp(min=bound)
+    # Clamped before the root: the same factor, and finite slopes for a gradient of zero.
+    scale = bound / squared_norms(grads).clamp(min=bound**2).sqrt()
     return {k: g * scale.reshape(-1, *[1] * (g.ndim - 1)) for k, g in grads.items()}
 
 

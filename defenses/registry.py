@@ -109,7 +109,8 @@ class Registry(Generic[T]):
         """Class decorator that makes a frozen dataclass known under ``name``."""
 
         def add(cls: C) -> C:
-            if self._classes.get(name, cls) is not cls:
+            known: object = self._classes.get(name)
+            if known is not None and known is not cls:
                 raise BadInput(f"{self.kind} {name!r} is registered twice")
             self._classes[name] = cls
             cls.name = name  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from scipy.optimize import nnls
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching import candidate_gradients, flatten, replay, support
@@ -21,37 +22,38 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     when the whole bias is visible and noiseless, or always for a naive adversary. Otherwise the
     class whose template, the replayed gradient of the adversary's own images under that label,
     correlates best with the release. Batches: non-negative least squares on the templates gives
-    the counts n_c (with the bias alone this is n_c = B (mean p_c - db_c)).
+    the counts, which on an undefended bias is n_c = B (mean p_c - db_c).
     """
     if threat.labels is not None:
         return threat.labels
-    if threat.batch_size == 1:
-        bias = _last_bias(release, threat)
-        if bias is not None:
-            return bias.argmin()[None].cpu()
+    name, bias = list(release.update.items())[-1]
+    visible = bias.shape == (threat.classes,)
+    if threat.adaptive:
+        visible = visible and bool(support(release, threat)[name].all())
+    exact = not threat.adaptive or float(release.public.get("noise_std", 0.0)) == 0
+    if threat.batch_size == 1 and visible and exact and (bias.min() < 0 or not threat.adaptive):
+        return bias.argmin()[None].cpu()
     templates = _templates(model, loss, release, threat)
     observed = flatten(release.update).double()
     if threat.batch_size == 1:
-        return torch.nn.functional.cosine_similarity(templates, observed[None]).argmax()[None].cpu()
-    weights, _ = nnls(templates.T.cpu().numpy(), observed.cpu().numpy())
-    share = torch.from_numpy(weights)
+        return F.cosine_similarity(templates, observed[None]).argmax()[None].cpu()
+    if visible:  # the weights' gradients depend on the images too, the bias's hardly
+        templates, observed = templates[:, -threat.classes :], observed[-threat.classes :]
+    return _counts(templates, observed, threat)
+
+
+def _counts(templates: Tensor, observed: Tensor, threat: Threat) -> Tensor:
+    """(B,) labels whose templates add up to the release, by least squares with n_c >= 0."""
+    # The counts must sum to B: without that row, adding p_c to every n_c would change nothing.
+    weight = 10 * templates.norm()
+    rows = torch.cat([templates.T, weight.expand(1, threat.classes)])
+    target = torch.cat([observed, (weight * threat.batch_size)[None]])
+    share = torch.from_numpy(nnls(rows.cpu().numpy(), target.cpu().numpy())[0])
     share = share / share.sum().clamp(min=1e-12) * threat.batch_size
     counts = share.floor().long()
     rest = (share - counts).argsort(descending=True, stable=True)
     counts[rest[: threat.batch_size - int(counts.sum())]] += 1
     return torch.repeat_interleave(torch.arange(threat.classes), counts)
-
-
-def _last_bias(release: Release, threat: Threat) -> Tensor | None:
-    """The last layer's bias gradient where its sign can be trusted, else None."""
-    name, value = list(release.update.items())[-1]
-    if value.shape != (threat.classes,):
-        return None
-    if not threat.adaptive:
-        return value
-    noisy = float(release.public.get("noise_std", 0.0)) > 0
-    visible = bool(support(release, threat)[name].all())
-    return value if visible and not noisy and int((value < 0).sum()) == 1 else None
 
 
 def _templates(model: nn.Module, loss: Loss, release: Release, threat: Threat) -> Tensor:

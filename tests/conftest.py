@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+import defenses
+import victims
+from attacks.invert import Threat
+from defenses import Defense, Release
+
+SHARED_OPTIONS = {"clip": 1.0, "noise_multiplier": 0.5, "rate": 0.6}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def configured(name: str, **changed: Any) -> Defense:
+    """A registered defense with those of the shared options that it has."""
+    fields = defenses.registry.find(name).__dataclass_fields__
+    options = {**SHARED_OPTIONS, **changed}
+    return defenses.get(name, **{k: v for k, v in options.items() if k in fields})
+
+
+@pytest.fixture
+def gradients() -> Callable[..., dict[str, Tensor]]:
+    def make(batch: int = 3, seed: int = 0, scale: float = 1.0) -> dict[str, Tensor]:
+        draw = seeded(seed)
+        shapes = {"weight": (40, 30), "bias": (40,)}
+        return {k: scale * torch.randn(batch, *s, generator=draw) for k, s in shapes.items()}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def photos() -> victims.Data:
+    return victims.load_data("photos")
+
+
+@pytest.fixture(scope="session")
+def auxiliary() -> victims.Data:
+    return victims.load_data("photos", split="train", count=64)
+
+
+@pytest.fixture(scope="session")
+def lenet() -> nn.Module:
+    return victims.load_model("lenet")
+
+
+@pytest.fixture
+def observe(
+    photos: victims.Data, auxiliary: victims.Data
+) -> Callable[..., tuple[Release, Threat, Tensor, Tensor]]:
+    """Release a batch of photographs under a defense, and what the adversary knows of it."""
+
+    def make(
+        model: nn.Module, defense: Defense, first: int = 0, batch: int = 1, **known: Any
+    ) -> tuple[Release, Threat, Tensor, Tensor]:
+        images = photos.images[first : first + batch]
+        labels = photos.labels[first : first + batch]
+        grads = victims.per_example_gradients(model, cross_entropy, images, labels)
+        release = defense.release(grads, generator=seeded(first))
+        facts = {
+            "defense": defense,
+            "adaptive": True,
+            "image_shape": (3, 32, 32),
+            "classes": photos.classes,
+            "batch_size": batch,
+            "auxiliary_images": auxiliary.images,
+            "auxiliary_labels": auxiliary.labels,
+            "seconds": 60.0,
+        }
+        return release, Threat(**{**facts, **known}), images, labels
+
+    return make

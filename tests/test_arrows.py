@@ -1,0 +1,49 @@
+"""Who may import whom, as DESIGN draws it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("attacks", "defenses", "reports", "victims")
+ALLOWED = {
+    "defenses": set(),
+    "victims": {"defenses"},
+    "attacks": {"defenses"},
+    "reports": set(),
+}
+JOINTS = {  # the thin modules that join rooms
+    "attacks/scenario.py",
+    "attacks/bench.py",
+    "attacks/invert/__main__.py",
+    "attacks/invert/show.py",
+    "attacks/invert/study.py",
+}
+FILES = sorted(p for room in ROOMS for p in (ROOT / room).rglob("*.py"))
+
+
+def rooms_imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found & set(ROOMS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_rooms_import_only_what_the_arrows_allow(path):
+    name = path.relative_to(ROOT).as_posix()
+    room = name.split("/")[0]
+    if name not in JOINTS:
+        assert rooms_imported(path) <= ALLOWED[room] | {room}
+
+
+def test_every_joint_exists_and_is_needed():
+    for name in JOINTS:
+        room = name.split("/")[0]
+        assert rooms_imported(ROOT / name) - ALLOWED[room] - {room}, name

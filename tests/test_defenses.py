@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+import defenses
+from defenses import BadInput
+from defenses.gradients import clip, squared_norms
+from tests.conftest import SHARED_OPTIONS, configured, seeded
+
+ALL = defenses.names()
+DP = [n for n in ALL if math.isfinite(configured(n).epsilon(steps=1, sample_rate=1, delta=1e-5))]
+
+
+@pytest.mark.parametrize("name", ALL)
+class TestEveryDefense:
+    def test_release_has_the_parameters_shapes_and_states_its_public_facts(self, name, gradients):
+        grads = gradients()
+        release = configured(name).release(grads, generator=seeded())
+        assert {k: v.shape for k, v in release.update.items()} == {
+            k: g.shape[1:] for k, g in grads.items()
+        }
+        assert all(v.dtype == torch.float32 for v in release.update.values())
+        assert release.public["batch_size"] == 3
+        assert release.public["noise_std"] >= 0
+        assert 0 < release.wire_bytes <= 8 * 1240
+
+    def test_same_generator_same_release(self, name, gradients):
+        first, second = (
+            configured(name).release(gradients(), generator=seeded(5)).update for _ in range(2)
+        )
+        assert all(torch.equal(first[k], second[k]) for k in first)
+
+    def test_replay_of_the_true_gradients_explains_the_release(self, name, gradients):
+        grads = gradients()
+        defense = configured(name)
+        release = defense.release(grads, generator=seeded())
+        explained = defense.replay(grads, release)
+        noise = release.public["noise_std"]
+        for key, value in release.update.items():
+            gap = (value - explained[key])[value != 0]
+            assert float(gap.square().mean().sqrt()) <= 1.2 * noise + 1e-6
+
+    def test_replay_can_be_differentiated(self, name, gradients):
+        defense = configured(name)
+        release = defense.release(gradients(), generator=seeded())
+        grads = {k: g.double().requires_grad_() for k, g in gradients(seed=1).items()}
+        total = sum(v.square().sum() for v in defense.replay(grads, release).values())
+        slopes = torch.autograd.grad(total, list(grads.values()))
+        assert all(torch.isfinite(s).all() for s in slopes)
+        assert any(bool(s.any()) for s in slopes)
+
+    def test_public_facts_do_not_depend_on_the_data(self, name, gradients):
+        ones, others = (
+            configured(name).release(gradients(seed=s), generator=seeded()).public for s in (1, 2)
+        )
+        assert ones.keys() == others.keys()
+        for key, value in ones.items():
+            if key == "mask":
+                assert all(torch.equal(value[k], others[key][k]) for k in value)
+            else:
+                assert value == others[key]
+
+    def test_divides_by_the_public_batch_size_not_the_realised_one(self, name, gradients):
+        defense = configured(name, noise_multiplier=0.0)
+        own = defense.release(gradients(), generator=seeded()).update
+        public = defense.release(gradients(), batch_size=6, generator=seeded()).update
+        assert all(torch.allclose(own[k], 2 * public[k]) for k in own)
+
+    def test_empty_poisson_batch_releases_noise_only(self, name, gradients):
+        defense = configured(name, noise_multiplier=0.0)
+        release = defense.release(gradients(batch=0), batch_size=4, generator=seeded())
+        assert all(not v.any() for v in release.update.values())
+        with pytest.raises(BadInput, match="empty batch"):
+            defense.release(gradients(batch=0), generator=seeded())
+
+    @pytest.mark.parametrize("bad", [math.nan, math.inf])
+    def test_gradients_that_are_not_finite_are_refused(self, name, gradients, bad):
+        grads = gradients()
+        grads["bias"][1, 2] = bad
+        with pytest.raises(BadInput, match="'bias' holds NaN"):
+            configured(name).release(grads, generator=seeded())
+
+
+@pytest.mark.parametrize("name", DP)
+class TestEveryPrivateDefense:
+    @pytest.mark.parametrize("scale", [0.0, 1e-3, 1.0, 1e6])
+    def test_no_example_moves_the_sum_by_more_than_the_clipping_norm(self, name, gradients, scale):
+        batch = gradients(batch=8)
+        one = gradients(batch=1, seed=9, scale=scale)
+        more = {k: torch.cat([g, one[k]]) for k, g in batch.items()}
+        # Aimed along the others, where clipping after averaging would be caught.
+        aimed = {k: torch.cat([g, 1e6 * g.sum(0, keepdim=True)]) for k, g in batch.items()}
+        defense = configured(name, noise_multiplier=0.0, clip=0.7)
+        base = defense.release(batch, batch_size=8, generator=seeded(3)).update
+        for neighbour in (more, aimed):
+            moved = defense.release(neighbour, batch_size=8, generator=seeded(3)).update
+            distance = 8 * math.sqrt(sum(float((moved[k] - base[k]).square().sum()) for k in base))
+            assert distance <= 0.7 * (1 + 1e-4)
+
+    def test_noise_has_the_stated_std_on_exactly_the_kept_coordinates(self, name):
+        grads = {"weight": torch.zeros(4, 300, 200)}
+        defense = configured(name, noise_multiplier=2.0, clip=0.5)
+        release = defense.release(grads, generator=seeded())
+        value = release.update["weight"]
+        mask = release.public.get("mask", {"weight": torch.ones_like(value).bool()})["weight"]
+        assert release.public["noise_std"] == pytest.approx(2.0 * 0.5 / 4)
+        assert not value[~mask].any()
+        assert bool((value[mask] != 0).all())
+        kept = int(mask.sum())
+        # Five standard errors of a standard deviation, and of a mean.
+        assert float(value[mask].std()) == pytest.approx(0.25, rel=5 / math.sqrt(2 * kept))
+        assert abs(float(value[mask].mean())) < 5 * 0.25 / math.sqrt(kept)
+
+    def test_epsilon_grows_with_steps_and_falls_with_noise(self, name):
+        def spent(steps: int, noise: float) -> float:
+            shield = configured(name, noise_multiplier=noise)
+            return shield.epsilon(steps=steps, sample_rate=0.01, delta=1e-5)
+
+        assert spent(10, 1.0) < spent(100, 1.0) < spent(100, 0.7)
+        assert spent(1, 0.0) == math.inf
+
+
+def test_dprs_drops_exactly_the_rate_over_all_parameters_together(gradients):
+    release = configured("dprs", rate=0.9).release(gradients(), generator=seeded())
+    kept = sum(int(m.sum()) for m in release.public["mask"].values())
+    assert kept == 1240 - int(0.9 * 1240)
+    assert release.wire_bytes == 4 * kept
+
+
+def test_sparsity_buys_no_epsilon():
+    setting = {"steps": 100, "sample_rate": 0.02, "delta": 1e-5}
+    dense = configured("dpsgd").epsilon(**setting)
+    assert configured("dprs", rate=0.99).epsilon(**setting) == dense
+    assert DP == ["dprs", "dpsgd"]
+
+
+def test_clip_leaves_short_gradients_alone_and_survives_zero():
+    grads = {"w": torch.tensor([[0.3, 0.4], [3.0, 4.0], [0.0, 0.0]])}
+    assert torch.allclose(squared_norms(clip(grads, 1.0)), torch.tensor([0.25, 1.0, 0.0]))
+    zero = {"w": torch.zeros(1, 2, requires_grad=True)}
+    (slope,) = torch.autograd.grad(clip(zero, 1.0)["w"].sum(), zero["w"])
+    assert torch.equal(slope, torch.ones(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rate": 1.0}, r"rate is 1; it must be in \[0, 1\)"),
+        ({"rate": -0.1}, r"\[0, 1\)"),
+        ({"rate": math.nan}, "rate"),
+        ({"clip": 0.0}, "clip is 0; it must be > 0"),
+        ({"noise_multiplier": -1.0}, "noise_multiplier is -1; it must be >= 0"),
+        ({"sigma": 1.0}, "no option 'sigma'; it has: clip, noise_multiplier, rate"),
+        ({"rate": "much"}, "rate must be a number"),
+    ],
+)
+def test_options_outside_their_range_are_refused(options, message):
+    with pytest.raises(BadInput, match=message):
+        defenses.get("dprs", **options)
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(BadInput, match="known: dprs, dpsgd, gaussian, none, topk"):
+        defenses.get("dpsdg")
+    with pytest.raises(BadInput, match="cannot be imported"):
+        defenses.get("no_such_module:Mine")
+    assert SHARED_OPTIONS["rate"] == defenses.get("defenses.dprs:DPRS", rate=0.6).rate
