@@ -61,6 +61,7 @@ class Scenario:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "budget", float(self.budget))  # 10 and 10.0 have one key
         if self.images < 1 or self.batch < 1:
             raise BadInput(f"images and batch must be >= 1, not {self.images} and {self.batch}")
         if self.batch > self.images:

@@ -11,6 +11,7 @@ import pickle
 import tarfile
 import tempfile
 import urllib.request
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def network() -> nn.Module:
     import lpips
 
     weights = alexnet_features()
-    net = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lpips asks torchvision in an older way
+        net = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
     state = net.net.state_dict()
     for name in state:  # e.g. slice2.3.weight is torchvision's features.3.weight
         state[name] = weights["features." + name.split(".", 1)[1]]

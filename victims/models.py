@@ -72,6 +72,8 @@ def load_model(
         torch.manual_seed(int(seed))
         try:
             model = _build(name, image_shape, classes, mean, std)
+        except BadInput:
+            raise
         except (RuntimeError, TypeError, ValueError) as error:
             raise BadInput(f"model {name!r} cannot be built: {_line(error)}") from error
     model.eval()

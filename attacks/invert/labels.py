@@ -18,21 +18,24 @@ TEMPLATES = 40
 def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threat) -> Tensor:
     """(B,) labels, sorted; those the adversary knows are returned as they are.
 
-    One example: the class whose last-layer bias gradient is negative (iDLG, Zhao et al. 2020),
-    when the whole bias is visible and noiseless, or always for a naive adversary. Otherwise the
-    class whose template, the replayed gradient of the adversary's own images under that label,
-    correlates best with the release. Batches: non-negative least squares on the templates gives
-    the counts, which on an undefended bias is n_c = B (mean p_c - db_c).
+    One example: the class whose last-layer bias gradient is negative (iDLG, Zhao et al. 2020)
+    when the whole bias is visible and noiseless, or always for a naive adversary; otherwise the
+    class that explains the last layer's visible gradient best (`_explains_last_layer`). Batches:
+    least squares on templates, the replayed gradients of the adversary's own images under each
+    label, gives the counts, which on an undefended bias is n_c = B (mean p_c - db_c).
     """
     if threat.labels is not None:
         return threat.labels
+    seen = support(release, threat)
     name, bias = list(release.update.items())[-1]
-    visible = bias.shape == (threat.classes,)
-    if threat.adaptive:
-        visible = visible and bool(support(release, threat)[name].all())
+    visible = bias.shape == (threat.classes,) and bool(seen[name].all())
     exact = not threat.adaptive or float(release.public.get("noise_std", 0.0)) == 0
-    if threat.batch_size == 1 and visible and exact and (bias.min() < 0 or not threat.adaptive):
-        return bias.argmin()[None].cpu()
+    if threat.batch_size == 1:
+        if visible and exact and (bias.min() < 0 or not threat.adaptive):
+            return bias.argmin()[None].cpu()
+        misfit = _explains_last_layer(model, loss, release, threat, seen)
+        if misfit is not None:
+            return misfit.argmin()[None].cpu()
     templates = _templates(model, loss, release, threat)
     observed = flatten(release.update).double()
     if threat.batch_size == 1:
@@ -40,6 +43,32 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     if visible:  # the weights' gradients depend on the images too, the bias's hardly
         templates, observed = templates[:, -threat.classes :], observed[-threat.classes :]
     return _counts(templates, observed, threat)
+
+
+def _explains_last_layer(
+    model: nn.Module, loss: Loss, release: Release, threat: Threat, seen: dict[str, Tensor]
+) -> Tensor | None:
+    """(classes,) squared misfit of the last linear layer's gradient under each label, or None.
+
+    That gradient is an outer product d_c a^T of the loss's slope at the logits, which is known
+    but for the label (its mean over auxiliary images is taken), and of features that are not:
+    they are solved for by least squares on the visible coordinates, so their sign is free.
+    """
+    weights = [k for k, v in release.update.items() if v.ndim == 2 and len(v) == threat.classes]
+    if not weights:
+        return None
+    value, mask = release.update[weights[-1]].double(), seen[weights[-1]].double()
+    device = value.device
+    with torch.no_grad():
+        logits = model(threat.auxiliary_images.to(device))
+    misfits = []
+    for label in range(threat.classes):
+        point = logits.detach().requires_grad_()
+        labels = torch.full((len(point),), label, device=device)
+        slope = torch.autograd.grad(loss(point, labels), point)[0].sum(0).double()[:, None]
+        features = (mask * slope * value).sum(0) / (mask * slope.square()).sum(0).clamp(min=1e-30)
+        misfits.append((mask * (value - slope * features)).square().sum())
+    return torch.stack(misfits)
 
 
 def _counts(templates: Tensor, observed: Tensor, threat: Threat) -> Tensor:

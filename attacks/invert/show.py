@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -37,20 +38,35 @@ def attacked(
     if record is not None and record.scenario == scenario.document():
         print(f"{out} holds this result already (--fresh runs it again)")
     else:
-        with tqdm(total=1, unit="piece", dynamic_ncols=True, leave=False) as bar:
-
-            def report(line: str, done: int, total: int) -> None:
-                bar.total, bar.n = total, done
-                bar.set_description_str(line)
-                bar.refresh()
-
-            record = study(scenario, out=out, device=device, data_root=data_root, report=report)
+        with Progress() as bar:
+            record = study(scenario, out=out, device=device, data_root=data_root, report=bar)
         out.mkdir(parents=True, exist_ok=True)
         figures.reconstructions(record, out / FIGURE)
         records.write(record, out)
     print(table(record))
     print(f"\n{out / 'result.json'}\n{out / 'arrays.safetensors'}\n{out / FIGURE}")
     return 0
+
+
+class Progress:
+    """A progress bar that appears with the first report, so that bad input prints one line."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def __call__(self, line: str, done: int, total: int) -> None:
+        """Show a line of progress, the pieces done and the pieces in all."""
+        if self.bar is None:
+            self.bar = tqdm(total=total, unit="piece", dynamic_ncols=True, leave=False)
+        self.bar.n = done
+        self.bar.set_description_str(line)
 
 
 def table(record: Record) -> str:
