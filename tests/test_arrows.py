@@ -18,7 +18,9 @@ ALLOWED = {
 JOINTS = {  # the thin modules that join rooms
     "attacks/scenario.py",
     "attacks/bench.py",
+    "attacks/curves.py",
     "attacks/invert/__main__.py",
+    "attacks/invert/observed.py",
     "attacks/invert/show.py",
     "attacks/invert/study.py",
 }

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,12 +16,13 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks import Scenario, run
+from attacks import Scenario, bench, curves, run
 from attacks.flags import command
 from attacks.invert.__main__ import PROG, main
 from attacks.scenario import stream
 from reports import records
 
+ROOT = Path(__file__).parent.parent
 QUICK = ["--model", "linear", "--data", "digits", "--images", "2", "--practice", "0"]
 QUICK += ["--iterations", "10"]
 
@@ -173,6 +175,37 @@ def test_a_spoilt_observation_is_refused(invoke, captured, tmp_path, kind, messa
     code, _, err = invoke(*QUICK[:4], "--observation", path, "--defense", "none", "--out", "o")
     assert (code, message in err) == (2, True), err
     assert not (tmp_path / "o").exists()
+
+
+def test_a_model_whose_gradients_are_nan_is_refused(invoke, tmp_path):
+    model = victims.load_model("lenet", generator=stream(0, "model"))
+    state = {k: v * float("nan") for k, v in model.state_dict().items()}
+    save_file(state, tmp_path / "nan.safetensors")
+    code, _, err = invoke("--state", "nan.safetensors", "--out", "o")
+    assert code == 2
+    assert "holds NaN or infinite values" in err.splitlines()[-1]
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_docs_own_defense_runs_as_shown(invoke, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "defenses.md").read_text()
+    (tmp_path / "mydefense.py").write_text(page.split("```python\n")[1].split("```")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = ["--defense", "mydefense:Sign", "--scale", "0.01", *QUICK, "--out", "o"]
+    code, out, err = invoke(*arguments)
+    assert code == 0, err
+    assert "mydefense:Sign: no privacy guarantee (epsilon = inf)." in out
+
+
+def test_curves_and_bench_run_small(capsys, tmp_path):
+    small = ["--data", "digits", "--images", "2", "--budget", "5"]
+    line = ["--rate", "0", "0.5", "--noise-multiplier", "0", "--model", "linear"]
+    for _ in range(2):  # the second time from its records
+        assert curves.main([*small, *line, "--out", str(tmp_path)]) == 0
+        assert "| 0 | 0.5 |" in capsys.readouterr().out
+    assert (tmp_path / "rate-and-noise.png").exists()
+    assert bench.main([*small, "--models", "linear"]) == 0
+    assert "| linear | none | adaptive | 60.0 " in capsys.readouterr().out
 
 
 def quick_scenario(seed=0):

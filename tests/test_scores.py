@@ -10,7 +10,7 @@ import torchvision
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch.nn.functional import normalize
 
-from reports import backbone, confidence, scores
+from reports import backbone, confidence, fetching, scores
 from tests.conftest import seeded
 
 
@@ -85,11 +85,11 @@ def test_weights_that_cannot_be_had_are_named_not_replaced(monkeypatch, tmp_path
 
 def test_array_unpickler_reads_arrays_and_refuses_code():
     array = np.arange(6.0).reshape(2, 3)
-    found = backbone.ArrayUnpickler(io.BytesIO(pickle.dumps({"a": array}, protocol=3))).load()
+    found = fetching.ArrayUnpickler(io.BytesIO(pickle.dumps({"a": array}, protocol=3))).load()
     assert np.array_equal(found["a"], array)
     for hostile in (print, np.load):
         with pytest.raises(pickle.UnpicklingError, match="is not a numpy array"):
-            backbone.ArrayUnpickler(io.BytesIO(pickle.dumps(hostile))).load()
+            fetching.ArrayUnpickler(io.BytesIO(pickle.dumps(hostile))).load()
 
 
 def test_assignment_recovers_a_shuffled_batch():

@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", message="TF32 acceleration")
     import torch
 
-    from attacks.invert import show
+    from attacks.invert import observed, show
     from attacks.scenario import Scenario
     from defenses import BadInput
 
@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = arguments.out or Path("runs") / f"invert-{scenario.key()}"
     context = {"device": device, "data_root": arguments.data_root}
     if arguments.observation is not None:
-        return show.observed(scenario, arguments.observation, out, **context)
+        return observed.observed(scenario, arguments.observation, out, **context)
     return show.attacked(scenario, out, fresh=arguments.fresh, **context)
 
 

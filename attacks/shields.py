@@ -1,0 +1,58 @@
+"""The defenses of a Scenario at its options, and what theory says of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from scipy.stats import norm
+
+import defenses
+from attacks.scenario import Scenario
+from defenses import BadInput, Defense
+
+
+def build_defenses(scenario: Scenario) -> dict[str, Defense]:
+    """The defenses to compare, the one under study last, all at the same options and epsilon."""
+    main = defenses.get(scenario.defense, **scenario.defense_options)
+    options = {f.name: getattr(main, f.name) for f in dataclasses.fields(main)}
+    shields = {}
+    for name in (*(n for n in scenario.against if n != scenario.defense), scenario.defense):
+        fields = {f.name for f in dataclasses.fields(defenses.registry.find(name))}
+        shields[name] = defenses.get(name, **{k: v for k, v in options.items() if k in fields})
+    if scenario.epsilon is None:
+        return shields
+    noise = defenses.noise_for_epsilon(
+        scenario.epsilon, steps=1, sample_rate=1, delta=scenario.delta
+    )
+    for name, shield in shields.items():
+        if hasattr(shield, "noise_multiplier"):
+            changed: dict[str, Any] = {"noise_multiplier": noise}
+            loud = dataclasses.replace(shield, **changed)
+            if math.isfinite(loud.epsilon(steps=1, sample_rate=1, delta=scenario.delta)):
+                shields[name] = loud
+                continue
+        if name == scenario.defense:
+            raise BadInput(f"defense {name!r} guarantees no epsilon, so --epsilon cannot set it")
+    return shields
+
+
+def guarantee(shield: Defense, delta: float) -> dict[str, Any]:
+    """What theory says of one release: epsilon (None: infinite) and the candidate bound.
+
+    ``top1_of_1000``: with 1,000 equally likely candidates, no attack names the right one more
+    often, Phi(Phi^-1(1/1000) + 1/sigma) (Hayes et al. 2023, full batch, one step).
+    """
+    options = {f.name: getattr(shield, f.name) for f in dataclasses.fields(shield)}
+    epsilon = shield.epsilon(steps=1, sample_rate=1, delta=delta)
+    top1 = 1.0
+    noise = options.get("noise_multiplier", 0)
+    if math.isfinite(epsilon) and noise > 0:
+        top1 = float(norm.cdf(norm.ppf(1e-3) + 1 / noise))
+    return {
+        "options": {k: v for k, v in options.items() if isinstance(v, int | float)},
+        "epsilon": epsilon if math.isfinite(epsilon) else None,
+        "delta": delta,
+        "top1_of_1000": top1,
+    }
