@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from attacks.invert.dlg import DLG
 from attacks.invert.geiping import Geiping
 from attacks.invert.labels import recover_labels
 from attacks.invert.matching import candidate_gradients, is_explained, noise_std, residual
+from attacks.invert.prior import Prior
 from defenses import Release
 
 WEIGHTS = {"bayes": (1e-5, 1e-4, 1e-3), "dlg": (1e-5, 1e-4, 1e-3), "geiping": (1e-4, 1e-3, 1e-2)}
@@ -30,8 +32,9 @@ PRACTICE = 0.3
 class Auto(Inversion):
     """Analytic, then the optimisers in the order and with the TV weight that practice favours.
 
-    `tuned` lets the adversary defend images of its own, attack them, rank ``bayes``, ``dlg``
-    and ``geiping`` by how well they did, and choose the first one's TV weight from a grid.
+    `tuned` lets the adversary defend images of its own, attack them, rank ``bayes``, ``dlg``,
+    ``geiping`` and ``prior`` by how well they did, and choose the first one's TV weight from a
+    grid. A plan that ranks ``prior`` first stops there: to go on would be to fit noise.
     `reconstruct` then goes down that list, each attack with half the iterations of the one
     before, until a guess explains the release or time is up, and keeps the guess of lowest
     energy: never the truth, which it does not have.
@@ -42,7 +45,7 @@ class Auto(Inversion):
     )
     practice: int = defenses.option(2, "own batches to practise on; 0 skips it", low=0)
     plan: tuple[Inversion, ...] = dataclasses.field(
-        default=(Bayes(), DLG(), Geiping()), metadata={"hidden": True}
+        default=(Bayes(), DLG(), Geiping(), Prior()), metadata={"hidden": True}
     )
 
     def reconstruct(
@@ -92,17 +95,20 @@ class Auto(Inversion):
         order = torch.randperm(len(threat.auxiliary_images), generator=generator)
         own = [order[k * size : (k + 1) * size] for k in range(batches)]
 
-        def error(trial: Inversion, index: Tensor) -> float:
-            return self._practise(trial, model, loss, threat, index, generator)
+        def error(trial: Inversion) -> float:
+            return sum(self._practise(trial, model, loss, threat, i, generator) for i in own)
 
-        ranked = sorted(self.plan, key=lambda trial: error(trial, own[0]))
+        ranked = sorted(self.plan, key=error)
         best = ranked[0]
         noisy = threat.adaptive and float(threat.defense.public(size).get("noise_std", 0)) > 0
         # With noise `bayes` takes its weights from the spectrum: there is no grid to search.
         if best.name in WEIGHTS and not (noisy and best.name == "bayes"):
             grid = [dataclasses.replace(best, tv=w) for w in WEIGHTS[best.name]]  # type: ignore[call-arg]
-            best = min(grid, key=lambda trial: sum(error(trial, index) for index in own))
-        return dataclasses.replace(self, plan=(best, *ranked[1:]))
+            best = min(grid, key=error)
+        # Whatever practice puts behind the prior is no help.
+        useful = itertools.takewhile(lambda trial: trial.name != "prior", ranked[1:])
+        later = () if best.name == "prior" else tuple(useful)
+        return dataclasses.replace(self, plan=(best, *later))
 
     def _practise(
         self,
@@ -122,7 +128,9 @@ class Auto(Inversion):
         # The same noise and start for every trial: only the attack differs.
         state = generator.get_state()
         release = defense.release(grads, generator=generator)
-        known = dataclasses.replace(threat, seconds=threat.seconds * PRACTICE, labels=labels)
+        # Labels are recovered in practice too, errors included, unless they are always known.
+        own = None if threat.labels is None else labels
+        known = dataclasses.replace(threat, seconds=threat.seconds * PRACTICE, labels=own)
         brief = _limited(trial, max(1, int(self.iterations * PRACTICE)))
         guess = brief.reconstruct(model, loss, release, known, generator=generator)
         generator.set_state(state)

@@ -84,13 +84,15 @@ def study(
             if piece is None:
                 # A naive adversary practises as if there were no defense, so all share a plan.
                 habit = (name, True) if adaptive else ("none", True)
+                known = labels.cpu() if scenario.labels_known else None
+                informed = dataclasses.replace(threat, labels=known)
                 if habit not in tuned:
                     report(f"{column}: practising on auxiliary images", done, total)
-                    practice = dataclasses.replace(threat, defense=defenses.get("none"))
+                    practice = dataclasses.replace(informed, defense=defenses.get("none"))
                     tuned[habit] = attack.tuned(
                         model,
                         cross_entropy,
-                        threat if adaptive else practice,
+                        informed if adaptive else practice,
                         generator=stream(scenario.seed, "practice", *habit),
                     )
                 report(f"{column}: batch {index + 1} of {batches}", done, total)
@@ -98,13 +100,12 @@ def study(
                 release = shields[name].release(
                     grads, generator=stream(scenario.seed, "release", name, index)
                 )
-                known = labels.cpu() if scenario.labels_known else None
                 began = time.perf_counter()
                 guess = tuned[habit].reconstruct(
                     model,
                     cross_entropy,
                     release,
-                    dataclasses.replace(threat, labels=known),
+                    informed,
                     generator=stream(scenario.seed, "attack", column, index),
                 )
                 seconds = (time.perf_counter() - began) / scenario.batch
