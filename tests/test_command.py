@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 
+import defenses
 import victims
 from attacks import Scenario, bench, curves, run
 from attacks.flags import command
@@ -191,6 +192,7 @@ def test_the_docs_own_defense_runs_as_shown(invoke, tmp_path, monkeypatch):
     page = (ROOT / "docs" / "defenses.md").read_text()
     (tmp_path / "mydefense.py").write_text(page.split("```python\n")[1].split("```")[0])
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(defenses.registry, "_classes", dict(defenses.registry._classes))
     arguments = ["--defense", "mydefense:Sign", "--scale", "0.01", *QUICK, "--out", "o"]
     code, out, err = invoke(*arguments)
     assert code == 0, err

@@ -100,7 +100,7 @@ def test_a_model_of_ones_own():
         ("tests.test_victims:too_few", (3, 32, 32), r"gives \(1, 9\) .* need \(1, 10\)"),
         ("tests.test_victims:custom", (1, 8, 8), "cannot take 1x8x8 images"),
         ("tests.test_victims:absent", (3, 32, 32), "cannot be imported"),
-        ("convnet", (1, 8, 8), "cannot take 1x8x8 images"),
+        ("convnet", (1, 8, 8), "cannot be built: images must be at least 9x9"),
     ],
 )
 def test_models_that_do_not_fit_are_refused(name, shape, message):

@@ -44,6 +44,8 @@ def lenet(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
 def dpcnn(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
     """The tanh CNN of DP-SGD papers (Papernot et al. 2021): 550,570 parameters on CIFAR-10."""
     channels, height, width = image_shape
+    if min(height, width) < 8:
+        raise ValueError("images must be at least 8x8, for it pools by 2 three times")
     layers: list[nn.Module] = []
     for out in (32, 64, 128):
         layers += [nn.Conv2d(channels, out, 3, padding=1), nn.Tanh()]

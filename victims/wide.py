@@ -17,6 +17,8 @@ def convnet(image_shape: tuple[int, int, int], classes: int, width: int = 64) ->
     the eighth, one linear layer.
     """
     channels, height, wide = image_shape
+    if min(height, wide) < 9:
+        raise ValueError("images must be at least 9x9, for it pools by 3 twice")
     layers: list[nn.Module] = []
     for index, factor in enumerate((1, 2, 2, 4, 4, 4, 4, 4)):
         out = width * factor
