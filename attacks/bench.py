@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 import victims
 from attacks.flags import Parser, command
+from attacks.invert.contract import Threat
 from attacks.invert.matching import residual
 from attacks.invert.study import study
 from attacks.scenario import Scenario, stream
@@ -102,7 +102,9 @@ def iteration_cost(name: str, arguments: argparse.Namespace) -> float:
     defense = get("none")
     grads = victims.per_example_gradients(model, cross_entropy, data.images, data.labels)
     release = defense.release(grads, generator=stream(arguments.seed, "bench"))
-    compare = _matcher(model, release, data.labels)
+    none = torch.zeros(0)  # matching looks at the defense only
+    threat = Threat(defense, True, (channels, height, width), data.classes, 1, none, none)
+    compare = residual(model, cross_entropy, release, threat, data.labels, dtype=torch.float32)
 
     def step() -> None:
         images = data.images.clone().requires_grad_()
@@ -114,16 +116,6 @@ def iteration_cost(name: str, arguments: argparse.Namespace) -> float:
 
     pairs = [(_clock(step), _clock(plain)) for _ in range(10)][1:]
     return statistics.median(a for a, _ in pairs) / statistics.median(b for _, b in pairs)
-
-
-def _matcher(
-    model: nn.Module, release: object, labels: Tensor
-) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    from attacks.invert.contract import Threat
-
-    none = torch.zeros(0)
-    threat = Threat(get("none"), True, (1, 1, 1), 1, 1, none, none)
-    return residual(model, cross_entropy, release, threat, labels, dtype=torch.float32)  # type: ignore[arg-type]
 
 
 def _clock(act: Callable[[], None]) -> float:
