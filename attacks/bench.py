@@ -16,8 +16,8 @@ from attacks.flags import Parser, command
 from attacks.invert.contract import Threat
 from attacks.invert.matching import residual
 from attacks.invert.study import study
-from attacks.scenario import Scenario, stream
-from defenses import get
+from attacks.scenario import Scenario
+from defenses import get, stream
 from reports.environment import environment
 
 PROG = "python -m attacks.bench"

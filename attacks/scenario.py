@@ -8,8 +8,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from defenses import BadInput
 
 if TYPE_CHECKING:
@@ -83,13 +81,6 @@ class Scenario:
         """Ten hex digits that name this Scenario."""
         text = json.dumps(self.document(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def stream(seed: int, *names: object) -> torch.Generator:
-    """A CPU generator for one purpose, independent of every other purpose under the same seed."""
-    text = json.dumps([seed, *map(str, names)])
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-    return torch.Generator().manual_seed(number)
 
 
 def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Record:

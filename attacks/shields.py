@@ -16,7 +16,8 @@ from defenses import BadInput, Defense
 def build_defenses(scenario: Scenario) -> dict[str, Defense]:
     """The defenses to compare, the one under study last, all at the same options and epsilon."""
     main = defenses.get(scenario.defense, **scenario.defense_options)
-    options = {f.name: getattr(main, f.name) for f in dataclasses.fields(main)}
+    flags = [f.name for f in dataclasses.fields(main) if not f.metadata.get("hidden")]
+    options = {name: getattr(main, name) for name in flags}
     shields = {}
     for name in (*(n for n in scenario.against if n != scenario.defense), scenario.defense):
         fields = {f.name for f in dataclasses.fields(defenses.registry.find(name))}

@@ -2,8 +2,11 @@
 
 from defenses import dprs, dpsgd, gaussian, none, topk  # noqa: F401  (they register themselves)
 from defenses.accounting import gaussian_epsilon, noise_for_epsilon
-from defenses.contract import Defense, Gradients, Release, registry
+from defenses.contract import Defense, Gradients, Release, Side, registry
+from defenses.randomness import stream
 from defenses.registry import BadInput, option
+from defenses.sparsity import Sparsified
+from defenses.summed import Summed
 
 register = registry.register
 get = registry.get
@@ -14,6 +17,9 @@ __all__ = [
     "Defense",
     "Gradients",
     "Release",
+    "Side",
+    "Sparsified",
+    "Summed",
     "gaussian_epsilon",
     "get",
     "names",
@@ -21,4 +27,5 @@ __all__ = [
     "option",
     "register",
     "registry",
+    "stream",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from defenses.accounting import gaussian_epsilon
 from defenses.registry import BadInput, Registry, check_options
 
 Gradients = Mapping[str, Tensor]
@@ -35,6 +36,26 @@ class Release:
     update: dict[str, Tensor]
     public: dict[str, Any] = field(default_factory=dict)
     wire_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Side:
+    """Side information: what everyone knows before a step of a training run, besides the defense.
+
+    Attributes:
+        sample_rate: probability with which each example is in a batch; an epoch is 1 / it steps.
+        mask_seed: shared seed of random masks, public, so that no index needs to travel. None
+            draws masks from the release's own generator.
+        moved: parameter name -> weights now minus weights at the start, for defenses that follow
+            the course of the training.
+        anchors: per-example gradients of *public* examples at the weights as they are now,
+            name -> (M, *shape), for defenses that learn a subspace from them.
+    """
+
+    sample_rate: float = 1.0
+    mask_seed: int | None = None
+    moved: Mapping[str, Tensor] | None = None
+    anchors: Gradients | None = None
 
 
 @dataclass(frozen=True)
@@ -84,12 +105,26 @@ class Defense(ABC):
             name -> tensor of the parameter's shape, comparable to ``release.update``.
         """
 
+    def effective_noise(self) -> float:
+        """Noise std over L2 sensitivity of one release, as a Gaussian mechanism; 0: none proven.
+
+        Accountants need no more than this, the sample rate and the number of steps.
+        """
+        return 0.0
+
     def epsilon(self, *, steps: int, sample_rate: float, delta: float) -> float:
         """Epsilon of the (epsilon, delta)-DP guarantee, add/remove adjacency, Poisson sampling.
 
-        ``math.inf`` unless a subclass proves better: nothing is claimed by default.
+        RDP accounting (Mironov et al. 2019) of `effective_noise` by Opacus; ``math.inf`` unless
+        a subclass proves better: nothing is claimed by default.
         """
-        return float("inf")
+        return gaussian_epsilon(
+            self.effective_noise(), steps=steps, sample_rate=sample_rate, delta=delta
+        )
+
+    def informed(self, side: Side) -> Self:
+        """The same defense, told what is public at this step; most have no use for it."""
+        return self
 
     def public(self, batch_size: int) -> dict[str, Any]:
         """What the adversary knows of this defense before it sees an update."""

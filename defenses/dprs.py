@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, batch_of, registry
+from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.dpsgd import DPSGD
-from defenses.gradients import add_noise, child, clip, mean, random_mask
-from defenses.registry import option
+from defenses.sparsity import Sparsified
 
 
 @registry.register("dprs")
 @dataclass(frozen=True)
-class DPRS(DPSGD):
+class DPRS(Sparsified, DPSGD):
     """Drop a random share of all coordinates together, then DP-SGD on those kept.
 
     The mask is drawn without looking at the data, so the sensitivity stays C and the
-    guarantee is DP-SGD's, no more: sparsity buys no epsilon. The mask is public.
+    guarantee is DP-SGD's, no more: sparsity buys no epsilon. The mask is public. Noise falls
+    on kept coordinates only; the wire carries these, for a shared seed gives the indices.
 
-    Known attack: match the kept coordinates only, after the same clipping, with an image prior.
+    Known attack: match the kept coordinates only, after the same clipping, with an image prior;
+    and, when the rate cools down, attack the first epoch, which is dense.
     """
 
-    rate: float = option(0.9, "share of coordinates dropped", low=0, high=1, open_high=True)
+    def plan(
+        self, like: Mapping[str, Tensor], *, step: int, steps: int, generator: torch.Generator
+    ) -> dict[str, Any]:
+        """The mask of this step and its rate."""
+        return self.mask_at(like, step, steps, generator)
 
-    def release(
+    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The sum of the gradients, each masked and then clipped."""
+        if plan.get("rate") == 0:
+            return super().contribute(grads, plan)
+        mask = plan["mask"]
+        return super().contribute({k: g * mask[k] for k, g in grads.items()}, plan)
+
+    def finish(
         self,
-        grads: Gradients,
+        total: Mapping[str, Tensor],
+        plan: Mapping[str, Any],
         *,
-        step: int = 0,
-        steps: int = 1,
-        batch_size: int | None = None,
+        batch_size: int,
         generator: torch.Generator,
     ) -> Release:
-        """See `Defense.release`; the mask comes first and from a generator of its own."""
-        size = batch_of(grads, batch_size)
-        public = self.public(size)
-        mask = random_mask({k: g.sum(0) for k, g in grads.items()}, self.rate, child(generator))
-        update = mean(clip({k: g * mask[k] for k, g in grads.items()}, self.clip), size)
-        update = add_noise(update, public["noise_std"], generator)
-        update = {k: v * mask[k] for k, v in update.items()}
-        kept = sum(int(m.sum()) for m in mask.values())
-        return Release(update, {**public, "mask": mask}, WIRE_BYTES_PER_VALUE * kept)
+        """See `Summed.finish`; what was dropped stays zero and does not travel."""
+        noisy = super().finish(total, plan, batch_size=batch_size, generator=generator)
+        update = {k: v * plan["mask"][k] for k, v in noisy.update.items()}
+        kept = sum(int(m.sum()) for m in plan["mask"].values())
+        return Release(update, noisy.public, WIRE_BYTES_PER_VALUE * kept)
 
     def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:
         """Mask, clip, average; a mask that was not written down is read off the zeros."""
-        mask = release.public.get("mask") or {k: v != 0 for k, v in release.update.items()}
-        masked = {k: g * mask[k] for k, g in grads.items()}
-        return super().replay(masked, release)
+        known = dict(release.public)
+        known.setdefault("mask", {k: v != 0 for k, v in release.update.items()})
+        return super().replay(grads, Release(release.update, known))

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from defenses.accounting import gaussian_epsilon
-from defenses.contract import Defense, Gradients, Release, batch_of, dense, registry
-from defenses.gradients import add_noise, clip, mean
+from defenses.contract import Gradients, registry
+from defenses.gradients import clipped_sum
 from defenses.registry import option
+from defenses.summed import Summed
 
 
 @registry.register("dpsgd")
 @dataclass(frozen=True)
-class DPSGD(Defense):
+class DPSGD(Summed):
     """Clip each example's gradient to norm C, sum, add N(0, (sigma C)^2), divide by the batch size.
 
     Guarantee: (epsilon, delta)-DP of the Poisson-subsampled Gaussian mechanism, add/remove
@@ -27,31 +27,13 @@ class DPSGD(Defense):
     clip: float = option(1.0, "clipping norm C", low=0, open_low=True)
     noise_multiplier: float = option(0.01, "noise std over the clipping norm, sigma", low=0)
 
-    def release(
-        self,
-        grads: Gradients,
-        *,
-        step: int = 0,
-        steps: int = 1,
-        batch_size: int | None = None,
-        generator: torch.Generator,
-    ) -> Release:
-        """See `Defense.release`; one draw of noise on the sum."""
-        size = batch_of(grads, batch_size)
-        public = self.public(size)
-        update = mean(clip(grads, self.clip), size)
-        update = add_noise(update, public["noise_std"], generator)
-        return dense(update, public)
+    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The sum of the clipped gradients."""
+        return clipped_sum(grads, self.clip)
 
-    def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:
-        """Clip each candidate's gradient and average."""
-        return mean(clip(grads, self.clip), release.public["batch_size"])
-
-    def epsilon(self, *, steps: int, sample_rate: float, delta: float) -> float:
-        """RDP accounting (Mironov et al. 2019) by Opacus."""
-        return gaussian_epsilon(
-            self.noise_multiplier, steps=steps, sample_rate=sample_rate, delta=delta
-        )
+    def effective_noise(self) -> float:
+        """Sigma: one example moves the sum by at most C."""
+        return self.noise_multiplier
 
     def public(self, batch_size: int) -> dict[str, Any]:
         """Clipping norm, batch size and the noise std per coordinate of the update."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
-from defenses.contract import Defense, Gradients, Release, batch_of, dense, registry
-from defenses.gradients import add_noise, mean
+from defenses.contract import Gradients, registry
 from defenses.registry import option
+from defenses.summed import Summed, summed
 
 
 @registry.register("gaussian")
 @dataclass(frozen=True)
-class Gaussian(Defense):
+class Gaussian(Summed):
     """The mean gradient plus N(0, (sigma C)^2) / batch size on every coordinate.
 
     ``clip`` only sets the unit of the noise, so that it compares with DP-SGD at the same
@@ -23,27 +23,14 @@ class Gaussian(Defense):
     Known attack: MAP estimation (Balunovic et al. 2022); large gradients drown the noise.
     """
 
+    linear: ClassVar[bool] = True
+
     clip: float = option(1.0, "unit of the noise; nothing is clipped", low=0, open_low=True)
     noise_multiplier: float = option(0.01, "noise std over that unit, sigma", low=0)
 
-    def release(
-        self,
-        grads: Gradients,
-        *,
-        step: int = 0,
-        steps: int = 1,
-        batch_size: int | None = None,
-        generator: torch.Generator,
-    ) -> Release:
-        """See `Defense.release`."""
-        size = batch_of(grads, batch_size)
-        public = self.public(size)
-        update = add_noise(mean(grads, size), public["noise_std"], generator)
-        return dense(update, public)
-
-    def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:
-        """The candidates' mean gradient; the noise is what remains."""
-        return mean(grads, release.public["batch_size"])
+    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The sum; the noise is what remains for an attacker."""
+        return summed(grads)
 
     def public(self, batch_size: int) -> dict[str, Any]:
         """Batch size and the noise std per coordinate of the update."""

@@ -15,16 +15,16 @@ def squared_norms(grads: Gradients) -> Tensor:
     return torch.stack([g.flatten(1).square().sum(1) for g in grads.values()]).sum(0)
 
 
-def clip(grads: Gradients, bound: float) -> dict[str, Tensor]:
-    """Each example's gradient times min(1, bound / norm) (Abadi et al. 2016, Algorithm 1)."""
+def clip_factors(grads: Gradients, bound: float) -> Tensor:
+    """(B,) min(1, bound / norm) of each example (Abadi et al. 2016, Algorithm 1)."""
     # Clamped before the root: the same factor, and finite slopes for a gradient of zero.
-    scale = bound / squared_norms(grads).clamp(min=bound**2).sqrt()
-    return {k: g * scale.reshape(-1, *[1] * (g.ndim - 1)) for k, g in grads.items()}
+    return bound / squared_norms(grads).clamp(min=bound**2).sqrt()
 
 
-def mean(grads: Gradients, batch_size: int) -> dict[str, Tensor]:
-    """Sum over the examples divided by the public batch size."""
-    return {k: g.sum(0) / batch_size for k, g in grads.items()}
+def clipped_sum(grads: Gradients, bound: float) -> dict[str, Tensor]:
+    """Sum over the examples, each clipped to L2 norm ``bound``; no clipped copy is stored."""
+    factors = clip_factors(grads, bound)
+    return {k: torch.tensordot(factors, g, 1) for k, g in grads.items()}
 
 
 def add_noise(
@@ -47,10 +47,14 @@ def random_mask(
     like: Mapping[str, Tensor], drop: float, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """Masks (True = kept) that drop exactly ``int(drop * P)`` of the P coordinates together."""
-    total = sum(v.numel() for v in like.values())
+    return split(random_keep(sum(v.numel() for v in like.values()), drop, generator), like)
+
+
+def random_keep(total: int, drop: float, generator: torch.Generator) -> Tensor:
+    """(total,) bool on the CPU, False for ``int(drop * total)`` coordinates chosen at random."""
     keep = torch.ones(total, dtype=torch.bool)
     keep[torch.randperm(total, generator=generator)[: int(drop * total)]] = False
-    return split(keep, like)
+    return keep
 
 
 def split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -60,9 +64,3 @@ def split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name: piece.reshape(v.shape).to(v.device)
         for (name, v), piece in zip(like.items(), pieces, strict=True)
     }
-
-
-def child(generator: torch.Generator) -> torch.Generator:
-    """A new CPU generator seeded from ``generator``, for a stream that must stay apart."""
-    seed = torch.randint(2**62, (1,), generator=generator)
-    return torch.Generator().manual_seed(int(seed))

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
-from defenses.contract import Defense, Gradients, Release, batch_of, dense, registry
-from defenses.gradients import mean
+from defenses.contract import Gradients, registry
+from defenses.summed import Summed, summed
 
 
 @registry.register("none")
 @dataclass(frozen=True)
-class NoDefense(Defense):
+class NoDefense(Summed):
     """The mean of the per-example gradients.
 
     Guarantee: none. Known attack: any gradient inversion (Zhu et al. 2019).
     """
 
-    def release(
-        self,
-        grads: Gradients,
-        *,
-        step: int = 0,
-        steps: int = 1,
-        batch_size: int | None = None,
-        generator: torch.Generator,
-    ) -> Release:
-        """See `Defense.release`."""
-        size = batch_of(grads, batch_size)
-        return dense(mean(grads, size), self.public(size))
+    linear: ClassVar[bool] = True
 
-    def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:
-        """The candidates' mean gradient."""
-        return mean(grads, release.public["batch_size"])
+    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The sum."""
+        return summed(grads)

@@ -150,7 +150,11 @@ class Registry(Generic[T]):
             BadInput: unknown name, unknown option, or a value outside its range.
         """
         cls = self.find(name)
-        known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        known = [
+            f.name
+            for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+            if not f.metadata.get("hidden")
+        ]
         for key in options:
             if key not in known:
                 has = ", ".join(known) or "none"

@@ -20,7 +20,7 @@ import victims
 from attacks import Scenario, bench, curves, run
 from attacks.flags import command
 from attacks.invert.__main__ import PROG, main
-from attacks.scenario import stream
+from defenses import stream
 from reports import records
 
 ROOT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ import torch
 
 import defenses
 from defenses import BadInput
-from defenses.gradients import clip, squared_norms
+from defenses.gradients import clip_factors, clipped_sum
 from tests.conftest import SHARED_OPTIONS, configured, seeded
 
 ALL = defenses.names()
@@ -139,9 +139,10 @@ def test_sparsity_buys_no_epsilon():
 
 def test_clip_leaves_short_gradients_alone_and_survives_zero():
     grads = {"w": torch.tensor([[0.3, 0.4], [3.0, 4.0], [0.0, 0.0]])}
-    assert torch.allclose(squared_norms(clip(grads, 1.0)), torch.tensor([0.25, 1.0, 0.0]))
+    assert torch.allclose(clip_factors(grads, 1.0), torch.tensor([1.0, 0.2, 1.0]))
+    assert torch.allclose(clipped_sum(grads, 1.0)["w"], torch.tensor([0.9, 1.2]))
     zero = {"w": torch.zeros(1, 2, requires_grad=True)}
-    (slope,) = torch.autograd.grad(clip(zero, 1.0)["w"].sum(), zero["w"])
+    (slope,) = torch.autograd.grad(clipped_sum(zero, 1.0)["w"].sum(), zero["w"])
     assert torch.equal(slope, torch.ones(1, 2))
 
 
@@ -153,7 +154,10 @@ def test_clip_leaves_short_gradients_alone_and_survives_zero():
         ({"rate": math.nan}, "rate"),
         ({"clip": 0.0}, "clip is 0; it must be > 0"),
         ({"noise_multiplier": -1.0}, "noise_multiplier is -1; it must be >= 0"),
-        ({"sigma": 1.0}, "no option 'sigma'; it has: clip, noise_multiplier, rate"),
+        (
+            {"sigma": 1.0},
+            "no option 'sigma'; it has: clip, noise_multiplier, rate, cooling, refresh",
+        ),
         ({"rate": "much"}, "rate must be a number"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,9 @@ def per_example_gradients(
 
     Args:
         model: logits from images; no layer may mix examples, so BatchNorm must be in eval mode.
-        loss: scalar from (logits, labels) of one example, as a batch of 1.
-        images: (B, C, H, W) in [0, 1].
+        loss: scalar mean from (logits, labels) of the views of one example.
+        images: (B, C, H, W) in [0, 1]; or (B, K, C, H, W), K augmented views of each example,
+            whose gradients are averaged (De et al. 2022). Features (B, D) serve as well.
         labels: (B,) int64.
         chunk: examples handled together; None fits the chunk's gradients into the cache.
 
@@ -35,6 +36,16 @@ def per_example_gradients(
     Raises:
         BadInput: BatchNorm in training mode, or images and labels of different length.
     """
+    parts = list(gradient_chunks(model, loss, images, labels, chunk=chunk))
+    if not parts:
+        return {k: p.new_zeros((0, *p.shape)) for k, p in trainable(model).items()}
+    return {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
+
+
+def gradient_chunks(
+    model: nn.Module, loss: Loss, images: Tensor, labels: Tensor, *, chunk: int | None = None
+) -> Iterator[dict[str, Tensor]]:
+    """`per_example_gradients` of consecutive examples, a chunk at a time; nothing when B = 0."""
     if len(images) != len(labels):
         raise BadInput(f"{len(images)} images but {len(labels)} labels")
     for name, module in model.named_modules():
@@ -43,22 +54,24 @@ def per_example_gradients(
                 f"{name!r} is BatchNorm in training mode, which mixes examples: "
                 "call model.eval() or use GroupNorm"
             )
-    parameters = {k: p.detach() for k, p in model.named_parameters() if p.requires_grad}
+    parameters = trainable(model)
     fixed = {k: p.detach() for k, p in model.named_parameters() if not p.requires_grad}
     fixed |= dict(model.named_buffers())
     if chunk is None:
         one = sum(p.numel() * p.element_size() for p in parameters.values())
         chunk = max(1, CACHE_BYTES // max(one, 1))
 
-    def example_loss(weights: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
-        logits = functional_call(model, {**weights, **fixed}, (image[None],))
-        return loss(logits, label[None])
+    def example_loss(weights: dict[str, Tensor], views: Tensor, label: Tensor) -> Tensor:
+        logits = functional_call(model, {**weights, **fixed}, (views,))
+        return loss(logits, label.expand(len(views)))
 
     per_example = vmap(grad(example_loss), in_dims=(None, 0, 0), randomness="different")
-    if not len(images):
-        return {k: p.new_zeros((0, *p.shape)) for k, p in parameters.items()}
-    parts = [
-        per_example(parameters, x, y)
-        for x, y in zip(images.split(chunk), labels.split(chunk), strict=True)
-    ]
-    return {k: torch.cat([part[k] for part in parts]) for k in parameters}
+    views = images if images.ndim == 5 else images[:, None]
+    for x, y in zip(views.split(chunk), labels.split(chunk), strict=True):
+        if len(x):
+            yield per_example(parameters, x, y)
+
+
+def trainable(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters that require a gradient, detached, by name."""
+    return {k: p.detach() for k, p in model.named_parameters() if p.requires_grad}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from defenses import BadInput
 from defenses.registry import import_object
-from victims import small, wide
+from victims import small, wide, wrn
 
 Builder = Callable[[tuple[int, int, int], int], nn.Module]
 
@@ -23,6 +23,9 @@ ARCHITECTURES: dict[str, Builder] = {
     "resnet20-4": wide.resnet20_4,
     "resnet18": wide.resnet18,
     "resnet18-gn": wide.resnet18_groupnorm,
+    "wrn-16-4": wrn.wrn_16_4,
+    "wrn-40-4": wrn.wrn_40_4,
+    "wrn-28-10": wrn.wrn_28_10,
 }
 
 

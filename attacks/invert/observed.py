@@ -14,8 +14,9 @@ from attacks.invert.observation import load_observation
 from attacks.invert.show import FIGURE
 from attacks.invert.study import AUXILIARY, load_victim
 from attacks.progress import Progress
-from attacks.scenario import Scenario, stream
+from attacks.scenario import Scenario
 from attacks.shields import build_defenses, guarantee
+from defenses import stream
 from reports import figures, records
 from reports.confidence import summarise
 from reports.environment import environment

@@ -16,9 +16,9 @@ import defenses
 import victims
 from attacks.invert.contract import Guess, Inversion, Threat, registry
 from attacks.invert.matching import require
-from attacks.scenario import COLUMNS, Scenario, stream
+from attacks.scenario import COLUMNS, Scenario
 from attacks.shields import build_defenses, guarantee
-from defenses import BadInput
+from defenses import BadInput, stream
 from reports.baseline import SCORES, lpips_or_reason, prior_baseline, score_rows
 from reports.confidence import summarise
 from reports.environment import environment

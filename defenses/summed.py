@@ -1,0 +1,99 @@
+"""Defenses that see a batch only through a sum over its examples, as nearly all do.
+
+Splitting a release into a plan (before the data), a sum (over examples, in any number of
+chunks) and a finish (noise, selection) lets a trainer hold one chunk of per-example gradients
+at a time, and gives the adversary's replay for free.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from defenses.contract import Defense, Gradients, Release, batch_of, dense
+from defenses.gradients import add_noise
+from defenses.registry import BadInput
+
+
+@dataclass(frozen=True)
+class Summed(Defense):
+    """A `Defense` by its parts: `plan`, `contribute` and, where noise is not all, `finish`.
+
+    ``linear`` says that `contribute` is the plain sum of the gradients, so that a trainer may
+    take it from one ordinary backward pass.
+    """
+
+    linear: ClassVar[bool] = False
+
+    def plan(
+        self, like: Mapping[str, Tensor], *, step: int, steps: int, generator: torch.Generator
+    ) -> dict[str, Any]:
+        """What is fixed before the batch is seen; it becomes part of the release's public facts.
+
+        Args:
+            like: tensors of the parameters' names, shapes, type and device; values unused.
+            step: which step of the run, from 0.
+            steps: how many steps the run has.
+            generator: see `Defense.release`.
+        """
+        return {}
+
+    @abstractmethod
+    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Sum over the examples of what each one gives, differentiable; zeros for B = 0."""
+
+    def finish(
+        self,
+        total: Mapping[str, Tensor],
+        plan: Mapping[str, Any],
+        *,
+        batch_size: int,
+        generator: torch.Generator,
+    ) -> Release:
+        """The release of a whole batch's contributions: divided, noised, dense."""
+        public = self.public(batch_size) | dict(plan)
+        update = averaged(total, batch_size)
+        return dense(add_noise(update, public["noise_std"], generator), public)
+
+    def release(
+        self,
+        grads: Gradients,
+        *,
+        step: int = 0,
+        steps: int = 1,
+        batch_size: int | None = None,
+        generator: torch.Generator,
+    ) -> Release:
+        """See `Defense.release`."""
+        size = batch_of(grads, batch_size)
+        like = {k: g.new_empty(g.shape[1:]) for k, g in grads.items()}
+        plan = self.plan(like, step=step, steps=steps, generator=generator)
+        total = self.contribute(grads, plan)
+        return self.finish(total, plan, batch_size=size, generator=generator)
+
+    def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:
+        """The candidates' contributions under the public plan, divided like the release."""
+        total = self.contribute(grads, release.public)
+        return {k: v / release.public["batch_size"] for k, v in total.items()}
+
+
+def summed(grads: Gradients) -> dict[str, Tensor]:
+    """Plain sum over the examples."""
+    return {k: g.sum(0) for k, g in grads.items()}
+
+
+def averaged(total: Mapping[str, Tensor], batch_size: int) -> dict[str, Tensor]:
+    """A sum over the public batch size.
+
+    Raises:
+        BadInput: the sum is not finite. One infinite or NaN gradient makes it so, clipped or not.
+    """
+    for name, value in total.items():
+        if not torch.isfinite(value).all():
+            raise BadInput(f"the gradient of {name!r} holds NaN or infinite values")
+    return {k: v / batch_size for k, v in total.items()}
