@@ -28,13 +28,10 @@ def build_defenses(scenario: Scenario) -> dict[str, Defense]:
         scenario.epsilon, steps=1, sample_rate=1, delta=scenario.delta
     )
     for name, shield in shields.items():
-        if hasattr(shield, "noise_multiplier"):
-            changed: dict[str, Any] = {"noise_multiplier": noise}
-            loud = dataclasses.replace(shield, **changed)
-            if math.isfinite(loud.epsilon(steps=1, sample_rate=1, delta=scenario.delta)):
-                shields[name] = loud
-                continue
-        if name == scenario.defense:
+        loud = defenses.with_effective_noise(shield, noise)
+        if loud is not None:
+            shields[name] = loud
+        elif name == scenario.defense:
             raise BadInput(f"defense {name!r} guarantees no epsilon, so --epsilon cannot set it")
     return shields
 
@@ -48,7 +45,7 @@ def guarantee(shield: Defense, delta: float) -> dict[str, Any]:
     options = {f.name: getattr(shield, f.name) for f in dataclasses.fields(shield)}
     epsilon = shield.epsilon(steps=1, sample_rate=1, delta=delta)
     top1 = 1.0
-    noise = options.get("noise_multiplier", 0)
+    noise = shield.effective_noise()
     if math.isfinite(epsilon) and noise > 0:
         top1 = float(norm.cdf(norm.ppf(1e-3) + 1 / noise))
     return {

@@ -1,8 +1,8 @@
 """Per-example gradients in, a Release out, with the privacy guarantee that is proven for it."""
 
-from defenses import dprs, dpsgd, gaussian, none, topk  # noqa: F401  (they register themselves)
+from defenses import dprs, dpsgd, gaussian, gep, none, rgp, topk  # noqa: F401  (they register)
 from defenses.accounting import gaussian_epsilon, noise_for_epsilon
-from defenses.contract import Defense, Gradients, Release, Side, registry
+from defenses.contract import Defense, Gradients, Release, Side, registry, with_effective_noise
 from defenses.randomness import stream
 from defenses.registry import BadInput, option
 from defenses.sparsity import Sparsified
@@ -28,4 +28,5 @@ __all__ = [
     "register",
     "registry",
     "stream",
+    "with_effective_noise",
 ]

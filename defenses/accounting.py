@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 
 from defenses.registry import BadInput
+
+ACCOUNTANTS = ("rdp", "prv")
+Spent = tuple[float, float, int]
+"""Noise multiplier, sample rate and number of releases, as Opacus' accountants write them."""
 
 # Opacus' own orders begin at 1.1, too coarse for the tiny noise that attacks are shown at.
 ORDERS = [1 + 10 ** (k / 10) for k in range(-40, 21)]
@@ -18,6 +23,7 @@ def gaussian_epsilon(
     sample_rate: float,
     delta: float,
     accountant: str = "rdp",
+    history: Sequence[Spent] = (),
 ) -> float:
     """Epsilon after ``steps`` Poisson-subsampled Gaussian releases of sensitivity 1.
 
@@ -27,21 +33,26 @@ def gaussian_epsilon(
         sample_rate: probability with which each example is in a batch, in (0, 1].
         delta: in (0, 1).
         accountant: ``"rdp"`` (Mironov 2017) or ``"prv"`` (Gopi et al. 2021); add/remove adjacency.
+        history: earlier releases of the same data, which compose with these.
     """
+    if accountant not in ACCOUNTANTS:
+        raise BadInput(f"unknown accountant {accountant!r}; known: {', '.join(ACCOUNTANTS)}")
     if not 0 < delta < 1:
         raise BadInput(f"delta is {delta:g}; it must be in (0, 1)")
     if not 0 < sample_rate <= 1:
         raise BadInput(f"the sample rate is {sample_rate:g}; it must be in (0, 1]")
     if steps < 0:
         raise BadInput(f"the number of steps is {steps}; it must be >= 0")
-    if steps == 0:
+    ledgers = [*history, (noise_multiplier, sample_rate, steps)]
+    spent = [entry for entry in ledgers if entry[2] > 0]
+    if not spent:
         return 0.0
-    if noise_multiplier == 0:
+    if any(noise == 0 for noise, _, _ in spent):
         return math.inf
     from opacus.accountants import create_accountant
 
     ledger = create_accountant(accountant)
-    ledger.history = [(noise_multiplier, sample_rate, steps)]
+    ledger.history = spent
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "optimal order is the largest alpha": still a bound
         if accountant == "rdp":
@@ -50,21 +61,40 @@ def gaussian_epsilon(
 
 
 def noise_for_epsilon(
-    epsilon: float, *, steps: int, sample_rate: float, delta: float, accountant: str = "rdp"
+    epsilon: float,
+    *,
+    steps: int,
+    sample_rate: float,
+    delta: float,
+    accountant: str = "rdp",
+    history: Sequence[Spent] = (),
 ) -> float:
     """The smallest noise multiplier (within 0.1%) whose `gaussian_epsilon` is at most ``epsilon``.
 
     Raises:
-        BadInput: when epsilon is not a positive finite number.
+        BadInput: epsilon is not a positive finite number, or ``history`` has spent it already.
     """
     if not (epsilon > 0 and math.isfinite(epsilon)):
         raise BadInput(f"epsilon is {epsilon:g}; it must be > 0 and finite")
 
     def spent(noise: float) -> float:
         return gaussian_epsilon(
-            noise, steps=steps, sample_rate=sample_rate, delta=delta, accountant=accountant
+            noise,
+            steps=steps,
+            sample_rate=sample_rate,
+            delta=delta,
+            accountant=accountant,
+            history=history,
         )
 
+    if history:
+        before = gaussian_epsilon(
+            1, steps=0, sample_rate=1, delta=delta, accountant=accountant, history=history
+        )
+        if before >= epsilon:
+            raise BadInput(
+                f"epsilon {epsilon:g} is already spent: earlier training took {before:.4g}"
+            )
     high = 1.0
     while spent(high) > epsilon:
         high *= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,8 @@ class Defense(ABC):
     """
 
     name: ClassVar[str] = ""
+    wants: ClassVar[frozenset[str]] = frozenset()
+    """Fields of `Side` that cost time to prepare and that this defense uses."""
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -129,6 +132,21 @@ class Defense(ABC):
     def public(self, batch_size: int) -> dict[str, Any]:
         """What the adversary knows of this defense before it sees an update."""
         return {"batch_size": batch_size, "noise_std": 0.0}
+
+
+def with_effective_noise(defense: Defense, noise: float) -> Defense | None:
+    """The same defense with the noise multiplier that makes its `effective_noise` ``noise``.
+
+    None for a defense whose noise guarantees nothing, or that has none to set.
+    """
+    if not hasattr(defense, "noise_multiplier"):
+        return None
+    one: dict[str, Any] = {"noise_multiplier": 1.0}
+    unit = dataclasses.replace(defense, **one).effective_noise()
+    if unit == 0:
+        return None
+    scaled: dict[str, Any] = {"noise_multiplier": noise / unit}
+    return dataclasses.replace(defense, **scaled)
 
 
 def batch_of(grads: Gradients, batch_size: int | None) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.dpsgd import DPSGD
+from defenses.gradients import clipped_sum, masked
 from defenses.sparsity import Sparsified
 
 
@@ -27,6 +28,8 @@ class DPRS(Sparsified, DPSGD):
     and, when the rate cools down, attack the first epoch, which is dense.
     """
 
+    factored: ClassVar[bool] = True
+
     def plan(
         self, like: Mapping[str, Tensor], *, step: int, steps: int, generator: torch.Generator
     ) -> dict[str, Any]:
@@ -35,10 +38,8 @@ class DPRS(Sparsified, DPSGD):
 
     def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
         """The sum of the gradients, each masked and then clipped."""
-        if plan.get("rate") == 0:
-            return super().contribute(grads, plan)
-        mask = plan["mask"]
-        return super().contribute({k: g * mask[k] for k, g in grads.items()}, plan)
+        dense = plan.get("rate") == 0
+        return clipped_sum(grads if dense else masked(grads, plan["mask"]), self.clip)
 
     def finish(
         self,

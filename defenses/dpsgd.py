@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -23,6 +23,8 @@ class DPSGD(Summed):
     adjacency; infinite without noise. Known attack: with the clipping replayed, little noise
     leaves the image to a MAP estimate (Balunovic et al. 2022).
     """
+
+    factored: ClassVar[bool] = True
 
     clip: float = option(1.0, "clipping norm C", low=0, open_low=True)
     noise_multiplier: float = option(0.01, "noise std over the clipping norm, sigma", low=0)

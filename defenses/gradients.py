@@ -7,24 +7,43 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from defenses.contract import Gradients
+from defenses.outer import Outer
+
+Factored = Mapping[str, Tensor | Outer]
+"""`Gradients` of which some are known by their factors."""
 
 
-def squared_norms(grads: Gradients) -> Tensor:
+def masked(grads: Factored, mask: Mapping[str, Tensor]) -> dict[str, Tensor | Outer]:
+    """The gradients with all coordinates zero that ``mask`` does not keep."""
+    return {k: g.masked(mask[k]) if isinstance(g, Outer) else g * mask[k] for k, g in grads.items()}
+
+
+def squared_norms(grads: Factored) -> Tensor:
     """(B,) squared L2 norm of each example's gradient over all parameters together."""
-    return torch.stack([g.flatten(1).square().sum(1) for g in grads.values()]).sum(0)
+    parts = [
+        g.squared_norms() if isinstance(g, Outer) else _dots(g.flatten(1)) for g in grads.values()
+    ]
+    return torch.stack(parts).sum(0)
 
 
-def clip_factors(grads: Gradients, bound: float) -> Tensor:
+def _dots(rows: Tensor) -> Tensor:
+    """(B,) squared norms of (B, n) rows without storing the squares."""
+    return (rows[:, None] @ rows[:, :, None])[:, 0, 0]
+
+
+def clip_factors(grads: Factored, bound: float) -> Tensor:
     """(B,) min(1, bound / norm) of each example (Abadi et al. 2016, Algorithm 1)."""
     # Clamped before the root: the same factor, and finite slopes for a gradient of zero.
     return bound / squared_norms(grads).clamp(min=bound**2).sqrt()
 
 
-def clipped_sum(grads: Gradients, bound: float) -> dict[str, Tensor]:
+def clipped_sum(grads: Factored, bound: float) -> dict[str, Tensor]:
     """Sum over the examples, each clipped to L2 norm ``bound``; no clipped copy is stored."""
     factors = clip_factors(grads, bound)
-    return {k: torch.tensordot(factors, g, 1) for k, g in grads.items()}
+    return {
+        k: g.weighted_sum(factors) if isinstance(g, Outer) else torch.tensordot(factors, g, 1)
+        for k, g in grads.items()
+    }
 
 
 def add_noise(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -41,8 +40,8 @@ class Sparsified(Defense):
     def slot(self, step: int, steps: int) -> tuple[int, int]:
         """Which mask a step uses, and how many the run has."""
         per_step = min(1.0, self.side.sample_rate * self.refresh)
-        # Rounded up a hair, so that 10 * 0.1 epochs are not a shade less than one.
-        total = max(1, math.ceil(steps * per_step - 1e-9))
+        # A run's steps are a whole number, so its epochs are only nearly one.
+        total = max(1, round(steps * per_step))
         return min(int(step * per_step + 1e-9), total - 1), total
 
     def rate_at(self, step: int, steps: int) -> float:

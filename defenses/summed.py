@@ -25,10 +25,18 @@ class Summed(Defense):
     """A `Defense` by its parts: `plan`, `contribute` and, where noise is not all, `finish`.
 
     ``linear`` says that `contribute` is the plain sum of the gradients, so that a trainer may
-    take it from one ordinary backward pass.
+    take it from one ordinary backward pass. ``factored`` says that `contribute` also takes
+    `Outer` in place of a tensor, as `defenses.gradients` does.
     """
 
     linear: ClassVar[bool] = False
+    factored: ClassVar[bool] = False
+
+    @classmethod
+    def takes_factors(cls) -> bool:
+        """Whether `contribute` takes `Outer` gradients too: ``factored``, said where it is."""
+        owner = next(c for c in cls.__mro__ if "contribute" in vars(c))
+        return bool(vars(owner).get("factored", False))
 
     def plan(
         self, like: Mapping[str, Tensor], *, step: int, steps: int, generator: torch.Generator

@@ -11,9 +11,16 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks.invert import Threat
-from defenses import Defense, Release
+from defenses import Defense, Release, Side
 
-SHARED_OPTIONS = {"clip": 1.0, "noise_multiplier": 0.5, "rate": 0.6}
+# As much residual as embedding, so that the noise std that gep states is nearly all of its noise.
+SHARED_OPTIONS = {
+    "clip": 1.0,
+    "noise_multiplier": 0.5,
+    "rate": 0.6,
+    "basis": 8,
+    "residual_clip": 1.0,
+}
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -21,20 +28,28 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def configured(name: str, **changed: Any) -> Defense:
-    """A registered defense with those of the shared options that it has."""
+    """A registered defense with those of the shared options that it has.
+
+    One that wants side information gets it for the parameters of `random_gradients`.
+    """
     fields = defenses.registry.find(name).__dataclass_fields__
     options = {**SHARED_OPTIONS, **changed}
-    return defenses.get(name, **{k: v for k, v in options.items() if k in fields})
+    defense = defenses.get(name, **{k: v for k, v in options.items() if k in fields})
+    public = random_gradients(batch=8, seed=77)
+    known = {"anchors": public, "moved": {k: g[0] for k, g in public.items()}}
+    side = {k: v for k, v in known.items() if k in defense.wants}
+    return defense.informed(Side(**side)) if side else defense
+
+
+def random_gradients(batch: int = 3, seed: int = 0, scale: float = 1.0) -> dict[str, Tensor]:
+    draw = seeded(seed)
+    shapes = {"weight": (40, 30), "bias": (40,)}
+    return {k: scale * torch.randn(batch, *s, generator=draw) for k, s in shapes.items()}
 
 
 @pytest.fixture
 def gradients() -> Callable[..., dict[str, Tensor]]:
-    def make(batch: int = 3, seed: int = 0, scale: float = 1.0) -> dict[str, Tensor]:
-        draw = seeded(seed)
-        shapes = {"weight": (40, 30), "bias": (40,)}
-        return {k: scale * torch.randn(batch, *s, generator=draw) for k, s in shapes.items()}
-
-    return make
+    return random_gradients
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,10 @@ def test_epsilon_sets_the_noise_and_is_kept(invoke, tmp_path):
 
 
 BAD = [
-    (["--defense", "dppp"], "unknown defense 'dppp'; known: dprs, dpsgd, gaussian, none, topk"),
+    (
+        ["--defense", "dppp"],
+        "unknown defense 'dppp'; known: dprs, dpsgd, gaussian, gep, none, rgp, topk",
+    ),
     (["--attack", "gepping"], "unknown attack 'gepping'; known: analytic, auto, bayes, dlg"),
     (["--model", "vgg"], "unknown model 'vgg'; known: convnet"),
     (["--data", "imagenet"], "unknown data 'imagenet'; known: photos, digits"),

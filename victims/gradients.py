@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from defenses import BadInput
+from defenses.outer import Outer
+from victims.convolution import WideConvolutions
+from victims.taps import tapped
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, C), labels (B,)) -> scalar mean over the batch, e.g. cross_entropy."""
@@ -42,10 +46,34 @@ def per_example_gradients(
     return {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
 
 
+@overload
 def gradient_chunks(
     model: nn.Module, loss: Loss, images: Tensor, labels: Tensor, *, chunk: int | None = None
-) -> Iterator[dict[str, Tensor]]:
-    """`per_example_gradients` of consecutive examples, a chunk at a time; nothing when B = 0."""
+) -> Iterator[dict[str, Tensor]]: ...
+@overload
+def gradient_chunks(
+    model: nn.Module,
+    loss: Loss,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    chunk: int | None = None,
+    outer: Sequence[str],
+) -> Iterator[dict[str, Tensor | Outer]]: ...
+def gradient_chunks(
+    model: nn.Module,
+    loss: Loss,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    chunk: int | None = None,
+    outer: Sequence[str] = (),
+) -> Iterator[Any]:
+    """`per_example_gradients` of consecutive examples, a chunk at a time; nothing when B = 0.
+
+    The weights of the linear layers named in ``outer`` (see `victims.taps.factorable`) come as
+    `Outer`, which takes a hundredth of the memory; one view per example then.
+    """
     if len(images) != len(labels):
         raise BadInput(f"{len(images)} images but {len(labels)} labels")
     for name, module in model.named_modules():
@@ -57,19 +85,30 @@ def gradient_chunks(
     parameters = trainable(model)
     fixed = {k: p.detach() for k, p in model.named_parameters() if not p.requires_grad}
     fixed |= dict(model.named_buffers())
+    layers = [f"{n}.weight" for n in outer]
+    fixed |= {k: parameters[k] for k in layers}
+    free = {k: p for k, p in parameters.items() if k not in layers}
+    extra = {n: parameters[f"{n}.weight"].new_zeros(len(parameters[f"{n}.weight"])) for n in outer}
     if chunk is None:
-        one = sum(p.numel() * p.element_size() for p in parameters.values())
-        chunk = max(1, CACHE_BYTES // max(one, 1))
+        sizes = [p.numel() for p in free.values()]
+        sizes += [sum(parameters[k].shape) for k in layers]
+        chunk = max(1, CACHE_BYTES // max(4 * sum(sizes), 1))
 
-    def example_loss(weights: dict[str, Tensor], views: Tensor, label: Tensor) -> Tensor:
-        logits = functional_call(model, {**weights, **fixed}, (views,))
-        return loss(logits, label.expand(len(views)))
+    def example_loss(
+        weights: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        with WideConvolutions(), tapped(model, outer, extra) as inputs:
+            logits = functional_call(model, {**weights, **fixed}, (views,))
+        return loss(logits, label.expand(len(views))), inputs
 
-    per_example = vmap(grad(example_loss), in_dims=(None, 0, 0), randomness="different")
+    slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
+    per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")
     views = images if images.ndim == 5 else images[:, None]
     for x, y in zip(views.split(chunk), labels.split(chunk), strict=True):
         if len(x):
-            yield per_example(parameters, x, y)
+            (found, slope), inputs = per_example(free, extra, x, y)
+            found |= {f"{n}.weight": Outer(slope[n], inputs[n]) for n in outer}
+            yield {k: found[k] for k in parameters}
 
 
 def trainable(model: nn.Module) -> dict[str, Tensor]:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from defenses import BadInput
 from defenses.registry import import_object
-from victims import small, wide, wrn
+from victims import scatter, small, wide, wrn
+from victims.features import Featurised
 
 Builder = Callable[[tuple[int, int, int], int], nn.Module]
 
@@ -26,7 +27,13 @@ ARCHITECTURES: dict[str, Builder] = {
     "wrn-16-4": wrn.wrn_16_4,
     "wrn-40-4": wrn.wrn_40_4,
     "wrn-28-10": wrn.wrn_28_10,
+    "scatter-linear": scatter.scatter_linear,
+    "scatter-cnn": scatter.scatter_cnn,
+    "tanh-cnn": scatter.tanh_cnn,
 }
+
+PLAIN = ("lenet", "scatter-linear", "scatter-cnn", "tanh-cnn")
+"""Fed with [0, 1] as it is, as in the papers they come from."""
 
 
 class Normalise(nn.Module):
@@ -61,8 +68,8 @@ def load_model(
         name: one of `model_names`, or ``pkg.module:callable`` called with (image_shape, classes).
         image_shape: (C, H, W).
         classes: number of labels.
-        mean: per channel, subtracted by the first layer; None: 0.5 (0 for ``lenet``, as in DLG).
-        std: per channel, divided by; None: 0.25 (1 for ``lenet``).
+        mean: per channel, subtracted by the first layer; None: 0.5, or 0 for those in `PLAIN`.
+        std: per channel, divided by; None: 0.25, or 1 for those in `PLAIN`.
         weights: a safetensors file with the model's state dict; None leaves it untrained.
         generator: seeds the initial weights; None: seed 0.
 
@@ -114,11 +121,14 @@ def _build(
     if name not in ARCHITECTURES:
         known = ", ".join(model_names())
         raise BadInput(f"unknown model {name!r}; known: {known}, or pkg.module:callable")
-    plain = name == "lenet"  # DLG feeds [0, 1] straight into the first convolution
+    plain = name in PLAIN
     channels = image_shape[0]
     mean = mean or [0.0 if plain else 0.5] * channels
     std = std or [1.0 if plain else 0.25] * channels
-    return nn.Sequential(Normalise(mean, std), ARCHITECTURES[name](image_shape, classes))
+    first, model = Normalise(mean, std), ARCHITECTURES[name](image_shape, classes)
+    if isinstance(model, Featurised):  # stays one, so that a trainer sees what it can precompute
+        return Featurised(nn.Sequential(first, model.features), model.head)
+    return nn.Sequential(first, model)
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

@@ -43,7 +43,8 @@ class WideBlock(nn.Module):
         y = F.relu(self.norm1(x))
         kept = x if self.shortcut is None else self.shortcut(y)
         y = self.conv1(y)
-        return self.conv2(F.relu(self.norm2(y))) + kept
+        out: Tensor = self.conv2(F.relu(self.norm2(y))) + kept
+        return out
 
 
 def wide_resnet(

@@ -1,0 +1,50 @@
+"""Per-example gradients of a linear layer by their factors, which are all that clipping needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Outer:
+    """Example b's gradient is the outer product of ``slope[b]`` and ``inputs[b]``, masked.
+
+    Norms and weighted sums follow without forming any of the B matrices (Goodfellow 2015; with a
+    mask, the norm costs one more matrix product).
+
+    Attributes:
+        slope: (B, out) gradient of each example's loss in the layer's output.
+        inputs: (B, in).
+        mask: (out, in), nonzero where the coordinate is kept; None keeps all.
+    """
+
+    slope: Tensor
+    inputs: Tensor
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.slope)
+
+    def masked(self, mask: Tensor) -> Outer:
+        """The same gradients on the coordinates that ``mask`` (out, in) keeps."""
+        return Outer(self.slope, self.inputs, mask if self.mask is None else self.mask * mask)
+
+    def squared_norms(self) -> Tensor:
+        """(B,) squared L2 norms."""
+        slope, inputs = self.slope.square(), self.inputs.square()
+        if self.mask is None:
+            return slope.sum(1) * inputs.sum(1)
+        return ((slope @ self.mask.to(slope)) * inputs).sum(1)
+
+    def weighted_sum(self, factors: Tensor) -> Tensor:
+        """(out, in) sum over the examples, each times its factor (B,)."""
+        total = (self.slope * factors[:, None]).T @ self.inputs
+        return total if self.mask is None else total * self.mask
+
+    def dense(self) -> Tensor:
+        """(B, out, in)."""
+        full = torch.einsum("bo,bi->boi", self.slope, self.inputs)
+        return full if self.mask is None else full * self.mask

@@ -1,0 +1,171 @@
+"""Any registered defense as an Opacus ``DPOptimizer``, for training loops that are not ours."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from opacus.optimizers import DPOptimizer
+from opacus.optimizers.optimizer import _check_processed_flag, _mark_as_processed
+from torch import Tensor, nn
+
+from defenses import BadInput, Defense, Release, Side, Summed, stream, with_effective_noise
+from victims.stepping import apply_release
+
+
+def defend(
+    optimizer: DPOptimizer,
+    model: nn.Module,
+    defense: Defense,
+    *,
+    sample_rate: float,
+    steps: int,
+    seed: int | None = None,
+) -> DefendedOptimizer:
+    """Put a defense in the place of Opacus' own clipping and noise.
+
+    Call it on what ``PrivacyEngine.make_private`` or ``make_private_with_epsilon`` returned; data
+    loader, Poisson sampling, `BatchMemoryManager`, accounting and checkpoints stay Opacus'. The
+    engine's clipping norm and noise multiplier replace the defense's own, where it has them, so
+    that the engine's epsilon is true: the noise is scaled by the defense's sensitivity, and the
+    accountant is told 0, hence epsilon infinity, for a defense that guarantees nothing.
+
+    Args:
+        optimizer: the engine's.
+        model: the engine's ``GradSampleModule``, which names the parameters.
+        defense: registered or not; see `defenses.get`.
+        sample_rate: probability with which each example is in a batch, 1 / len(data loader).
+        steps: how many steps the run has, for a schedule such as DPRS's.
+        seed: of noise and masks; None draws one from the operating system, as one should
+            outside of experiments, for whoever knows the seed can subtract the noise.
+
+    Raises:
+        BadInput: not an Opacus optimiser, or one of another model.
+    """
+    if not isinstance(optimizer, DPOptimizer):
+        raise BadInput(f"defend() takes Opacus' DPOptimizer, not {type(optimizer).__name__}")
+    fields = {f.name for f in dataclasses.fields(defense)}
+    if "clip" in fields:
+        clipped: dict[str, Any] = {"clip": float(optimizer.max_grad_norm)}
+        defense = dataclasses.replace(defense, **clipped)
+    defense = with_effective_noise(defense, float(optimizer.noise_multiplier)) or defense
+    chosen = torch.Generator().seed() >> 2 if seed is None else seed
+    masks = stream(chosen, "masks").initial_seed()
+    defended = DefendedOptimizer(
+        optimizer.original_optimizer,
+        model,
+        defense.informed(Side(sample_rate=sample_rate, mask_seed=masks)),
+        steps=steps,
+        expected_batch_size=optimizer.expected_batch_size,
+        loss_reduction=optimizer.loss_reduction,
+        generator=stream(chosen, "noise"),
+    )
+    if optimizer.step_hook is not None:
+        defended.attach_step_hook(optimizer.step_hook)
+    return defended
+
+
+class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped here
+    """See `defend`. ``release`` is what the last step let out; ``steps_done`` counts steps."""
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        model: nn.Module,
+        defense: Defense,
+        *,
+        steps: int,
+        expected_batch_size: int,
+        loss_reduction: str = "mean",
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__(
+            optimizer,
+            noise_multiplier=defense.effective_noise(),
+            max_grad_norm=getattr(defense, "clip", float("inf")),
+            expected_batch_size=expected_batch_size,
+            loss_reduction=loss_reduction,
+            generator=generator,
+        )
+        names = {id(p): n.removeprefix("_module.") for n, p in model.named_parameters()}
+        if any(id(p) not in names for p in self.params):
+            raise BadInput("the optimiser holds parameters that are not the model's")
+        self.named: dict[str, nn.Parameter] = {names[id(p)]: p for p in self.params}
+        self.defense = defense
+        self.steps = steps
+        self.steps_done = 0
+        self.release: Release | None = None
+        self._plan: dict[str, Any] | None = None
+        self._total: dict[str, Tensor] = {}
+
+    def clip_and_accumulate(self) -> None:
+        """Add a physical batch's contribution to the logical batch's."""
+        grads = {}
+        for name, parameter in self.named.items():
+            _check_processed_flag(parameter.grad_sample)
+            grads[name] = self._get_flat_grad_sample(parameter).detach().to(parameter.dtype)
+            _mark_as_processed(parameter.grad_sample)
+        if isinstance(self.defense, Summed):
+            if self._plan is None:
+                self._plan = self.defense.plan(
+                    self.named, step=self._step(), steps=self.steps, generator=self.generator
+                )
+            parts = self.defense.contribute(grads, self._plan)
+            merge: Callable[[Tensor, Tensor], Tensor] = torch.add
+        else:  # a release of the user's own needs the whole batch
+            parts, merge = grads, lambda a, b: torch.cat([a, b])
+        known = self._total
+        self._total = {k: merge(known[k], v) if k in known else v for k, v in parts.items()}
+
+    def add_noise(self) -> None:
+        """Make the logical batch's release, divided by the expected batch size."""
+        size = self.expected_batch_size * self.accumulated_iterations
+        if isinstance(self.defense, Summed):
+            plan = self._plan or {}
+            release = self.defense.finish(
+                self._total, plan, batch_size=size, generator=self.generator
+            )
+        else:
+            release = self.defense.release(
+                self._total,
+                step=self._step(),
+                steps=self.steps,
+                batch_size=size,
+                generator=self.generator,
+            )
+        factor = size if self.loss_reduction == "sum" else 1
+        update = {k: v * factor for k, v in release.update.items()}
+        self.release = dataclasses.replace(release, update=update)
+        self._plan, self._total = None, {}
+
+    def scale_grad(self) -> None:
+        """Nothing: a release is divided already."""
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """See ``DPOptimizer.step``; coordinates that a public mask dropped do not move."""
+        if closure is not None:
+            with torch.enable_grad():
+                closure()
+        if self.pre_step() and self.release is not None:
+            apply_release(self.original_optimizer, self.named, self.release)
+            self.steps_done += 1
+        return None
+
+    def _step(self) -> int:
+        # Opacus samples a random number of batches; a schedule stays at its end.
+        return min(self.steps_done, self.steps - 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The wrapped optimiser's, with the step and the generator of the noise."""
+        own = {"steps_done": self.steps_done, "generator": self.generator.get_state()}
+        return {**self.original_optimizer.state_dict(), "leakgauge": own}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        rest = {k: v for k, v in state_dict.items() if k != "leakgauge"}
+        self.original_optimizer.load_state_dict(rest)
+        own = state_dict["leakgauge"]
+        self.steps_done = own["steps_done"]
+        self.generator.set_state(own["generator"])

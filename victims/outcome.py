@@ -1,0 +1,93 @@
+"""What a training run tells its user: settings, a row per epoch, weights and a Record."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from reports import records
+from reports.environment import environment
+from victims.runs import Prepared, write_weights
+from victims.training import Plan
+
+COLUMNS = "{:>5} {:>7} {:>24} {:>9} {:>6} {:>11}"
+
+
+def describe(plan: Plan) -> None:
+    """Say what is about to be run and what its numbers assume."""
+    t = plan.training
+    options = {
+        f.name: getattr(plan.defense, f.name)
+        for f in dataclasses.fields(plan.defense)
+        if not f.metadata.get("hidden")
+    }
+    shown = ", ".join(
+        f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in options.items()
+    )
+    print(f"{t.defense}{': ' + shown if shown else ''}")
+    print(
+        f"{plan.examples} private examples, sample rate {plan.sample_rate:.4g}, "
+        f"{plan.steps} steps; epsilon at delta {t.delta:g}, accountant {t.accountant}"
+    )
+    if plan.cut:
+        print(
+            f"warning: the budget of epsilon {t.epsilon:g} ends this run after {plan.steps} steps"
+        )
+    if plan.history:
+        print("the starting weights were trained on this data: their epsilon is counted")
+    if t.sampling != "poisson" and math.isfinite(plan.epsilon(1)):
+        print(
+            "warning: batches are shuffled, and epsilon is the accountant's for Poisson sampling: "
+            "not a guarantee of this run"
+        )
+    heads = ("epoch", "step", "accuracy, 95% interval", "epsilon", "rate", "sent")
+    print("\n" + COLUMNS.format(*heads))
+
+
+def show(row: dict[str, Any]) -> dict[str, Any]:
+    """Print one epoch's row without breaking the progress bar; returns it."""
+    epsilon = "inf" if row["epsilon"] is None else f"{row['epsilon']:.4g}"
+    rate = "-" if row["rate"] is None else f"{row['rate']:.3f}"
+    accuracy = f"{row['accuracy']:.2%} [{row['low']:.2%}, {row['high']:.2%}]"
+    sent = f"{row['wire_bytes'] / 2**20:.1f} MiB"
+    tqdm.write(COLUMNS.format(row["epoch"], row["step"], accuracy, epsilon, rate, sent))
+    sys.stdout.flush()
+    return row
+
+
+def finish(prepared: Prepared, rows: list[dict[str, Any]], out: Path, device: str) -> list[Path]:
+    """Write weights and Record; the Record comes last."""
+    plan = prepared.trainer.plan
+    last = rows[-1]
+    spent = {a: plan.epsilon(plan.steps, a) for a in ("rdp", "prv")}
+    bounds = {
+        "noise_multiplier": getattr(plan.defense, "noise_multiplier", None),
+        "effective_noise": plan.defense.effective_noise(),
+        "sample_rate": plan.sample_rate,
+        "steps": plan.steps,
+        "delta": plan.training.delta,
+        "epsilon": {a: e if math.isfinite(e) else None for a, e in spent.items()},
+        "assumes": "Poisson sampling, add/remove adjacency",
+        "holds": plan.training.sampling == "poisson",
+        "ledger": plan.ledger(plan.steps),
+    }
+    accuracy = {"mean": last["accuracy"], "low": last["low"], "high": last["high"]}
+    accuracy["n"] = len(prepared.test[1])
+    weights = write_weights(prepared.trainer, out / "weights.safetensors")
+    record = records.Record(
+        plan.training.document(),
+        rows,
+        {"accuracy": accuracy},
+        {"accuracy": prepared.majority},
+        bounds,
+        environment(seed=plan.training.seed, device=device),
+    )
+    print(f"\nalways naming the most frequent class: {prepared.majority:.2%}")
+    for name, value in spent.items():
+        print(f"epsilon ({name}): {value:.4g}")
+    return [weights, records.write(record, out)]

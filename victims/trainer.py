@@ -1,0 +1,234 @@
+"""One trainer for every defense: sample, sum chunk by chunk, release, step."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from defenses import BadInput, Defense, Gradients, Release, Summed, stream
+from victims.features import Featurised, on_features
+from victims.gradients import gradient_chunks, per_example_gradients
+from victims.sampling import poisson, shuffled
+from victims.stepping import apply_release, rate_factor
+from victims.taps import factorable
+from victims.training import Plan
+from victims.views import augmented
+
+
+class Trainer:
+    """A victim in training; all that changes is in `state`, and the rest follows from the plan.
+
+    Step t draws its batch, views, dropout and noise from generators named (seed, purpose, t), so
+    that a run resumed from any `state` goes the way of the undisturbed one.
+
+    Args:
+        plan: see `victims.training.plan`.
+        model: moved to ``device``; a `Featurised` model is given features instead of images.
+        inputs: (N, C, H, W) private images or features.
+        labels: (N,) int64.
+        public: (inputs, labels) that everyone knows, for defenses that learn from them.
+        device: where the gradients are taken.
+
+    Raises:
+        BadInput: BatchNorm under a defense that needs per-example gradients, or no public data
+            for a defense that wants some.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        model: nn.Module,
+        inputs: Tensor,
+        labels: Tensor,
+        public: tuple[Tensor, Tensor] | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.plan = plan
+        self.model = model.to(device).train()
+        self.inputs, self.labels, self.public = inputs, labels, public
+        self.device = device
+        self.net = on_features(self.model) if isinstance(self.model, Featurised) else self.model
+        self.linear = isinstance(plan.defense, Summed) and plan.defense.linear
+        if not self.linear:
+            refuse_batchnorm(self.net, plan.training.model, plan.training.defense)
+        if "anchors" in plan.defense.wants and public is None:
+            raise BadInput(
+                f"defense {plan.training.defense!r} learns from public data: "
+                "name some with --public, none of it private"
+            )
+        self.parameters = {k: p for k, p in self.net.named_parameters() if p.requires_grad}
+        if not self.parameters:
+            raise BadInput(f"model {plan.training.model!r} has no trainable parameter")
+        self.outer: list[str] = []
+        summed = isinstance(plan.defense, Summed) and plan.defense.takes_factors()
+        if summed and plan.training.views == 1 and len(inputs):
+            example = inputs[:1].to(device), labels[:1].to(device)
+            self.outer = factorable(self.net, cross_entropy, *example)
+        self.start = {k: p.detach().clone() for k, p in self.parameters.items()}
+        self.average = {k: p.clone() for k, p in self.start.items()}
+        self.optimizer = _optimizer(plan, list(self.parameters.values()))
+        self.step = 0
+        self.wire_bytes = 0
+
+    def advance(self) -> Release:
+        """One step. Returns what left the victim.
+
+        Raises:
+            BadInput: a gradient is not finite; the weights are then as they were before.
+        """
+        t, step = self.plan.training, self.step
+        if t.sampling == "poisson":
+            draw = stream(t.seed, "batch", step)
+            index = poisson(self.plan.examples, self.plan.sample_rate, draw)
+        else:
+            index = shuffled(self.plan.examples, t.batch_size, step, t.seed)
+        images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
+        if t.views > 1:
+            images = augmented(images, t.views, stream(t.seed, "views", step))
+        with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
+            torch.manual_seed(stream(t.seed, "dropout", step).initial_seed())
+            release = self.release(images, labels, stream(t.seed, "noise", step))
+        factor = rate_factor(t.schedule, t.warmup, step, self.plan.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = t.lr * factor
+        apply_release(self.optimizer, self.parameters, release)
+        if t.average:
+            # Young averages follow fast (De et al. 2022, Appendix C.3).
+            decay = min(t.average, (1 + step) / (10 + step))
+            for name, parameter in self.parameters.items():
+                self.average[name].lerp_(parameter.detach(), 1 - decay)
+        self.step += 1
+        self.wire_bytes += release.wire_bytes
+        return release
+
+    def release(
+        self, images: Tensor, labels: Tensor, generator: torch.Generator, size: int | None = None
+    ) -> Release:
+        """What a batch (B, C, H, W), or (B, K, C, H, W), would give away at this step.
+
+        Args:
+            images: images, views of them, or features, as the trainer's inputs are.
+            labels: (B,).
+            generator: of the noise.
+            size: public batch size; None: the training's.
+        """
+        defense = self.informed()
+        size = size or self.plan.training.batch_size
+        step, steps = self.step, self.plan.steps
+        if not isinstance(defense, Summed):
+            grads = per_example_gradients(self.net, cross_entropy, images, labels)
+            return defense.release(
+                grads, step=step, steps=steps, batch_size=size, generator=generator
+            )
+        plan = defense.plan(self.parameters, step=step, steps=steps, generator=generator)
+        total = {k: torch.zeros_like(p) for k, p in self.parameters.items()}
+        for part in self._chunks(images, labels):
+            for name, value in defense.contribute(part, plan).items():
+                total[name] += value
+        return defense.finish(total, plan, batch_size=size, generator=generator)
+
+    def informed(self) -> Defense:
+        """The defense, told what is public at this step."""
+        defense = self.plan.defense
+        side = self.plan.side
+        if "moved" in defense.wants:
+            moved = {k: p.detach() - self.start[k] for k, p in self.parameters.items()}
+            side = dataclasses.replace(side, moved=moved)
+        if "anchors" in defense.wants and self.public is not None:
+            inputs, labels = (part.to(self.device) for part in self.public)
+            anchors = per_example_gradients(self.net, cross_entropy, inputs, labels)
+            side = dataclasses.replace(side, anchors=anchors)
+        return defense.informed(side)
+
+    def evaluated(self) -> dict[str, Tensor]:
+        """The weights that count: the moving average where there is one."""
+        chosen = self.average if self.plan.training.average else dict(self.parameters)
+        return {k: v.detach() for k, v in chosen.items()}
+
+    @torch.no_grad()
+    def correct(self, inputs: Tensor, labels: Tensor, batch: int = 512) -> int:
+        """How many of (M, ...) inputs the evaluated weights classify right."""
+        self.net.eval()
+        found = 0
+        for x, y in zip(inputs.split(batch), labels.split(batch), strict=True):
+            logits = functional_call(self.net, self.evaluated(), (x.to(self.device),))
+            found += int((logits.argmax(1).cpu() == y).sum())
+        self.net.train()
+        return found
+
+    def _chunks(self, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
+        """Per-example gradients a chunk at a time, or their sum where that will do."""
+        if not self.linear:
+            chunks = gradient_chunks(self.net, cross_entropy, images, labels, outer=self.outer)
+            return cast("Iterable[Gradients]", chunks)
+        return [self._whole(images, labels)] if len(images) else []
+
+    def _whole(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """(1, *shape) sum of the batch's gradients from one backward pass."""
+        flat = images.flatten(0, 1) if images.ndim == 5 else images
+        views = len(flat) // len(images)
+        loss = cross_entropy(self.net(flat), labels.repeat_interleave(views)) * len(images)
+        grads = torch.autograd.grad(loss, list(self.parameters.values()))
+        return {k: g[None] for k, g in zip(self.parameters, grads, strict=True)}
+
+    def state(self) -> dict[str, Tensor]:
+        """All that changes, by name, on the CPU."""
+        found = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        found |= {f"average.{k}": v for k, v in self.average.items()}
+        found |= {f"start.{k}": v for k, v in self.start.items()}
+        for place, values in self.optimizer.state_dict()["state"].items():
+            for key, value in values.items():
+                if value is not None:
+                    found[f"optimizer.{place}.{key}"] = torch.as_tensor(value)
+        found["progress"] = torch.tensor([self.step, self.wire_bytes])
+        return {k: v.detach().cpu().clone() for k, v in found.items()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a `state`.
+
+        Raises:
+            BadInput: it belongs to another model.
+        """
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "start": {}}
+        memory: dict[int, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            part, _, rest = name.partition(".")
+            if part in parts:
+                parts[part][rest] = value
+            elif part == "optimizer":
+                place, _, key = rest.partition(".")
+                memory.setdefault(int(place), {})[key] = value.clone()
+        try:
+            self.model.load_state_dict(parts["model"])
+            for name in self.parameters:
+                self.average[name].copy_(parts["average"][name])
+                self.start[name].copy_(parts["start"][name])
+            self.step, self.wire_bytes = state["progress"].tolist()
+        except (RuntimeError, KeyError) as error:
+            raise BadInput(f"the checkpoint does not fit the model: {error}") from error
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": memory, "param_groups": groups})
+
+
+def refuse_batchnorm(net: nn.Module, model: str, defense: str) -> None:
+    """Raise `BadInput` when a layer would mix the examples of a batch."""
+    for name, module in net.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise BadInput(
+                f"model {model!r} has BatchNorm ({name!r}), which mixes the examples of a batch, "
+                f"so defense {defense!r} cannot bound what one of them does: use GroupNorm "
+                "(resnet18-gn, wrn-16-4, or opacus.validators.ModuleValidator.fix on your own)"
+            )
+
+
+def _optimizer(plan: Plan, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    t = plan.training
+    if t.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=t.lr, weight_decay=t.weight_decay)
+    return torch.optim.SGD(parameters, lr=t.lr, momentum=t.momentum, weight_decay=t.weight_decay)

@@ -1,0 +1,231 @@
+"""What decides a training run, and nothing that does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import defenses
+from defenses import BadInput, Defense, Side, stream
+from defenses.accounting import ACCOUNTANTS, Spent, gaussian_epsilon, noise_for_epsilon
+
+CHOICES = {
+    "optimizer": ("sgd", "adam"),
+    "schedule": ("constant", "cosine", "linear"),
+    "sampling": ("poisson", "shuffle"),
+    "layers": ("all", "last"),
+    "accountant": ACCOUNTANTS,
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """One victim's training (see ``python -m victims.train --help`` for each field).
+
+    Attributes:
+        data: see `victims.load_data`; its ``train`` split is private, ``test`` measures accuracy.
+        count: train on this many private examples, chosen with ``seed``; None: all.
+        size: image edge for data that can be scaled.
+        model: see `victims.load_model`.
+        weights: safetensors file to start from, or ``untrained``.
+        layers: ``all``, or ``last`` to freeze the body and train the last linear layer.
+        defense: registered name or ``pkg.module:Class``; its options in ``defense_options``.
+        batch_size: *expected* batch size, the public divisor of every release.
+        epochs: an epoch is 1 / sample rate steps.
+        lr: learning rate at its highest.
+        momentum: of SGD.
+        weight_decay: L2 penalty in the optimiser; it sees no data.
+        optimizer: ``sgd`` or ``adam``.
+        schedule: of the learning rate: ``constant``, or down to 0 by ``cosine`` or ``linear``.
+        warmup: steps over which the learning rate first grows.
+        views: augmented views per example, whose gradients are averaged before clipping.
+        average: decay of the moving average of the weights that is evaluated; 0: none.
+        sampling: ``poisson``, or ``shuffle`` (fixed batches, which no accountant here covers).
+        epsilon: sets the noise so that the whole run spends this; with a noise multiplier in
+            ``defense_options`` it is a budget at which the run stops. None: no limit.
+        delta: of every guarantee.
+        accountant: ``prv`` (tighter) or ``rdp``.
+        public: data whose ``train`` split everyone knows, for defenses that learn from it.
+        anchors: how many examples of it.
+        seed: of everything random; step t draws from streams named (seed, purpose, t).
+    """
+
+    data: str = "photos"
+    count: int | None = None
+    size: int | None = None
+    model: str = "lenet"
+    weights: str = "untrained"
+    layers: str = "all"
+    defense: str = "dprs"
+    defense_options: dict[str, Any] = field(default_factory=dict)
+    batch_size: int = 256
+    epochs: int = 10
+    lr: float = 0.5
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    optimizer: str = "sgd"
+    schedule: str = "constant"
+    warmup: int = 0
+    views: int = 1
+    average: float = 0.0
+    sampling: str = "poisson"
+    epsilon: float | None = None
+    delta: float = 1e-5
+    accountant: str = "prv"
+    public: str | None = None
+    anchors: int = 128
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise BadInput(f"unknown {name} {value!r}; known: {', '.join(known)}")
+        for name, low in {
+            "batch_size": 1,
+            "epochs": 1,
+            "views": 1,
+            "warmup": 0,
+            "anchors": 1,
+        }.items():
+            if getattr(self, name) < low:
+                raise BadInput(f"{name} is {getattr(self, name)}; it must be >= {low}")
+        for name in ("lr", "momentum", "weight_decay", "average"):
+            value = float(getattr(self, name))
+            object.__setattr__(self, name, value)  # 1 and 1.0 have one key
+            if not (math.isfinite(value) and value >= 0):
+                raise BadInput(f"{name} is {value:g}; it must be >= 0 and finite")
+        for name in ("momentum", "average"):
+            if getattr(self, name) >= 1:
+                raise BadInput(f"{name} is {getattr(self, name):g}; it must be in [0, 1)")
+        if self.lr == 0:
+            raise BadInput("lr is 0; it must be > 0")
+        if not 0 < self.delta < 1:
+            raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")
+
+    def document(self) -> dict[str, Any]:
+        """The fields as JSON holds them."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
+
+    def key(self) -> str:
+        """Ten hex digits that name this run."""
+        text = json.dumps(self.document(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A `Training` once the size of its data is known.
+
+    Attributes:
+        examples: private examples, N.
+        sample_rate: batch size / N.
+        steps: how many the run has (fewer than asked when the budget ends it).
+        per_epoch: steps per epoch, a real number under Poisson sampling.
+        defense: with its noise set, and told the sample rate and the masks' shared seed.
+        side: what it was told.
+        history: what earlier training of the same data has spent.
+        cut: whether the budget ends the run early.
+    """
+
+    training: Training
+    examples: int
+    sample_rate: float
+    steps: int
+    per_epoch: float
+    defense: Defense
+    side: Side
+    history: tuple[Spent, ...] = ()
+    cut: bool = False
+
+    def epoch_ends(self) -> list[int]:
+        """Number of steps done when each epoch ends."""
+        ends = {
+            min(self.steps, max(1, round((e + 1) * self.per_epoch)))
+            for e in range(self.training.epochs)
+        }
+        return sorted(ends | {self.steps})
+
+    def epsilon(self, steps: int, accountant: str | None = None) -> float:
+        """What ``steps`` steps and the history have spent; infinite without a guarantee."""
+        t = self.training
+        if steps == 0 and not self.history:
+            return 0.0
+        noise = self.defense.effective_noise()
+        if noise == 0:  # perhaps a guarantee of another kind than the Gaussian mechanism's
+            own = self.defense.epsilon(steps=steps, sample_rate=self.sample_rate, delta=t.delta)
+            return math.inf if self.history else own
+        return gaussian_epsilon(
+            noise,
+            steps=steps,
+            sample_rate=self.sample_rate,
+            delta=t.delta,
+            accountant=accountant or t.accountant,
+            history=self.history,
+        )
+
+    def ledger(self, steps: int) -> list[Spent]:
+        """The history of the data after ``steps`` steps, as accountants write it."""
+        return [*self.history, (self.defense.effective_noise(), self.sample_rate, steps)]
+
+
+def plan(training: Training, examples: int, history: tuple[Spent, ...] = ()) -> Plan:
+    """Sample rate, steps and noise of a run on ``examples`` private examples.
+
+    Raises:
+        BadInput: a batch larger than the data, an epsilon for a defense that guarantees none,
+            or one that is already spent.
+    """
+    t = training
+    if t.batch_size > examples:
+        raise BadInput(f"the batch of {t.batch_size} is larger than the {examples} examples")
+    rate = t.batch_size / examples
+    per_epoch = (
+        examples / t.batch_size if t.sampling == "poisson" else float(examples // t.batch_size)
+    )
+    steps = max(1, round(t.epochs * per_epoch))
+    defense = defenses.get(t.defense, **t.defense_options)
+    side = Side(sample_rate=rate, mask_seed=stream(t.seed, "masks").initial_seed())
+    if t.epsilon is not None and "noise_multiplier" not in t.defense_options:
+        defense = _noised(defense, t, steps, rate, history)
+    made = Plan(t, examples, rate, steps, per_epoch, defense.informed(side), side, history)
+    if t.epsilon is None:
+        return made
+    if made.epsilon(1) > t.epsilon:
+        if not math.isfinite(made.epsilon(1)):
+            raise BadInput(
+                f"defense {t.defense!r} guarantees no epsilon, so --epsilon cannot limit it"
+            )
+        raise BadInput(
+            f"epsilon {t.epsilon:g} is already spent: one more step makes it {made.epsilon(1):.4g}"
+        )
+    if made.epsilon(steps) <= t.epsilon:
+        return made
+    low, high = 1, steps  # epsilon(low) is within the budget, epsilon(high) is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if made.epsilon(middle) <= t.epsilon else (low, middle)
+    return dataclasses.replace(made, steps=low, cut=True)
+
+
+def _noised(
+    defense: Defense, t: Training, steps: int, rate: float, history: tuple[Spent, ...]
+) -> Defense:
+    """The defense with the least noise that keeps the whole run within its epsilon."""
+    if defenses.with_effective_noise(defense, 1.0) is None or t.epsilon is None:
+        raise BadInput(
+            f"defense {t.defense!r} guarantees no epsilon, so --epsilon cannot set its noise"
+        )
+    needed = noise_for_epsilon(
+        t.epsilon,
+        steps=steps,
+        sample_rate=rate,
+        delta=t.delta,
+        accountant=t.accountant,
+        history=history,
+    )
+    return defenses.with_effective_noise(defense, needed) or defense
