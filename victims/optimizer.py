@@ -92,7 +92,7 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         names = {id(p): n.removeprefix("_module.") for n, p in model.named_parameters()}
         if any(id(p) not in names for p in self.params):
             raise BadInput("the optimiser holds parameters that are not the model's")
-        self.named: dict[str, nn.Parameter] = {names[id(p)]: p for p in self.params}
+        self.named: dict[str, Any] = {names[id(p)]: p for p in self.params}
         self.defense = defense
         self.steps = steps
         self.steps_done = 0
