@@ -29,6 +29,9 @@ class Scenario:
         batch: examples per private batch; ``images`` must be a multiple.
         model: see `victims.load_model`.
         state: ``untrained``, or a safetensors file of trained weights.
+        layers: ``all``, or ``last`` when only the last linear layer is trained and released.
+        split: whose images are attacked, ``test``, or ``train``; the adversary's are the other's.
+        step: of the training run that ``state`` comes from; None: from none.
         defense: the defense under study, its options in ``defense_options``.
         against: defenses shown beside it, given the same options where they have them.
         attack: see `attacks.invert.names`, its options in ``attack_options``.
@@ -46,6 +49,9 @@ class Scenario:
     batch: int = 1
     model: str = "lenet"
     state: str = "untrained"
+    layers: str = "all"
+    split: str = "test"
+    step: int | None = None
     defense: str = "dprs"
     defense_options: dict[str, Any] = field(default_factory=dict)
     against: tuple[str, ...] = ("none", "dpsgd")

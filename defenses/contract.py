@@ -129,6 +129,10 @@ class Defense(ABC):
         """The same defense, told what is public at this step; most have no use for it."""
         return self
 
+    def at(self, step: int, steps: int) -> Self:
+        """The same defense without its schedule: what a release at that step of a run meets."""
+        return self
+
     def public(self, batch_size: int) -> dict[str, Any]:
         """What the adversary knows of this defense before it sees an update."""
         return {"batch_size": batch_size, "noise_std": 0.0}

@@ -37,6 +37,10 @@ class Sparsified(Defense):
         """Told the sample rate, which makes epochs, and the shared seed of the masks."""
         return dataclasses.replace(self, side=side)
 
+    def at(self, step: int, steps: int) -> Self:
+        """At the rate of that step, for good."""
+        return dataclasses.replace(self, rate=self.rate_at(step, steps), cooling=False)
+
     def slot(self, step: int, steps: int) -> tuple[int, int]:
         """Which mask a step uses, and how many the run has."""
         per_step = min(1.0, self.side.sample_rate * self.refresh)

@@ -17,12 +17,21 @@ ALLOWED = {
 }
 JOINTS = {  # the thin modules that join rooms
     "attacks/scenario.py",
+    "attacks/along.py",
     "attacks/bench.py",
     "attacks/curves.py",
     "attacks/invert/__main__.py",
     "attacks/invert/observed.py",
     "attacks/invert/show.py",
     "attacks/invert/study.py",
+    "attacks/invert/trained.py",
+    "victims/checkpoint.py",
+    "victims/outcome.py",
+    "victims/recording.py",
+    "victims/reproduce.py",
+    "victims/runs.py",
+    "victims/train.py",
+    "victims/bench.py",
 }
 FILES = sorted(p for room in ROOMS for p in (ROOT / room).rglob("*.py"))
 

@@ -17,8 +17,9 @@ from victims.taps import tapped
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, C), labels (B,)) -> scalar mean over the batch, e.g. cross_entropy."""
 
-CACHE_BYTES = 32 * 2**20
-"""Per-example gradients of one chunk take about this much: past it, memory sets the pace."""
+TENSOR_BYTES = 24 * 2**20
+"""The largest parameter's gradients of one chunk take at most this: past 32 MiB, glibc gives and
+takes back the memory of each tensor, and page faults set the pace."""
 
 
 def per_example_gradients(
@@ -92,7 +93,7 @@ def gradient_chunks(
     if chunk is None:
         sizes = [p.numel() for p in free.values()]
         sizes += [sum(parameters[k].shape) for k in layers]
-        chunk = max(1, CACHE_BYTES // max(4 * sum(sizes), 1))
+        chunk = max(1, TENSOR_BYTES // max(4 * max(sizes, default=1), 1))
 
     def example_loss(
         weights: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor

@@ -73,7 +73,8 @@ def prepare(
     train = load_data(t.data, split="train", count=t.count, **where)
     test = load_data(t.data, split="test", **where)
     classes = max(train.classes, test.classes)
-    model = build(t, (*train.images.shape[1:],), classes)
+    whole = build(t, (*train.images.shape[1:],), classes)
+    model = split_last(whole) if t.layers == "last" else whole
     started = t.weights != "untrained"
     past = store.earlier_spending(Path(t.weights), t.document()) if started else ()
     made = plan(t, len(train.labels), past)
@@ -97,6 +98,7 @@ def prepare(
         if shared is not None:
             shared = (precompute(model, shared[0]), shared[1])
     trainer = Trainer(made, model, images, train.labels, shared, device)
+    trainer.whole = whole
     majority = float(test.labels.bincount().max()) / len(test.labels)
     return Prepared(trainer, train, (tests, test.labels), majority)
 
@@ -111,7 +113,7 @@ def build(training: Training, shape: tuple[int, ...], classes: int) -> nn.Module
         weights=None if training.weights == "untrained" else training.weights,
         generator=stream(training.seed, "model"),
     )
-    return split_last(model) if training.layers == "last" else model
+    return model
 
 
 def run(
@@ -243,9 +245,12 @@ def write_weights(trainer: Trainer, path: Path, *, averaged: bool = True) -> Pat
         path: a safetensors file, written atomically.
         averaged: the moving average where there is one, rather than the weights in training.
     """
-    state = {k: v.detach().cpu().clone() for k, v in trainer.model.state_dict().items()}
+    state = {k: v.detach().cpu().clone() for k, v in trainer.whole.state_dict().items()}
     if averaged:
-        state |= {k: v.cpu().clone() for k, v in trainer.evaluated().items()}
+        # By identity, for frozen features change the names.
+        names = {id(p): k for k, p in trainer.whole.named_parameters()}
+        for name, value in trainer.evaluated().items():
+            state[names[id(trainer.parameters[name])]] = value.cpu().clone()
     made = trainer.plan
     facts = {"training": made.training.document(), "ledger": made.ledger(trainer.step)}
     path.parent.mkdir(parents=True, exist_ok=True)

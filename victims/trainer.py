@@ -51,6 +51,7 @@ class Trainer:
     ) -> None:
         self.plan = plan
         self.model = model.to(device).train()
+        self.whole: nn.Module = self.model
         self.inputs, self.labels, self.public = inputs, labels, public
         self.device = device
         self.net = on_features(self.model) if isinstance(self.model, Featurised) else self.model

@@ -7,10 +7,13 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from attacks.flags import Parser, add_options, command, given_options
 
 PROG = "python -m attacks.invert"
+RUNS_OWN = {"--data", "--size", "--model", "--state", "--defense", "--epsilon", "--observation"}
+"""Flags that a training run has settled."""
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -75,6 +78,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE.safetensors",
         help="trained weights (default untrained)",
     )
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="RUN",
+        help="attack a run of victims.train on its own members, with its defense and weights",
+    )
+    add("--step", type=int, default=0, help="of that run (default 0, before the first step)")
     add("--labels-known", action="store_true", help="tell the attacker the labels")
     add("--epsilon", type=float, help="set the noise so that one release spends this epsilon")
     add("--delta", type=float, default=start.delta, help="of the guarantee (default 1e-5)")
@@ -105,7 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", message="TF32 acceleration")
     import torch
 
-    from attacks.invert import observed, show
+    from attacks.invert import observed, show, trained
+    from attacks.progress import Progress
     from attacks.scenario import Scenario
     from defenses import BadInput
 
@@ -114,30 +125,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device == "cuda" and not torch.cuda.is_available():
         raise BadInput("--device cuda: no CUDA device is there; use auto or cpu")
-    scenario = Scenario(
-        data=arguments.data,
-        images=arguments.images if arguments.observation is None else arguments.batch,
-        size=arguments.size,
-        batch=arguments.batch,
-        model=arguments.model,
-        state=arguments.state,
-        defense=arguments.defense,
-        defense_options=given_options(arguments, "defense"),
-        against=tuple(arguments.against),
-        attack=arguments.attack,
-        attack_options=given_options(arguments, "attack"),
-        columns=arguments.columns,
-        labels_known=arguments.labels_known,
-        epsilon=arguments.epsilon,
-        delta=arguments.delta,
-        budget=arguments.budget,
-        seed=arguments.seed,
-    )
+    fields: dict[str, Any] = {
+        "data": arguments.data,
+        "images": arguments.images if arguments.observation is None else arguments.batch,
+        "size": arguments.size,
+        "batch": arguments.batch,
+        "model": arguments.model,
+        "state": arguments.state,
+        "defense": arguments.defense,
+        "defense_options": given_options(arguments, "defense"),
+        "against": tuple(arguments.against),
+        "attack": arguments.attack,
+        "attack_options": given_options(arguments, "attack"),
+        "columns": arguments.columns,
+        "labels_known": arguments.labels_known,
+        "epsilon": arguments.epsilon,
+        "delta": arguments.delta,
+        "budget": arguments.budget,
+        "seed": arguments.seed,
+    }
+    if arguments.checkpoint is not None:
+        own = sorted(_flags(argv) & RUNS_OWN)
+        if own:
+            raise BadInput(f"{own[0]} comes from the run when --checkpoint is given")
+        with Progress("reaching the step: ") as bar:
+            place = {"device": device, "data_root": arguments.data_root, "report": bar}
+            run = trained.fields_at(arguments.checkpoint, arguments.step, **place)
+        if "--against" in _flags(argv):
+            run["against"] = tuple(arguments.against)
+        fields |= run
+    scenario = Scenario(**fields)
     out = arguments.out or Path("runs") / f"invert-{scenario.key()}"
     context = {"device": device, "data_root": arguments.data_root}
     if arguments.observation is not None:
         return observed.observed(scenario, arguments.observation, out, **context)
     return show.attacked(scenario, out, fresh=arguments.fresh, **context)
+
+
+def _flags(argv: Sequence[str] | None) -> set[str]:
+    words = sys.argv[1:] if argv is None else argv
+    return {w.split("=")[0] for w in words if w.startswith("--")}
 
 
 if __name__ == "__main__":

@@ -18,15 +18,18 @@ from attacks.invert.contract import Guess, Inversion, Threat, registry
 from attacks.invert.matching import require
 from attacks.scenario import COLUMNS, Scenario
 from attacks.shields import build_defenses, guarantee
-from defenses import BadInput, stream
+from defenses import BadInput, Defense, Side, stream
 from reports.baseline import SCORES, lpips_or_reason, prior_baseline, score_rows
 from reports.confidence import summarise
 from reports.environment import environment
 from reports.records import Partial, Record
 from reports.scores import assign
+from victims.features import split_last
 
 AUXILIARY = 256
-"""At most this many images of the training split are the adversary's own."""
+"""At most this many images of the other split are the adversary's own."""
+ANCHORS = 128
+"""So many of them are public for defenses that learn from public data."""
 Report = Callable[[str, int, int], None]
 
 
@@ -40,9 +43,10 @@ def study(
 ) -> Record:
     """See `attacks.run`."""
     where: dict[str, Any] = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
-    private = victims.load_data(scenario.data, count=scenario.images, **where)
+    other = "train" if scenario.split == "test" else "test"
+    private = victims.load_data(scenario.data, split=scenario.split, count=scenario.images, **where)
     auxiliary = victims.load_data(
-        scenario.data, split="train", count=AUXILIARY, at_most=True, **where
+        scenario.data, split=other, count=AUXILIARY, at_most=True, **where
     )
     channels, height, width = private.images.shape[1:]
     shape = (channels, height, width)
@@ -51,7 +55,10 @@ def study(
         raise BadInput(f"the train and test images of {scenario.data} differ in shape: {sizes}")
     classes = max(private.classes, auxiliary.classes)
     model = load_victim(scenario, shape, classes).to(device)
-    shields = build_defenses(scenario)
+    shields = {
+        name: with_public(shield, model, auxiliary, device)
+        for name, shield in build_defenses(scenario).items()
+    }
     attack = registry.get(scenario.attack, **scenario.attack_options)
     partial = Partial(out) if out else None
     cells = [(n, a) for n in shields for a in COLUMNS[scenario.columns] if n != "none" or a]
@@ -135,15 +142,27 @@ def study(
     return Record(scenario.document(), rows, summary, baseline, bounds, facts, arrays)
 
 
+def with_public(
+    shield: Defense, model: torch.nn.Module, auxiliary: victims.Data, device: str
+) -> Defense:
+    """A defense that learns from public data is given the adversary's own: everyone has them."""
+    if "anchors" not in shield.wants:
+        return shield
+    images, labels = auxiliary.images[:ANCHORS].to(device), auxiliary.labels[:ANCHORS].to(device)
+    anchors = victims.per_example_gradients(model, cross_entropy, images, labels)
+    return shield.informed(Side(anchors=anchors))
+
+
 def load_victim(scenario: Scenario, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
     """The scenario's model, untrained or from its weights file."""
-    return victims.load_model(
+    model = victims.load_model(
         scenario.model,
         image_shape=shape,
         classes=classes,
         weights=None if scenario.state == "untrained" else scenario.state,
         generator=stream(scenario.seed, "model"),
     )
+    return split_last(model) if scenario.layers == "last" else model
 
 
 def _score(

@@ -1,0 +1,92 @@
+"""``python -m attacks.along RUN [RUN ...]``: what training runs leak, step by step."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from attacks.flags import Parser, command
+
+PROG = "python -m attacks.along"
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command."""
+    parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("runs", nargs="+", type=Path, metavar="RUN", help="folders of victims.train")
+    add("--names", nargs="+", help="what to call them in the figure (default: their defenses)")
+    add("--moments", type=int, default=6, help="steps attacked, evenly over a run (default 6)")
+    add("--images", type=int, default=4, help="members attacked at each step (default 4)")
+    add("--attack", default="auto", help="see attacks.invert (default auto)")
+    add("--budget", type=float, default=6.0, help="attacker's seconds per image (default 6)")
+    add("--data-root")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--out", type=Path, default=Path("runs/along"))
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Attack what has not been attacked, draw the figure, print the numbers; 0 when done."""
+    arguments = parse(argv)
+    import torch
+
+    from attacks.invert import trained
+    from attacks.progress import Progress
+    from attacks.scenario import Scenario, run
+    from defenses import BadInput
+    from reports import records
+    from reports.along import Moment, along
+    from reports.confidence import show
+
+    device = arguments.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    names = arguments.names or [None] * len(arguments.runs)
+    if len(names) != len(arguments.runs):
+        raise BadInput(f"{len(names)} names for {len(arguments.runs)} runs")
+    if arguments.moments < 2:
+        raise BadInput(f"moments is {arguments.moments}; it must be >= 2")
+    place = {"device": device, "data_root": arguments.data_root}
+    found: list[Moment] = []
+    for folder, name in zip(arguments.runs, names, strict=True):
+        last = trained.steps_of(folder)
+        steps = sorted(
+            {round(last * i / (arguments.moments - 1)) for i in range(arguments.moments)}
+        )
+        for step in steps:
+            with Progress(f"{folder.name} step {step}: ") as bar:
+                fields = trained.fields_at(folder, step, report=bar, **place)
+                scenario = dataclasses.replace(
+                    Scenario(**fields),
+                    images=arguments.images,
+                    attack=arguments.attack,
+                    budget=arguments.budget,
+                )
+                out = arguments.out / scenario.key()
+                record = records.read(out)
+                if record is None:
+                    record = run(scenario, out=out, report=bar, **place)
+                    records.write(record, out)
+            found.append(Moment(name or scenario.defense, step, record))
+    print("| run | step | rate | attacker | PSNR dB | SSIM | LPIPS | prior PSNR |")
+    print("|---|---|---|---|---|---|---|---|")
+    for moment in found:
+        for column, scores in moment.record.summary.items():
+            rate = moment.rate()
+            cells = [show(scores["psnr"]), show(scores["ssim"], 2), show(scores["lpips"], 2)]
+            prior = show(moment.record.baseline[moment.record.baseline["shown"]]["psnr"])
+            print(
+                f"| {moment.name} | {moment.step} | {'-' if rate is None else f'{rate:.2f}'} "
+                f"| {column.split('/')[1]} | {' | '.join(cells)} | {prior} |"
+            )
+    print(f"\n{along(found, arguments.out / 'along.png')}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, "")
+    command(main, PROG)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import victims
+from tests.conftest import seeded
+from victims import bench
+from victims.convolution import WideConvolutions
+
+GEOMETRIES = [
+    {},
+    {"stride": 2, "padding": 1},
+    {"stride": (2, 1), "padding": (0, 2), "dilation": (1, 2)},
+    {"groups": 4, "padding": 1},
+    {"padding": "same", "dilation": 2},
+    {"padding": "valid"},
+    {"padding": 1, "padding_mode": "circular"},
+    {"padding": 1, "bias": False},
+    {"stride": 3},  # leaves pixels at the edge that no window reaches
+]
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+@pytest.mark.parametrize("views", [1, 3])
+def test_wide_convolutions_give_the_gradients_of_a_loop(geometry, views):
+    torch.manual_seed(0)
+    convs = nn.Conv2d(4, 64, 3, padding=1), nn.Conv2d(64, 48, (3, 2), **geometry)
+    model = nn.Sequential(convs[0], nn.Tanh(), convs[1], nn.Flatten(), nn.LazyLinear(5)).double()
+    images = torch.rand(3, views, 4, 6, 7, generator=seeded(), dtype=torch.float64)
+    model(images[:, 0])
+    labels = torch.tensor([0, 1, 4])
+    grads = victims.per_example_gradients(model, F.cross_entropy, images, labels)
+    for index in range(3):
+        loss = F.cross_entropy(model(images[index]), labels[index].expand(views))
+        alone = torch.autograd.grad(loss, list(model.parameters()))
+        for (key, _), expected in zip(model.named_parameters(), alone, strict=True):
+            assert torch.allclose(grads[key][index], expected, rtol=1e-9, atol=1e-12), key
+
+
+def test_the_rule_applies_to_wide_convolutions_only():
+    weight = torch.zeros(16, 4, 3, 3, requires_grad=True)
+    with WideConvolutions():
+        few = F.conv2d(torch.zeros(1, 4, 6, 6), weight)  # 16 pixels
+        many = F.conv2d(torch.zeros(1, 4, 7, 6), weight)
+    assert "Patches" in type(few.grad_fn).__name__
+    assert "Patches" not in type(many.grad_fn).__name__
+
+
+def test_standardised_weights_have_exact_slopes_of_both_orders():
+    from victims.wrn import StandardisedConv
+
+    torch.manual_seed(0)
+    conv = StandardisedConv(3, 4, 3).double()
+    with torch.no_grad():
+        conv.weight[0] = 1e-4 * torch.randn(3, 3, 3)  # under the floor of the norm
+    x = torch.rand(2, 3, 5, 5, generator=seeded(), dtype=torch.float64)
+
+    def outcome(weight, gain):
+        call = torch.func.functional_call
+        return call(conv, {"weight": weight, "gain": gain}, (x,)).square()
+
+    weight, gain = (p.detach().clone().requires_grad_() for p in (conv.weight, conv.gain))
+    assert torch.autograd.gradcheck(outcome, (weight, gain), eps=1e-7, atol=1e-5, fast_mode=True)
+    assert torch.autograd.gradgradcheck(
+        outcome, (weight, gain), eps=1e-7, atol=1e-2, rtol=1e-3, fast_mode=True
+    )
+
+
+def test_the_benchmark_prints_every_contender(capsys, monkeypatch):
+    apart = bench._memory_apart
+
+    def mostly_here(name, model, arguments, device):  # a process of its own takes seconds
+        if name == bench.PLAIN:
+            return apart(name, model, arguments, device)
+        threads = torch.get_num_threads()
+        return bench._memory(name, model, arguments.batch, device, arguments.seed, threads)
+
+    monkeypatch.setattr(bench, "_memory_apart", mostly_here)
+    arguments = ["--models", "dpcnn", "--batch", "4", "--repeats", "1", "--device", "cpu"]
+    assert bench.main(arguments) == 0
+    lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
+    rows = [line for line in lines if line[0] == "| dpcnn"]
+    assert [row[1] for row in rows] == list(bench.NAMES)
+    assert not any("cannot" in row[2] for row in rows)
+    assert all(float(row[4].rstrip(" |")) >= 0 for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "bound"), [("dpcnn", 2.5), ("wrn-16-4", 4.0)])
+def test_ours_costs_a_small_multiple_of_plain_sgd(model, bound, capsys):
+    bench.main(["--models", model, "--batch", "64", "--repeats", "3", "--device", "cpu"])
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
+    ratios = [float(row[2].split()[0]) for row in rows if len(row) > 1 and "ours" in row[1]]
+    assert len(ratios) == 2
+    assert max(ratios) < bound  # loose: a busy machine doubles what a quiet one shows
