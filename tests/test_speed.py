@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import victims
 from tests.conftest import seeded
-from victims import bench
+from victims import bench, footprint
 from victims.convolution import WideConvolutions
 
 GEOMETRIES = [
@@ -41,7 +41,7 @@ def test_wide_convolutions_give_the_gradients_of_a_loop(geometry, views):
 
 
 def test_the_rule_applies_to_wide_convolutions_only():
-    weight = torch.zeros(16, 4, 3, 3, requires_grad=True)
+    weight = torch.zeros(32, 4, 3, 3, requires_grad=True)
     with WideConvolutions():
         few = F.conv2d(torch.zeros(1, 4, 6, 6), weight)  # 16 pixels
         many = F.conv2d(torch.zeros(1, 4, 7, 6), weight)
@@ -70,16 +70,14 @@ def test_standardised_weights_have_exact_slopes_of_both_orders():
 
 
 def test_the_benchmark_prints_every_contender(capsys, monkeypatch):
-    apart = bench._memory_apart
+    apart = footprint.apart
 
-    def mostly_here(name, model, arguments, device):  # a process of its own takes seconds
-        if name == bench.PLAIN:
-            return apart(name, model, arguments, device)
-        threads = torch.get_num_threads()
-        return bench._memory(name, model, arguments.batch, device, arguments.seed, threads)
+    def mostly_here(name, *setting):  # a process of its own takes seconds
+        return (apart if name == bench.PLAIN else footprint.here)(name, *setting)
 
-    monkeypatch.setattr(bench, "_memory_apart", mostly_here)
+    monkeypatch.setattr(footprint, "apart", mostly_here)
     arguments = ["--models", "dpcnn", "--batch", "4", "--repeats", "1", "--device", "cpu"]
+    arguments += ["--glibc"]
     assert bench.main(arguments) == 0
     lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
     rows = [line for line in lines if line[0] == "| dpcnn"]

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -328,6 +329,14 @@ class TestRun:
         assert bounds["holds"] is True
         assert record["rows"][-1]["epsilon"] == bounds["epsilon"]["prv"]
 
+    def test_the_bare_command_trains_at_epsilon_three(self, tmp_path, capsys):
+        assert main(["--epochs", "1", "--out", str(tmp_path / "r")]) == 0
+        record = json.loads((tmp_path / "r/result.json").read_text())
+        assert record["scenario"]["epsilon"] == 3
+        bare = ["--defense", "topk", "--epochs", "1", "--out", str(tmp_path / "n")]
+        assert main(bare) == 0
+        assert "epsilon (prv): inf" in capsys.readouterr().out
+
     def test_shuffled_batches_carry_a_warning_and_no_promise(self, tmp_path, capsys):
         assert main([*FLAGS, "--sampling", "shuffle", "--out", str(tmp_path / "r")]) == 0
         assert "not a guarantee of this run" in capsys.readouterr().out
@@ -469,3 +478,17 @@ def test_a_checkpoint_can_be_attacked_at_any_step(tmp_path, capsys):
     assert along([str(run), "--moments", "2", *short, "--out", str(tmp_path / "along")]) == 0
     assert "| dprs | 12 | 0.80 | adaptive |" in capsys.readouterr().out
     assert (tmp_path / "along/along.png").stat().st_size > 10_000
+
+
+def test_the_docs_own_sum_trains_as_shown(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parent.parent / "docs" / "defenses.md").read_text()
+    (tmp_path / "mysum.py").write_text(page.split("# mysum.py")[1].split("```")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(defenses.registry, "_classes", dict(defenses.registry._classes))
+    flags = ["--defense", "mysum:PerLayer", "--epsilon", "3", "--data", "digits", "--model", "mlp"]
+    assert main([*flags, "--epochs", "2", "--out", str(tmp_path / "r")]) == 0
+    bounds = json.loads((tmp_path / "r/result.json").read_text())["bounds"]
+    assert 2.98 < bounds["epsilon"]["prv"] <= 3
+    trainer = trainer_of(defense="mysum:PerLayer", defense_options={"noise_multiplier": 0.0})
+    release = trainer.release(trainer.inputs[:1], trainer.labels[:1], seeded(), size=1)
+    assert sum(float(v.square().sum()) for v in release.update.values()) <= 1 + 1e-5

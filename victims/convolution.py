@@ -19,6 +19,8 @@ from torch.nn.grad import conv2d_input
 from torch.overrides import TorchFunctionMode
 
 Pair = tuple[int, int]
+CHANNELS_PER_PIXEL = 2
+"""From so many output channels per output pixel on, patches are the faster way."""
 
 
 class WideConvolutions(TorchFunctionMode):
@@ -48,7 +50,7 @@ def _conv2d(
     """See `torch.nn.functional.conv2d`, whose arguments and results these are."""
     if not isinstance(padding, str) and input.ndim == 4 and not input.is_cuda:
         geometry = Geometry(_pair(stride), _pair(padding), _pair(dilation), groups)
-        if geometry.positions(input, weight) <= len(weight):
+        if CHANNELS_PER_PIXEL * geometry.positions(input, weight) <= len(weight):
             y: Tensor = _ByPatches.apply(input, weight, bias, geometry)
             return y
     return F.conv2d(input, weight, bias, stride, padding, dilation, groups)

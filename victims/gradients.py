@@ -12,6 +12,7 @@ from torch.func import functional_call, grad, vmap
 from defenses import BadInput
 from defenses.outer import Outer
 from victims.convolution import WideConvolutions
+from victims.memory import kept
 from victims.taps import tapped
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -20,6 +21,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 TENSOR_BYTES = 24 * 2**20
 """The largest parameter's gradients of one chunk take at most this: past 32 MiB, glibc gives and
 takes back the memory of each tensor, and page faults set the pace."""
+KEPT_TENSOR_BYTES = 64 * 2**20
+"""The same where `victims.memory.keep_memory` keeps glibc from it."""
 
 
 def per_example_gradients(
@@ -93,7 +96,8 @@ def gradient_chunks(
     if chunk is None:
         sizes = [p.numel() for p in free.values()]
         sizes += [sum(parameters[k].shape) for k in layers]
-        chunk = max(1, TENSOR_BYTES // max(4 * max(sizes, default=1), 1))
+        limit = KEPT_TENSOR_BYTES if kept() else TENSOR_BYTES
+        chunk = max(1, limit // max(4 * max(sizes, default=1), 1))
 
     def example_loss(
         weights: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor

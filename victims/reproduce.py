@@ -158,9 +158,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     import torch
 
+    from victims.memory import keep_memory
+
     device = arguments.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    keep_memory()
     chosen = [r for r in ROWS if r.name in arguments.rows]
     features: dict[Any, Any] = {}
     for row in [] if arguments.table else chosen:

@@ -13,6 +13,7 @@ from typing import Any
 from attacks.flags import Parser, add_options, command, given_options
 
 PROG = "python -m victims.train"
+EPSILON = 3.0
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -57,7 +58,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     plain("views", "augmented views per example, averaged before clipping")
     plain("average", "decay of the moving average of the weights that is evaluated; 0: none")
     plain("sampling", "of batches; shuffle is not what the accountants assume")
-    plain("epsilon", "sets the noise; with --noise-multiplier, the budget that ends the run", float)
+    plain(
+        "epsilon",
+        "sets the noise; with --noise-multiplier, the budget that ends the run "
+        f"(default {EPSILON:g} where neither is given and the defense has a guarantee)",
+        float,
+    )
     plain("delta", "of the guarantee")
     plain("accountant", "of the spent epsilon")
     plain("public", "data that is not private, for defenses that learn from it", str)
@@ -89,9 +95,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     import torch
 
+    import defenses
     from attacks.progress import Progress
     from defenses import BadInput
     from victims import recording, runs
+    from victims.memory import keep_memory
     from victims.outcome import describe, finish, show
     from victims.training import Training
 
@@ -100,10 +108,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device == "cuda" and not torch.cuda.is_available():
         raise BadInput("--device cuda: no CUDA device is there; use auto or cpu")
+    keep_memory()
     given: dict[str, Any] = {
         f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(Training)
     }
     given["defense_options"] = given_options(arguments, "defense")
+    shield = defenses.get(arguments.defense, **given["defense_options"])
+    if given["epsilon"] is None and "noise_multiplier" not in given["defense_options"]:
+        given["epsilon"] = EPSILON if defenses.with_effective_noise(shield, 1.0) else None
     training = Training(**given)
     out = arguments.out or Path("runs") / f"train-{training.key()}"
     try:

@@ -54,15 +54,15 @@ class Training:
         seed: of everything random; step t draws from streams named (seed, purpose, t).
     """
 
-    data: str = "photos"
+    data: str = "digits"
     count: int | None = None
     size: int | None = None
-    model: str = "lenet"
+    model: str = "mlp"
     weights: str = "untrained"
     layers: str = "all"
     defense: str = "dprs"
     defense_options: dict[str, Any] = field(default_factory=dict)
-    batch_size: int = 256
+    batch_size: int = 64
     epochs: int = 10
     lr: float = 0.5
     momentum: float = 0.0

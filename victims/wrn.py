@@ -92,8 +92,11 @@ class _Projected(torch.autograd.Function):
         slopes, unit, scale, free = tensors
         along = slopes.new_empty(len(slopes), slopes.shape[1], 1, 1, 1)
         across = torch.empty_like(slopes)
-        for index, slope in enumerate(slopes):
-            along[index], across[index] = _project(slope, unit, scale, free)
+        for slope, one, rest in zip(slopes, along, across, strict=True):
+            torch.mul(slope, unit, out=rest)
+            torch.sum(rest, (1, 2, 3), keepdim=True, out=one)
+            torch.sub(slope, slope.mean((1, 2, 3), keepdim=True), out=rest)
+            rest.addcmul_(unit, one * free, value=-1).mul_(scale)
         return (along, across), (0, 0)
 
 
