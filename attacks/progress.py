@@ -25,5 +25,5 @@ class Progress:
         """Show a line of progress, the pieces done and the pieces in all."""
         if self.bar is None:
             self.bar = tqdm(total=total, unit="piece", dynamic_ncols=True, leave=False)
-        self.bar.n = done
+        self.bar.total, self.bar.n = total, done
         self.bar.set_description_str(self.prefix + line)

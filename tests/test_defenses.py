@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import defenses
-from defenses import BadInput
+from defenses import BadInput, Side
 from defenses.gradients import clip_factors, clipped_sum
+from defenses.outer import Outer
 from tests.conftest import SHARED_OPTIONS, configured, seeded
 
 ALL = defenses.names()
@@ -178,3 +179,46 @@ def test_unknown_names_list_the_known_ones():
     with pytest.raises(BadInput, match="cannot be imported"):
         defenses.get("no_such_module:Mine")
     assert SHARED_OPTIONS["rate"] == defenses.get("defenses.dprs:DPRS", rate=0.6).rate
+
+
+@pytest.mark.parametrize("name", ["dpsgd", "dprs"])
+def test_factored_gradients_are_clipped_and_summed_like_whole_ones(name):
+    draw = seeded()
+    factors = Outer(torch.randn(6, 5, generator=draw), torch.randn(6, 7, generator=draw))
+    bias = torch.randn(6, 5, generator=draw)
+    shield = configured(name, clip=4.0)
+    whole = {"w": factors.dense(), "b": bias}
+    plan = shield.plan({k: g[0] for k, g in whole.items()}, step=0, steps=1, generator=draw)
+    expected = shield.contribute(whole, plan)
+    found = shield.contribute({"w": factors, "b": bias}, plan)
+    assert all(torch.allclose(found[k], expected[k], atol=1e-5) for k in expected)
+
+
+def test_only_the_class_that_sums_says_whether_it_takes_factors():
+    class Doubled(defenses.registry.find("dpsgd")):
+        def contribute(self, grads, plan):
+            return {k: 2 * g.sum(0) for k, g in grads.items()}
+
+    taking = {n for n in ALL if defenses.registry.find(n).takes_factors()}
+    assert taking == {"dpsgd", "dprs"}
+    assert not Doubled.takes_factors()
+
+
+def test_a_scheduled_defense_at_a_step_is_a_single_release_like_it():
+    shield = configured("dprs", rate=0.8, refresh=1).informed(Side(sample_rate=0.5))
+    rates = [shield.at(step, 6).rate_at(0, 1) for step in range(6)]
+    assert rates == pytest.approx([0, 0, 0.4, 0.4, 0.8, 0.8])
+    assert configured("dpsgd").at(3, 9) == configured("dpsgd")
+    assert configured("dprs", rate=0.8).rate_at(0, 1) == 0.8  # one release: the final rate
+    constant = configured("dprs", rate=0.8, cooling=False)
+    assert constant.rate_at(0, 10) == 0.8
+
+
+def test_the_shared_seed_alone_decides_the_mask(gradients):
+    side = Side(sample_rate=0.5, mask_seed=7)
+    shields = [configured("dprs").informed(side) for _ in range(2)]
+    masks = [
+        s.release(gradients(seed=i), step=1, steps=2, generator=seeded(i)).public["mask"]
+        for i, s in enumerate(shields)
+    ]
+    assert all(torch.equal(masks[0][k], masks[1][k]) for k in masks[0])

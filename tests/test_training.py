@@ -23,7 +23,7 @@ import defenses
 from defenses import BadInput, Release
 from tests.conftest import seeded
 from victims import checkpoint as store
-from victims import runs
+from victims import recording, runs
 from victims.sampling import poisson, shuffled
 from victims.stepping import rate_factor
 from victims.train import main
@@ -450,6 +450,16 @@ class TestRun:
         image = next(v for k, v in guess.items() if "none" in k)[0]
         assert torch.allclose(image, truth, atol=1e-3)
         capsys.readouterr()
+
+
+def test_recording_leaves_batchnorm_alone(tmp_path):
+    prepared = runs.prepare(
+        small(data="photos", count=8, model="convnet", batch_size=4, defense="none")
+    )
+    before = prepared.trainer.state()
+    recording.watcher(prepared, tmp_path, every=1, images=1)(prepared.trainer)
+    assert same(before, prepared.trainer.state())
+    assert prepared.trainer.net.training
 
 
 def test_a_checkpoint_can_be_attacked_at_any_step(tmp_path, capsys):

@@ -54,6 +54,8 @@ def watcher(
         place = folder / f"step-{trainer.step:06d}"
         write_weights(trainer, place / "weights.safetensors", averaged=False)
         training = trainer.plan.training
+        # In eval mode neither BatchNorm's statistics nor dropout's generator move.
+        trainer.net.eval()
         for index in range(images):
             part = slice(index, index + 1)
             release = trainer.release(
@@ -76,6 +78,8 @@ def watcher(
                 place / f"example-{index}.safetensors",
                 {"public": json.dumps(facts)},
             )
+
+        trainer.net.train()
 
     return record
 
