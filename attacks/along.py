@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from attacks.flags import Parser, command
+from attacks.flags import Parser, chosen_device, command
 
 PROG = "python -m attacks.along"
 
@@ -32,8 +32,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Attack what has not been attacked, draw the figure, print the numbers; 0 when done."""
     arguments = parse(argv)
-    import torch
-
     from attacks.invert import trained
     from attacks.progress import Progress
     from attacks.scenario import Scenario, run
@@ -42,9 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from reports.along import Moment, along
     from reports.confidence import show
 
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = chosen_device(arguments.device)
     names = arguments.names or [None] * len(arguments.runs)
     if len(names) != len(arguments.runs):
         raise BadInput(f"{len(names)} names for {len(arguments.runs)} runs")

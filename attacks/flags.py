@@ -57,6 +57,19 @@ def given_options(parsed: argparse.Namespace, kind: str) -> dict[str, Any]:
     return {k: v for k, v in found.items() if v is not None}
 
 
+def chosen_device(choice: str) -> str:
+    """``cpu`` or ``cuda`` for ``--device auto|cpu|cuda``.
+
+    Raises:
+        BadInput: cuda was asked for and is not there.
+    """
+    import torch
+
+    if choice == "cuda" and not torch.cuda.is_available():
+        raise BadInput("--device cuda: no CUDA device is there; use auto or cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if choice == "auto" else choice
+
+
 def command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoReturn:
     """Run an entry point: 0 done, 1 failed while running, 2 bad input, each in one line."""
     try:

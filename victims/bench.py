@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import torch
 
-from attacks.flags import Parser, command
+from attacks.flags import Parser, chosen_device, command
 from defenses import BadInput
 from reports.environment import environment
 from victims import footprint
@@ -46,9 +46,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a table in Markdown. Returns the exit code."""
     arguments = parse(argv)
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = chosen_device(arguments.device)
     if not arguments.glibc:
         keep_memory()
     before = torch.get_num_threads()

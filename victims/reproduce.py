@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.flags import Parser, command
+from attacks.flags import Parser, chosen_device, command
 from victims.training import Training
 
 PROG = "python -m victims.reproduce"
@@ -156,13 +156,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is missing, print the table. Returns the exit code."""
     arguments = parse(argv)
-    import torch
-
     from victims.memory import keep_memory
 
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = chosen_device(arguments.device)
     keep_memory()
     chosen = [r for r in ROWS if r.name in arguments.rows]
     features: dict[Any, Any] = {}

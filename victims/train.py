@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.flags import Parser, add_options, command, given_options
+from attacks.flags import Parser, add_options, chosen_device, command, given_options
 
 PROG = "python -m victims.train"
 EPSILON = 3.0
@@ -93,21 +93,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, print a row per epoch, write the Record. Returns the exit code."""
     arguments = parse(argv)
-    import torch
-
     import defenses
     from attacks.progress import Progress
-    from defenses import BadInput
     from victims import recording, runs
     from victims.memory import keep_memory
     from victims.outcome import describe, finish, show
     from victims.training import Training
 
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise BadInput("--device cuda: no CUDA device is there; use auto or cpu")
+    device = chosen_device(arguments.device)
     keep_memory()
     given: dict[str, Any] = {
         f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(Training)

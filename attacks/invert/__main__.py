@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.flags import Parser, add_options, command, given_options
+from attacks.flags import Parser, add_options, chosen_device, command, given_options
 
 PROG = "python -m attacks.invert"
 RUNS_OWN = {"--data", "--size", "--model", "--state", "--defense", "--epsilon", "--observation"}
@@ -113,18 +113,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, print, draw. Returns the exit code."""
     arguments = parse(argv)
     warnings.filterwarnings("ignore", message="TF32 acceleration")
-    import torch
-
     from attacks.invert import observed, show, trained
     from attacks.progress import Progress
     from attacks.scenario import Scenario
     from defenses import BadInput
 
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise BadInput("--device cuda: no CUDA device is there; use auto or cpu")
+    device = chosen_device(arguments.device)
     fields: dict[str, Any] = {
         "data": arguments.data,
         "images": arguments.images if arguments.observation is None else arguments.batch,
