@@ -29,7 +29,7 @@ JOINTS = {  # the thin modules that join rooms
     "victims/outcome.py",
     "victims/recording.py",
     "victims/reproduce.py",
-    "victims/runs.py",
+    "victims/export.py",
     "victims/train.py",
     "victims/bench.py",
 }

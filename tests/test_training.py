@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,11 +24,15 @@ import defenses
 from defenses import BadInput, Release
 from tests.conftest import seeded
 from victims import checkpoint as store
-from victims import recording, runs
+from victims import preparing, recording, runs
+from victims.export import write_weights
+from victims.planning import plan
+from victims.published import ROWS
+from victims.reproduce import command_line
 from victims.sampling import poisson, shuffled
 from victims.stepping import rate_factor
-from victims.train import main
-from victims.training import Training, plan
+from victims.train import main, parse
+from victims.training import Training
 from victims.views import PAD, augmented
 
 SMALL = Training(
@@ -40,7 +45,7 @@ def small(**changed):
 
 
 def trainer_of(**changed):
-    return runs.prepare(small(**changed)).trainer
+    return preparing.prepare(small(**changed)).trainer
 
 
 def weights(trainer):
@@ -270,7 +275,7 @@ class TestStep:
         assert sorted(trainer.parameters) == ["head.bias", "head.weight"]
         start = {k: v.clone() for k, v in trainer.whole.state_dict().items()}
         trainer.advance()
-        saved = load_file(runs.write_weights(trainer, tmp_path / "w.safetensors"))
+        saved = load_file(write_weights(trainer, tmp_path / "w.safetensors"))
         changed = {k for k in start if not torch.equal(start[k], saved[k])}
         assert changed == {"1.3.weight", "1.3.bias"}
 
@@ -363,7 +368,7 @@ class TestRun:
         assert same(first, second)
 
     def test_any_step_can_be_reached_again(self, tmp_path):
-        prepared = runs.prepare(SMALL)
+        prepared = preparing.prepare(SMALL)
         seen = {}
 
         def watch(trainer):
@@ -403,17 +408,17 @@ class TestRun:
         assert not (tmp_path / "third").exists()
 
     def test_another_runs_folder_is_not_overwritten(self, tmp_path):
-        list(runs.run(runs.prepare(SMALL), tmp_path))
+        list(runs.run(preparing.prepare(SMALL), tmp_path))
         with pytest.raises(BadInput, match="holds another training run"):
-            list(runs.run(runs.prepare(small(seed=1)), tmp_path))
+            list(runs.run(preparing.prepare(small(seed=1)), tmp_path))
 
     @pytest.mark.parametrize("damage", ["empty", "cut", "foreign", "pickle"])
     def test_damaged_checkpoints_are_refused_in_one_line(self, tmp_path, damage):
-        list(runs.run(runs.prepare(SMALL), tmp_path))
+        list(runs.run(preparing.prepare(SMALL), tmp_path))
         path = tmp_path / store.LATEST
         whole = path.read_bytes()
         if damage == "foreign":
-            runs.write_weights(runs.prepare(SMALL).trainer, path)
+            write_weights(preparing.prepare(SMALL).trainer, path)
         else:
             bad = {
                 "empty": b"",
@@ -422,7 +427,7 @@ class TestRun:
             }
             path.write_bytes(bad[damage])
         with pytest.raises(BadInput, match="checkpoint") as caught:
-            list(runs.run(runs.prepare(SMALL), tmp_path))
+            list(runs.run(preparing.prepare(SMALL), tmp_path))
         assert "\n" not in str(caught.value)
 
     def test_recording_changes_nothing_and_its_files_can_be_attacked(self, tmp_path, capsys):
@@ -452,8 +457,21 @@ class TestRun:
         capsys.readouterr()
 
 
+@pytest.mark.parametrize("row", [r.name for r in ROWS])
+def test_every_published_row_can_be_planned_and_its_command_parsed(row):
+    training = next(r.training for r in ROWS if r.name == row)
+    made = plan(training, 50_000 if training.data == "cifar10" else 60_000)
+    if training.epsilon:
+        assert made.epsilon(made.steps) == pytest.approx(training.epsilon, rel=2e-3)
+    words = shlex.split(command_line(training))[3:]
+    parsed = parse(words)
+    assert parsed.lr == training.lr
+    assert parsed.batch_size == training.batch_size
+    assert getattr(parsed, "defense.clip") == training.defense_options["clip"]
+
+
 def test_recording_leaves_batchnorm_alone(tmp_path):
-    prepared = runs.prepare(
+    prepared = preparing.prepare(
         small(data="photos", count=8, model="convnet", batch_size=4, defense="none")
     )
     before = prepared.trainer.state()
@@ -477,7 +495,7 @@ def test_a_checkpoint_can_be_attacked_at_any_step(tmp_path, capsys):
     assert record["scenario"]["split"] == "train"
     assert record["scenario"]["step"] == 6
     assert record["bounds"]["dprs"]["options"]["rate"] == pytest.approx(0.4)
-    members = runs.prepare(small(count=100)).train.images[:2]
+    members = preparing.prepare(small(count=100)).train.images[:2]
     assert torch.equal(load_file(tmp_path / "o/arrays.safetensors")["truth"], members)
     with pytest.raises(BadInput, match="--model comes from the run"):
         invert([*attack, "--model", "mlp"])

@@ -93,11 +93,13 @@ def gradient_chunks(
     fixed |= {k: parameters[k] for k in layers}
     free = {k: p for k, p in parameters.items() if k not in layers}
     extra = {n: parameters[f"{n}.weight"].new_zeros(len(parameters[f"{n}.weight"])) for n in outer}
+    views = images if images.ndim == 5 else images[:, None]
     if chunk is None:
         sizes = [p.numel() for p in free.values()]
         sizes += [sum(parameters[k].shape) for k in layers]
         limit = KEPT_TENSOR_BYTES if kept() else TENSOR_BYTES
-        chunk = max(1, limit // max(4 * max(sizes, default=1), 1))
+        # Views share their example's gradient, but each has activations of its own.
+        chunk = max(1, limit // max(4 * max(sizes, default=1), 1) // max(1, views.shape[1]))
 
     def example_loss(
         weights: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor
@@ -108,7 +110,6 @@ def gradient_chunks(
 
     slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
     per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")
-    views = images if images.ndim == 5 else images[:, None]
     for x, y in zip(views.split(chunk), labels.split(chunk), strict=True):
         if len(x):
             (found, slope), inputs = per_example(free, extra, x, y)
@@ -119,3 +120,14 @@ def gradient_chunks(
 def trainable(model: nn.Module) -> dict[str, Tensor]:
     """Parameters that require a gradient, detached, by name."""
     return {k: p.detach() for k, p in model.named_parameters() if p.requires_grad}
+
+
+def refuse_batchnorm(net: nn.Module, defense: str) -> None:
+    """Raise `BadInput` when a layer would mix the examples of a batch."""
+    for name, module in net.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise BadInput(
+                f"the model has BatchNorm ({name!r}), which mixes the examples of a batch, "
+                f"so defense {defense!r} cannot bound what one of them does: use GroupNorm "
+                "(resnet18-gn, wrn-16-4, or opacus.validators.ModuleValidator.fix on your own)"
+            )

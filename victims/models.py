@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from defenses import BadInput
 from defenses.registry import import_object
-from victims import scatter, small, wide, wrn
+from victims import handcrafted, small, wide, wrn
 from victims.features import Featurised
 
 Builder = Callable[[tuple[int, int, int], int], nn.Module]
@@ -27,9 +27,9 @@ ARCHITECTURES: dict[str, Builder] = {
     "wrn-16-4": wrn.wrn_16_4,
     "wrn-40-4": wrn.wrn_40_4,
     "wrn-28-10": wrn.wrn_28_10,
-    "scatter-linear": scatter.scatter_linear,
-    "scatter-cnn": scatter.scatter_cnn,
-    "tanh-cnn": scatter.tanh_cnn,
+    "scatter-linear": handcrafted.scatter_linear,
+    "scatter-cnn": handcrafted.scatter_cnn,
+    "tanh-cnn": handcrafted.tanh_cnn,
 }
 
 PLAIN = ("lenet", "scatter-linear", "scatter-cnn", "tanh-cnn")

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from reports import records
 from reports.environment import environment
-from victims.runs import Prepared, write_weights
-from victims.training import Plan
+from victims.export import write_weights
+from victims.planning import Plan
+from victims.preparing import Prepared
 
 COLUMNS = "{:>5} {:>7} {:>24} {:>9} {:>6} {:>11}"
 

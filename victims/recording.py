@@ -12,7 +12,8 @@ from torch import Tensor
 
 from defenses import BadInput, stream
 from reports.records import atomic
-from victims.runs import Prepared, write_weights
+from victims.export import write_weights
+from victims.preparing import Prepared
 from victims.trainer import Trainer
 
 

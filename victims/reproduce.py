@@ -13,129 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from attacks.flags import Parser, chosen_device, command
+from victims.published import ROWS
 from victims.training import Training
 
 PROG = "python -m victims.reproduce"
-TRAMER = {"clip": 0.1}
-SCATTER = Training(
-    data="fashion-mnist",
-    model="scatter-linear",
-    defense="dpsgd",
-    defense_options=TRAMER,
-    batch_size=8192,
-    epochs=40,
-    lr=16,
-    momentum=0.9,
-    epsilon=3,
-)
-CNN = dataclasses.replace(SCATTER, model="tanh-cnn", batch_size=2048, lr=4)
-CIFAR = Training(data="cifar10", defense="dpsgd", epsilon=3)
-DPCNN = dataclasses.replace(CIFAR, model="dpcnn", batch_size=1000, lr=1)
-WRN = dataclasses.replace(
-    CIFAR, model="wrn-16-4", defense_options={"clip": 1.0}, batch_size=4096, lr=2, views=16
-)
-WRN = dataclasses.replace(WRN, average=0.999, schedule="constant")
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One published number and the training that should reach it.
-
-    Attributes:
-        name: for ``--rows``.
-        what: as the table says it.
-        training: the setting, seed apart.
-        published: test accuracy in percent; None where the paper has none for this setting.
-        slow: left out unless asked for: hours on a CPU.
-    """
-
-    name: str
-    what: str
-    training: Training
-    published: float | None
-    slow: bool = False
-
-
-def _rows() -> list[Row]:
-    def with_(base: Training, **changed: Any) -> Training:
-        return dataclasses.replace(base, **changed)
-
-    def sparse(base: Training, rate: float, **changed: Any) -> Training:
-        options = {**base.defense_options, "rate": rate}
-        return with_(base, defense="dprs", defense_options=options, **changed)
-
-    def sigma(base: Training, noise: float) -> Training:
-        options = {**base.defense_options, "noise_multiplier": noise}
-        return with_(base, defense_options=options, epsilon=None)
-
-    wrn_1, wrn_8 = sigma(WRN, 10.0), sigma(WRN, 3.0)
-    cifar_scatter = with_(CIFAR, defense_options=TRAMER, batch_size=8192, lr=4, momentum=0.9)
-    return [
-        Row("fmnist-scatter", "FMNIST, ScatterNet + linear", SCATTER, 89.7),
-        Row("fmnist-scatter-sigma", "the same at the published sigma", sigma(SCATTER, 4.05), 89.7),
-        Row("fmnist-scatter-rs50", "the same with DPRS 0.5", sparse(SCATTER, 0.5), None),
-        Row("fmnist-scatter-rs90", "the same with DPRS 0.9", sparse(SCATTER, 0.9), None),
-        Row(
-            "mnist-scatter",
-            "MNIST, ScatterNet + linear (GroupNorm; the paper: noisy BatchNorm)",
-            with_(SCATTER, data="mnist", batch_size=4096, lr=8),
-            98.7,
-        ),
-        Row("fmnist-cnn", "FMNIST, CNN", CNN, 86.0),
-        Row("mnist-cnn", "MNIST, CNN", with_(CNN, data="mnist", batch_size=512, lr=0.5), 98.1),
-        Row(
-            "cifar-scatter",
-            "CIFAR-10, ScatterNet + linear (GroupNorm; the paper: noisy BatchNorm)",
-            with_(cifar_scatter, model="scatter-linear", epochs=60),
-            67.0,
-            True,
-        ),
-        Row(
-            "cifar-scatter-cnn",
-            "CIFAR-10, ScatterNet + CNN (likewise)",
-            with_(cifar_scatter, model="scatter-cnn", epochs=60),
-            69.3,
-            True,
-        ),
-        Row(
-            "cifar-dpcnn-rs90",
-            "CIFAR-10, DP-CNN with DPRS 0.9",
-            sparse(with_(DPCNN, defense_options={"clip": 1.0}, epochs=48), 0.9),
-            None,
-            True,
-        ),
-        Row(
-            "cifar-dpcnn",
-            "CIFAR-10, DP-CNN, retuned",
-            with_(DPCNN, defense_options={"clip": 1.0}, epochs=40),
-            None,
-            True,
-        ),
-        Row(
-            "cifar-dpcnn-earlier",
-            "CIFAR-10, DP-CNN, as in earlier work",
-            with_(DPCNN, defense_options={"clip": 0.1}, momentum=0.9, epochs=40),
-            None,
-            True,
-        ),
-        Row(
-            "cifar-wrn-eps1",
-            "CIFAR-10, WRN-16-4 near epsilon 1",
-            with_(wrn_1, epochs=72),
-            None,
-            True,
-        ),
-        Row(
-            "cifar-wrn-eps8",
-            "CIFAR-10, WRN-16-4 near epsilon 8",
-            with_(wrn_8, epochs=205),
-            None,
-            True,
-        ),
-    ]
-
-
-ROWS = _rows()
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -177,11 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(training: Training, folder: Path, features: dict[Any, Any], **where: Any) -> None:
     from attacks.progress import Progress
-    from victims import runs
+    from victims import preparing, runs
     from victims.outcome import describe, finish, show
 
     with Progress() as bar:
-        prepared = runs.prepare(training, report=bar, features=features, **where)
+        prepared = preparing.prepare(training, report=bar, features=features, **where)
     describe(prepared.trainer.plan)
     with Progress() as bar:
         rows = [show(row) for row in runs.run(prepared, folder, keep=0, report=bar)]

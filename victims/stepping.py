@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from defenses import Release
+from victims.training import Training
 
 
 def apply_release(
@@ -63,3 +64,10 @@ def rate_factor(schedule: str, warmup: int, step: int, steps: int) -> float:
     if schedule == "cosine":
         return (1 + math.cos(math.pi * done)) / 2
     return 1 - done if schedule == "linear" else 1.0
+
+
+def optimizer_of(t: Training, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """SGD or Adam as the training says."""
+    if t.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=t.lr, weight_decay=t.weight_decay)
+    return torch.optim.SGD(parameters, lr=t.lr, momentum=t.momentum, weight_decay=t.weight_decay)

@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     import defenses
     from attacks.progress import Progress
-    from victims import recording, runs
+    from victims import preparing, recording, runs
     from victims.memory import keep_memory
     from victims.outcome import describe, finish, show
     from victims.training import Training
@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = arguments.out or Path("runs") / f"train-{training.key()}"
     try:
         with Progress() as bar:
-            prepared = runs.prepare(
+            prepared = preparing.prepare(
                 training, device=device, data_root=arguments.data_root, report=bar
             )
         if arguments.fresh:

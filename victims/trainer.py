@@ -13,11 +13,11 @@ from torch.nn.functional import cross_entropy
 
 from defenses import BadInput, Defense, Gradients, Release, Summed, stream
 from victims.features import Featurised, on_features
-from victims.gradients import gradient_chunks, per_example_gradients
+from victims.gradients import gradient_chunks, per_example_gradients, refuse_batchnorm
+from victims.planning import Plan
 from victims.sampling import poisson, shuffled
-from victims.stepping import apply_release, rate_factor
+from victims.stepping import apply_release, optimizer_of, rate_factor
 from victims.taps import factorable
-from victims.training import Plan
 from victims.views import augmented
 
 
@@ -57,7 +57,7 @@ class Trainer:
         self.net = on_features(self.model) if isinstance(self.model, Featurised) else self.model
         self.linear = isinstance(plan.defense, Summed) and plan.defense.linear
         if not self.linear:
-            refuse_batchnorm(self.net, plan.training.model, plan.training.defense)
+            refuse_batchnorm(self.net, plan.training.defense)
         if "anchors" in plan.defense.wants and public is None:
             raise BadInput(
                 f"defense {plan.training.defense!r} learns from public data: "
@@ -73,7 +73,7 @@ class Trainer:
             self.outer = factorable(self.net, cross_entropy, *example)
         self.start = {k: p.detach().clone() for k, p in self.parameters.items()}
         self.average = {k: p.clone() for k, p in self.start.items()}
-        self.optimizer = _optimizer(plan, list(self.parameters.values()))
+        self.optimizer = optimizer_of(plan.training, list(self.parameters.values()))
         self.step = 0
         self.wire_bytes = 0
 
@@ -215,21 +215,3 @@ class Trainer:
             raise BadInput(f"the checkpoint does not fit the model: {error}") from error
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": memory, "param_groups": groups})
-
-
-def refuse_batchnorm(net: nn.Module, model: str, defense: str) -> None:
-    """Raise `BadInput` when a layer would mix the examples of a batch."""
-    for name, module in net.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            raise BadInput(
-                f"model {model!r} has BatchNorm ({name!r}), which mixes the examples of a batch, "
-                f"so defense {defense!r} cannot bound what one of them does: use GroupNorm "
-                "(resnet18-gn, wrn-16-4, or opacus.validators.ModuleValidator.fix on your own)"
-            )
-
-
-def _optimizer(plan: Plan, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    t = plan.training
-    if t.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=t.lr, weight_decay=t.weight_decay)
-    return torch.optim.SGD(parameters, lr=t.lr, momentum=t.momentum, weight_decay=t.weight_decay)

@@ -9,7 +9,9 @@ from typing import Any
 from defenses import BadInput
 from victims import checkpoint as store
 from victims import runs
-from victims.training import Training, plan
+from victims.export import write_weights
+from victims.planning import plan
+from victims.training import Training
 
 
 def steps_of(folder: Path) -> int:
@@ -29,7 +31,7 @@ def fields_at(folder: Path, step: int, **context: Any) -> dict[str, Any]:
     Args:
         folder: of ``python -m victims.train``.
         step: 0 is before the first one; at the last one there is the finished model.
-        context: ``device``, ``data_root``, ``report`` of `victims.runs.prepare`.
+        context: ``device``, ``data_root``, ``report`` of `victims.preparing.prepare`.
 
     Raises:
         BadInput: no run in ``folder``, or a step that it does not have.
@@ -41,7 +43,7 @@ def fields_at(folder: Path, step: int, **context: Any) -> dict[str, Any]:
     weights = folder / "states" / f"step-{step:06d}.safetensors"
     if not weights.exists():
         reached = runs.at_step(folder, step, **context)
-        runs.write_weights(reached.trainer, weights, averaged=False)
+        write_weights(reached.trainer, weights, averaged=False)
     shield = made.defense.at(min(step, made.steps - 1), made.steps)
     options = {
         f.name: getattr(shield, f.name)

@@ -1,0 +1,107 @@
+"""Data, model and trainer of a run, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from defenses import BadInput, stream
+from victims import checkpoint as store
+from victims.data import Data, load_data
+from victims.features import Featurised, precompute, split_last
+from victims.models import load_model
+from victims.planning import plan
+from victims.trainer import Trainer
+from victims.training import Training
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run works on.
+
+    Attributes:
+        trainer: at step 0.
+        train: the private examples, as images.
+        test: inputs (images or features) and labels that measure accuracy.
+        majority: accuracy of always naming the test split's most frequent class.
+    """
+
+    trainer: Trainer
+    train: Data
+    test: tuple[Tensor, Tensor]
+    majority: float
+
+
+def prepare(
+    training: Training,
+    *,
+    device: str = "cpu",
+    data_root: str | None = None,
+    report: Report = lambda line, done, total: None,
+    features: dict[Any, Tensor] | None = None,
+) -> Prepared:
+    """Load data and model, and build the trainer.
+
+    Args:
+        training: what to run.
+        device: where the gradients are taken.
+        data_root: see `victims.load_data`.
+        report: told of slow preparation.
+        features: a cache of frozen features for runs on the same data and model in one process.
+
+    Raises:
+        BadInput: anything that cannot be used, before anything is written.
+    """
+    t = training
+    where: dict[str, Any] = {"root": data_root, "size": t.size, "seed": t.seed}
+    report("reading data", 0, 1)
+    train = load_data(t.data, split="train", count=t.count, **where)
+    test = load_data(t.data, split="test", **where)
+    classes = max(train.classes, test.classes)
+    whole = build(t, (*train.images.shape[1:],), classes)
+    model = split_last(whole) if t.layers == "last" else whole
+    started = t.weights != "untrained"
+    past = store.earlier_spending(Path(t.weights), t.document()) if started else ()
+    made = plan(t, len(train.labels), past)
+    shared = None
+    if t.public is not None:
+        public = load_data(t.public, split="train", count=t.anchors, at_most=True, **where)
+        shared = (public.images, public.labels)
+    images, tests = train.images, test.images
+    if isinstance(model, Featurised):
+        if t.views > 1:
+            raise BadInput(
+                f"--views needs a model that sees images; {t.model!r} trains on features"
+            )
+        cache = {} if features is None else features
+        model.to(device)
+        key = (t.data, t.count, t.size, t.seed if t.count else None, t.model, t.weights)
+        for split, part in (("train", images), ("test", tests)):
+            if (*key, split) not in cache:
+                cache[*key, split] = precompute(model, part, report=report)
+        images, tests = cache[*key, "train"], cache[*key, "test"]
+        if shared is not None:
+            shared = (precompute(model, shared[0]), shared[1])
+    trainer = Trainer(made, model, images, train.labels, shared, device)
+    trainer.whole = whole
+    majority = float(test.labels.bincount().max()) / len(test.labels)
+    return Prepared(trainer, train, (tests, test.labels), majority)
+
+
+def build(training: Training, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The model a training starts from."""
+    channels, height, width = shape
+    model = load_model(
+        training.model,
+        image_shape=(channels, height, width),
+        classes=classes,
+        weights=None if training.weights == "untrained" else training.weights,
+        generator=stream(training.seed, "model"),
+    )
+    return model
