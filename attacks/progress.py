@@ -24,6 +24,9 @@ class Progress:
     def __call__(self, line: str, done: int, total: int) -> None:
         """Show a line of progress, the pieces done and the pieces in all."""
         if self.bar is None:
-            self.bar = tqdm(total=total, unit="piece", dynamic_ncols=True, leave=False)
+            # disable=None: only where somebody watches; logs and pipes keep one line an error.
+            self.bar = tqdm(
+                total=total, unit="piece", dynamic_ncols=True, leave=False, disable=None
+            )
         self.bar.total, self.bar.n = total, done
         self.bar.set_description_str(self.prefix + line)

@@ -122,6 +122,14 @@ class WideBlock(nn.Module):
         return out
 
 
+class GlobalMean(nn.Module):
+    """Mean over the pixels; vmap has no rule for torch's adaptive pooling and loops."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Args: x (B, channels, H, W). Returns: (B, channels)."""
+        return x.mean((2, 3))
+
+
 def wide_resnet(
     depth: int, width: int, image_shape: tuple[int, int, int], classes: int
 ) -> nn.Module:
@@ -132,7 +140,7 @@ def wide_resnet(
         for block in range(blocks):
             layers.append(WideBlock(channels, out, stride if block == 0 else 1))
             channels = out
-    head = [nn.GroupNorm(GROUPS, channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    head = [nn.GroupNorm(GROUPS, channels), nn.ReLU(), GlobalMean()]
     return nn.Sequential(*layers, *head, nn.Linear(channels, classes))
 
 
