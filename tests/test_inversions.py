@@ -204,3 +204,19 @@ def test_spectral_prior_is_invertible_and_knows_its_images(auxiliary):
     assert prior.energy(auxiliary.images[:1]) < prior.energy(noise) / 10
     assert total_variation(auxiliary.images[:1]) < total_variation(noise)
     assert total_variation(torch.full((1, 3, 8, 8), 0.3)) < 2e-3
+
+
+def test_noise_that_drowns_a_linear_layer_does_not_pass_for_a_solution():
+    private = victims.load_data("digits", count=1)
+    own = victims.load_data("digits", split="train", count=64)
+    model = victims.load_model("mlp", image_shape=(1, 8, 8))
+    shield = configured("dpsgd", noise_multiplier=1.0)
+    grads = victims.per_example_gradients(model, cross_entropy, private.images, private.labels)
+    release = shield.release(grads, generator=seeded())
+    threat = invert.Threat(shield, True, (1, 8, 8), 10, 1, own.images, own.labels, seconds=60)
+    attack = invert.get("auto", iterations=20).tuned(
+        model, cross_entropy, threat, generator=seeded()
+    )
+    guess = attack.reconstruct(model, cross_entropy, release, threat, generator=seeded())
+    mean = own.images.mean(0, keepdim=True)
+    assert float(psnr(guess.images, private.images)) > float(psnr(mean, private.images)) - 1

@@ -33,8 +33,8 @@ class Auto(Inversion):
     """Analytic, then the optimisers in the order and with the TV weight that practice favours.
 
     `tuned` lets the adversary defend images of its own, attack them, rank ``bayes``, ``dlg``,
-    ``geiping`` and ``prior`` by how well they did, and choose the first one's TV weight from a
-    grid. A plan that ranks ``prior`` first stops there: to go on would be to fit noise.
+    ``geiping`` and ``prior`` (under noise ``analytic`` too) by how well they did, and choose the
+    first one's TV weight from a grid. A plan that ranks ``prior`` first stops there: to go on would be to fit noise.
     `reconstruct` then goes down that list, each attack with half the iterations of the one
     before, until a guess explains the release or time is up, and keeps the guess of lowest
     energy: never the truth, which it does not have.
@@ -66,7 +66,9 @@ class Auto(Inversion):
         device = next(model.parameters()).device
         std = noise_std(release, threat)
         guesses: list[Guess] = []
-        for turn, attack in enumerate((Analytic(), *self.plan)):
+        # Under noise a closed form may explain the release and still be noise: practice decides.
+        first = () if _noisy(threat) else (Analytic(),)
+        for turn, attack in enumerate((*first, *self.plan), start=1 - len(first)):
             left = budget - (time.monotonic() - began)
             if attack.refusal(model, threat) or (guesses and left <= 0):
                 continue
@@ -98,9 +100,12 @@ class Auto(Inversion):
         def error(trial: Inversion) -> float:
             return sum(self._practise(trial, model, loss, threat, i, generator) for i in own)
 
-        ranked = sorted(self.plan, key=error)
+        trials: tuple[Inversion, ...] = self.plan
+        noisy = _noisy(threat)
+        if noisy and not Analytic().refusal(model, threat):
+            trials = (Analytic(), *trials)
+        ranked = sorted(trials, key=error)
         best = ranked[0]
-        noisy = threat.adaptive and float(threat.defense.public(size).get("noise_std", 0)) > 0
         # With noise `bayes` takes its weights from the spectrum: there is no grid to search.
         if best.name in WEIGHTS and not (noisy and best.name == "bayes"):
             grid = [dataclasses.replace(best, tv=w) for w in WEIGHTS[best.name]]  # type: ignore[call-arg]
@@ -136,6 +141,12 @@ class Auto(Inversion):
         generator.set_state(state)
         errors = (guess.images[None] - images.cpu()[:, None]).square().flatten(2).mean(2)
         return float(errors.amin(1).clamp(min=1e-6).log().sum())
+
+
+def _noisy(threat: Threat) -> bool:
+    """Whether this adversary knows of noise on the release."""
+    known = threat.defense.public(threat.batch_size)
+    return threat.adaptive and float(known.get("noise_std", 0)) > 0
 
 
 def _limited(attack: Inversion, iterations: int) -> Inversion:
