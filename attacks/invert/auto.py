@@ -34,7 +34,8 @@ class Auto(Inversion):
 
     `tuned` lets the adversary defend images of its own, attack them, rank ``bayes``, ``dlg``,
     ``geiping`` and ``prior`` (under noise ``analytic`` too) by how well they did, and choose the
-    first one's TV weight from a grid. A plan that ranks ``prior`` first stops there: to go on would be to fit noise.
+    first one's TV weight from a grid. A plan that ranks ``prior`` first stops there: to go on
+    would be to fit noise.
     `reconstruct` then goes down that list, each attack with half the iterations of the one
     before, until a guess explains the release or time is up, and keeps the guess of lowest
     energy: never the truth, which it does not have.
