@@ -36,21 +36,35 @@ def build_defenses(scenario: Scenario) -> dict[str, Defense]:
     return shields
 
 
-def guarantee(shield: Defense, delta: float) -> dict[str, Any]:
-    """What theory says of one release: epsilon (None: infinite) and the candidate bound.
+def guarantee(shield: Defense, delta: float, candidates: int | None = None) -> dict[str, Any]:
+    """What theory says of one release: epsilon (None: infinite) and the candidate bounds.
 
-    ``top1_of_1000``: with 1,000 equally likely candidates, no attack names the right one more
-    often, Phi(Phi^-1(1/1000) + 1/sigma) (Hayes et al. 2023, full batch, one step).
+    Args:
+        shield: the defense.
+        delta: of the guarantee, in (0, 1).
+        candidates: N of the game that was played (`attacks.invert.candidates`); None: none was.
+
+    Returns:
+        ``options``, ``epsilon``, ``delta``, ``candidates``; ``top1_of_1000`` and ``top1``, the
+        bounds of `named_at_most` for 1,000 and for N candidates (None without N).
     """
     options = {f.name: getattr(shield, f.name) for f in dataclasses.fields(shield)}
     epsilon = shield.epsilon(steps=1, sample_rate=1, delta=delta)
-    top1 = 1.0
-    noise = shield.effective_noise()
-    if math.isfinite(epsilon) and noise > 0:
-        top1 = float(norm.cdf(norm.ppf(1e-3) + 1 / noise))
+    noise = shield.effective_noise() if math.isfinite(epsilon) else 0.0
     return {
         "options": {k: v for k, v in options.items() if isinstance(v, int | float)},
         "epsilon": epsilon if math.isfinite(epsilon) else None,
         "delta": delta,
-        "top1_of_1000": top1,
+        "top1_of_1000": named_at_most(1000, noise),
+        "candidates": candidates,
+        "top1": None if candidates is None else named_at_most(candidates, noise),
     }
+
+
+def named_at_most(candidates: int, noise: float) -> float:
+    """How often any attack names the right one of N equally likely candidates, at most.
+
+    Phi(Phi^-1(1/N) + 1/sigma) (Hayes et al. 2023, Theorem 2 at full batch and one step), sigma
+    the noise std over the sensitivity; 1 without noise.
+    """
+    return float(norm.cdf(norm.ppf(1 / candidates) + 1 / noise)) if noise > 0 else 1.0

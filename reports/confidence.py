@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, bootstrap
 
 Summary = dict[str, float | int | None]
 
@@ -33,6 +33,18 @@ def summarise(values: Sequence[float | None]) -> Summary:
     )
     low, high = (float(v) for v in drawn.confidence_interval)
     return {"mean": mean, "low": low, "high": high, "n": len(known)}
+
+
+def share(successes: int, n: int) -> Summary:
+    """Share of successes in n trials with its exact 95% interval (Clopper and Pearson 1934).
+
+    Returns:
+        ``mean``, ``low``, ``high`` in [0, 1] and ``n``; None for all but ``n`` without trials.
+    """
+    if n == 0:
+        return {"mean": None, "low": None, "high": None, "n": 0}
+    edges = binomtest(successes, n).proportion_ci(0.95, method="exact")
+    return {"mean": successes / n, "low": float(edges.low), "high": float(edges.high), "n": n}
 
 
 def show(summary: Summary, digits: int = 1) -> str:

@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 import victims
 from attacks.invert.contract import Threat, registry
 from attacks.invert.observation import load_observation
+from attacks.invert.setting import AUXILIARY, load_victim
 from attacks.invert.show import FIGURE
-from attacks.invert.study import AUXILIARY, load_victim
 from attacks.progress import Progress
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses, guarantee

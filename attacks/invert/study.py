@@ -14,22 +14,19 @@ from torch.nn.functional import cross_entropy
 
 import defenses
 import victims
-from attacks.invert.contract import Guess, Inversion, Threat, registry
+from attacks.invert.candidates import Lineup
+from attacks.invert.contract import Inversion, Threat, registry
+from attacks.invert.floor import fisher_psnr
 from attacks.invert.matching import require
+from attacks.invert.scoring import column_summary, scored
+from attacks.invert.setting import load_setting
 from attacks.scenario import COLUMNS, Scenario
-from attacks.shields import build_defenses, guarantee
-from defenses import BadInput, Defense, Side, stream
-from reports.baseline import SCORES, lpips_or_reason, prior_baseline, score_rows
-from reports.confidence import summarise
+from attacks.shields import guarantee
+from defenses import stream
+from reports.baseline import lpips_or_reason, prior_baseline
 from reports.environment import environment
 from reports.records import Partial, Record
-from reports.scores import assign
-from victims.features import split_last
 
-AUXILIARY = 256
-"""At most this many images of the other split are the adversary's own."""
-ANCHORS = 128
-"""So many of them are public for defenses that learn from public data."""
 Report = Callable[[str, int, int], None]
 
 
@@ -42,23 +39,10 @@ def study(
     report: Report = lambda line, done, total: None,
 ) -> Record:
     """See `attacks.run`."""
-    where: dict[str, Any] = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
-    other = "train" if scenario.split == "test" else "test"
-    private = victims.load_data(scenario.data, split=scenario.split, count=scenario.images, **where)
-    auxiliary = victims.load_data(
-        scenario.data, split=other, count=AUXILIARY, at_most=True, **where
-    )
-    channels, height, width = private.images.shape[1:]
-    shape = (channels, height, width)
-    if auxiliary.images.shape[1:] != private.images.shape[1:]:
-        sizes = f"{tuple(auxiliary.images.shape[1:])} and {shape}"
-        raise BadInput(f"the train and test images of {scenario.data} differ in shape: {sizes}")
-    classes = max(private.classes, auxiliary.classes)
-    model = load_victim(scenario, shape, classes).to(device)
-    shields = {
-        name: with_public(shield, model, auxiliary, device)
-        for name, shield in build_defenses(scenario).items()
-    }
+    setting = load_setting(scenario, device=device, data_root=data_root)
+    private, auxiliary, model = setting.private, setting.auxiliary, setting.model
+    shields = setting.shields
+    lineup = Lineup.of(model, cross_entropy, auxiliary.images, auxiliary.labels)
     attack = registry.get(scenario.attack, **scenario.attack_options)
     partial = Partial(out) if out else None
     cells = [(n, a) for n in shields for a in COLUMNS[scenario.columns] if n != "none" or a]
@@ -74,8 +58,8 @@ def study(
         threat = Threat(
             defense=shields[name],
             adaptive=adaptive,
-            image_shape=shape,
-            classes=classes,
+            image_shape=setting.image_shape,
+            classes=setting.classes,
             batch_size=scenario.batch,
             auxiliary_images=auxiliary.images,
             auxiliary_labels=auxiliary.labels,
@@ -116,7 +100,22 @@ def study(
                     generator=stream(scenario.seed, "attack", column, index),
                 )
                 seconds = (time.perf_counter() - began) / scenario.batch
-                piece = _score(guess, images.cpu(), labels.cpu(), seconds, release.wire_bytes)
+                place = None
+                if scenario.batch == 1:
+                    draw = stream(scenario.seed, "candidates", column, index)
+                    place = lineup.rank(release, informed, grads, generator=draw)
+                probe = stream(scenario.seed, "probe", name, index)
+                piece = scored(
+                    guess,
+                    images.cpu(),
+                    labels.cpu(),
+                    seconds=seconds,
+                    wire_bytes=release.wire_bytes,
+                    rank=place,
+                    fisher_psnr=fisher_psnr(
+                        model, cross_entropy, release, informed, images, labels, generator=probe
+                    ),
+                )
                 if partial:
                     partial.save(key, *piece)
             facts, tensors = piece
@@ -130,59 +129,13 @@ def study(
     report("scoring the baseline", done, total)
     baseline = prior_baseline(private.images, auxiliary.images, arrays)
     summary = {
-        f"{n}/{'adaptive' if a else 'naive'}": {
-            s: summarise([r[s] for r in rows if (r["defense"], r["adaptive"]) == (n, a)])
-            for s in SCORES
-        }
+        f"{n}/{'adaptive' if a else 'naive'}": column_summary(
+            [r for r in rows if (r["defense"], r["adaptive"]) == (n, a)]
+        )
         for n, a in cells
     }
     facts = environment(seed=scenario.seed, device=device)
     facts["lpips"] = lpips_or_reason(private.images[:1], private.images[:1])[1] or "available"
-    bounds = {n: guarantee(d, scenario.delta) for n, d in shields.items()}
+    candidates = lineup.size if scenario.batch == 1 else None
+    bounds = {n: guarantee(d, scenario.delta, candidates) for n, d in shields.items()}
     return Record(scenario.document(), rows, summary, baseline, bounds, facts, arrays)
-
-
-def with_public(
-    shield: Defense, model: torch.nn.Module, auxiliary: victims.Data, device: str
-) -> Defense:
-    """A defense that learns from public data is given the adversary's own: everyone has them."""
-    if "anchors" not in shield.wants:
-        return shield
-    images, labels = auxiliary.images[:ANCHORS].to(device), auxiliary.labels[:ANCHORS].to(device)
-    anchors = victims.per_example_gradients(model, cross_entropy, images, labels)
-    return shield.informed(Side(anchors=anchors))
-
-
-def load_victim(scenario: Scenario, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-    """The scenario's model, untrained or from its weights file."""
-    model = victims.load_model(
-        scenario.model,
-        image_shape=shape,
-        classes=classes,
-        weights=None if scenario.state == "untrained" else scenario.state,
-        generator=stream(scenario.seed, "model"),
-    )
-    return split_last(model) if scenario.layers == "last" else model
-
-
-def _score(
-    guess: Guess, truth: Tensor, labels: Tensor, seconds: float, wire_bytes: int
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Rows and arrays of one batch, after pairing guesses with the truth."""
-    order = assign(guess.images, truth)
-    images = guess.images[order].contiguous()
-    rows = [
-        {
-            "position": position,
-            "attack": guess.attack,
-            **values,
-            "seconds": seconds,
-            "iterations": guess.iterations,
-            "stopped": guess.stopped,
-            "label": int(labels[position]),
-            "label_found": int(guess.labels[order[position]]),
-            "wire_bytes": wire_bytes,
-        }
-        for position, values in enumerate(score_rows(images, truth))
-    ]
-    return {"rows": rows}, {"guess": images}

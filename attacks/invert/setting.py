@@ -1,0 +1,94 @@
+"""The cast of an inversion Scenario: private and auxiliary images, victim, defenses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+import victims
+from attacks.scenario import Scenario
+from attacks.shields import build_defenses
+from defenses import BadInput, Defense, Side, stream
+from victims.features import split_last
+
+AUXILIARY = 256
+"""At most this many images of the other split are the adversary's own."""
+ANCHORS = 128
+"""So many of them are public for defenses that learn from public data."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a Scenario names, loaded.
+
+    Attributes:
+        private: the images under attack and their labels, on the CPU.
+        auxiliary: the adversary's own.
+        classes: number of labels of both together.
+        model: the victim, on the study's device.
+        shields: the defenses to compare, the one under study last.
+    """
+
+    private: victims.Data
+    auxiliary: victims.Data
+    classes: int
+    model: torch.nn.Module
+    shields: dict[str, Defense]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        channels, height, width = self.private.images.shape[1:]
+        return channels, height, width
+
+
+def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> Setting:
+    """Everything that a study of the Scenario needs before it starts.
+
+    Raises:
+        BadInput: the data, the model or the defenses cannot be had as named.
+    """
+    where: dict[str, Any] = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
+    other = "train" if scenario.split == "test" else "test"
+    private = victims.load_data(scenario.data, split=scenario.split, count=scenario.images, **where)
+    auxiliary = victims.load_data(
+        scenario.data, split=other, count=AUXILIARY, at_most=True, **where
+    )
+    channels, height, width = private.images.shape[1:]
+    shape = (channels, height, width)
+    if auxiliary.images.shape[1:] != private.images.shape[1:]:
+        sizes = f"{tuple(auxiliary.images.shape[1:])} and {shape}"
+        raise BadInput(f"the train and test images of {scenario.data} differ in shape: {sizes}")
+    classes = max(private.classes, auxiliary.classes)
+    model = load_victim(scenario, shape, classes).to(device)
+    shields = {
+        name: with_public(shield, model, auxiliary, device)
+        for name, shield in build_defenses(scenario).items()
+    }
+    return Setting(private, auxiliary, classes, model, shields)
+
+
+def with_public(
+    shield: Defense, model: torch.nn.Module, auxiliary: victims.Data, device: str
+) -> Defense:
+    """A defense that learns from public data is given the adversary's own: everyone has them."""
+    if "anchors" not in shield.wants:
+        return shield
+    images, labels = auxiliary.images[:ANCHORS].to(device), auxiliary.labels[:ANCHORS].to(device)
+    anchors = victims.per_example_gradients(model, cross_entropy, images, labels)
+    return shield.informed(Side(anchors=anchors))
+
+
+def load_victim(scenario: Scenario, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
+    """The scenario's model, untrained or from its weights file."""
+    model = victims.load_model(
+        scenario.model,
+        image_shape=shape,
+        classes=classes,
+        weights=None if scenario.state == "untrained" else scenario.state,
+        generator=stream(scenario.seed, "model"),
+    )
+    return split_last(model) if scenario.layers == "last" else model
