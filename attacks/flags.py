@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from defenses import BadInput
@@ -55,6 +56,39 @@ def given_options(parsed: argparse.Namespace, kind: str) -> dict[str, Any]:
     start = f"{kind}."
     found = {k.removeprefix(start): v for k, v in vars(parsed).items() if k.startswith(start)}
     return {k: v for k, v in found.items() if v is not None}
+
+
+def given_flags(argv: Sequence[str]) -> set[str]:
+    """Names of the flags in ``argv``, as argparse calls them: ``data_root`` for --data-root."""
+    words = (w.split("=")[0] for w in argv if w.startswith("--"))
+    return {w.removeprefix("--").replace("-", "_") for w in words}
+
+
+def line(prog: str, parser: argparse.ArgumentParser, values: Mapping[str, Any]) -> str:
+    """The command line that sets ``values`` (dest -> value); defaults are left out."""
+    words = prog.split()
+    for action in parser._actions:
+        value = values.get(action.dest, action.default)
+        if value == action.default or not action.option_strings:
+            continue
+        flag = action.option_strings[0]
+        if isinstance(action, argparse.BooleanOptionalAction):
+            words.append(flag if value else action.option_strings[1])
+        elif action.nargs == 0:
+            words += [flag] if value == action.const else []
+        elif isinstance(value, list | tuple):
+            words += [flag, *(str(v) for v in value)]
+        else:
+            words += [flag, _plain(value)]
+    return shlex.join(words)
+
+
+def _plain(value: Any) -> str:
+    """A value as text that reads back the same, as short as that allows: 8 for 8.0."""
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
 
 
 def chosen_device(choice: str) -> str:

@@ -101,6 +101,9 @@ def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Recor
     Raises:
         BadInput: the scenario cannot be run as given.
     """
+    from attacks.invert.command import command_line
     from attacks.invert.study import study
 
-    return study(scenario, out=out, **context)
+    record = study(scenario, out=out, **context)
+    record.environment["command"] = command_line(scenario)
+    return record

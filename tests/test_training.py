@@ -28,10 +28,9 @@ from victims import preparing, recording, runs
 from victims.export import write_weights
 from victims.planning import plan
 from victims.published import ROWS
-from victims.reproduce import command_line
 from victims.sampling import poisson, shuffled
 from victims.stepping import rate_factor
-from victims.train import main, parse
+from victims.train import command_line, main, parse
 from victims.training import Training
 from victims.views import PAD, augmented
 

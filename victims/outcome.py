@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from reports import records
 from reports.environment import environment
+from reports.records import Record
 from victims.export import write_weights
 from victims.planning import Plan
 from victims.preparing import Prepared
@@ -61,8 +62,27 @@ def show(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def finish(prepared: Prepared, rows: list[dict[str, Any]], out: Path, device: str) -> list[Path]:
-    """Write weights and Record; the Record comes last."""
+def finish(
+    prepared: Prepared, rows: list[dict[str, Any]], out: Path, device: str, command: str
+) -> list[Path]:
+    """Write weights and Record, which comes last; print what was spent. Returns the paths."""
+    weights = write_weights(prepared.trainer, out / "weights.safetensors")
+    record = record_of(prepared, rows, device, command)
+    print(f"\nalways naming the most frequent class: {prepared.majority:.2%}")
+    for name, value in record.bounds["epsilon"].items():
+        print(f"epsilon ({name}): {'inf' if value is None else f'{value:.4g}'}")
+    return [weights, records.write(record, out)]
+
+
+def record_of(prepared: Prepared, rows: list[dict[str, Any]], device: str, command: str) -> Record:
+    """The Record of a run that has come to its end.
+
+    Args:
+        prepared: what was run.
+        rows: one per epoch, from `victims.runs.run`.
+        device: where it was run.
+        command: that runs it again.
+    """
     plan = prepared.trainer.plan
     last = rows[-1]
     spent = {a: plan.epsilon(plan.steps, a) for a in ("rdp", "prv")}
@@ -79,16 +99,13 @@ def finish(prepared: Prepared, rows: list[dict[str, Any]], out: Path, device: st
     }
     accuracy = {"mean": last["accuracy"], "low": last["low"], "high": last["high"]}
     accuracy["n"] = len(prepared.test[1])
-    weights = write_weights(prepared.trainer, out / "weights.safetensors")
-    record = records.Record(
+    facts = environment(seed=plan.training.seed, device=device)
+    facts["command"] = command
+    return Record(
         plan.training.document(),
         rows,
         {"accuracy": accuracy},
         {"accuracy": prepared.majority},
         bounds,
-        environment(seed=plan.training.seed, device=device),
+        facts,
     )
-    print(f"\nalways naming the most frequent class: {prepared.majority:.2%}")
-    for name, value in spent.items():
-        print(f"epsilon ({name}): {value:.4g}")
-    return [weights, records.write(record, out)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import shlex
 import statistics
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from attacks.flags import Parser, chosen_device, command
 from victims.published import ROWS
+from victims.train import command_line
 from victims.training import Training
 
 PROG = "python -m victims.reproduce"
@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 continue
             print(f"\n## {row.name}, seed {seed}: {command_line(training)}\n", flush=True)
             _train(training, folder, features, device=device, data_root=arguments.data_root)
-        features.clear() if row.training.data == "cifar10" else None
+        if row.training.data == "cifar10":
+            features.clear()  # too large to keep
     print("\n" + table(arguments.out))
     return 0
 
@@ -66,22 +67,7 @@ def _train(training: Training, folder: Path, features: dict[Any, Any], **where: 
     describe(prepared.trainer.plan)
     with Progress() as bar:
         rows = [show(row) for row in runs.run(prepared, folder, keep=0, report=bar)]
-    finish(prepared, rows, folder, where["device"])
-
-
-def command_line(training: Training) -> str:
-    """The ``python -m victims.train`` command of a training."""
-    start = Training()
-    words = ["python -m victims.train"]
-    for field in dataclasses.fields(Training):
-        value = getattr(training, field.name)
-        if field.name == "defense_options":
-            options = value
-        elif field.name == "defense" or value != getattr(start, field.name):
-            words += [_flag(field.name), shlex.quote(_plain(value))]
-    for name, value in options.items():
-        words += [_flag(name), shlex.quote(_plain(value))]
-    return " ".join(words)
+    finish(prepared, rows, folder, where["device"], command_line(training))
 
 
 def table(folder: Path) -> str:
@@ -106,14 +92,6 @@ def table(folder: Path) -> str:
         how = f"`{command_line(row.training)}`"
         lines.append(f"| {row.what} | {published} | {reached} | {noise} | {spent} | {how} |")
     return "\n".join(lines)
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

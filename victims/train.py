@@ -8,16 +8,30 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from attacks.flags import Parser, add_options, chosen_device, command, given_options
+from attacks.flags import Parser, add_options, chosen_device, command, given_options, line
+
+if TYPE_CHECKING:
+    from reports.records import Record
+    from victims.preparing import Report
+    from victims.training import Training
 
 PROG = "python -m victims.train"
 EPSILON = 3.0
 
 
+SWEPT: dict[str, Any] = {}
+"""Flags that a sweep sets otherwise than a run: none."""
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of the command and of the chosen defense."""
+    return parser(argv).parse_args(argv)
+
+
+def parser(argv: Sequence[str] | None) -> Parser:
+    """The parser for the defense that ``argv`` chooses."""
     import defenses
     from victims.models import model_names
     from victims.training import CHOICES, Training
@@ -26,8 +40,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--defense", default=start.defense)
     chosen, _ = first.parse_known_args(argv)
-    parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
-    add = parser.add_argument
+    made = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
+    add = made.add_argument
 
     def plain(name: str, text: str, kind: Any = None) -> None:
         default = getattr(start, name)
@@ -86,22 +100,19 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--out", type=Path, help="folder of the run (default runs/train-HASH)")
     add("--fresh", action="store_true", help="train again even where a run lies")
-    add_options(parser, defenses.registry.find(chosen.defense), "defense", chosen.defense)
-    return parser.parse_args(argv)
+    add_options(made, defenses.registry.find(chosen.defense), "defense", chosen.defense)
+    return made
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, train, print a row per epoch, write the Record. Returns the exit code."""
-    arguments = parse(argv)
+def job(arguments: argparse.Namespace) -> Training:
+    """The Training that the flags say.
+
+    Raises:
+        BadInput: no such Training, or an unknown defense or option.
+    """
     import defenses
-    from attacks.progress import Progress
-    from victims import preparing, recording, runs
-    from victims.memory import keep_memory
-    from victims.outcome import describe, finish, show
     from victims.training import Training
 
-    device = chosen_device(arguments.device)
-    keep_memory()
     given: dict[str, Any] = {
         f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(Training)
     }
@@ -109,7 +120,55 @@ def main(argv: Sequence[str] | None = None) -> int:
     shield = defenses.get(arguments.defense, **given["defense_options"])
     if given["epsilon"] is None and "noise_multiplier" not in given["defense_options"]:
         given["epsilon"] = EPSILON if defenses.with_effective_noise(shield, 1.0) else None
-    training = Training(**given)
+    return Training(**given)
+
+
+def command_line(training: Training) -> str:
+    """The command that trains this again, with the flags that are not at their default."""
+    values = {f.name: getattr(training, f.name) for f in dataclasses.fields(training)}
+    values |= {f"defense.{k}": v for k, v in values.pop("defense_options").items()}
+    return line(PROG, parser(["--defense", training.defense]), values)
+
+
+def perform(
+    training: Training,
+    *,
+    out: Path | None = None,
+    device: str = "cpu",
+    data_root: str | None = None,
+    report: Report = lambda text, done, total: None,
+) -> Record:
+    """Train to the end, from the last checkpoint in ``out`` where there is one.
+
+    Returns:
+        The Record; the weights lie in ``out/weights.safetensors``.
+
+    Raises:
+        BadInput: before anything is written.
+        victims.runs.Stopped: a gradient was not finite.
+    """
+    from victims import preparing, runs
+    from victims.export import write_weights
+    from victims.outcome import record_of
+
+    prepared = preparing.prepare(training, device=device, data_root=data_root, report=report)
+    rows = list(runs.run(prepared, out, report=report))
+    if out is not None:
+        write_weights(prepared.trainer, out / "weights.safetensors")
+    return record_of(prepared, rows, device, command_line(training))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, train, print a row per epoch, write the Record. Returns the exit code."""
+    arguments = parse(argv)
+    from attacks.progress import Progress
+    from victims import preparing, recording, runs
+    from victims.memory import keep_memory
+    from victims.outcome import describe, finish, show
+
+    device = chosen_device(arguments.device)
+    keep_memory()
+    training = job(arguments)
     out = arguments.out or Path("runs") / f"train-{training.key()}"
     try:
         with Progress() as bar:
@@ -135,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except runs.Stopped as error:
         print(f"{PROG}: {error}", file=sys.stderr)
         return 1
-    for path in finish(prepared, done, out, device):
+    for path in finish(prepared, done, out, device, command_line(training)):
         print(path)
     return 0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from attacks.invert.study import study
 from attacks.progress import Progress
-from attacks.scenario import Scenario
+from attacks.scenario import Scenario, run
 from defenses import BadInput
 from reports import figures, records
 from reports.confidence import Summary, show
@@ -30,7 +30,7 @@ def attacked(
         print(f"{out} holds this result already (--fresh runs it again)")
     else:
         with Progress() as bar:
-            record = study(scenario, out=out, device=device, data_root=data_root, report=bar)
+            record = run(scenario, out=out, device=device, data_root=data_root, report=bar)
         out.mkdir(parents=True, exist_ok=True)
         figures.reconstructions(record, out / FIGURE)
         records.write(record, out)
@@ -43,6 +43,9 @@ def table(record: Record) -> str:
     """The Record's means, intervals and guarantees as text."""
     facts = record.scenario
     head = f"{'defense':<10}{'attacker':<11}{'PSNR dB':>20}{'SSIM':>21}{'LPIPS':>21}{'s/image':>9}"
+    total = next((b["candidates"] for b in record.bounds.values() if b.get("candidates")), None)
+    if total:
+        head += f"{f'1 of {total}':>10}"
     count = f"{facts['images']} images, batch {facts['batch']}"
     lines = [
         f"{facts['data']}: {count}, {facts['model']} ({facts['state']}), attack {facts['attack']}",
@@ -58,13 +61,22 @@ def table(record: Record) -> str:
         rows = [r for r in rows if r["adaptive"] == (column == "adaptive")]
         seconds = f"{sum(r['seconds'] for r in rows) / len(rows):.1f}"
         cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
-        lines.append(_line(defense, column, summary, seconds + cut))
+        line = _line(defense, column, summary, seconds + cut)
+        lines.append(line + (f"{named(rows):>10}" if total else ""))
+    if total:
+        lines.append(f"1 of {total}: how often the private image was named first of so many")
     if any(r["stopped"] == "time" for r in record.rows):
         lines.append("* cut short by --budget: a rerun need not give the same pixels")
     lines += ["", *(promise(name, bound) for name, bound in record.bounds.items())]
     if record.environment.get("lpips", "available") != "available":
         lines.append(f"LPIPS unavailable: {record.environment['lpips']}")
     return "\n".join(lines)
+
+
+def named(rows: list[dict[str, Any]]) -> str:
+    """``12/32``: the candidate game won so often in so many rows; ``-`` where it was not played."""
+    ranks = [r["rank"] for r in rows if r.get("rank") is not None]
+    return f"{ranks.count(1)}/{len(ranks)}" if ranks else "-"
 
 
 def _line(defense: str, column: str, summary: dict[str, Summary], seconds: str) -> str:

@@ -1,0 +1,186 @@
+"""The flags of ``python -m attacks.invert``, the Scenario they say, and the way back."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attacks.flags import Parser, add_options, chosen_device, given_flags, given_options, line
+from attacks.progress import Progress
+from attacks.scenario import Scenario, run
+from defenses import BadInput
+
+PROG = "python -m attacks.invert"
+RUNS_OWN = {"data", "size", "model", "state", "defense", "epsilon", "observation"}
+"""Flags that a training run has settled."""
+SWEPT = {"against": ()}
+"""What a flag is in a sweep that does not give it: there every defense has its own Scenario."""
+perform = run
+DESCRIPTION = "Attack a defense, score the guesses, draw them."
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command, of the chosen defense and of the chosen attack."""
+    parsed = parser(argv).parse_args(argv)
+    parsed.given = given_flags(sys.argv[1:] if argv is None else argv)
+    return parsed
+
+
+def parser(argv: Sequence[str] | None) -> Parser:
+    """The parser for the defense and the attack that ``argv`` chooses."""
+    import defenses
+    from attacks import invert
+    from victims import model_names
+
+    start = Scenario()
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--defense", default=start.defense)
+    first.add_argument("--attack", default=start.attack)
+    chosen, _ = first.parse_known_args(argv)
+
+    made = Parser(prog=PROG, description=DESCRIPTION, allow_abbrev=False)
+    add = made.add_argument
+    known = ", ".join(defenses.names())
+    add("--defense", default=start.defense, help=f"{known}, or pkg.module:Class (default dprs)")
+    add(
+        "--against",
+        nargs="*",
+        default=list(start.against),
+        metavar="NAME",
+        help="defenses shown beside it at the same options (default none dpsgd)",
+    )
+    add("--attack", default=start.attack, help=f"{', '.join(invert.names())} (default auto)")
+    who = made.add_mutually_exclusive_group()
+    who.add_argument(
+        "--naive",
+        dest="columns",
+        action="store_const",
+        const="naive",
+        default="both",
+        help="only the attacker who ignores the defense",
+    )
+    who.add_argument(
+        "--adaptive",
+        dest="columns",
+        action="store_const",
+        const="adaptive",
+        help="only the attacker who replays the defense (default: both columns)",
+    )
+    add(
+        "--data",
+        default=start.data,
+        help="photos, digits, mnist, fashion-mnist, cifar10, "
+        "cifar100, svhn, folder:PATH or pkg.module:callable (default photos)",
+    )
+    add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
+    add("--images", type=int, default=start.images, help="private images attacked (default 4)")
+    add("--size", type=int, help="image edge for photos and folder:")
+    add("--batch", type=int, default=start.batch, help="examples per update (default 1)")
+    add(
+        "--model",
+        default=start.model,
+        help=f"{', '.join(model_names())} or pkg.module:callable (default lenet)",
+    )
+    add(
+        "--state",
+        default=start.state,
+        metavar="FILE.safetensors",
+        help="trained weights (default untrained)",
+    )
+    add(
+        "--checkpoint",
+        type=Path,
+        metavar="RUN",
+        help="attack a run of victims.train on its own members, with its defense and weights",
+    )
+    add("--step", type=int, default=0, help="of that run (default 0, before the first step)")
+    add("--labels-known", action="store_true", help="tell the attacker the labels")
+    add("--epsilon", type=float, help="set the noise so that one release spends this epsilon")
+    add("--delta", type=float, default=start.delta, help="of the guarantee (default 1e-5)")
+    add(
+        "--budget",
+        type=float,
+        default=start.budget,
+        help="attacker's seconds per image (default 10)",
+    )
+    add(
+        "--observation",
+        type=Path,
+        metavar="FILE.safetensors",
+        help="attack this captured update of the model instead of making one",
+    )
+    add("--seed", type=int, default=start.seed, help="of everything random (default 0)")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--out", type=Path, help="folder of the results (default runs/invert-HASH)")
+    add("--fresh", action="store_true", help="run again even where a result lies")
+    add_options(made, defenses.registry.find(chosen.defense), "defense", chosen.defense)
+    add_options(made, invert.registry.find(chosen.attack), "attack", chosen.attack)
+    return made
+
+
+def job(arguments: argparse.Namespace) -> Scenario:
+    """The Scenario that the flags say; one at a checkpoint trains there first.
+
+    Raises:
+        BadInput: no such Scenario; or flags that a run given by ``--checkpoint`` has settled.
+    """
+    fields: dict[str, Any] = {
+        f.name: getattr(arguments, f.name)
+        for f in dataclasses.fields(Scenario)
+        if hasattr(arguments, f.name)
+    }
+    fields["against"] = tuple(arguments.against)
+    fields["step"] = None
+    for kind in ("defense", "attack"):
+        fields[f"{kind}_options"] = given_options(arguments, kind)
+    if arguments.observation is not None:
+        fields["images"] = arguments.batch
+    if arguments.checkpoint is not None:
+        from attacks.invert import trained
+
+        own = sorted(arguments.given & RUNS_OWN)
+        if own:
+            raise BadInput(f"--{own[0]} comes from the run when --checkpoint is given")
+        with Progress("reaching the step: ") as bar:
+            place = {"device": chosen_device(arguments.device), "data_root": arguments.data_root}
+            found = trained.fields_at(arguments.checkpoint, arguments.step, report=bar, **place)
+        if "against" in arguments.given:
+            found["against"] = tuple(arguments.against)
+        fields |= found
+    return checked(Scenario(**fields))
+
+
+def checked(scenario: Scenario) -> Scenario:
+    """The Scenario, once its names and options are known to exist; they cost nothing to try.
+
+    Raises:
+        BadInput: unknown defense, attack or option, or an option outside its range.
+    """
+    from attacks import invert
+    from attacks.shields import build_defenses
+
+    build_defenses(scenario)
+    invert.get(scenario.attack, **scenario.attack_options)
+    return scenario
+
+
+def command_line(scenario: Scenario) -> str:
+    """The command that runs this Scenario again, with the flags that are not at their default."""
+    values = {f.name: getattr(scenario, f.name) for f in dataclasses.fields(Scenario)}
+    values["against"] = list(scenario.against)
+    for kind in ("defense", "attack"):
+        values |= {f"{kind}.{k}": v for k, v in values.pop(f"{kind}_options").items()}
+    if scenario.step is None:
+        del values["step"]
+    else:  # all else that the run has settled is left to it
+        settled = RUNS_OWN | {"delta", "seed"}
+        values = {k: v for k, v in values.items() if k.split(".")[0] not in settled}
+        values["checkpoint"] = Path(scenario.state).parent.parent
+        if not scenario.against:
+            del values["against"]
+    chosen = ["--defense", scenario.defense, "--attack", scenario.attack]
+    return line(PROG, parser(chosen), values)
