@@ -1,0 +1,123 @@
+"""From flags with several values each to the jobs of a sweep, one per distinct Scenario."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from defenses import BadInput
+
+Values = Sequence[str | Sequence[str]]
+NOT_SWEPT = ("--out", "--fresh", "--device", "--data-root", "--observation", "--help")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One Scenario of a sweep.
+
+    Attributes:
+        command: ``attacks.invert``, ``victims.train``, ...
+        argv: the command's arguments that say it.
+        key: of the Scenario; names its folder.
+        again: the command line that runs it alone.
+    """
+
+    command: str
+    argv: tuple[str, ...]
+    key: str
+    again: str
+
+
+def command_module(name: str) -> ModuleType:
+    """The module with a command's ``parse``, ``parser``, ``job``, ``command_line``, ``perform``.
+
+    It is ``NAME.command`` for a family of attacks, else ``NAME`` itself.
+
+    Raises:
+        BadInput: no such command, or one that runs no Scenarios.
+    """
+    try:
+        inner = f"{name}.command"
+        is_family = importlib.util.find_spec(inner) is not None
+    except ModuleNotFoundError:
+        is_family = False
+    try:
+        module = importlib.import_module(inner if is_family else name)
+    except (ImportError, ValueError) as error:
+        raise BadInput(f"no command {name!r} ({error}); try attacks.invert") from error
+    for needed in ("parse", "parser", "job", "command_line", "perform", "SWEPT"):
+        if not hasattr(module, needed):
+            raise BadInput(f"{name} runs no Scenarios (it has no {needed}); try attacks.invert")
+    return module
+
+
+def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
+    """Every combination of the flags' values as Jobs, equal Scenarios once, in their order.
+
+    A flag that the combination's defense or attack does not have is left out of it: ``none``
+    crossed with ten rates is one Scenario.
+
+    Args:
+        command: see `command_module`.
+        flags: ``--rate`` -> ``["0", "0.9"]``. A switch takes ``true`` and ``false``. A flag that
+            takes a list has one list (or one string of words) per value.
+
+    Raises:
+        BadInput: a flag that no combination has, or a combination that is no Scenario.
+    """
+    refused = [flag for flag in flags if flag in NOT_SWEPT]
+    if refused:
+        raise BadInput(f"{refused[0]} cannot be swept")
+    module = command_module(command)
+    unused = set(flags)
+    jobs: dict[str, Job] = {}
+    parsers: dict[tuple[str, ...], argparse.ArgumentParser] = {}
+    for values in itertools.product(*flags.values()):
+        chosen = dict(zip(flags, values, strict=True))
+        pick = tuple(w for f in ("--defense", "--attack") if f in chosen for w in (f, chosen[f]))
+        if pick not in parsers:
+            parsers[pick] = module.parser(list(pick))
+        argv = _argv(parsers[pick], chosen, unused)
+        for name, value in module.SWEPT.items():
+            if f"--{name}" not in chosen:
+                argv += [f"--{name}", *value]
+        scenario = module.job(module.parse(argv))
+        key = scenario.key()
+        jobs.setdefault(key, Job(command, tuple(argv), key, module.command_line(scenario)))
+    if unused:
+        raise BadInput(f"no defense or attack of this sweep has {sorted(unused)[0]}")
+    return list(jobs.values())
+
+
+def _argv(
+    parser: argparse.ArgumentParser, chosen: Mapping[str, Any], unused: set[str]
+) -> list[str]:
+    """The arguments for one combination; flags that its parser has are struck from ``unused``."""
+    argv: list[str] = []
+    for flag, value in chosen.items():
+        action = parser._option_string_actions.get(flag)
+        if action is None:
+            continue
+        unused.discard(flag)
+        if action.nargs == 0:
+            argv += _switch(flag, action, value)
+        elif action.nargs is None:
+            argv += [f"{flag}={value}"]
+        else:
+            argv += [flag, *(value.split() if isinstance(value, str) else value)]
+    return argv
+
+
+def _switch(flag: str, action: argparse.Action, value: str) -> list[str]:
+    if value.lower() not in ("", "true", "false"):
+        raise BadInput(f"{flag} is a switch; it takes true or false, not {value!r}")
+    if value.lower() != "false":
+        return [flag]
+    no = next((o for o in action.option_strings if o.startswith("--no-")), None)
+    return [no] if no else []

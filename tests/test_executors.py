@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from defenses import BadInput
+from reports import records
+from reports.crossing import cross
+from reports.executors import Outcome, Task, here, processes, ray_cluster
+from reports.executors.task import perform
+
+GRID = {
+    "--data": ["digits"],
+    "--model": ["mlp"],
+    "--images": ["2"],
+    "--attack": ["bayes"],
+    "--iterations": ["15"],
+    "--adaptive": ["true"],
+    "--budget": ["600"],
+    "--noise-multiplier": ["0.01", "0.1"],
+    "--defense": ["dpsgd"],
+}
+
+
+def tasks(folder, **changed):
+    flags = {**GRID, **changed}
+    jobs = cross("attacks.invert", flags)
+    return [Task(job, folder / job.key) for job in jobs]
+
+
+def canonical(folder):
+    found = {p.parent.name: records.read(p.parent) for p in folder.glob("*/result.json")}
+    return {key: records.canonical(record) for key, record in found.items()}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("here")
+    outcomes = list(here.run(tasks(folder)))
+    assert [o.error for o in outcomes] == [None, None]
+    return canonical(folder)
+
+
+def test_processes_make_the_same_records_byte_for_byte(tmp_path, expected):
+    outcomes = list(processes.run(tasks(tmp_path), jobs=2))
+    assert {o.key for o in outcomes} == set(expected)
+    assert canonical(tmp_path) == expected
+
+
+def die_once(task: Task) -> Outcome:
+    """What a process killed for memory looks like from outside."""
+    mark = task.folder.parent / f"died-{task.job.key}"
+    if not mark.exists() and "0.1" in task.job.again:
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Outcome(task.job.key, 0.0)
+
+
+def die_always(task: Task) -> Outcome:
+    if "0.1" in task.job.again:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Outcome(task.job.key, 0.0)
+
+
+def test_a_process_that_dies_costs_no_scenario(tmp_path):
+    outcomes = list(processes.run(tasks(tmp_path), jobs=2, work=die_once))
+    assert [o.error for o in outcomes] == [None, None]
+    assert len({o.key for o in outcomes}) == 2
+
+
+def test_a_scenario_that_always_kills_its_process_is_failed_and_the_others_go_on(tmp_path):
+    outcomes = list(processes.run(tasks(tmp_path), jobs=2, work=die_always))
+    failed = [o for o in outcomes if o.error]
+    assert len(outcomes) == 2
+    assert len(failed) == 1
+    assert "abruptly" in failed[0].error
+    assert (tmp_path / failed[0].key / "error.json").exists()
+
+
+def slow(task: Task) -> Outcome:
+    time.sleep(1.0)
+    return perform(task)
+
+
+def test_abandoning_a_pool_ends_its_processes(tmp_path):
+    running = processes.run(tasks(tmp_path), jobs=1, work=slow)
+    next(running)
+    running.close()
+    time.sleep(2.0)
+    assert len(list(tmp_path.glob("*/result.json"))) == 1
+
+
+def test_ray_that_loses_a_machine_in_mid_sweep_makes_the_same_records(tmp_path, expected):
+    ray = pytest.importorskip("ray", reason="the extra `cluster` is not installed")
+    from ray.cluster_utils import Cluster
+
+    os.environ.pop("RAY_ADDRESS", None)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        seeds = tasks(tmp_path, **{"--seed": ["0", "1", "2"]})
+        outcomes = ray_cluster.run(seeds, address=cluster.address)
+        ended = [next(outcomes)]
+        cluster.remove_node(nodes[1], allow_graceful=False)
+        ended += outcomes
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert [o.error for o in ended] == [None] * 6
+    found = canonical(tmp_path)
+    assert len(found) == 6
+    assert {key: found[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("address", [None, "127.0.0.1:1", "nonsense"])
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path, monkeypatch, address):
+    pytest.importorskip("ray", reason="the extra `cluster` is not installed")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(BadInput, match="no Ray cluster"):
+        list(ray_cluster.run(tasks(tmp_path), address=address))
+    assert not list(tmp_path.iterdir())
