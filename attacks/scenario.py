@@ -29,6 +29,7 @@ class Scenario:
         batch: examples per private batch; ``images`` must be a multiple.
         model: see `victims.load_model`.
         state: ``untrained``, or a safetensors file of trained weights.
+        state_sha256: of that file, so that other weights under the same name are another Scenario.
         layers: ``all``, or ``last`` when only the last linear layer is trained and released.
         split: whose images are attacked, ``test``, or ``train``; the adversary's are the other's.
         step: of the training run that ``state`` comes from; None: from none.
@@ -49,6 +50,7 @@ class Scenario:
     batch: int = 1
     model: str = "lenet"
     state: str = "untrained"
+    state_sha256: str | None = None
     layers: str = "all"
     split: str = "test"
     step: int | None = None

@@ -12,9 +12,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from reports.curves import COLOURS, MARKERS
 from reports.records import Record, atomic
 
+# Okabe and Ito's palette; markers differ too, for print and for every kind of colour blindness.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
+MARKERS = "osD^vP"
 SCORES = {"psnr": "PSNR (dB)\nhigher is closer", "lpips": "LPIPS\nlower is closer"}
 
 

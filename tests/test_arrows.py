@@ -19,7 +19,6 @@ JOINTS = {  # the thin modules that join rooms
     "attacks/scenario.py",
     "attacks/along.py",
     "attacks/bench.py",
-    "attacks/curves.py",
     "attacks/invert/command.py",
     "attacks/invert/observed.py",
     "attacks/invert/scoring.py",

@@ -50,34 +50,22 @@ def test_processes_make_the_same_records_byte_for_byte(tmp_path, expected):
     assert canonical(tmp_path) == expected
 
 
-def die_once(task: Task) -> Outcome:
-    """What a process killed for memory looks like from outside."""
+def dying(task: Task) -> Outcome:
+    """What a process killed for memory looks like from outside: noise 0.1 once, 0.2 always."""
     mark = task.folder.parent / f"died-{task.job.key}"
-    if not mark.exists() and "0.1" in task.job.again:
+    if "0.2" in task.job.again or ("0.1" in task.job.again and not mark.exists()):
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return Outcome(task.job.key, 0.0)
 
 
-def die_always(task: Task) -> Outcome:
-    if "0.1" in task.job.again:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return Outcome(task.job.key, 0.0)
-
-
-def test_a_process_that_dies_costs_no_scenario(tmp_path):
-    outcomes = list(processes.run(tasks(tmp_path), jobs=2, work=die_once))
-    assert [o.error for o in outcomes] == [None, None]
-    assert len({o.key for o in outcomes}) == 2
-
-
-def test_a_scenario_that_always_kills_its_process_is_failed_and_the_others_go_on(tmp_path):
-    outcomes = list(processes.run(tasks(tmp_path), jobs=2, work=die_always))
-    failed = [o for o in outcomes if o.error]
-    assert len(outcomes) == 2
-    assert len(failed) == 1
-    assert "abruptly" in failed[0].error
-    assert (tmp_path / failed[0].key / "error.json").exists()
+def test_a_process_that_dies_costs_at_most_its_own_scenario(tmp_path):
+    grid = tasks(tmp_path, **{"--noise-multiplier": ["0.1", "0.2", "0.3"]})
+    outcomes = {o.key: o for o in processes.run(grid, jobs=2, work=dying)}
+    once, always, never = (outcomes[task.job.key] for task in grid)
+    assert once.error is never.error is None
+    assert "abruptly" in always.error
+    assert (tmp_path / always.key / "error.json").exists()
 
 
 def slow(task: Task) -> Outcome:

@@ -76,6 +76,18 @@ def test_a_scenario_survives_its_command_line(
     assert invert.job(invert.parse(words)) == scenario
 
 
+def test_other_weights_under_the_same_name_are_another_scenario(tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    keys = set()
+    for content in (b"one", b"two", b"one"):
+        weights.write_bytes(content)
+        scenario = invert.job(invert.parse(["--state", str(weights)]))
+        keys.add(scenario.key())
+        again = invert.job(invert.parse(shlex.split(invert.command_line(scenario))[3:]))
+        assert again == scenario
+    assert len(keys) == 2
+
+
 def test_training_survives_its_command_line():
     flags = {"--defense": ["none", "dprs"], "--lr": ["0.1", "1"], "--epsilon": ["3"]}
     jobs = cross("victims.train", flags)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -151,7 +152,18 @@ def job(arguments: argparse.Namespace) -> Scenario:
         if "against" in arguments.given:
             found["against"] = tuple(arguments.against)
         fields |= found
+    fields["state_sha256"] = _digest(fields["state"])
     return checked(Scenario(**fields))
+
+
+def _digest(state: str) -> str | None:
+    if state == "untrained":
+        return None
+    try:
+        with open(state, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"--state {state}: {error.strerror}") from error
 
 
 def checked(scenario: Scenario) -> Scenario:
