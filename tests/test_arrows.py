@@ -37,6 +37,7 @@ JOINTS = {  # the thin modules that join rooms
     "victims/recording.py",
     "victims/reproduce.py",
     "victims/export.py",
+    "victims/flags.py",
     "victims/train.py",
     "victims/bench.py",
 }

@@ -45,6 +45,8 @@ def prepare(
     data_root: str | None = None,
     report: Report = lambda line, done, total: None,
     features: dict[Any, Tensor] | None = None,
+    private: Data | None = None,
+    test: Data | None = None,
 ) -> Prepared:
     """Load data and model, and build the trainer.
 
@@ -54,6 +56,8 @@ def prepare(
         data_root: see `victims.load_data`.
         report: told of slow preparation.
         features: a cache of frozen features for runs on the same data and model in one process.
+        private: these examples instead of ``training.data``'s, as for shadow models.
+        test: likewise instead of the test split's.
 
     Raises:
         BadInput: anything that cannot be used, before anything is written.
@@ -61,8 +65,10 @@ def prepare(
     t = training
     where: dict[str, Any] = {"root": data_root, "size": t.size, "seed": t.seed}
     report("reading data", 0, 1)
-    train = load_data(t.data, split="train", count=t.count, **where)
-    test = load_data(t.data, split="test", **where)
+    if features is not None and private is not None:
+        raise BadInput("features are kept by the data's name, so not for examples handed over")
+    train = private or load_data(t.data, split="train", count=t.count, **where)
+    test = test or load_data(t.data, split="test", **where)
     classes = max(train.classes, test.classes)
     whole = build(t, (*train.images.shape[1:],), classes)
     model = split_last(whole) if t.layers == "last" else whole

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attacks.flags import Parser, add_options, chosen_device, command, given_options, line
+from attacks.flags import Parser, chosen_device, command, line
 
 if TYPE_CHECKING:
     from reports.records import Record
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from victims.training import Training
 
 PROG = "python -m victims.train"
-EPSILON = 3.0
 
 
 SWEPT: dict[str, Any] = {}
@@ -32,57 +30,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the defense that ``argv`` chooses."""
-    import defenses
-    from victims.models import model_names
-    from victims.training import CHOICES, Training
+    from victims.flags import training_parser
 
-    start = Training()
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--defense", default=start.defense)
-    chosen, _ = first.parse_known_args(argv)
-    made = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
+    made = training_parser(argv, PROG, __doc__)
     add = made.add_argument
-
-    def plain(name: str, text: str, kind: Any = None) -> None:
-        default = getattr(start, name)
-        known = CHOICES.get(name)
-        text += f" ({', '.join(known)})" if known else ""
-        text += "" if default is None else f" (default {default})"
-        flag = "--" + name.replace("_", "-")
-        add(flag, type=kind or type(default), default=default, choices=known, help=text)
-
-    plain("defense", f"{', '.join(defenses.names())}, or pkg.module:Class")
-    plain(
-        "data", "photos, digits, mnist, fashion-mnist, cifar10, folder:PATH or pkg.module:callable"
-    )
-    add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
-    plain("count", "private examples, chosen with the seed (default: all)", int)
-    plain("size", "image edge for photos and folder:", int)
-    plain("model", f"{', '.join(model_names())} or pkg.module:callable")
-    plain("weights", "safetensors file to start from; what it spent on this data is counted")
-    plain("layers", "what is trained")
-    plain("epochs", "an epoch is 1 / sample rate steps")
-    plain("batch_size", "expected examples per step; the public divisor")
-    plain("lr", "learning rate at its highest")
-    plain("momentum", "of SGD, in [0, 1)")
-    plain("weight_decay", "L2 penalty in the optimiser")
-    plain("optimizer", "of the released updates")
-    plain("schedule", "of the learning rate")
-    plain("warmup", "steps over which the learning rate first grows")
-    plain("views", "augmented views per example, averaged before clipping")
-    plain("average", "decay of the moving average of the weights that is evaluated; 0: none")
-    plain("sampling", "of batches; shuffle is not what the accountants assume")
-    plain(
-        "epsilon",
-        "sets the noise; with --noise-multiplier, the budget that ends the run "
-        f"(default {EPSILON:g} where neither is given and the defense has a guarantee)",
-        float,
-    )
-    plain("delta", "of the guarantee")
-    plain("accountant", "of the spent epsilon")
-    plain("public", "data that is not private, for defenses that learn from it", str)
-    plain("anchors", "how many examples of it")
-    plain("seed", "of everything random")
     add(
         "--record-every",
         type=int,
@@ -100,34 +51,21 @@ def parser(argv: Sequence[str] | None) -> Parser:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--out", type=Path, help="folder of the run (default runs/train-HASH)")
     add("--fresh", action="store_true", help="train again even where a run lies")
-    add_options(made, defenses.registry.find(chosen.defense), "defense", chosen.defense)
     return made
 
 
 def job(arguments: argparse.Namespace) -> Training:
-    """The Training that the flags say.
+    """The Training that the flags say; see `victims.flags.training_of`."""
+    from victims.flags import training_of
 
-    Raises:
-        BadInput: no such Training, or an unknown defense or option.
-    """
-    import defenses
-    from victims.training import Training
-
-    given: dict[str, Any] = {
-        f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(Training)
-    }
-    given["defense_options"] = given_options(arguments, "defense")
-    shield = defenses.get(arguments.defense, **given["defense_options"])
-    if given["epsilon"] is None and "noise_multiplier" not in given["defense_options"]:
-        given["epsilon"] = EPSILON if defenses.with_effective_noise(shield, 1.0) else None
-    return Training(**given)
+    return training_of(arguments)
 
 
 def command_line(training: Training) -> str:
     """The command that trains this again, with the flags that are not at their default."""
-    values = {f.name: getattr(training, f.name) for f in dataclasses.fields(training)}
-    values |= {f"defense.{k}": v for k, v in values.pop("defense_options").items()}
-    return line(PROG, parser(["--defense", training.defense]), values)
+    from victims.flags import training_values
+
+    return line(PROG, parser(["--defense", training.defense]), training_values(training))
 
 
 def perform(
