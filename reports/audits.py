@@ -1,0 +1,67 @@
+"""Records of audits: what epsilon was claimed, and what an attack proves it to be at least."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports.checks import epsilon, share, text
+from reports.gather import Source
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One row of an audit Record, checked.
+
+    Attributes:
+        anchor: names its row within the page.
+        source: where it is from.
+        defense: its name.
+        method: how it was audited; may be empty.
+        claimed: epsilon; infinite when none is claimed.
+        audited: lower bound on epsilon.
+        confidence: of the bound, in (0, 1); NaN-free.
+        verdict: the Record's own words; may be empty.
+    """
+
+    anchor: str
+    source: Source
+    defense: str
+    method: str
+    claimed: float
+    audited: float
+    confidence: float
+    verdict: str
+
+    @property
+    def broken(self) -> bool:
+        """Whether more leaks than was claimed."""
+        return self.audited > self.claimed
+
+
+def is_audit(source: Source) -> bool:
+    """Whether a Record says to be of this kind."""
+    rows = source.record.rows
+    return bool(rows) and all(
+        isinstance(r, dict) and {"claimed", "audited"} <= r.keys() for r in rows
+    )
+
+
+def parse(source: Source, anchor: str) -> list[Audit]:
+    """Check and convert.
+
+    Raises:
+        ValueError: something has a type or range that no Record has; one line says what.
+    """
+    return [
+        Audit(
+            f"{anchor}-row-{turn}",
+            source,
+            text(row.get("defense"), "rows.defense"),
+            text(row.get("method") or "", "rows.method"),
+            epsilon(row["claimed"], "rows.claimed"),
+            epsilon(row["audited"], "rows.audited"),
+            share(row.get("confidence"), "rows.confidence"),
+            text(row.get("verdict") or "", "rows.verdict"),
+        )
+        for turn, row in enumerate(source.record.rows, 1)
+    ]

@@ -1,0 +1,90 @@
+"""``python -m reports.build``: one page and one PDF from the Records in the given folders."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attacks.flags import Parser, command
+from defenses import BadInput
+
+if TYPE_CHECKING:
+    from reports.charts.changes import Change
+    from reports.sorting import Sorted
+
+PROG = "python -m reports.build"
+TITLE = "What training updates give away"
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command."""
+    parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("folders", nargs="+", type=Path, metavar="FOLDER", help="Records in it or below it")
+    add("--out", type=Path, default=Path("report"), help="folder of the report (default report)")
+    add("--title", default=TITLE, help=f"default: {TITLE}")
+    add(
+        "--compare",
+        action="store_true",
+        help="say what changed from the first of two folders to the second",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read, check, lay out, write; returns the exit code.
+
+    Raises:
+        BadInput: there is nothing to report; nothing is written.
+    """
+    arguments = parse(argv)
+    if arguments.compare and len(arguments.folders) != 2:
+        raise BadInput(f"--compare takes two folders, not {len(arguments.folders)}")
+    from reports.checks import clean
+    from reports.contents import build_contents
+    from reports.gather import gather
+    from reports.page import encode, render
+    from reports.pdf import write_pdf
+    from reports.records import atomic
+    from reports.sorting import sort_out
+
+    gathered = gather(arguments.folders)
+    found = sort_out(gathered)
+    if not gathered.sources:
+        reasons = [f"{path}: {reason}" for path, reason in gathered.skipped]
+        more = f" ({reasons[0]})" if reasons else ""
+        raise BadInput(f"no Records in {', '.join(map(str, arguments.folders))}{more}")
+    changes, unmatched = _compared(found) if arguments.compare else (None, [])
+    contents = build_contents(gathered, found, clean(arguments.title), changes, unmatched)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    page, paper = arguments.out / "index.html", arguments.out / "report.pdf"
+    with atomic(page) as scratch:
+        scratch.write_bytes(encode(render(contents)))
+    with atomic(paper) as scratch:
+        write_pdf(contents, scratch)
+    for path, reason in gathered.skipped:
+        print(f"skipped {path}: {reason}")
+    charts = sum(len(s.charts) for s in contents.sections)
+    print(
+        f"{len(gathered.sources)} records, {charts} charts, {len(gathered.failures)} failed, "
+        f"{len(gathered.skipped)} skipped\n\n{page}\n{paper}"
+    )
+    return 0
+
+
+def _compared(found: Sorted) -> tuple[Sequence[Change], list[str]]:
+    """Changes of the inversions from the first folder to the second."""
+    from reports.compare import compare, unmatched
+
+    sides = [[i for i in found.inversions if i.source.folder == turn] for turn in (0, 1)]
+    if not all(sides):
+        raise BadInput("--compare needs Records of attacks.invert in both folders")
+    return compare(*sides), unmatched(*sides)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, "")
+    command(main, PROG)

@@ -1,0 +1,1 @@
+"""Figures that are drawn once for the page and once for paper."""

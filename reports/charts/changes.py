@@ -1,0 +1,118 @@
+"""What changed between two sets of Records: a difference and its interval per setting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from matplotlib.figure import Figure
+
+from reports.charts.style import MARKERS, Chart, Theme, bars, blank, legend
+from reports.pooling import Estimate
+
+MOST = 30
+
+
+class Change(Protocol):
+    """What is read of `reports.compare.Change`."""
+
+    @property
+    def panel(self) -> str:
+        """Title of the panel."""
+
+    @property
+    def setting(self) -> str:
+        """Label of the setting."""
+
+    @property
+    def column(self) -> str:
+        """``adaptive`` or ``naive``."""
+
+    @property
+    def score(self) -> str:
+        """``psnr``, ``ssim`` or ``lpips``."""
+
+    @property
+    def before(self) -> float:
+        """Mean of the first set."""
+
+    @property
+    def after(self) -> float:
+        """Mean of the second set."""
+
+    @property
+    def difference(self) -> float:
+        """``after`` - ``before``."""
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95% interval of the difference."""
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
+
+    @property
+    def pairs(self) -> int:
+        """Images compared."""
+
+    @property
+    def p(self) -> float:
+        """p-value, adjusted for the number of comparisons."""
+
+    @property
+    def verdict(self) -> str:
+        """``leaks more``, ``leaks less``, ``no change shown``, or that it cannot be said."""
+
+
+def change_charts(changes: Sequence[Change]) -> Iterator[Chart]:
+    """Forest plot of the PSNR differences of the adaptive attacker; the largest `MOST`."""
+    own = [c for c in changes if (c.column, c.score) == ("adaptive", "psnr")]
+    own = [c for c in own if math.isfinite(c.difference)]
+    if not own:
+        return
+    shown = sorted(own, key=lambda c: -abs(c.difference))[:MOST]
+    shown.sort(key=lambda c: -c.difference)
+    several = len({c.panel for c in shown}) > 1
+
+    def draw(theme: Theme) -> Figure:
+        figure, axes = blank((6.6, 1.2 + 0.23 * len(shown)))
+        axes.axvline(0, color=theme.soft, ls="--", lw=1.1)
+        looks = {"leaks more": theme.series[1], "leaks less": theme.series[0]}
+        for turn, verdict in enumerate(sorted({c.verdict for c in shown})):
+            places = [i for i, c in enumerate(shown) if c.verdict == verdict]
+            found = [Estimate(c.difference, c.low, c.high, c.pairs) for c in shown]
+            kept = [found[i] for i in places]
+            axes.errorbar(
+                [e.mean for e in kept],
+                [len(shown) - 1 - i for i in places],
+                xerr=bars(kept),
+                color=looks.get(verdict, theme.soft),
+                marker=MARKERS[turn],
+                ls="",
+                ms=5,
+                elinewidth=1.2,
+                label=verdict,
+            )
+        names = [f"{c.setting} ({c.panel})" if several else c.setting for c in shown]
+        heights = range(len(shown) - 1, -1, -1)
+        axes.set_yticks(list(heights), [n if len(n) <= 48 else n[:47] + "…" for n in names])
+        axes.set_ylim(-0.7, len(shown) - 0.3)
+        axes.grid(False, axis="y")
+        axes.set_xlabel("change of PSNR (dB), adaptive attack: to the right leaks more")
+        legend(figure, axes, 3)
+        return figure
+
+    told = [
+        f"{c.setting}: {c.difference:+.1f} [{c.low:.1f}, {c.high:.1f}], {c.verdict}" for c in shown
+    ]
+    left = len(own) - len(shown)
+    yield Chart(
+        "changes-forest",
+        "Change of what the adaptive attack recovers",
+        f"Differences of PSNR in dB with 95% intervals. {'; '.join(told)}.",
+        draw,
+        wide=True,
+        note=f"The {len(shown)} largest; {left} are in the table only." if left else "",
+    )

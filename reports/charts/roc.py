@@ -1,0 +1,73 @@
+"""Membership inference: ROC on logarithmic axes, where a few sure hits are seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from reports.charts.style import DASHES, LINES, SMALL, Chart, Theme, blank, legend
+from reports.memberships import Membership
+
+
+def roc_charts(found: Sequence[Membership]) -> Iterator[Chart]:
+    """One chart per Record that holds scores."""
+    for one in found:
+        if one.scores:
+            yield _chart(one)
+
+
+def _chart(one: Membership) -> Chart:
+    floor = 1 / one.outside  # a smaller false positive rate cannot be told from none
+    names = list(one.scores)[:LINES]
+    bounded = one.epsilon is not None and math.isfinite(one.epsilon)
+
+    def draw(theme: Theme) -> Figure:
+        figure, axes = blank((SMALL[0], 3.9))
+        grid = np.geomspace(floor, 1, 200)
+        lowest = floor
+        for turn, name in enumerate(names):
+            false, true = one.roc(name)
+            # The best TPR at each rate that the sample resolves, without the steps below.
+            reached = np.array([true[false <= f].max() for f in grid])
+            drawn = reached > 0
+            lowest = min(lowest, *reached[drawn].tolist(), 1.0)
+            axes.plot(
+                grid[drawn],
+                reached[drawn],
+                color=theme.series[turn],
+                ls=DASHES[turn],
+                lw=1.6,
+                drawstyle="steps-post",
+                label=f"{name[:30]} (AUC {one.auc(name).show(2)})",
+            )
+        axes.plot(grid, grid, color=theme.soft, ls="--", lw=1.1, label="chance")
+        if bounded:
+            label = f"no attack exceeds this (ε {one.epsilon:.3g})"
+            axes.plot(grid, one.bound(grid), color=theme.ink, lw=1.8, label=label)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
+        axes.set_xlim(floor, 1)
+        axes.set_ylim(min(lowest, floor) * 0.9, 1.1)
+        axes.set_xlabel("false positive rate")
+        axes.set_ylabel("true positive rate")
+        legend(figure, axes, 1)
+        return figure
+
+    told = [f"{n}: AUC {one.auc(n).show(3)}" for n in names]
+    for rate in (0.001, 0.01, 0.1):
+        if one.outside * rate >= 1:
+            told += [f"{n}: TPR {one.caught(n, rate):.3f} at FPR {rate:g}" for n in names]
+    left = len(one.scores) - len(names)
+    return Chart(
+        f"{one.anchor}-roc",
+        f"Membership inference, record {one.source.number}",
+        f"True against false positive rate, both logarithmic. {'; '.join(told)}.",
+        draw,
+        note=f"Attacks left out: {left}. " * bool(left)
+        + f"Nothing is drawn below {floor:.2g}, one of {one.outside} non-members.",
+    )

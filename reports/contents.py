@@ -1,0 +1,136 @@
+"""What a report says, in its order, before anything is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports import trainings
+from reports.charts.accuracy import accuracy_charts
+from reports.charts.attackers import attacker_charts
+from reports.charts.audited import audit_charts
+from reports.charts.candidates import candidate_charts
+from reports.charts.changes import Change, change_charts
+from reports.charts.roc import roc_charts
+from reports.charts.scores import score_charts
+from reports.charts.style import Chart
+from reports.findings import summary
+from reports.gather import Gathered
+from reports.grids import Grid, build_grid
+from reports.listings import audit_table, change_table, membership_table, training_table
+from reports.panels import build_panels
+from reports.settings import Panel
+from reports.sorting import Sorted
+from reports.tables import Table, panel_table
+from reports.trainings import Trained
+from reports.words import Sentence, changed, overall
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the report: words, pictures, charts, a table; each may be missing."""
+
+    anchor: str
+    title: str
+    sentences: tuple[Sentence, ...] = ()
+    grid: Grid | None = None
+    charts: tuple[Chart, ...] = ()
+    table: Table | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The whole report.
+
+    Attributes:
+        title: of it.
+        dates: first and last day of its Records; may be empty.
+        lead: sentences that open the summary.
+        sections: in order.
+        gathered: the Records and what could not be used.
+    """
+
+    title: str
+    dates: str
+    lead: tuple[Sentence, ...]
+    sections: tuple[Section, ...]
+    gathered: Gathered
+
+
+def build_contents(
+    gathered: Gathered,
+    found: Sorted,
+    title: str,
+    changes: Sequence[Change] | None = None,
+    unmatched: Sequence[str] = (),
+) -> Contents:
+    """Everything the report says.
+
+    Args:
+        gathered: after `sorting.sort_out`.
+        found: the Records by kind.
+        title: of the report.
+        changes: from the first given folder to the second, or None when nothing is compared.
+            Then the studies are those of the second, and the first has its tables only.
+        unmatched: lines about settings that only one of the two holds.
+    """
+    trained = trainings.pool_runs(found.runs)
+    now = [i for i in found.inversions if changes is None or i.source.folder == 1]
+    panels = build_panels(now)
+    sections = []
+    old = [i for i in found.inversions if changes is not None and i.source.folder == 0]
+    before = build_panels(old, "before-")
+    if changes is not None:
+        table = change_table(changes, before, panels) if changes else None
+        charts = tuple(change_charts(changes))
+        sections.append(
+            Section("changes", "What changed", (), None, charts, table, tuple(unmatched))
+        )
+    sections += [_study(p, trained) for p in panels]
+    sections += [
+        Section(p.anchor, f"Before: {p.title}", table=panel_table(p), notes=tuple(p.notes))
+        for p in before
+    ]
+    sections += _rest(trained, found)
+    lead = [changed(changes)] if changes is not None else []
+    if panels:
+        lead.append(overall(panels))
+    days = sorted({s.date for s in gathered.sources if s.date})
+    dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
+    return Contents(title, dates, tuple(lead), tuple(sections), gathered)
+
+
+def _study(panel: Panel, trained: Sequence[Trained]) -> Section:
+    charts = [
+        *score_charts(panel),
+        *candidate_charts(panel),
+        *attacker_charts(panel),
+        *accuracy_charts(panel, trained),
+    ]
+    return Section(
+        panel.anchor,
+        panel.title,
+        tuple(summary(panel, trained)),
+        build_grid(panel),
+        tuple(charts),
+        panel_table(panel),
+        tuple(panel.notes),
+    )
+
+
+def _rest(trained: Sequence[Trained], found: Sorted) -> list[Section]:
+    """Training, membership and audits, as far as there are any."""
+    sections = []
+    if trained:
+        sections.append(Section("trainings", "Training runs", table=training_table(trained)))
+    if found.memberships:
+        charts = tuple(roc_charts(found.memberships))
+        table = membership_table(found.memberships)
+        title = "Who was in the training set"
+        sections.append(Section("memberships", title, charts=charts, table=table))
+    if found.audits:
+        charts = tuple(audit_charts(found.audits))
+        table = audit_table(found.audits)
+        sections.append(Section("audits", "Audits of epsilon", charts=charts, table=table))
+    return sections

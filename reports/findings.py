@@ -1,0 +1,165 @@
+"""What the numbers of one panel say, in words for people who do not read tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from reports.charts.accuracy import joined
+from reports.settings import LEAKS, NOT_SHOWN, Panel, Setting
+from reports.trainings import Trained
+from reports.words import Link, Sentence, counted
+
+NAMED = 3
+"""At most so many settings are named in one sentence."""
+
+
+def summary(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
+    """At most six sentences on one panel, each number linked to the row that holds it."""
+    made = [
+        _attack(panel),
+        _leaking(panel),
+        _quiet(panel),
+        _misled(panel),
+        _guaranteed(panel),
+        _cost(panel, trained),
+    ]
+    return [sentence for sentence in made if sentence]
+
+
+def _attack(panel: Panel) -> Sentence:
+    """What one update gives away without a defense, or where it gives most."""
+    scored = [s for s in panel.settings if s.judged and s.judged.estimate("psnr").known]
+    if not scored:
+        return ("The update was captured without its private images, so nothing can be scored.",)
+    bare = next((s for s in scored if s.defense == "none"), None)
+    shown = bare or max(scored, key=_level)
+    batch = panel.facts.get("batch", 1)
+    made = "one image" if batch == 1 else f"{batch} images"
+    when = "Without a defense" if bare else f"Under {shown.label}, where most leaks"
+    guess = panel.guess("psnr")
+    against = f"; the best guess without the update reaches {guess.mean:.1f} dB"
+    return (
+        f"{when}, an attacker who sees one update of {panel.facts['model']!s:.60}, made from "
+        f"{made}, rebuilds {'it' if batch == 1 else 'them'} at ",
+        Link(f"{_level(shown):.1f} dB", shown.anchor),
+        (against if guess.known else "") + " (PSNR: higher is closer).",
+    )
+
+
+def _leaking(panel: Panel) -> Sentence:
+    defended = [s for s in panel.settings if s.defense != "none"]
+    leaking = sorted((s for s in defended if s.verdict == LEAKS), key=lambda s: -_gain(s))
+    if not defended:
+        return ()
+    if not leaking:
+        return ("No defended setting is shown to leak more than guessing.",)
+    if len(leaking) == 1:
+        start = f"1 of {counted(len(defended), 'defended setting')} still leaks: "
+    else:
+        start = f"{len(leaking)} of {len(defended)} defended settings still leak, most of all "
+    return (
+        start,
+        *_listed(leaking, lambda s: f"{s.label} ({_gain(s):+.1f} dB over guessing)"),
+        ".",
+    )
+
+
+def _quiet(panel: Panel) -> Sentence:
+    quiet = [s for s in panel.settings if s.verdict == NOT_SHOWN]
+    if not quiet:
+        return ()
+    return (
+        "Nothing beyond guessing is shown for ",
+        *_listed(quiet, lambda s: s.label),
+        "; a better attack may still find something.",
+    )
+
+
+def _misled(panel: Panel) -> Sentence:
+    fooled = sorted((s for s in panel.settings if s.misleads), key=lambda s: -_gain(s))
+    if not fooled:
+        return ()
+
+    def told(setting: Setting) -> str:
+        naive = setting.estimate("naive", "psnr").mean
+        return f"{setting.label} ({naive:.1f} dB instead of {_level(setting):.1f} dB)"
+
+    return (
+        "An attacker who ignores the defense would have made you call these harmless: ",
+        *_listed(fooled, told),
+        ".",
+    )
+
+
+def _guaranteed(panel: Panel) -> Sentence:
+    """The strongest promise, and how many settings have none."""
+    promised = sorted(
+        (s for s in panel.settings if math.isfinite(s.guarantee.epsilon)),
+        key=lambda s: s.guarantee.epsilon,
+    )
+    if not promised:
+        return ("No setting comes with a guarantee: epsilon is infinite for all of them.",)
+    best = promised[0]
+    bare = len(panel.settings) - len(promised)
+    held = best.guarantee
+    chance = 1 / max(1, held.candidates)
+    if held.top1 > 0.995:
+        allowed = f", which lets an attacker name the right one of {held.candidates:,} every time"
+    else:
+        allowed = (
+            f", which lets an attacker name the right one of {held.candidates:,} candidates "
+            f"in at most {held.top1:.2%} of cases (by chance: {chance:.2%})"
+        )
+    return (
+        "The strongest guarantee for one update is epsilon ",
+        Link(_epsilon(held.epsilon), best.anchor),
+        f" at delta {best.guarantee.delta:g} ({best.label}){allowed}"
+        + (f"; {counted(bare, 'setting')} guarantee nothing" if bare > 1 else "")
+        + ("; one setting guarantees nothing" if bare == 1 else "")
+        + ". A whole training run spends more.",
+    )
+
+
+def _cost(panel: Panel, trained: Sequence[Trained]) -> Sentence:
+    """Accuracy with a defense against the best there is without one."""
+    pairs = joined(panel, trained)
+    bare = next((t for s, t in pairs if s.defense == "none"), None)
+    defended = [(s, t) for s, t in pairs if s.defense != "none"]
+    if not defended:
+        return ()
+    best = max(defended, key=lambda pair: pair[1].accuracy.mean)
+    parts: list[str | Link] = [
+        f"Of the defended settings that were trained to the end, {best[0].label} keeps the highest "
+        "accuracy, ",
+        Link(f"{best[1].accuracy.mean:.1%}", best[1].anchor),
+    ]
+    if bare:
+        parts += [
+            ", against ",
+            Link(f"{bare.accuracy.mean:.1%}", bare.anchor),
+            " without a defense",
+        ]
+    return (*parts, ".")
+
+
+def _listed(settings: Sequence[Setting], told: Callable[[Setting], str]) -> Iterator[str | Link]:
+    """The first `NAMED` settings as links, and how many more there are."""
+    for turn, setting in enumerate(settings[:NAMED]):
+        if turn:
+            yield ", "
+        yield Link(told(setting), setting.anchor)
+    if len(settings) > NAMED:
+        yield f" and {len(settings) - NAMED} more"
+
+
+def _level(setting: Setting) -> float:
+    return setting.judged.estimate("psnr").mean if setting.judged else math.nan
+
+
+def _gain(setting: Setting) -> float:
+    return setting.judged.gain.mean if setting.judged else math.nan
+
+
+def _epsilon(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

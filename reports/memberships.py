@@ -1,0 +1,141 @@
+"""Records of membership inference: scores of members and non-members, and their ROC."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from reports.checks import clean, epsilon, mapping, number, share
+from reports.gather import Source
+from reports.pooling import Estimate, Values
+
+START = "scores/"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """One membership Record, checked.
+
+    Attributes:
+        anchor: names its rows within the page.
+        source: where it is from.
+        members: (N,) whether each example was trained on; empty when scores are not stored.
+        scores: attack -> (N,), higher is more likely a member.
+        told: attack -> AUC as the Record's summary has it.
+        epsilon: infinite when nothing is guaranteed; None when the Record does not say.
+        delta: of it.
+    """
+
+    anchor: str
+    source: Source
+    members: NDArray[np.bool_]
+    scores: dict[str, Values]
+    told: dict[str, Estimate]
+    epsilon: float | None
+    delta: float
+
+    @property
+    def outside(self) -> int:
+        """How many were not trained on."""
+        return int((~self.members).sum())
+
+    def roc(self, attack: str) -> tuple[Values, Values]:
+        """False and true positive rates, (M,) each, by `sklearn.metrics.roc_curve`."""
+        false, true, _ = roc_curve(self.members, self.scores[attack])
+        return false, true
+
+    def auc(self, attack: str) -> Estimate:
+        """As the summary has it, else from the scores, without an interval."""
+        if attack in self.told:
+            return self.told[attack]
+        area = float(roc_auc_score(self.members, self.scores[attack]))
+        return Estimate(area, math.nan, math.nan, len(self.members))
+
+    def caught(self, attack: str, false_rate: float) -> float:
+        """Largest TPR at an FPR of at most ``false_rate``; NaN where the sample cannot tell."""
+        if attack not in self.scores or self.outside * false_rate < 1:
+            return math.nan
+        false, true = self.roc(attack)
+        return float(true[false <= false_rate].max())
+
+    def bound(self, false: Values) -> Values:
+        """TPR that no attack exceeds at these FPRs, by (epsilon, delta)."""
+        loss, delta = math.inf if self.epsilon is None else self.epsilon, self.delta
+        if not loss < 700:  # beyond, exp overflows and the bound says nothing
+            return np.ones_like(false)
+        one = math.exp(loss) * false + delta
+        other = 1 - math.exp(-loss) * (1 - delta - false)
+        return np.clip(np.minimum(one, other), 0, 1)
+
+    @property
+    def attacks(self) -> list[str]:
+        """Names, those with scores first."""
+        return list(dict.fromkeys([*self.scores, *self.told]))
+
+
+def is_membership(source: Source) -> bool:
+    """Whether a Record says to be of this kind."""
+    return "auc" in source.record.summary or "members" in source.record.arrays
+
+
+def parse(source: Source, anchor: str) -> Membership:
+    """Check and convert.
+
+    Raises:
+        ValueError: something has a type or range that no Record has; one line says what.
+    """
+    record = source.record
+    members = np.zeros(0, dtype=bool)
+    scores: dict[str, Values] = {}
+    if "members" in record.arrays:
+        members = record.arrays["members"].numpy() > 0
+        if members.ndim != 1 or members.all() or not members.any():
+            raise ValueError("members do not hold both kinds of examples in one row")
+        for name, values in sorted(record.arrays.items()):
+            if not name.startswith(START):
+                continue
+            own = values.double().numpy()
+            if own.shape != members.shape or not np.isfinite(own).all():
+                raise ValueError(f"{name:.80} does not hold one finite score per example")
+            scores[clean(name.removeprefix(START))] = own
+    told = _told(record.summary.get("auc"), list(scores))
+    if not scores and not told:
+        raise ValueError("there are neither scores nor an AUC")
+    has = "epsilon" in record.bounds
+    return Membership(
+        anchor,
+        source,
+        members,
+        scores,
+        told,
+        epsilon(record.bounds["epsilon"], "bounds.epsilon") if has else None,
+        share(record.bounds.get("delta", 0), "bounds.delta"),
+    )
+
+
+def _told(auc: Any, attacks: list[str]) -> dict[str, Estimate]:
+    """AUC of the summary: one summary, one number, or either by attack."""
+    if auc is None:
+        return {}
+    if isinstance(auc, dict) and "mean" not in auc:
+        return {str(name): _estimate(value) for name, value in auc.items()}
+    found = _estimate(auc)
+    if len(attacks) > 1:  # it does not say which one it is about
+        return {}
+    return {attacks[0] if attacks else "attack": found}
+
+
+def _estimate(value: Any) -> Estimate:
+    if not isinstance(value, dict):
+        return Estimate(share(value, "summary.auc"), math.nan, math.nan, 0)
+    found = mapping(value, "summary.auc")
+    ends = [
+        math.nan if found.get(k) is None else number(found[k], f"summary.auc.{k}")
+        for k in ("low", "high")
+    ]
+    return Estimate(share(found.get("mean"), "summary.auc.mean"), ends[0], ends[1], 0)

@@ -1,0 +1,107 @@
+"""From Records to panels: what differs in the defense alone is compared, seeds are pooled."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from reports.gather import Source
+from reports.inversions import COLUMNS, Guarantee, Inversion, Scores
+from reports.naming import panel_titles, setting_labels
+from reports.settings import Column, Panel, Setting
+
+
+def build_panels(found: Sequence[Inversion], start: str = "") -> list[Panel]:
+    """Group Records into panels and pool each setting; ``start`` opens every anchor."""
+    groups: dict[str, list[Inversion]] = {}
+    for one in found:
+        groups.setdefault(json.dumps(one.panel, sort_keys=True), []).append(one)
+    panels = [
+        _panel(group, f"{start}panel-{turn}") for turn, group in enumerate(groups.values(), 1)
+    ]
+    for panel, title in zip(panels, panel_titles(panels), strict=True):
+        panel.title = title
+    return sorted(panels, key=lambda p: p.title)
+
+
+def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
+    prior: dict[int, Scores] = {}
+    for one in group:
+        if one.prior is not None:
+            prior.setdefault(one.seed, one.prior)
+    guesses = {
+        seed: dict(zip(p.images.tolist(), p.values["psnr"], strict=True))
+        for seed, p in prior.items()
+    }
+    pieces: dict[str, dict[str, dict[int, tuple[Inversion, Scores]]]] = {}
+    first: dict[str, tuple[str, Guarantee]] = {}
+    twice: dict[int, list[int]] = {}
+    for one in group:
+        for (defense, column), scores in one.columns.items():
+            guarantee = one.guarantees[defense]
+            key = json.dumps([defense, guarantee.options], sort_keys=True)
+            first.setdefault(key, (defense, guarantee))
+            seeds = pieces.setdefault(key, {}).setdefault(column, {})
+            if one.seed in seeds:
+                before = seeds[one.seed]
+                same = np.array_equal(
+                    before[1].values["psnr"], scores.values["psnr"], equal_nan=True
+                )
+                if not same:
+                    others = twice.setdefault(before[0].source.number, [])
+                    others += {one.source.number} - set(others)
+                continue
+            seeds[one.seed] = (one, scores)
+    order = sorted(first, key=lambda k: _order(*first[k]))
+    labels = setting_labels([first[k] for k in order])
+    settings = [
+        Setting(
+            f"{anchor}-setting-{turn}",
+            *first[key],
+            {c: _column(pieces[key][c], guesses) for c in COLUMNS if c in pieces[key]},
+            _sources([o for seeds in pieces[key].values() for o, _ in seeds.values()]),
+            label,
+        )
+        for turn, (key, label) in enumerate(zip(order, labels, strict=True), 1)
+    ]
+    pooled = _joined(prior, guesses) if prior else None
+    notes = []
+    if twice:
+        told = [f"{kept} over {', '.join(map(str, others))}" for kept, others in twice.items()]
+        notes.append(
+            "Some records repeat a setting and seed of an earlier one with other scores, as a "
+            f"clock that cuts attacks short makes them do. The earlier counts: {'; '.join(told)}."
+        )
+    return Panel(anchor, group[0].panel, "", settings, pooled, [o.source for o in group], notes)
+
+
+def _column(
+    seeds: dict[int, tuple[Inversion, Scores]], guesses: dict[int, dict[int, float]]
+) -> Column:
+    return _joined({seed: scores for seed, (_, scores) in seeds.items()}, guesses)
+
+
+def _joined(seeds: dict[int, Scores], guesses: dict[int, dict[int, float]]) -> Column:
+    """Scores of several seeds as one Column, seeds in ascending order."""
+    parts = sorted(seeds.items())
+    values = {n: np.concatenate([s.values[n] for _, s in parts]) for n in parts[0][1].values}
+    values["prior"] = np.array(
+        [guesses.get(seed, {}).get(int(i), math.nan) for seed, s in parts for i in s.images]
+    )
+    owners = np.concatenate([np.full(len(s.images), seed) for seed, s in parts])
+    return Column(owners, np.concatenate([s.images for _, s in parts]), values)
+
+
+def _sources(found: Sequence[Inversion]) -> tuple[Source, ...]:
+    own = {one.source.number: one.source for one in found}
+    return tuple(own[n] for n in sorted(own))
+
+
+def _order(defense: str, guarantee: Guarantee) -> tuple[Any, ...]:
+    options = guarantee.options
+    numbers = [float(options.get(n, 0)) for n in ("noise_multiplier", "rate", "clip")]
+    return (defense != "none", defense, *numbers, json.dumps(options, sort_keys=True))

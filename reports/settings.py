@@ -1,0 +1,145 @@
+"""A panel of comparable settings and what its numbers show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from reports.gather import Source
+from reports.inversions import Guarantee
+from reports.pooling import NOTHING, Estimate, Values, pool, proportion
+
+LEAKS = "leaks"
+NOT_SHOWN = "nothing beyond guessing shown"
+UNKNOWN = "too few images to say"
+UNSCORED = "no truth to compare with"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One attacker's scores on one setting; a unit is one image of one seed.
+
+    Attributes:
+        seeds: (N,) of each unit.
+        images: (N,) of each unit.
+        values: name -> (N,), see `inversions.Scores`; ``prior`` is the PSNR of the best guess
+            without the release for the same image.
+    """
+
+    seeds: np.ndarray[Any, np.dtype[np.int64]]
+    images: np.ndarray[Any, np.dtype[np.int64]]
+    values: dict[str, Values]
+    _known: dict[str, Estimate] = field(default_factory=dict, compare=False, repr=False)
+
+    def estimate(self, name: str) -> Estimate:
+        """Mean and interval of one score over seeds and images; resampled once."""
+        if name not in self._known:
+            self._known[name] = pool(self.values[name], self.seeds)
+        return self._known[name]
+
+    @cached_property
+    def gain(self) -> Estimate:
+        """PSNR above the prior's, in dB, paired by image."""
+        return pool(self.values["psnr"] - self.values["prior"], self.seeds)
+
+    def share(self, name: str, hit: float = 1.0) -> Estimate:
+        """How many units have the value ``hit``, with a Clopper-Pearson interval."""
+        known = self.values[name][np.isfinite(self.values[name])]
+        return proportion(int((known == hit).sum()), len(known))
+
+    @property
+    def named(self) -> Estimate:
+        """Share of images named at the first try among the candidates."""
+        return self.share("rank")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A defense at its options, attacked.
+
+    Attributes:
+        anchor: names its row within the page.
+        defense: its name.
+        guarantee: what theory says, options included.
+        columns: ``adaptive`` and ``naive``, those that were run.
+        sources: the Records that its numbers are from.
+        label: for people; unique within the panel.
+    """
+
+    anchor: str
+    defense: str
+    guarantee: Guarantee
+    columns: dict[str, Column]
+    sources: tuple[Source, ...]
+    label: str
+
+    def option(self, name: str) -> float | None:
+        """A numeric option, None when the defense has none of this name."""
+        value = self.guarantee.options.get(name)
+        return None if value is None or isinstance(value, bool) else float(value)
+
+    @property
+    def judged(self) -> Column | None:
+        """The column that the verdict is about: the adaptive one when there is one."""
+        return self.columns.get("adaptive", self.columns.get("naive"))
+
+    def estimate(self, column: str, name: str) -> Estimate:
+        """See `Column.estimate`; nothing where the column was not run."""
+        return self.columns[column].estimate(name) if column in self.columns else NOTHING
+
+    @property
+    def gain(self) -> Estimate:
+        """Adaptive PSNR above guessing, dB, paired by image."""
+        return self.columns["adaptive"].gain if "adaptive" in self.columns else NOTHING
+
+    @property
+    def verdict(self) -> str:
+        """What the paired difference to guessing shows. No verdict says that a setting is safe."""
+        column = self.judged
+        if column is None or not column.gain.known:
+            return UNSCORED
+        if not column.gain.spread:
+            return UNKNOWN
+        return LEAKS if column.gain.low > 0 else NOT_SHOWN
+
+    @property
+    def misleads(self) -> bool:
+        """Whether the naive attacker shows nothing where the adaptive one leaks."""
+        naive = self.columns.get("naive")
+        shown = naive is None or not naive.gain.spread or naive.gain.low > 0
+        return not shown and "adaptive" in self.columns and self.verdict == LEAKS
+
+
+@dataclass
+class Panel:
+    """Settings that differ in the defense alone.
+
+    Attributes:
+        anchor: names it within the page.
+        facts: scenario fields that all its Records share.
+        title: for people; unique within the page.
+        settings: in a fixed order, from no defense to much.
+        prior: a unit's scores of the best guess without the release; None without a truth.
+        sources: all its Records.
+        notes: what was left out while pooling, a line each.
+    """
+
+    anchor: str
+    facts: dict[str, Any]
+    title: str
+    settings: list[Setting]
+    prior: Column | None
+    sources: list[Source]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def images(self) -> int:
+        """Private images per seed."""
+        return int(self.facts["images"])
+
+    def guess(self, score: str) -> Estimate:
+        """The prior's mean and interval."""
+        return NOTHING if self.prior is None else self.prior.estimate(score)

@@ -1,0 +1,168 @@
+"""Tables for the page and for paper: text, a value to sort by, and the Records behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.gather import Source
+from reports.naming import option_place, show_option
+from reports.pooling import Estimate
+from reports.settings import LEAKS, NOT_SHOWN, Panel, Setting
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value.
+
+    Attributes:
+        text: as shown.
+        order: sorts the column; None goes last whichever way it is sorted.
+        sources: the Records that the value is from; empty for text that is no result.
+        tone: ``leaks``, ``quiet`` or nothing.
+    """
+
+    text: str
+    order: float | str | None = None
+    sources: tuple[Source, ...] = ()
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells with the anchor that the rest of the page links to."""
+
+    anchor: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        key: unique within the page.
+        caption: one line.
+        heads: of the columns.
+        rows: in the order in which they are first shown.
+        brief: columns that go on paper.
+    """
+
+    key: str
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[Row, ...]
+    brief: tuple[int, ...]
+
+
+def plain(text: str) -> Cell:
+    """Text that is no result."""
+    return Cell(text, text.lower() or None)
+
+
+def figure(found: Estimate, sources: Sequence[Source], digits: int = 1) -> Cell:
+    """A mean with its interval."""
+    order = found.mean if found.known else None
+    return Cell(found.show(digits), order, tuple(sources) if found.known else ())
+
+
+def percent(found: Estimate, sources: Sequence[Source]) -> Cell:
+    """A share with its interval, in percent."""
+    shown = Estimate(100 * found.mean, 100 * found.low, 100 * found.high, found.count)
+    return figure(shown, sources)
+
+
+def value(number: float | None, sources: Sequence[Source] = (), spec: str = ".4g") -> Cell:
+    """One number; ``-`` for None and NaN."""
+    if number is None or math.isnan(number):
+        return Cell("-")
+    if math.isinf(number):
+        return Cell("∞", math.inf, tuple(sources))
+    shown = f"{number:,.0f}" if abs(number) >= 1000 else f"{number:{spec}}"
+    return Cell(shown, number, tuple(sources))
+
+
+def numbers(sources: Sequence[Source]) -> Cell:
+    """The Records' numbers."""
+    listed = ", ".join(str(s.number) for s in sources)
+    return Cell(listed, float(sources[0].number) if sources else None, tuple(sources))
+
+
+def panel_table(panel: Panel) -> Table:
+    """A row per setting; options that only some defenses have are columns too."""
+    names = sorted({n for s in panel.settings for n in s.guarantee.options}, key=option_place)
+    varied = [n for n in names if n in ("rate", "noise_multiplier", "clip") or _varies(panel, n)]
+    deltas = sorted({s.guarantee.delta for s in panel.settings})
+    shown = f"δ = {deltas[0]:g}".replace(" ", "\N{NO-BREAK SPACE}")
+    shown = shown.replace("-", "\N{NON-BREAKING HYPHEN}")  # 1e-05 in one piece
+    at = f" at {shown}" if len(deltas) == 1 else ""
+    titles = {"noise_multiplier": "noise"}
+    heads = (
+        "defense",
+        *(titles.get(n, n.replace("_", " ")) for n in varied),
+        "verdict",
+        "adaptive PSNR (dB)",
+        "SSIM",
+        "LPIPS",
+        "naive PSNR (dB)",
+        "gain over guessing (dB)",
+        "named at once",
+        "labels found",
+        f"ε{at}",
+        "records",
+    )
+    first = 1 + len(varied)
+    brief = (*range(first + 2), first + 4, first + 5, first + 8, first + 9)
+    rows = tuple(_row(s, varied) for s in panel.settings)
+    return Table(f"{panel.anchor}-table", f"Every setting of: {panel.title}", heads, rows, brief)
+
+
+def _row(setting: Setting, varied: Sequence[str]) -> Row:
+    own = setting.sources
+    adaptive = setting.columns.get("adaptive")
+    options = []
+    for name in varied:
+        found = setting.guarantee.options.get(name)
+        text = "-" if found is None else show_option(found)
+        options.append(Cell(text, None if found is None else float(found)))
+    named = f"{_share(adaptive.named)} of {setting.guarantee.candidates}" if adaptive else "-"
+    tone = {LEAKS: "leaks", NOT_SHOWN: "quiet"}.get(setting.verdict, "")
+    cells = (
+        plain(setting.defense),
+        *options,
+        Cell(setting.verdict, setting.verdict, (), tone),
+        figure(setting.estimate("adaptive", "psnr"), own),
+        figure(setting.estimate("adaptive", "ssim"), own, 2),
+        figure(setting.estimate("adaptive", "lpips"), own, 2),
+        figure(setting.estimate("naive", "psnr"), own),
+        figure(setting.gain, own),
+        Cell(named, adaptive.named.mean, own) if adaptive and adaptive.named.known else Cell("-"),
+        _labels(setting),
+        value(setting.guarantee.epsilon, own),
+        numbers(own),
+    )
+    return Row(setting.anchor, cells)
+
+
+def _share(found: Estimate) -> str:
+    return f"{found.mean:.0%}" if found.known else "-"
+
+
+def _labels(setting: Setting) -> Cell:
+    column = setting.judged
+    found = column.share("label") if column else None
+    if found is None or not found.known:
+        return Cell("-")
+    text = f"{round(found.mean * found.count)}/{found.count}"
+    return Cell(text, found.mean, setting.sources)
+
+
+def _varies(panel: Panel, name: str) -> bool:
+    """Whether two settings of one defense differ in an option."""
+    seen: dict[str, set[float]] = {}
+    for setting in panel.settings:
+        if name in setting.guarantee.options:
+            own = seen.setdefault(setting.defense, set())
+            own.add(float(setting.guarantee.options[name]))
+    return any(len(v) > 1 for v in seen.values())

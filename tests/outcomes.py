@@ -1,0 +1,226 @@
+"""Records made by code, of every kind that a report knows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from reports import records
+from reports.confidence import summarise
+from reports.records import Record
+
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+SCORES = ("psnr", "ssim", "lpips")
+
+
+def inversion(
+    *,
+    defense: str = "dprs",
+    rate: float = 0.9,
+    noise: float = 0.01,
+    seed: int = 0,
+    level: float = 24.0,
+    naive: float | None = 9.0,
+    prior: float = 13.0,
+    images: int = 4,
+    against: dict[str, float] | None = None,
+    spread: float = 1.0,
+    **changed: Any,
+) -> Record:
+    """A Record of attacks.invert whose mean PSNR is about ``level`` dB; ``against``: name -> dB."""
+    offsets = np.linspace(-spread, spread, images)
+    options = {"clip": 1.0, "noise_multiplier": noise, "rate": rate, "cooling": False}
+    levels = [(defense, options, level, naive)]
+    levels += [(name, {}, value, None) for name, value in (against or {}).items()]
+    rows, arrays, bounds = [], {}, {}
+    for name, own, adaptive, ignoring in levels:
+        # The same defense, options and seed give the same scores, whatever it is shown beside.
+        key = json.dumps([name, own]).encode()
+        draw = np.random.default_rng([seed, *key])
+        for column, mean in (("adaptive", adaptive), ("naive", ignoring)):
+            if mean is None:
+                continue
+            arrays[f"{name}/{column}"] = torch.rand(images, 3, 16, 16)
+            for image in range(images):
+                psnr = mean + offsets[image] + 0.1 * draw.standard_normal()
+                rows.append(
+                    {
+                        "image": image,
+                        "defense": name,
+                        "adaptive": column == "adaptive",
+                        "attack": "bayes",
+                        "psnr": psnr,
+                        "ssim": min(1.0, psnr / 40),
+                        "lpips": max(0.0, 0.6 - psnr / 60),
+                        "seconds": 1.0,
+                        "iterations": 10,
+                        "stopped": "iterations",
+                        "label": image,
+                        "label_found": image if psnr > 15 else 9,
+                        "wire_bytes": 100,
+                        "rank": 1 if psnr > 15 else 7,
+                        "fisher_psnr": None if own.get("noise_multiplier", 0) == 0 else psnr + 2,
+                    }
+                )
+        guaranteed = own.get("noise_multiplier", 0) >= 0.1
+        bounds[name] = {
+            "options": own,
+            "epsilon": 8.0 if guaranteed else None,
+            "delta": 1e-5,
+            "top1_of_1000": 0.05 if guaranteed else 1.0,
+            "candidates": 64,
+            "top1": 0.3 if guaranteed else 1.0,
+        }
+    arrays |= {"truth": torch.rand(images, 3, 16, 16), "prior": torch.rand(images, 3, 16, 16)}
+    guesses = [
+        {"image": i, "psnr": prior + offsets[i], "ssim": 0.1, "lpips": 0.5} for i in range(images)
+    ]
+    baseline = {s: summarise([g[s] for g in guesses]) for s in SCORES}
+    scenario = {
+        "data": "photos",
+        "images": images,
+        "size": None,
+        "batch": 1,
+        "model": "lenet",
+        "state": "untrained",
+        "layers": "all",
+        "split": "test",
+        "step": None,
+        "defense": defense,
+        "defense_options": options,
+        "against": sorted(against or {}),
+        "attack": "auto",
+        "attack_options": {},
+        "columns": "both",
+        "labels_known": False,
+        "epsilon": None,
+        "delta": 1e-5,
+        "budget": 10.0,
+        "seed": seed,
+        **changed,
+    }
+    environment = {
+        "date": "2026-11-22T03:00:34+00:00",
+        "command": f"python -m attacks.invert --rate {rate} --seed {seed}",
+    }
+    return Record(
+        scenario,
+        rows,
+        {k: {} for k in arrays if "/" in k},
+        {"mean_image": baseline, "shown": "mean_image", "rows": guesses},
+        bounds,
+        environment,
+        arrays,
+    )
+
+
+def training(
+    accuracy: float = 0.8, *, defense: str = "dprs", seed: int = 0, **options: Any
+) -> Record:
+    """A Record of victims.train; ``options`` are the defense's."""
+    found = {"mean": accuracy, "low": accuracy - 0.01, "high": accuracy + 0.01, "n": 10_000}
+    scenario = {
+        "data": "photos",
+        "model": "lenet",
+        "defense": defense,
+        "defense_options": options,
+        "epochs": 3,
+        "seed": seed,
+    }
+    bounds = {
+        "noise_multiplier": options.get("noise_multiplier"),
+        "delta": 1e-5,
+        "epsilon": {"rdp": 3.2, "prv": 3.0},
+        "holds": True,
+    }
+    rows = [{"epoch": 1, "accuracy": accuracy}]
+    return Record(scenario, rows, {"accuracy": found}, {"accuracy": 0.1}, bounds, {})
+
+
+def membership(*, examples: int = 400, gap: float = 1.0) -> Record:
+    """A Record of membership inference with two attacks, the second blind."""
+    draw = np.random.default_rng(0)
+    members = (np.arange(examples) % 2).astype(np.float32)
+    arrays = {
+        "members": torch.from_numpy(members),
+        "scores/lira": torch.from_numpy(draw.standard_normal(examples) + gap * members),
+        "scores/blind": torch.from_numpy(draw.standard_normal(examples)),
+    }
+    auc = {"lira": {"mean": 0.76, "low": 0.71, "high": 0.8, "n": examples}}
+    scenario = {"data": "digits", "model": "mlp", "defense": "dpsgd", "seed": 0}
+    bounds = {"epsilon": 1.0, "delta": 1e-5}
+    return Record(scenario, [], {"auc": auc}, {}, bounds, {}, arrays)
+
+
+def audit() -> Record:
+    """A Record of audits: two kept promises and a broken one, and one without a claim."""
+    told = [(1.0, 0.4, ""), (4.0, 2.5, ""), (2.0, 3.1, "claim refuted"), (None, 5.0, "")]
+    rows = [
+        {
+            "defense": "dpsgd",
+            "method": "canary",
+            "claimed": claimed,
+            "audited": audited,
+            "confidence": 0.95,
+            **({"verdict": verdict} if verdict else {}),
+        }
+        for claimed, audited, verdict in told
+    ]
+    return Record({"data": "digits", "seed": 0}, rows, {}, {}, {}, {})
+
+
+RATES, NOISES = (0.0, 0.9), (0.0, 0.01, 0.1)
+KEY = "0123456789"
+
+
+def sweep(folder: Path, *, shift: float = 0.0) -> None:
+    """Rate x noise over two seeds as a sweep leaves it, with one failed job."""
+    jobs, turn = [], 0
+    for seed in (0, 1):
+        for rate in RATES:
+            for noise in NOISES:
+                level = 30.0 - 8 * rate - 60 * noise - 8 * (noise == 0.1) + shift
+                record = inversion(
+                    rate=rate, noise=noise, seed=seed, level=level, against={"none": 32.0}
+                )
+                key = f"{turn:010x}"
+                records.write(record, folder / key)
+                jobs.append({"key": key, "argv": [], "command": record.environment["command"]})
+                turn += 1
+    failed = {
+        "scenario": {"defense": HOSTILE},
+        "command": "python -m attacks.invert --model nothing",
+        "error": f"no such model {HOSTILE}",
+        "traceback": "...",
+    }
+    (folder / KEY).mkdir()
+    (folder / KEY / "error.json").write_text(json.dumps(failed))
+    jobs.append({"key": KEY, "argv": []})
+    (folder / "sweep.json").write_text(json.dumps({"jobs": jobs}))
+
+
+def everything(folder: Path) -> None:
+    """A Record of every kind, with hostile and broken ones among them."""
+    sweep(folder / "sweep")
+    for seed, accuracy in ((0, 0.80), (1, 0.82)):
+        options = {"rate": 0.9, "noise_multiplier": 0.01, "clip": 1.0}
+        records.write(training(accuracy, seed=seed, **options), folder / f"train-{seed}")
+    records.write(training(0.7, rate=0.9, noise_multiplier=0.1, clip=1.0), folder / "train-loud")
+    records.write(training(0.9, defense="none"), folder / "train-none")
+    records.write(membership(), folder / "membership")
+    records.write(audit(), folder / "audit")
+    hostile = inversion(
+        defense=HOSTILE, model=HOSTILE, data="$\\frac{", state=f"../{HOSTILE}\ud800\u202e.x"
+    )
+    hostile.environment["command"] = HOSTILE
+    hostile.scenario[HOSTILE] = "</script><script>document.title='owned'</script>"
+    records.write(hostile, folder / "hostile")
+    wrong = inversion()
+    wrong.rows[0]["psnr"] = HOSTILE
+    records.write(wrong, folder / "wrong")
+    (folder / "broken").mkdir()
+    (folder / "broken" / "result.json").write_text('{"scenario": ')

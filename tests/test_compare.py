@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reports.compare import _change, compare, unmatched
+from reports.gather import Source
+from reports.inversions import Inversion, parse
+from reports.records import Record
+
+
+def inversion(psnr, *, seed=0, defense="dprs", rate=0.9, column="adaptive", model="lenet"):
+    """A Record of one defense with these PSNRs; LPIPS falls as PSNR rises."""
+    rows = [
+        {
+            "image": i,
+            "defense": defense,
+            "adaptive": column == "adaptive",
+            "psnr": float(v),
+            "ssim": None,
+            "lpips": float(1 - v / 60),
+            "label": 1,
+            "label_found": 1,
+            "stopped": "iterations",
+        }
+        for i, v in enumerate(psnr)
+    ]
+    facts = {"attack": "auto", "columns": column, "data": "photos", "model": model}
+    facts |= {"state": "untrained", "defense": defense, "images": len(rows), "seed": seed}
+    bound = {"options": {"rate": rate}, "epsilon": None, "delta": 1e-5, "top1_of_1000": 1.0}
+    record = Record(facts, rows, {}, {}, {defense: bound}, {})
+    return parse(Source(f"record-{seed + 1}", Path("x"), record, 0))
+
+
+def noisy(count, mean, seed):
+    return mean + 4 * np.random.default_rng(seed).standard_normal(count)
+
+
+def changed(before: list[Inversion], after: list[Inversion], score="psnr"):
+    return [c for c in compare(before, after) if c.score == score]
+
+
+def test_a_planted_change_is_found_and_pairing_is_what_finds_it():
+    base = noisy(24, 20, 0)
+    (change,) = changed([inversion(base)], [inversion(base + 1 + noisy(24, 0, 1) / 20)])
+    assert change.verdict == "leaks more"
+    assert change.low < 1 < change.high
+    assert change.high - change.low < 0.3  # unpaired it would be about 4 dB wide
+    assert change.after - change.before == pytest.approx(change.difference)
+    assert change.pairs == 24
+    (change,) = changed([inversion(base + 1)], [inversion(base + noisy(24, 0, 1) / 20)])
+    assert change.verdict == "leaks less"
+
+
+def test_lpips_is_read_the_other_way_round():
+    base = noisy(24, 20, 0)
+    (change,) = changed([inversion(base)], [inversion(base + 3)], score="lpips")
+    assert change.difference < 0
+    assert change.verdict == "leaks more"
+
+
+def test_equal_runs_show_no_change():
+    runs = [inversion(noisy(8, 20, s), seed=s) for s in range(3)]
+    assert {c.verdict for c in compare(runs, runs)} == {"no change shown"}
+    assert {c.p for c in compare(runs, runs)} == {1.0}
+    assert unmatched(runs, runs) == []
+
+
+def test_one_image_says_nothing():
+    (change,) = changed([inversion([20.0])], [inversion([50.0])])
+    assert change.verdict == "too few images to say"
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_false_alarms_are_as_rare_as_stated(seeds):
+    draw = np.random.default_rng(5)
+    owners = np.repeat(np.arange(seeds), 32)
+    alarms = covered = 0
+    for _ in range(150):
+        old, new = draw.standard_normal((2, len(owners)))
+        change = _change({"psnr": (old, new, owners)}, "psnr")
+        alarms += change.p < 0.05
+        covered += change.low <= 0 <= change.high
+    # 5% nominal; 16 of 150 and more would happen once in 500 times at 5.5%.
+    assert alarms <= 16
+    assert covered >= 150 - 16
+
+
+def test_many_comparisons_are_paid_for():
+    rates = np.linspace(0, 0.9, 40)
+    before = [inversion(noisy(12, 20, i), rate=float(r)) for i, r in enumerate(rates)]
+    after = [inversion(noisy(12, 20, 100 + i), rate=float(r)) for i, r in enumerate(rates)]
+    raw = []
+    for old, new in zip(before, after, strict=True):
+        raw += [c.p for c in changed([old], [new])]
+    assert min(raw) < 0.05  # taken alone, some of 40 look significant
+    assert all(c.verdict == "no change shown" for c in changed(before, after))
+
+
+def test_what_only_one_side_has_is_said():
+    both = inversion([20.0, 21.0, 22.0])
+    lost = inversion([1.0, 2.0, 3.0], rate=0.5)
+    elsewhere = inversion([1.0, 2.0, 3.0], model="mlp")
+    assert len(changed([both, lost], [both, elsewhere])) == 1
+    lines = unmatched([both, lost], [both, elsewhere])
+    assert [line.split(":")[0] for line in lines] == ["only in the first", "only in the second"]
+    assert "rate 0.5" in lines[0]
+    assert "mlp" in lines[1]
+
+
+def test_a_renamed_defense_is_compared_with_what_it_was():
+    old = [inversion([20.0, 21.0, 25.0], defense="mine_v1"), inversion([9.0, 9.5, 9.2])]
+    new = [inversion([20.0, 21.0, 25.0], defense="mine_v2"), inversion([9.0, 9.5, 9.2])]
+    found = changed(old, new)
+    assert any("mine_v1" in c.setting and "mine_v2" in c.setting for c in found)
+    assert len(found) == 2
+    assert unmatched(old, new) == []
+
+
+def test_only_images_that_both_attacked_are_compared():
+    many, few = inversion([20.0, 30.0, 40.0, 50.0]), inversion([21.0, 31.0])
+    few = dataclasses.replace(few, panel=many.panel)
+    (change,) = changed([many], [few])
+    assert change.pairs == 2
+    assert (change.before, change.after) == (25.0, 26.0)
