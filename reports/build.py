@@ -13,6 +13,7 @@ from defenses import BadInput
 
 if TYPE_CHECKING:
     from reports.charts.changes import Change
+    from reports.contents import Contents
     from reports.sorting import Sorted
 
 PROG = "python -m reports.build"
@@ -31,6 +32,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="say what changed from the first of two folders to the second",
     )
+    add("--figures", action="store_true", help="also every chart as a PNG of its own, in figures/")
     return parser.parse_args(argv)
 
 
@@ -65,14 +67,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         scratch.write_bytes(encode(render(contents)))
     with atomic(paper) as scratch:
         write_pdf(contents, scratch)
+    figures = _figures(contents, arguments.out / "figures") if arguments.figures else []
     for path, reason in gathered.skipped:
         print(f"skipped {path}: {reason}")
     charts = sum(len(s.charts) for s in contents.sections)
     print(
         f"{len(gathered.sources)} records, {charts} charts, {len(gathered.failures)} failed, "
         f"{len(gathered.skipped)} skipped\n\n{page}\n{paper}"
+        + "".join(f"\n{path}" for path in figures)
     )
     return 0
+
+
+def _figures(contents: Contents, folder: Path) -> list[Path]:
+    """Every chart on white, 200 dpi, for papers and slides; returns the files."""
+    from reports.charts.svg import to_png
+    from reports.records import atomic
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for chart in (c for section in contents.sections for c in section.charts):
+        paths.append(folder / f"{chart.key}.png")
+        with atomic(paths[-1]) as scratch:
+            scratch.write_bytes(to_png(chart)[0])
+    return paths
 
 
 def _compared(found: Sorted) -> tuple[Sequence[Change], list[str]]:

@@ -95,7 +95,7 @@ def _lists(contents: Contents) -> Iterator[Flowable]:
     """What failed, what was skipped, and every Record with the command that makes it."""
     gathered = contents.gathered
     if gathered.failures:
-        yield paragraph("What failed", "heading")
+        yield paragraph("What has no Record", "heading")
         for failure in gathered.failures:
             yield paragraph(f"{failure.path}: {failure.error}", "text")
             if failure.command:

@@ -20,7 +20,7 @@ def report(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     torch.manual_seed(0)
     outcomes.everything(folder / "runs")
-    assert build.main([str(folder / "runs"), "--out", str(folder / "out")]) == 0
+    assert build.main([str(folder / "runs"), "--out", str(folder / "out"), "--figures"]) == 0
     return folder / "out"
 
 
@@ -285,7 +285,15 @@ def test_the_pdf_is_whole(report, compared):
         assert data.startswith(b"%PDF") and data.rstrip().endswith(b"%%EOF")
         counts = [int(n) for n in re.findall(rb"/Count (\d+)", data)]
         assert max(counts) == len(re.findall(rb"/Type /Page\b", data)) >= 5
-    assert sorted(p.name for p in report.iterdir()) == ["index.html", "report.pdf"]
+    assert sorted(p.name for p in report.iterdir()) == ["figures", "index.html", "report.pdf"]
+    assert sorted(p.name for p in compared.iterdir()) == ["index.html", "report.pdf"]
+
+
+def test_every_chart_is_a_picture_of_its_own_when_asked(report, browser):
+    drawn = Opened(browser, report / "index.html").page.locator("figure svg[role=img]").count()
+    pictures = list((report / "figures").iterdir())
+    assert len(pictures) == drawn > 5
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
 
 
 def test_equal_records_give_equal_reports(report, tmp_path):
