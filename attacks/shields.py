@@ -11,13 +11,13 @@ from scipy.stats import norm
 import defenses
 from attacks.scenario import Scenario
 from defenses import BadInput, Defense
+from defenses.registry import shown_options
 
 
 def build_defenses(scenario: Scenario) -> dict[str, Defense]:
     """The defenses to compare, the one under study last, all at the same options and epsilon."""
     main = defenses.get(scenario.defense, **scenario.defense_options)
-    flags = [f.name for f in dataclasses.fields(main) if not f.metadata.get("hidden")]
-    options = {name: getattr(main, name) for name in flags}
+    options = shown_options(main)
     shields = {}
     for name in (*(n for n in scenario.against if n != scenario.defense), scenario.defense):
         fields = {f.name for f in dataclasses.fields(defenses.registry.find(name))}

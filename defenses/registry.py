@@ -76,6 +76,12 @@ def check_options(instance: Any) -> None:
             raise BadInput(f"{field.name} is {value:g}; it must be {limits.replace('[', 'in [')}")
 
 
+def shown_options(instance: Any) -> dict[str, Any]:
+    """The options of a defense or attack that have flags, by name."""
+    fields = [f for f in dataclasses.fields(instance) if not f.metadata.get("hidden")]
+    return {f.name: getattr(instance, f.name) for f in fields}
+
+
 def import_object(spec: str, what: str) -> Any:
     """The object named ``pkg.module:attribute``.
 

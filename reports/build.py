@@ -32,7 +32,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="say what changed from the first of two folders to the second",
     )
-    add("--figures", action="store_true", help="also every chart as a PNG of its own, in figures/")
+    add(
+        "--figures",
+        action="store_true",
+        help="also every chart as a PNG and every table as Markdown, in figures/",
+    )
     return parser.parse_args(argv)
 
 
@@ -80,9 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _figures(contents: Contents, folder: Path) -> list[Path]:
-    """Every chart on white, 200 dpi, for papers and slides; returns the files."""
+    """Charts on white, 200 dpi, and tables, for papers and slides; returns the files."""
     from reports.charts.svg import to_png
     from reports.records import atomic
+    from reports.tables import markdown
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -90,6 +95,10 @@ def _figures(contents: Contents, folder: Path) -> list[Path]:
         paths.append(folder / f"{chart.key}.png")
         with atomic(paths[-1]) as scratch:
             scratch.write_bytes(to_png(chart)[0])
+    for table in (section.table for section in contents.sections if section.table):
+        paths.append(folder / f"{table.key}.md")
+        with atomic(paths[-1]) as scratch:
+            scratch.write_text(markdown(table), encoding="utf-8")
     return paths
 
 

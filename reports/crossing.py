@@ -80,7 +80,9 @@ def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
     parsers: dict[tuple[str, ...], argparse.ArgumentParser] = {}
     for values in itertools.product(*flags.values()):
         chosen = dict(zip(flags, values, strict=True))
-        pick = tuple(w for f in ("--defense", "--attack") if f in chosen for w in (f, chosen[f]))
+        pick = tuple(
+            str(w) for f in ("--defense", "--attack") if f in chosen for w in (f, chosen[f])
+        )
         if pick not in parsers:
             parsers[pick] = module.parser(list(pick))
         argv = _argv(parsers[pick], chosen, unused)

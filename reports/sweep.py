@@ -25,8 +25,7 @@ from reports.plan import jobs_of, split_flags
 from reports.records import atomic
 
 PROG = "python -m reports.sweep"
-OWN = ("--jobs", "--threads", "--executor", "--address", "--retry", "--dry-run", "--out")
-OWN += ("--device", "--data-root", "--help")
+OWN = "--jobs --threads --executor --address --retry --dry-run --out --device --data-root --help"
 EXECUTORS = ("auto", "here", "processes", "ray")
 USAGE = "%(prog)s [COMMAND | STUDY.toml] [--FLAG VALUE ...] ... [options below]"
 
@@ -54,7 +53,7 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Plan, run what is missing, say what failed. 0: all Records are there; 1: some failed."""
     first, flags = split_flags(sys.argv[1:] if argv is None else argv)
-    own = [w for name in OWN if name in flags for w in (name, *flags.pop(name))]
+    own = [w for name in OWN.split() if name in flags for w in (name, *flags.pop(name))]
     arguments = parser().parse_args(own)
     if arguments.out.exists() and not arguments.out.is_dir():
         raise BadInput(f"--out {arguments.out} is a file; it must be a folder")
@@ -111,7 +110,7 @@ def _fitting(arguments: argparse.Namespace) -> int:
     """So many at a time as there are cores for, or one on a GPU."""
     if chosen_device(arguments.device) == "cuda":
         return 1
-    return max(1, joblib.cpu_count() // arguments.threads)
+    return max(1, int(joblib.cpu_count()) // int(arguments.threads))
 
 
 def _list(out: Path, jobs: Sequence[Job]) -> None:
@@ -150,9 +149,13 @@ def _headline(folder: Path) -> str:
         return "its Record cannot be read"
     parts = []
     for column, scores in record.summary.items():
-        name, found = (column, scores) if "mean" in scores else (f"{column} psnr", scores["psnr"])
-        parts.append(f"{name} {found['mean']:.4g}")
-    return ", ".join(parts)
+        if isinstance(scores, dict):
+            inner = {"": scores} if "mean" in scores else scores
+            found = [(k, v) for k, v in inner.items() if isinstance(v, dict) and "mean" in v]
+            parts += [
+                f"{column} {k} {v['mean']:.4g}" for k, v in found[:1] if v["mean"] is not None
+            ]
+    return ", ".join(parts[:4])
 
 
 def _error(folder: Path) -> str:

@@ -56,6 +56,18 @@ class Table:
     brief: tuple[int, ...]
 
 
+def markdown(table: Table) -> str:
+    """The table's paper columns as Markdown, its caption above."""
+
+    def line(cells: Sequence[str]) -> str:
+        safe = (c.replace("|", "\\|").replace("\n", " ") for c in cells)
+        return f"| {' | '.join(safe)} |"
+
+    heads = [table.heads[i] for i in table.brief]
+    rows = [line([row.cells[i].text for i in table.brief]) for row in table.rows]
+    return "\n".join([table.caption, "", line(heads), line(["---"] * len(heads)), *rows, ""])
+
+
 def plain(text: str) -> Cell:
     """Text that is no result."""
     return Cell(text, text.lower() or None)

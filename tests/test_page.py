@@ -291,9 +291,13 @@ def test_the_pdf_is_whole(report, compared):
 
 def test_every_chart_is_a_picture_of_its_own_when_asked(report, browser):
     drawn = Opened(browser, report / "index.html").page.locator("figure svg[role=img]").count()
-    pictures = list((report / "figures").iterdir())
+    pictures = list((report / "figures").glob("*.png"))
     assert len(pictures) == drawn > 5
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
+    tables = [p.read_text().splitlines() for p in (report / "figures").glob("*.md")]
+    assert len(tables) >= 4
+    for lines in tables:
+        assert len({line.count("|") - line.count("\\|") for line in lines[2:]}) == 1
 
 
 def test_equal_records_give_equal_reports(report, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from defenses.registry import shown_options
 from reports import records
 from reports.environment import environment
 from reports.records import Record
@@ -23,11 +23,7 @@ COLUMNS = "{:>5} {:>7} {:>24} {:>9} {:>6} {:>11}"
 def describe(plan: Plan) -> None:
     """Say what is about to be run and what its numbers assume."""
     t = plan.training
-    options = {
-        f.name: getattr(plan.defense, f.name)
-        for f in dataclasses.fields(plan.defense)
-        if not f.metadata.get("hidden")
-    }
+    options = shown_options(plan.defense)
     shown = ", ".join(
         f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in options.items()
     )

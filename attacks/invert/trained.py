@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from defenses import BadInput
+from defenses.registry import shown_options
 from victims import checkpoint as store
 from victims import runs
 from victims.export import write_weights
@@ -45,11 +45,6 @@ def fields_at(folder: Path, step: int, **context: Any) -> dict[str, Any]:
         reached = runs.at_step(folder, step, **context)
         write_weights(reached.trainer, weights, averaged=False)
     shield = made.defense.at(min(step, made.steps - 1), made.steps)
-    options = {
-        f.name: getattr(shield, f.name)
-        for f in dataclasses.fields(shield)
-        if not f.metadata.get("hidden")
-    }
     return {
         "data": training.data,
         "size": training.size,
@@ -59,7 +54,7 @@ def fields_at(folder: Path, step: int, **context: Any) -> dict[str, Any]:
         "state": str(weights),
         "step": step,
         "defense": training.defense,
-        "defense_options": options,
+        "defense_options": shown_options(shield),
         "against": (),
         "delta": training.delta,
         "seed": training.seed,

@@ -55,7 +55,7 @@ def run(
                     ended.add(task.job.key)
                     yield failed(task, error, 0.0)
         finally:
-            _kill(pool)
+            kill(pool)
         waiting = [t for t in waiting if t.job.key not in ended]
 
 
@@ -72,12 +72,12 @@ def _pool(size: int, threads: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         size,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_prepare,
+        initializer=prepare_process,
         initargs=(threads,),
     )
 
 
-def _prepare(threads: int) -> None:
+def prepare_process(threads: int) -> None:
     """In each new process: Ctrl-C is the parent's, and none outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in THREAD_VARIABLES:  # for libraries that are loaded later
@@ -92,7 +92,7 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def _kill(pool: ProcessPoolExecutor) -> None:
+def kill(pool: ProcessPoolExecutor) -> None:
     """End the pool without waiting for what runs in it; pieces on disk are whole."""
     processes = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
