@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -233,3 +235,23 @@ def test_a_killed_sweep_loses_at_most_what_was_in_flight(tmp_path):
     assert sweep.main(again) == 0
     assert {p.parent.name: p.stat().st_mtime_ns for p in tmp_path.glob("*/result.json")} == kept
     assert not list(tmp_path.rglob(".*"))
+
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "studies").glob("*.toml")), ids=lambda p: p.name)
+def test_the_studies_of_the_docs_can_be_planned(tmp_path, monkeypatch, path):
+    for state in re.findall(r'"(runs/[^"]*safetensors)"', path.read_text()):
+        (tmp_path / state).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / state).write_bytes(state.encode())
+    monkeypatch.chdir(tmp_path)
+    jobs = jobs_of(str(path), {"--seeds": ["1"]})
+    assert len(jobs) > 5
+    assert len({job.key for job in jobs}) == len(jobs)
+
+
+def test_the_study_file_shown_in_the_docs_is_one(tmp_path):
+    (shown,) = re.findall(r"```toml\n(.*?)```", (DOCS / "studies.md").read_text(), re.DOTALL)
+    (tmp_path / "study.toml").write_text(shown)
+    assert len(jobs_of(str(tmp_path / "study.toml"), {})) == 3 * (1 + 4)
