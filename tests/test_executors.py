@@ -108,5 +108,5 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path, monkeypatch, address)
     pytest.importorskip("ray", reason="the extra `cluster` is not installed")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with pytest.raises(BadInput, match="no Ray cluster"):
-        list(ray_cluster.run(tasks(tmp_path), address=address))
+        ray_cluster.run(tasks(tmp_path), address=address)
     assert not list(tmp_path.iterdir())

@@ -22,7 +22,7 @@ RETRIES = 3
 
 
 def run(tasks: Sequence[Task], *, address: str | None) -> Iterator[Outcome]:
-    """Yield an Outcome as each Task ends; this machine writes the Records that others made.
+    """An Outcome as each Task ends; this machine writes the Records that others made.
 
     Workers need leakgauge, and see data, weights and your own modules under the same paths as
     this machine; they need not share the folder of the results.
@@ -34,7 +34,10 @@ def run(tasks: Sequence[Task], *, address: str | None) -> Iterator[Outcome]:
     Raises:
         BadInput: Ray is not installed, or no cluster is there.
     """
-    ray = _connected(address)
+    return _outcomes(_connected(address), tasks)  # a cluster that is missing is said at once
+
+
+def _outcomes(ray: Any, tasks: Sequence[Task]) -> Iterator[Outcome]:
     variables = {name: str(tasks[0].threads) for name in THREAD_VARIABLES}
     remote = ray.remote(_perform_elsewhere).options(
         num_cpus=tasks[0].threads,
