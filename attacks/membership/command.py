@@ -1,0 +1,83 @@
+"""The flags of ``python -m attacks.membership``, the Trial they say, and the way back."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attacks.flags import Parser, line
+from attacks.membership.study import perform as played
+from attacks.membership.trial import LAYOUTS, QUERIES, Trial, attack_of
+from reports.records import Record
+from victims.flags import training_of, training_parser, training_values
+
+PROG = "python -m attacks.membership"
+DESCRIPTION = "Train a target and shadow models under a defense; ask who was in the data."
+SWEPT: dict[str, Any] = {}
+OWN = ("shadows", "population", "queries", "watched", "layout", "attacks")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command, of the training and of its defense."""
+    return parser(argv).parse_args(argv)
+
+
+def parser(argv: Sequence[str] | None) -> Parser:
+    """The parser for the defense that ``argv`` chooses."""
+    from attacks.membership import names
+
+    start = Trial()
+    made = training_parser(argv, PROG, DESCRIPTION)
+    made.set_defaults(count=start.members)
+    add = made.add_argument_group("membership").add_argument
+    add(
+        "--attacks",
+        nargs="+",
+        default=list(start.attacks),
+        metavar="NAME[,OPTION=VALUE]",
+        help=f"{', '.join(names())} (default {' '.join(start.attacks)})",
+    )
+    add("--shadows", type=int, default=start.shadows, help="shadow models, even (default 16)")
+    add("--population", type=int, default=start.population, help="further examples (default 500)")
+    add("--queries", type=int, choices=QUERIES, default=1, help="2: the mirrored image too")
+    add("--watched", type=int, default=start.watched, help="releases seen white-box (default 20)")
+    add("--layout", choices=LAYOUTS, default=start.layout, help="of convolutions (default auto)")
+    add("--jobs", type=int, help="models trained at a time (default: one per core, on a GPU 1)")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--out", type=Path, help="folder of the results (default runs/membership-HASH)")
+    add("--fresh", action="store_true", help="run again even where a result lies")
+    return made
+
+
+def job(arguments: argparse.Namespace) -> Trial:
+    """The Trial that the flags say; ``--count`` is how many members each model has.
+
+    Raises:
+        BadInput: no such Trial, or an unknown attack, defense or option.
+    """
+    own = {name: getattr(arguments, name) for name in OWN}
+    own["attacks"] = tuple(own["attacks"])
+    for text in own["attacks"]:
+        attack_of(text)
+    training = training_of(arguments)
+    seed = training.seed
+    return Trial(dataclasses.replace(training, seed=0), **own, seed=seed)
+
+
+def command_line(trial: Trial) -> str:
+    """The command that plays this Trial again, with the flags that are not at their default."""
+    values = training_values(trial.training) | {name: getattr(trial, name) for name in OWN}
+    values |= {"attacks": list(trial.attacks), "seed": trial.seed}
+    return line(PROG, parser(["--defense", trial.training.defense]), values)
+
+
+def perform(trial: Trial, **context: Any) -> Record:
+    """See `attacks.membership.study.perform`."""
+    record = played(trial, **context)
+    # The layout that a measurement chose belongs to the command: the same bits come of it.
+    fixed = dataclasses.replace(trial, layout=record.environment["how"]["layout"])
+    record.environment["command"] = command_line(fixed)
+    return record

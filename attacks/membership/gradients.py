@@ -1,0 +1,93 @@
+"""A white-box, passive adversary who sees releases: whose gradient points along them?
+
+In federated learning the server sees every update and knows the weights it was made at. Of each
+candidate it computes what that one alone would have released, replaying the defense, and adds
+up over the watched steps how well the releases agree with that (cosine and dot product; Li et
+al. 2022, "Effective passive membership inference attacks in federated learning", Nasr et al.
+2019 for the setting).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from defenses import Defense, Release
+from victims.data import Data
+from victims.features import Featurised
+from victims.gradients import gradient_chunks
+from victims.trainer import Trainer
+
+TINY = 1e-12
+
+
+class Watcher:
+    """Trains the target's watched steps and scores every candidate at each of them.
+
+    Args:
+        trainer: of the target.
+        pool: N candidates.
+        steps: how many steps are watched, evenly over the run; 0 watches none.
+    """
+
+    def __init__(self, trainer: Trainer, pool: Data, steps: int) -> None:
+        last = trainer.plan.steps
+        count = min(steps, last)
+        self.trainer, self.pool = trainer, pool
+        self.steps = {round(i * (last - 1) / max(1, count - 1)) for i in range(count)}
+        self.cosine = torch.zeros(len(pool.labels), dtype=torch.float64)
+        self.dot = torch.zeros(len(pool.labels), dtype=torch.float64)
+
+    def wants(self, step: int) -> bool:
+        """Whether this step is watched."""
+        return step in self.steps
+
+    def advance(self) -> None:
+        """One step of training, seen by the adversary, who knows the weights before it."""
+        trainer = self.trainer
+        before = {k: p.detach().clone() for k, p in trainer.parameters.items()}
+        defense = trainer.informed()
+        release = trainer.advance()
+        after = {k: p.detach().clone() for k, p in trainer.parameters.items()}
+        _put(trainer.parameters, before)
+        cosine, dot = agreement(trainer, self.pool, defense, release)
+        _put(trainer.parameters, after)
+        self.cosine += cosine
+        self.dot += dot
+
+    def scores(self) -> dict[str, Tensor]:
+        """``gradient-cosine`` and ``gradient-dot``, (N,) float64, higher = more likely a member."""
+        if not self.steps:
+            return {}
+        return {"gradient-cosine": self.cosine, "gradient-dot": self.dot}
+
+
+def agreement(
+    trainer: Trainer, pool: Data, defense: Defense, release: Release
+) -> tuple[Tensor, Tensor]:
+    """(N,) cosine and dot product of the release with each candidate's own replayed release."""
+    observed = torch.cat([v.flatten() for v in release.update.values()]).double()
+    cosine, dot = [], []
+    images = pool.images.to(trainer.device)
+    if isinstance(trainer.model, Featurised):
+        images = trainer.model.features(images)
+    trainer.net.eval()
+    chunks = gradient_chunks(trainer.net, cross_entropy, images, pool.labels.to(trainer.device))
+    for grads in chunks:
+        for index in range(len(next(iter(grads.values())))):
+            own = defense.replay({k: g[index : index + 1] for k, g in grads.items()}, release)
+            flat = torch.cat([own[k].flatten() for k in release.update]).double()
+            along = float(flat @ observed)
+            dot.append(along)
+            cosine.append(along / max(float(flat.norm() * observed.norm()), TINY))
+    trainer.net.train()
+    return torch.tensor(cosine, dtype=torch.float64), torch.tensor(dot, dtype=torch.float64)
+
+
+@torch.no_grad()
+def _put(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    for name, parameter in parameters.items():
+        parameter.copy_(values[name])

@@ -1,0 +1,130 @@
+"""Train one model of a Trial with the victims' own trainer, and keep its logits, not the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from attacks.membership.candidates import Candidates, training_of
+from attacks.membership.gradients import Watcher
+from attacks.membership.trial import Trial
+from defenses.registry import shown_options
+from victims.features import Featurised
+from victims.planning import plan
+from victims.preparing import prepare
+from victims.trainer import Trainer
+from victims.training import Training
+
+PROBED = 3
+"""Steps timed in each layout; the first one of each warms up."""
+
+
+def settled(training: Training, examples: int) -> Training:
+    """The training with its noise found once, so that no shadow searches for it again."""
+    made = plan(training, examples)
+    if training.epsilon is None or made.cut:
+        return training
+    return dataclasses.replace(training, epsilon=None, defense_options=shown_options(made.defense))
+
+
+def train_one(
+    trial: Trial, shared: Training, candidates: Candidates, model: int, device: str, layout: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Train a model and ask it about every candidate.
+
+    Args:
+        trial: what is played.
+        shared: see `settled`.
+        candidates: see `candidates.draw`.
+        model: 0 is the target, the others are shadows.
+        device: where it is trained.
+        layout: ``plain`` or ``channels-last``.
+
+    Returns:
+        Facts: ``seconds`` of training, accuracy on its members (``inside``) and on the other
+        candidates (``outside``). Tensors: ``pool`` (2n, Q, C) and ``population`` (M, Q, C)
+        logits; of the target also ``gradient-*`` (2n,), see `gradients`.
+    """
+    chosen = candidates.members[model]
+    prepared = prepare(
+        training_of(trial, model, shared),
+        device=device,
+        private=candidates.pool.take(chosen.nonzero()[:, 0]),
+        test=candidates.population,
+    )
+    trainer = prepared.trainer
+    arrange(trainer, layout)
+    began = time.perf_counter()
+    watcher = Watcher(trainer, candidates.pool, trial.watched) if model == 0 else None
+    while trainer.step < trainer.plan.steps:
+        if watcher is not None and watcher.wants(trainer.step):
+            watcher.advance()
+        else:
+            trainer.advance()
+    seconds = time.perf_counter() - began
+    found = {
+        "pool": logits(trainer, candidates.pool.images, trial.queries),
+        "population": logits(trainer, candidates.population.images, trial.queries),
+    }
+    right = (found["pool"][:, 0].argmax(1) == candidates.pool.labels).double()
+    if watcher is not None:
+        found |= watcher.scores()
+    inside, outside = float(right[chosen].mean()), float(right[~chosen].mean())
+    return {"seconds": seconds, "inside": inside, "outside": outside}, found
+
+
+def arrange(trainer: Trainer, layout: str) -> None:
+    """Put weights and images of convolutions into a layout; the numbers stay what they are."""
+    if layout == "channels-last" and trainer.inputs.ndim == 4:
+        trainer.net.to(memory_format=torch.channels_last)
+        trainer.inputs = trainer.inputs.contiguous(memory_format=torch.channels_last)
+
+
+def faster_layout(
+    trial: Trial, shared: Training, candidates: Candidates, device: str
+) -> tuple[str, dict[str, float]]:
+    """The layout in which a few steps of the target took less time, and seconds per step."""
+    spent: dict[str, float] = {}
+    for layout in ("plain", "channels-last"):
+        prepared = prepare(
+            training_of(trial, 0, shared),
+            device=device,
+            private=candidates.pool.take(candidates.members[0].nonzero()[:, 0]),
+            test=candidates.population,
+        )
+        if not any(isinstance(m, nn.Conv2d) for m in prepared.trainer.net.modules()):
+            return "plain", {}
+        arrange(prepared.trainer, layout)
+        prepared.trainer.advance()
+        began = time.perf_counter()
+        for _ in range(PROBED):
+            prepared.trainer.advance()
+        spent[layout] = (time.perf_counter() - began) / PROBED
+    return min(spent, key=lambda k: spent[k]), spent
+
+
+@torch.no_grad()
+def logits(trainer: Trainer, images: Tensor, queries: int, batch: int = 512) -> Tensor:
+    """(N, Q, C) logits of the weights that count, on images and, for Q = 2, their mirrors."""
+    trainer.net.eval()
+    weights = trainer.evaluated()
+    rows = []
+    for part in images.split(batch):
+        views = [part, part.flip(-1)][:queries]
+        asked = torch.stack([_ask(trainer, weights, view) for view in views], 1)
+        rows.append(asked.float().cpu())
+    trainer.net.train()
+    return torch.cat(rows)
+
+
+def _ask(trainer: Trainer, weights: dict[str, Tensor], images: Tensor) -> Tensor:
+    inputs = images.to(trainer.device)
+    if isinstance(trainer.model, Featurised):
+        inputs = trainer.model.features(inputs)
+    answer: Tensor = functional_call(trainer.net, weights, (inputs,))
+    return answer

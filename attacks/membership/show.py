@@ -1,0 +1,105 @@
+"""The Record of a Trial as a table and figures."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from reports import memberships
+from reports.charts.histograms import score_chart
+from reports.charts.roc import roc_charts
+from reports.charts.svg import to_png
+from reports.exposed import exposed
+from reports.gather import Source
+from reports.records import Record, atomic
+
+FIGURES = ("roc.png", "scores.png", "exposed.png")
+SHOWN = 8
+
+
+def paths(out: Path) -> list[Path]:
+    """The figures that `draw` writes."""
+    return [out / name for name in FIGURES]
+
+
+def draw(record: Record, out: Path) -> None:
+    """ROC, score histograms and the most exposed members, as PNG files in ``out``."""
+    parsed = memberships.parse(Source("record-1", out, record, 0), "membership-1")
+    for chart, path in (
+        (next(roc_charts([parsed])), "roc.png"),
+        (score_chart(parsed), "scores.png"),
+    ):
+        with atomic(out / path) as scratch:
+            scratch.write_bytes(to_png(chart)[0])
+    exposed(record, out / "exposed.png")
+
+
+def table(record: Record) -> str:
+    """Every attack's numbers, what theory allows, and the most exposed members, as text."""
+    facts, summary = record.scenario, record.summary
+    models = summary["models"]
+    rates = list(next(iter(summary["tpr_at"].values())))
+    head = f"{'attack':<22}{'AUC':>22}" + "".join(f"{f'TPR at {r} FPR':>22}" for r in rates)
+    lines = [
+        f"{facts['defense']}: {facts['model']} on {facts['count']} of {facts['data']}, "
+        f"{facts['shadows']} shadow models",
+        f"accuracy: target {models['target']['inside']:.1%} on members, "
+        f"{models['target']['outside']:.1%} on others; "
+        f"shadows {models['shadows']['inside']:.1%} / {models['shadows']['outside']:.1%}",
+        "[95% interval]; chance: AUC 0.5, TPR = FPR",
+        head,
+        "-" * len(head),
+    ]
+    for name, area in summary["auc"].items():
+        cells = [_cell(summary["tpr_at"][name][r]) for r in rates]
+        lines.append(f"{name:<22}{_cell(area):>22}" + "".join(f"{c:>22}" for c in cells))
+    bound = _bound(record)
+    if bound is not None:
+        allowed = [f"<= {bound(float(r)):.3f}" for r in rates]
+        lines.append(f"{'theory allows':<22}{'':>22}" + "".join(f"{c:>22}" for c in allowed))
+    reasons = {
+        part["reason"] for found in summary["tpr_at"].values() for part in found.values()
+        if part.get("reason")
+    }  # fmt: skip
+    lines += ["", *sorted(reasons), promise(record), "", _exposed(record)]
+    return "\n".join(line for line in lines if line is not None)
+
+
+def promise(record: Record) -> str:
+    """One sentence: what the whole training guarantees."""
+    bound = record.bounds
+    if bound["epsilon"] is None:
+        return "no privacy guarantee (epsilon = inf)"
+    text = f"the whole training is ({bound['epsilon']:.4g}, {bound['delta']:g})-DP"
+    if not bound["holds"]:
+        text += ", had batches been Poisson samples, which they were not: no guarantee"
+    if record.scenario["defense"] == "dprs":
+        text += "; its sparsity buys no epsilon: this is DP-SGD's"
+    return text
+
+
+def _bound(record: Record) -> Any:
+    epsilon, delta = record.bounds["epsilon"], record.bounds["delta"]
+    if epsilon is None or not record.bounds["holds"] or epsilon > 700:
+        return None
+    return lambda f: min(
+        1.0, math.exp(epsilon) * f + delta, 1 - math.exp(-epsilon) * (1 - delta - f)
+    )
+
+
+def _exposed(record: Record) -> str:
+    rows = [row for row in record.rows if row["member"]][:SHOWN]
+    told = [f"{r['example']} ({r['label']}, {r['false_alarms']})" for r in rows]
+    return (
+        f"most exposed members under {record.summary['strongest']} (label, and how many others "
+        f"score as high): {', '.join(told)}"
+    )
+
+
+def _cell(part: dict[str, Any]) -> str:
+    if part.get("mean") is None:
+        return "-"
+    if part.get("low") is None:
+        return f"{part['mean']:.3f}"
+    return f"{part['mean']:.3f} [{part['low']:.3f}, {part['high']:.3f}]"

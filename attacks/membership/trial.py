@@ -1,0 +1,110 @@
+"""A Trial is a membership Scenario: whose training is attacked, with what."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from defenses import BadInput
+from victims.training import Training
+
+LAYOUTS = ("auto", "plain", "channels-last")
+QUERIES = (1, 2)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Everything that decides who is found out, and nothing that does not.
+
+    Attributes:
+        training: of the target, and with other members and seeds of every shadow model; its
+            ``count`` is how many examples each of them is trained on.
+        shadows: shadow models, an even number: they come in pairs that split the candidates.
+        population: further examples on which no model is trained, for attacks that want some.
+        attacks: names of `attacks.membership.names`, each with options after commas:
+            ``lira``, ``lira,mode=offline``.
+        queries: 1, or 2 to ask every model about the mirrored image too.
+        watched: steps of the target's training whose releases a white-box adversary sees; 0: none.
+        layout: of convolutions in memory; ``auto`` takes the faster one after a trial step.
+        seed: chooses candidates, members and the shadows' seeds.
+    """
+
+    training: Training = field(default_factory=lambda: Training(count=500))
+    shadows: int = 16
+    population: int = 500
+    attacks: tuple[str, ...] = ("loss", "calibrated", "lira", "rmia")
+    queries: int = 1
+    watched: int = 20
+    layout: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.shadows < 2 or self.shadows % 2:
+            raise BadInput(f"shadows is {self.shadows}; it must be an even number >= 2")
+        for name, low in (("population", 2), ("watched", 0)):
+            if getattr(self, name) < low:
+                raise BadInput(f"{name} is {getattr(self, name)}; it must be >= {low}")
+        if (self.training.count or 0) < 10:
+            raise BadInput(f"members is {self.training.count}; it must be >= 10")
+        if self.queries not in QUERIES:
+            raise BadInput(f"queries is {self.queries}; it must be 1 or 2")
+        if self.layout not in LAYOUTS:
+            raise BadInput(f"unknown layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
+        if self.training.weights != "untrained":
+            raise BadInput("a membership target starts untrained: its shadows could not follow it")
+        if not self.attacks:
+            raise BadInput("no attack is named")
+
+    @property
+    def members(self) -> int:
+        """Examples that each model is trained on; there are twice as many candidates."""
+        return int(self.training.count or 0)
+
+    def document(self) -> dict[str, Any]:
+        """The fields as JSON holds them, the training's beside the others."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        own = {k: v for k, v in own.items() if k not in ("training", "seed")}
+        told = {**self.training.document(), **own, "seed": self.seed}
+        return json.loads(json.dumps(told))  # type: ignore[no-any-return]
+
+    def key(self) -> str:
+        """Ten hex digits that name this Trial."""
+        return _digest(self.document())
+
+    def models_key(self) -> str:
+        """Ten hex digits that name its models: attacks may be added without new ones."""
+        return _digest({k: v for k, v in self.document().items() if k != "attacks"})
+
+
+def attack_of(text: str) -> Any:
+    """The attack that ``NAME,OPTION=VALUE,...`` says.
+
+    Raises:
+        BadInput: an unknown name or option, or a value of another type.
+    """
+    from attacks.membership import get
+
+    name, *options = text.split(",")
+    given: dict[str, Any] = {}
+    for option in options:
+        key, found, value = option.partition("=")
+        if not found:
+            raise BadInput(f"attack {text!r}: {option!r} is not OPTION=VALUE")
+        given[key] = _value(value)
+    return get(name, **given)
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _digest(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:10]
