@@ -11,6 +11,7 @@ from reports.charts.attackers import attacker_charts
 from reports.charts.audited import audit_charts
 from reports.charts.candidates import candidate_charts
 from reports.charts.changes import Change, change_charts
+from reports.charts.histograms import score_chart
 from reports.charts.roc import roc_charts
 from reports.charts.scores import score_charts
 from reports.charts.style import Chart
@@ -23,7 +24,7 @@ from reports.settings import Panel
 from reports.sorting import Sorted
 from reports.tables import Table, panel_table
 from reports.trainings import Trained
-from reports.words import Sentence, changed, overall
+from reports.words import Sentence, changed, found_out, overall
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def build_contents(
     lead = [changed(changes)] if changes is not None else []
     if panels:
         lead.append(overall(panels))
+    lead += [s for s in (found_out(found.memberships),) if s]
     days = sorted({s.date for s in gathered.sources if s.date})
     dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
     return Contents(title, dates, tuple(lead), tuple(sections), gathered)
@@ -125,7 +127,8 @@ def _rest(trained: Sequence[Trained], found: Sorted) -> list[Section]:
     if trained:
         sections.append(Section("trainings", "Training runs", table=training_table(trained)))
     if found.memberships:
-        charts = tuple(roc_charts(found.memberships))
+        scored = [score_chart(m) for m in found.memberships if m.scores]
+        charts = (*roc_charts(found.memberships), *scored)
         table = membership_table(found.memberships)
         title = "Who was in the training set"
         sections.append(Section("memberships", title, charts=charts, table=table))

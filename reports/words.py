@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.charts.changes import Change
+from reports.memberships import Membership
 from reports.settings import LEAKS, NOT_SHOWN, Panel
+
+FALSE_ALARMS = (0.001, 0.01, 0.1)
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,23 @@ def overall(panels: Sequence[Panel]) -> Sentence:
     )
     third = f" {rest} cannot be judged." if rest else ""
     return (first + (second if quiet else ".") + third,)
+
+
+def found_out(found: Sequence[Membership]) -> Sentence:
+    """Whom the strongest membership attack finds, at the lowest false-alarm rate that all show."""
+    scored = [m for m in found if m.scores]
+    rates = [r for r in FALSE_ALARMS if all(m.outside * r >= 1 for m in scored)]
+    if not scored or not rates:
+        return ()
+    rate = rates[0]
+    caught = [(m.caught(name, rate), name, m) for m in scored for name in m.scores]
+    share, name, worst = max(caught, key=lambda c: c[0])
+    where = f" in the worst of {len(scored)} trainings" if len(scored) > 1 else ""
+    return (
+        f"Asked who was in the training data, the strongest attack ({name[:40]}) finds ",
+        Link(f"{share:.1%} of the members", worst.source.anchor),
+        f"{where} while accusing {rate:.1%} of the others wrongly; guessing would find {rate:.1%}.",
+    )
 
 
 def changed(changes: Sequence[Change]) -> Sentence:
