@@ -28,8 +28,9 @@ SAME = 1e-5
 class Lineup:
     """The N - 1 candidates beside the private one, for batches of one example.
 
-    They are the last of the adversary's images: defenses that learn from public data are given
-    the first, and fit those better than any private image.
+    They are further images of the private one's own split. The bound on this game is an average
+    over candidates, so the private one must be as likely to be any of them: an image whose like
+    the others are not, in its labels or its gradient's norm, may be named more often than that.
 
     Attributes:
         model: the victim.
@@ -45,10 +46,10 @@ class Lineup:
 
     @classmethod
     def of(cls, model: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> Lineup:
-        """The candidates taken from auxiliary images (M, C, H, W) and labels (M,)."""
+        """At most N - 1 candidates from images (M, C, H, W) and labels (M,)."""
         device = next(model.parameters()).device
-        first = max(0, len(images) - (CANDIDATES - 1))
-        return cls(model, loss, images[first:].to(device), labels[first:].to(device))
+        few = slice(CANDIDATES - 1)
+        return cls(model, loss, images[few].to(device), labels[few].to(device))
 
     @property
     def size(self) -> int:

@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import victims
+from attacks.invert.candidates import CANDIDATES
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses
 from defenses import BadInput, Defense, Side, stream
@@ -26,6 +27,8 @@ class Setting:
 
     Attributes:
         private: the images under attack and their labels, on the CPU.
+        alike: further images of the same split, at most N - 1: the other candidates of the
+            candidate game, whose bound needs the private one to be any of them.
         auxiliary: the adversary's own.
         classes: number of labels of both together.
         model: the victim, on the study's device.
@@ -33,6 +36,7 @@ class Setting:
     """
 
     private: victims.Data
+    alike: victims.Data
     auxiliary: victims.Data
     classes: int
     model: torch.nn.Module
@@ -53,7 +57,15 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
     """
     where: dict[str, Any] = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
     other = "train" if scenario.split == "test" else "test"
-    private = victims.load_data(scenario.data, split=scenario.split, count=scenario.images, **where)
+    count = scenario.images
+    more = count + CANDIDATES - 1
+    drawn = victims.load_data(
+        scenario.data, split=scenario.split, count=more, at_most=True, **where
+    )
+    if len(drawn.labels) < count:  # let the loader say so
+        drawn = victims.load_data(scenario.data, split=scenario.split, count=count, **where)
+    private = drawn.take(torch.arange(count))
+    alike = drawn.take(torch.arange(count, len(drawn.labels)))
     auxiliary = victims.load_data(
         scenario.data, split=other, count=AUXILIARY, at_most=True, **where
     )
@@ -68,7 +80,7 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
         name: with_public(shield, model, auxiliary, device)
         for name, shield in build_defenses(scenario).items()
     }
-    return Setting(private, auxiliary, classes, model, shields)
+    return Setting(private, alike, auxiliary, classes, model, shields)
 
 
 def with_public(

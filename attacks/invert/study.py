@@ -42,7 +42,7 @@ def study(
     setting = load_setting(scenario, device=device, data_root=data_root)
     private, auxiliary, model = setting.private, setting.auxiliary, setting.model
     shields = setting.shields
-    lineup = Lineup.of(model, cross_entropy, auxiliary.images, auxiliary.labels)
+    lineup = Lineup.of(model, cross_entropy, setting.alike.images, setting.alike.labels)
     attack = registry.get(scenario.attack, **scenario.attack_options)
     partial = Partial(out) if out else None
     cells = [(n, a) for n in shields for a in COLUMNS[scenario.columns] if n != "none" or a]
@@ -101,7 +101,7 @@ def study(
                 )
                 seconds = (time.perf_counter() - began) / scenario.batch
                 place = None
-                if scenario.batch == 1:
+                if scenario.batch == 1 and lineup.size > 1:
                     draw = stream(scenario.seed, "candidates", column, index)
                     place = lineup.rank(release, informed, grads, generator=draw)
                 probe = stream(scenario.seed, "probe", name, index)
@@ -136,6 +136,6 @@ def study(
     }
     facts = environment(seed=scenario.seed, device=device)
     facts["lpips"] = lpips_or_reason(private.images[:1], private.images[:1])[1] or "available"
-    candidates = lineup.size if scenario.batch == 1 else None
+    candidates = lineup.size if scenario.batch == 1 and lineup.size > 1 else None
     bounds = {n: guarantee(d, scenario.delta, candidates) for n, d in shields.items()}
     return Record(scenario.document(), rows, summary, baseline, bounds, facts, arrays)
