@@ -19,6 +19,7 @@ ARCHITECTURES: dict[str, Builder] = {
     "linear": small.linear,
     "mlp": small.mlp,
     "lenet": small.lenet,
+    "lenet5": small.lenet5,
     "dpcnn": small.dpcnn,
     "convnet": wide.convnet,
     "resnet20-4": wide.resnet20_4,

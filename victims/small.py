@@ -1,4 +1,4 @@
-"""Small victims: linear, mlp, DLG's lenet and the DP-CNN."""
+"""Small victims: linear, mlp, DLG's lenet, LeNet-5 and the DP-CNN."""
 
 from __future__ import annotations
 
@@ -39,6 +39,28 @@ def lenet(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
     for parameter in model.parameters():
         nn.init.uniform_(parameter, -0.5, 0.5)
     return model
+
+
+def lenet5(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """LeNet-5 (LeCun et al. 1998) with ReLU and max-pooling: 62,006 parameters on CIFAR-10."""
+    channels, height, width = image_shape
+    if min(height, width) < 16:
+        raise ValueError("images must be at least 16x16, for its 5x5 filters have no padding")
+    rows, columns = (((edge - 4) // 2 - 4) // 2 for edge in (height, width))
+    return nn.Sequential(
+        nn.Conv2d(channels, 6, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * rows * columns, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, classes),
+    )
 
 
 def dpcnn(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
