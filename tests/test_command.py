@@ -203,7 +203,10 @@ def test_the_docs_own_defense_runs_as_shown(invoke, tmp_path, monkeypatch):
 
 
 def test_bench_runs_small(capsys):
-    assert bench.main("--data digits --images 2 --budget 5 --models linear".split()) == 0
+    assert (
+        bench.main(["--data", "digits", "--images", "2", "--budget", "5", "--models", "linear"])
+        == 0
+    )
     assert "| linear | none | adaptive | 60.0 " in capsys.readouterr().out
 
 
