@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import defenses
 from defenses import BadInput
 
 Values = Sequence[str | Sequence[str]]
@@ -61,7 +62,7 @@ def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
     """Every combination of the flags' values as Jobs, equal Scenarios once, in their order.
 
     A flag that the combination's defense or attack does not have is left out of it: ``none``
-    crossed with ten rates is one Scenario.
+    crossed with ten rates is one Scenario. So is ``--epsilon`` for a defense that promises none.
 
     Args:
         command: see `command_module`.
@@ -107,6 +108,8 @@ def _argv(
         if action is None:
             continue
         unused.discard(flag)
+        if flag == "--epsilon" and not _promises(str(chosen.get("--defense", "dpsgd"))):
+            continue
         if action.nargs == 0:
             argv += _switch(flag, action, value)
         elif action.nargs is None:
@@ -114,6 +117,11 @@ def _argv(
         else:
             argv += [flag, *(value.split() if isinstance(value, str) else value)]
     return argv
+
+
+def _promises(defense: str) -> bool:
+    """Whether a defense has noise that an epsilon can set."""
+    return defenses.with_effective_noise(defenses.get(defense), 1.0) is not None
 
 
 def _switch(flag: str, action: argparse.Action, value: str) -> list[str]:

@@ -44,8 +44,9 @@ def parser() -> Parser:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
     made.epilog = (
-        "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default) or "
-        "victims.train. STUDY.toml holds the same flags by name, and [[block]] tables."
+        "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default), "
+        "attacks.membership or victims.train. STUDY.toml holds the same flags by name, and "
+        "[[block]] tables."
     )
     return made
 

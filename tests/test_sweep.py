@@ -45,6 +45,13 @@ def test_flags_cross_and_a_flag_that_a_defense_lacks_is_left_out_of_it():
     assert scenario.defense_options == {"rate": 0.5, "noise_multiplier": 2.0}
 
 
+def test_an_epsilon_is_left_out_where_no_noise_can_keep_it():
+    for command in ("attacks.invert", "victims.train"):
+        jobs = cross(command, {"--defense": ["none", "topk", "dprs"], "--epsilon": ["1", "8"]})
+        assert len(jobs) == 4
+        assert ["--epsilon" in job.again for job in jobs] == [False, False, True, True]
+
+
 def test_a_key_is_that_of_the_command_run_alone():
     for job in cross("attacks.invert", {"--rate": ["0.3"], "--labels-known": ["true", "false"]}):
         words = shlex.split(job.again)
