@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 
 # Tests run in one process per core; more threads than one in each would get in each other's way.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+if not os.environ.get("OMP_NUM_THREADS"):
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 from collections.abc import Callable
 from typing import Any
