@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from reports.checks import clean, epsilon, mapping, number, share
+from reports.detection import dp_bound
 from reports.gather import Source
 from reports.pooling import Estimate, Values
 
@@ -65,12 +66,7 @@ class Membership:
 
     def bound(self, false: Values) -> Values:
         """TPR that no attack exceeds at these FPRs, by (epsilon, delta)."""
-        loss, delta = math.inf if self.epsilon is None else self.epsilon, self.delta
-        if not loss < 700:  # beyond, exp overflows and the bound says nothing
-            return np.ones_like(false)
-        one = math.exp(loss) * false + delta
-        other = 1 - math.exp(-loss) * (1 - delta - false)
-        return np.clip(np.minimum(one, other), 0, 1)
+        return dp_bound(false, math.inf if self.epsilon is None else self.epsilon, self.delta)
 
     @property
     def attacks(self) -> list[str]:

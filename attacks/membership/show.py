@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Any
 
 from reports import memberships
 from reports.charts.histograms import score_chart
 from reports.charts.roc import roc_charts
 from reports.charts.svg import to_png
+from reports.confidence import show
+from reports.detection import dp_bound
 from reports.exposed import exposed
 from reports.gather import Source
 from reports.records import Record, atomic
@@ -52,18 +52,18 @@ def table(record: Record) -> str:
         "-" * len(head),
     ]
     for name, area in summary["auc"].items():
-        cells = [_cell(summary["tpr_at"][name][r]) for r in rates]
-        lines.append(f"{name:<22}{_cell(area):>22}" + "".join(f"{c:>22}" for c in cells))
-    bound = _bound(record)
-    if bound is not None:
-        allowed = [f"<= {bound(float(r)):.3f}" for r in rates]
+        cells = [show(summary["tpr_at"][name][r], 3) for r in rates]
+        lines.append(f"{name:<22}{show(area, 3):>22}" + "".join(f"{c:>22}" for c in cells))
+    epsilon, delta = record.bounds["epsilon"], record.bounds["delta"]
+    if epsilon is not None and record.bounds["holds"]:
+        allowed = [f"<= {float(dp_bound(float(r), epsilon, delta)):.3f}" for r in rates]
         lines.append(f"{'theory allows':<22}{'':>22}" + "".join(f"{c:>22}" for c in allowed))
     reasons = {
         part["reason"] for found in summary["tpr_at"].values() for part in found.values()
         if part.get("reason")
     }  # fmt: skip
     lines += ["", *sorted(reasons), promise(record), "", _exposed(record)]
-    return "\n".join(line for line in lines if line is not None)
+    return "\n".join(lines)
 
 
 def promise(record: Record) -> str:
@@ -79,15 +79,6 @@ def promise(record: Record) -> str:
     return text
 
 
-def _bound(record: Record) -> Any:
-    epsilon, delta = record.bounds["epsilon"], record.bounds["delta"]
-    if epsilon is None or not record.bounds["holds"] or epsilon > 700:
-        return None
-    return lambda f: min(
-        1.0, math.exp(epsilon) * f + delta, 1 - math.exp(-epsilon) * (1 - delta - f)
-    )
-
-
 def _exposed(record: Record) -> str:
     rows = [row for row in record.rows if row["member"]][:SHOWN]
     told = [f"{r['example']} ({r['label']}, {r['false_alarms']})" for r in rows]
@@ -95,11 +86,3 @@ def _exposed(record: Record) -> str:
         f"most exposed members under {record.summary['strongest']} (label, and how many others "
         f"score as high): {', '.join(told)}"
     )
-
-
-def _cell(part: dict[str, Any]) -> str:
-    if part.get("mean") is None:
-        return "-"
-    if part.get("low") is None:
-        return f"{part['mean']:.3f}"
-    return f"{part['mean']:.3f} [{part['low']:.3f}, {part['high']:.3f}]"
