@@ -102,7 +102,8 @@ def parse(source: Source, anchor: str) -> Membership:
     told = _told(record.summary.get("auc"), list(scores))
     if not scores and not told:
         raise ValueError("there are neither scores nor an AUC")
-    has = "epsilon" in record.bounds
+    # An epsilon whose assumptions the training did not keep bounds nothing.
+    has = "epsilon" in record.bounds and record.bounds.get("holds", True) is True
     return Membership(
         anchor,
         source,

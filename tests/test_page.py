@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from reports import build, records
+from reports import build, memberships, records
+from reports.gather import Source
 from tests import outcomes
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -287,6 +289,16 @@ def test_the_pdf_is_whole(report, compared):
         assert max(counts) == len(re.findall(rb"/Type /Page\b", data)) >= 5
     assert sorted(p.name for p in report.iterdir()) == ["figures", "index.html", "report.pdf"]
     assert sorted(p.name for p in compared.iterdir()) == ["index.html", "report.pdf"]
+
+
+def test_an_epsilon_whose_assumptions_do_not_hold_bounds_nothing(tmp_path):
+    arrays = {"members": torch.tensor([1, 0, 1, 0]), "scores/loss": torch.arange(4.0)}
+    for holds, bound in ((True, 0.5 * np.e), (False, 1.0)):
+        facts = {"epsilon": 1.0, "delta": 0.0, "holds": holds}
+        record = records.Record({"seed": 0}, [], {}, {}, facts, {}, arrays)
+        found = memberships.parse(Source("record-1", tmp_path, record, 0), "membership-1")
+        expected = min(bound, 1 - 0.5 / np.e) if holds else 1.0
+        assert found.bound(np.array([0.5]))[0] == pytest.approx(expected)
 
 
 def test_every_chart_is_a_picture_of_its_own_when_asked(report, browser):
