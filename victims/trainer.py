@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import cast
 
 import torch
@@ -34,6 +35,9 @@ class Trainer:
         labels: (N,) int64.
         public: (inputs, labels) that everyone knows, for defenses that learn from them.
         device: where the gradients are taken.
+        joined: the gradients (k, *shape) of k rows that have no input, given their indices
+            counted from the end of ``inputs``: how an auditor joins its canaries. The plan counts
+            them among its examples.
 
     Raises:
         BadInput: BatchNorm under a defense that needs per-example gradients, or no public data
@@ -48,8 +52,10 @@ class Trainer:
         labels: Tensor,
         public: tuple[Tensor, Tensor] | None = None,
         device: str = "cpu",
+        joined: Callable[[Tensor], Gradients] | None = None,
     ) -> None:
         self.plan = plan
+        self.joined = joined
         self.model = model.to(device).train()
         self.whole: nn.Module = self.model
         self.inputs, self.labels, self.public = inputs, labels, public
@@ -84,17 +90,18 @@ class Trainer:
             BadInput: a gradient is not finite; the weights are then as they were before.
         """
         t, step = self.plan.training, self.step
-        if t.sampling == "poisson":
-            draw = stream(t.seed, "batch", step)
-            index = poisson(self.plan.examples, self.plan.sample_rate, draw)
-        else:
-            index = shuffled(self.plan.examples, t.batch_size, step, t.seed)
+        index = self.sample()
+        extra = None
+        if self.joined is not None:
+            beyond = index >= len(self.inputs)
+            extra = self.joined(index[beyond] - len(self.inputs))
+            index = index[~beyond]
         images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
         if t.views > 1:
             images = augmented(images, t.views, stream(t.seed, "views", step))
         with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
             torch.manual_seed(stream(t.seed, "dropout", step).initial_seed())
-            release = self.release(images, labels, stream(t.seed, "noise", step))
+            release = self.release(images, labels, stream(t.seed, "noise", step), extra=extra)
         factor = rate_factor(t.schedule, t.warmup, step, self.plan.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = t.lr * factor
@@ -108,8 +115,21 @@ class Trainer:
         self.wire_bytes += release.wire_bytes
         return release
 
+    def sample(self) -> Tensor:
+        """Indices of the examples in this step's batch."""
+        t = self.plan.training
+        if t.sampling == "poisson":
+            draw = stream(t.seed, "batch", self.step)
+            return poisson(self.plan.examples, self.plan.sample_rate, draw)
+        return shuffled(self.plan.examples, t.batch_size, self.step, t.seed)
+
     def release(
-        self, images: Tensor, labels: Tensor, generator: torch.Generator, size: int | None = None
+        self,
+        images: Tensor,
+        labels: Tensor,
+        generator: torch.Generator,
+        size: int | None = None,
+        extra: Gradients | None = None,
     ) -> Release:
         """What a batch (B, C, H, W), or (B, K, C, H, W), would give away at this step.
 
@@ -118,18 +138,21 @@ class Trainer:
             labels: (B,).
             generator: of the noise.
             size: public batch size; None: the training's.
+            extra: per-example gradients that join the batch's, name -> (k, *shape).
         """
         defense = self.informed()
         size = size or self.plan.training.batch_size
         step, steps = self.step, self.plan.steps
         if not isinstance(defense, Summed):
             grads = per_example_gradients(self.net, cross_entropy, images, labels)
+            if extra:
+                grads = {k: torch.cat([g, extra[k]]) for k, g in grads.items()}
             return defense.release(
                 grads, step=step, steps=steps, batch_size=size, generator=generator
             )
         plan = defense.plan(self.parameters, step=step, steps=steps, generator=generator)
         total = {k: torch.zeros_like(p) for k, p in self.parameters.items()}
-        for part in self._chunks(images, labels):
+        for part in chain(self._chunks(images, labels), [extra] if extra else []):
             for name, value in defense.contribute(part, plan).items():
                 total[name] += value
         return defense.finish(total, plan, batch_size=size, generator=generator)
