@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from defenses import BadInput, stream
+from defenses import BadInput, Gradients, stream
 from victims import checkpoint as store
 from victims.data import Data, load_data
 from victims.features import Featurised, precompute, split_last
 from victims.models import load_model
-from victims.planning import plan
+from victims.planning import Plan, plan
 from victims.trainer import Trainer
 from victims.training import Training
 
@@ -47,6 +47,9 @@ def prepare(
     features: dict[Any, Tensor] | None = None,
     private: Data | None = None,
     test: Data | None = None,
+    made: Plan | None = None,
+    trainer: Callable[..., Trainer] = Trainer,
+    joined: Callable[[Tensor], Gradients] | None = None,
 ) -> Prepared:
     """Load data and model, and build the trainer.
 
@@ -58,6 +61,9 @@ def prepare(
         features: a cache of frozen features for runs on the same data and model in one process.
         private: these examples instead of ``training.data``'s, as for shadow models.
         test: likewise instead of the test split's.
+        made: this plan instead of one for the number of private examples.
+        trainer: builds the trainer; it takes what `Trainer` takes.
+        joined: see `Trainer`.
 
     Raises:
         BadInput: anything that cannot be used, before anything is written.
@@ -74,7 +80,7 @@ def prepare(
     model = split_last(whole) if t.layers == "last" else whole
     started = t.weights != "untrained"
     past = store.earlier_spending(Path(t.weights), t.document()) if started else ()
-    made = plan(t, len(train.labels), past)
+    made = made or plan(t, len(train.labels), past)
     shared = None
     if t.public is not None:
         public = load_data(t.public, split="train", count=t.anchors, at_most=True, **where)
@@ -94,10 +100,10 @@ def prepare(
         images, tests = cache[*key, "train"], cache[*key, "test"]
         if shared is not None:
             shared = (precompute(model, shared[0]), shared[1])
-    trainer = Trainer(made, model, images, train.labels, shared, device)
-    trainer.whole = whole
+    victim = trainer(made, model, images, train.labels, shared, device, joined)
+    victim.whole = whole
     majority = float(test.labels.bincount().max()) / len(test.labels)
-    return Prepared(trainer, train, (tests, test.labels), majority)
+    return Prepared(victim, train, (tests, test.labels), majority)
 
 
 def build(training: Training, shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -1,0 +1,84 @@
+"""The flags of ``python -m attacks.audit``, the Exam they say, and the way back."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attacks.audit.exam import BLACK_BOX, CANARIES, Exam
+from attacks.audit.study import perform as examined
+from attacks.flags import Parser, line
+from reports.records import Record
+from victims.flags import training_of, training_parser, training_values
+
+PROG = "python -m attacks.audit"
+DESCRIPTION = "Attack a guarantee: train with canaries, prove a lower bound on epsilon."
+SWEPT: dict[str, Any] = {}
+OWN = ("canaries", "canary", "length", "runs", "methods", "confidence", "claim")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command, of the training and of its defense."""
+    return parser(argv).parse_args(argv)
+
+
+def parser(argv: Sequence[str] | None) -> Parser:
+    """The parser for the defense that ``argv`` chooses."""
+    from attacks.audit import names
+
+    start = Exam()
+    made = training_parser(argv, PROG, DESCRIPTION)
+    made.set_defaults(count=500)
+    add = made.add_argument_group("audit").add_argument
+    add("--canaries", type=int, default=start.canaries, help="in each run (default 1000)")
+    add(
+        "--canary",
+        choices=CANARIES,
+        default=start.canary,
+        help="dirac or random gradients, white-box; mislabelled examples, black-box (dirac)",
+    )
+    add("--length", type=float, default=start.length, help="of gradients, in clipping norms (10)")
+    add("--runs", type=int, default=1, help="trainings whose canaries count together (default 1)")
+    add(
+        "--methods",
+        nargs="+",
+        metavar="NAME",
+        help=f"{', '.join(names())} (default gdp; one-run for mislabelled)",
+    )
+    add("--confidence", type=float, default=start.confidence, help="of the verdict (default 0.95)")
+    add("--claim", type=float, help="epsilon claimed for the run (default: the accountant's)")
+    add("--jobs", type=int, help="trainings at a time (default: one per core, on a GPU 1)")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--out", type=Path, help="folder of the results (default runs/audit-HASH)")
+    add("--fresh", action="store_true", help="run again even where a result lies")
+    return made
+
+
+def job(arguments: argparse.Namespace) -> Exam:
+    """The Exam that the flags say.
+
+    Raises:
+        BadInput: no such Exam, or an unknown auditor, defense or option.
+    """
+    own = {name: getattr(arguments, name) for name in OWN}
+    usual = "one-run" if own["canary"] == BLACK_BOX else "gdp"
+    own["methods"] = tuple(own["methods"] or (usual,))
+    training = training_of(arguments)
+    return Exam(dataclasses.replace(training, seed=0), **own, seed=training.seed)
+
+
+def command_line(exam: Exam) -> str:
+    """The command that plays this Exam again, with the flags that are not at their default."""
+    values = training_values(exam.training) | {name: getattr(exam, name) for name in OWN}
+    values |= {"methods": list(exam.methods), "seed": exam.seed}
+    return line(PROG, parser(["--defense", exam.training.defense]), values)
+
+
+def perform(exam: Exam, **context: Any) -> Record:
+    """See `attacks.audit.study.perform`."""
+    record = examined(exam, **context)
+    record.environment["command"] = command_line(exam)
+    return record

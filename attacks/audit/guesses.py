@@ -1,0 +1,44 @@
+"""Guesses about the canaries that score highest and lowest, and silence about the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from defenses import stream
+
+SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625)
+"""Shares of the canaries about which an auditor guesses; each costs its part of alpha."""
+
+
+@dataclass(frozen=True)
+class Guesses:
+    """How the guesses went.
+
+    Attributes:
+        canaries: m.
+        made: r, half of them "inserted" for the highest scores, half "not" for the lowest.
+        right: v of them.
+    """
+
+    canaries: int
+    made: int
+    right: int
+
+
+def guesses(scores: Tensor, inserted: Tensor, seed: int) -> list[Guesses]:
+    """Guesses about each of `SHARES` of the (m,) canaries.
+
+    Equal scores are ordered at random: their places may tell which were inserted.
+    """
+    total = len(scores)
+    shuffled = torch.randperm(total, generator=stream(seed, "audit-ties"))
+    order = shuffled[scores[shuffled].argsort(stable=True)]
+    bits = inserted[order]
+    made = sorted({max(1, int(share * total / 2)) for share in SHARES})
+    return [
+        Guesses(total, 2 * half, int((~bits[:half]).sum()) + int(bits[-half:].sum()))
+        for half in made
+    ]

@@ -1,0 +1,140 @@
+"""All trainings of an Exam, one after another or in processes; what is finished is kept."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from attacks.audit.exam import Exam
+from attacks.audit.game import Course, Report, Seen, play
+from reports.executors.processes import kill, prepare_process
+from reports.records import Partial
+from victims.planning import Plan
+from victims.trainer import Trainer
+
+Work = tuple[Exam, Plan, Callable[..., Trainer], str, str | None, Path | None]
+SAVINGS = 20
+"""A run is kept so many times on its way."""
+
+
+def play_all(
+    exam: Exam,
+    made: Plan,
+    *,
+    out: Path | None,
+    device: str,
+    data_root: str | None,
+    report: Report,
+    jobs: int = 1,
+    trainer: Callable[..., Trainer] = Trainer,
+) -> list[Seen]:
+    """What each run of an Exam gave, in order; on one thread each, whatever ``jobs`` is.
+
+    Args:
+        exam: what is played.
+        made: see `game.planned`.
+        out: folder in which finished runs, and where the others stand, are kept; None: nowhere.
+        device: where models are trained.
+        data_root: see `victims.load_data`.
+        report: told of progress.
+        jobs: trainings at a time.
+        trainer: see `game.play`; processes need it importable.
+    """
+    partial = Partial(out) if out else None
+    found: dict[int, Seen] = {}
+    for run in range(exam.runs):
+        piece = partial.load(_name(exam, run)) if partial else None
+        if piece is not None:
+            arrays = piece[1]
+            found[run] = Seen(arrays["inserted"].bool(), arrays["scores"], piece[0]["steps"])
+    missing = [run for run in range(exam.runs) if run not in found]
+    work: Work = (exam, made, trainer, device, data_root, out)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            one = exam.runs == 1
+            within = report if one else (lambda line, done, total: None)
+            results = (
+                ((run, _one(*work, run, report=within)) for run in missing)
+                if min(jobs, len(missing)) <= 1
+                else _in_processes(work, missing, min(jobs, len(missing)))
+            )
+            for run, seen in results:
+                found[run] = seen
+                if partial:
+                    arrays = {"inserted": seen.inserted.to(torch.uint8), "scores": seen.scores}
+                    partial.save(_name(exam, run), {"steps": seen.steps}, arrays)
+                if not one:
+                    report("training with canaries", len(found), exam.runs)
+    finally:
+        torch.set_num_threads(before)
+    return [found[run] for run in range(exam.runs)]
+
+
+def _name(exam: Exam, run: int) -> str:
+    return f"{exam.key()}-{run:04d}"
+
+
+def _one(
+    exam: Exam,
+    made: Plan,
+    trainer: Callable[..., Trainer],
+    device: str,
+    data_root: str | None,
+    out: Path | None,
+    run: int,
+    *,
+    report: Report = lambda line, done, total: None,
+) -> Seen:
+    course = None
+    if out is not None:
+        partial, name = Partial(out), f"{_name(exam, run)}-course"
+
+        def load() -> dict[str, Tensor] | None:
+            piece = partial.load(name)
+            return None if piece is None else piece[1]
+
+        def save(kept: dict[str, Tensor]) -> None:
+            partial.save(name, {}, kept)
+
+        course = Course(load, save, max(1, made.steps // SAVINGS))
+    return play(
+        exam,
+        run=run,
+        made=made,
+        trainer=trainer,
+        device=device,
+        data_root=data_root,
+        report=report,
+        course=course,
+    )
+
+
+def _in_processes(work: Work, missing: list[int], jobs: int) -> Iterator[tuple[int, Seen]]:
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+    )
+    try:
+        waiting = {pool.submit(_one, *work, run): run for run in missing}
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+    except BrokenProcessPool as error:
+        raise OSError(
+            "a process that trained with canaries died (out of memory?); "
+            "finished runs are kept, the same command resumes"
+        ) from error
+    finally:
+        kill(pool)
+
+
+def _begin() -> None:
+    prepare_process(1)
+    torch.set_num_threads(1)

@@ -1,0 +1,64 @@
+"""The Record of an Exam as a table and figures."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from reports.charts.course import course_chart
+from reports.charts.histograms import histogram
+from reports.charts.svg import to_png
+from reports.confidence import show
+from reports.records import Record, atomic
+
+FIGURES = ("epsilon.png", "scores.png")
+
+
+def paths(out: Path) -> list[Path]:
+    """The figures that `draw` writes."""
+    return [out / name for name in FIGURES]
+
+
+def draw(record: Record, out: Path) -> None:
+    """Audited against claimed epsilon along the run, and the scores, as PNG files in ``out``."""
+    along = record.summary["along"]
+    claims = [math.inf if p["claimed"] is None else float(p["claimed"]) for p in along]
+    audited = {name: [float(p["audited"][name]) for p in along] for name in along[-1]["audited"]}
+    steps = [int(p["step"]) for p in along]
+    confidence = float(record.scenario["confidence"])
+    inserted = record.arrays["inserted"].bool().numpy()
+    last = record.arrays["scores"][-1].numpy()
+    charts = {
+        "epsilon.png": course_chart(steps, claims, audited, confidence),
+        "scores.png": histogram(
+            {f"{record.scenario['canary']} canaries": last}, inserted, ("inserted", "not inserted")
+        ),
+    }
+    for name, chart in charts.items():
+        with atomic(out / name) as scratch:
+            scratch.write_bytes(to_png(chart)[0])
+
+
+def table(record: Record) -> str:
+    """The verdicts, and what they rest on, as text."""
+    facts, told = record.scenario, record.bounds
+    first = record.rows[0]
+    claim = "inf" if first["claimed"] is None else f"{first['claimed']:.4g}"
+    area = record.summary["audits"]["auc"]
+    lines = [
+        f"{facts['defense']}: {facts['model']} on {facts['count']} of {facts['data']}, "
+        f"{told['steps']} steps at sample rate {told['sample_rate']:.4g}",
+        f"{first['canaries']} {facts['canary']} canaries in {facts['runs']} run(s), "
+        f"{first['inserted']} inserted; AUC {show(area, 3)} (chance 0.5)",
+        f"claimed: epsilon {claim} at delta {told['delta']:g}"
+        + ("" if told["holds"] else ", had batches been Poisson samples, which they were not"),
+        "",
+        f"{'method':<14}{'epsilon >=':>11}  verdict at {facts['confidence']:g}",
+        "-" * 60,
+    ]
+    for row in record.rows:
+        lines.append(f"{row['method']:<14}{row['audited']:>11.3f}  {row['verdict']}")
+    lines += ["", *(f"{row['method']} assumes {row['assumes']}" for row in record.rows)]
+    if len(record.rows) > 1:
+        lines.append("the methods share the probability of a false alarm")
+    return "\n".join(lines)

@@ -1,0 +1,161 @@
+"""One Exam from a training to a Record with a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import attacks.audit as audit
+from attacks.audit.exam import Exam
+from attacks.audit.game import Report, planned
+from attacks.audit.runs import play_all
+from defenses import BadInput
+from defenses.registry import shown_options
+from reports.detection import auc, sample
+from reports.environment import environment
+from reports.records import Record
+from victims.planning import Plan
+from victims.trainer import Trainer
+
+REFUTED, CONSISTENT, UNCLAIMED = "claim refuted", "consistent", "nothing claimed"
+
+
+def perform(
+    exam: Exam,
+    *,
+    out: Path | None = None,
+    device: str = "cpu",
+    data_root: str | None = None,
+    report: Report = lambda line, done, total: None,
+    jobs: int = 1,
+    trainer: Callable[..., Trainer] = Trainer,
+) -> Record:
+    """Train with canaries, bound epsilon from below, and compare with the claim.
+
+    Args:
+        exam: what is audited, and how.
+        out: folder in which interrupted work is kept; None keeps none.
+        device: where models are trained.
+        data_root: see `victims.load_data`.
+        report: told of progress.
+        jobs: trainings at a time.
+        trainer: another training loop than ours, see `game.play`.
+
+    Returns:
+        ``rows``: one per auditor with ``claimed`` (None: nothing), ``audited``, ``verdict`` and
+        what it ``assumes``. ``summary["along"]``: the bounds at several steps of the run, each look
+        at the stated confidence by itself. Arrays: ``scores`` (looks, m), ``inserted`` (m,).
+
+    Raises:
+        BadInput: it cannot be played; before anything is trained.
+    """
+    made = planned(exam)
+    rehearse(exam)
+    seen = play_all(
+        exam,
+        made,
+        out=out,
+        device=device,
+        data_root=data_root,
+        report=report,
+        jobs=jobs,
+        trainer=trainer,
+    )
+    scores = torch.cat([s.scores for s in seen], 1)
+    inserted = torch.cat([s.inserted for s in seen])
+    steps = seen[0].steps
+    claims = [_claim(exam, made, step) for step in steps]
+    bounds = [_bounds(exam, row, inserted) for row in scores]
+    rows = [
+        {
+            "defense": exam.training.defense,
+            "method": name,
+            "claimed": _finite(claims[-1]),
+            "audited": bounds[-1][name],
+            "confidence": exam.confidence,
+            "verdict": verdict(claims[-1], bounds[-1][name]),
+            "assumes": audit.registry.find(name).assumes,
+            "canary": exam.canary,
+            "canaries": len(inserted),
+            "inserted": int(inserted.sum()),
+        }
+        for name in exam.methods
+    ]
+    along = [
+        {"step": step, "claimed": _finite(claim), "audited": found}
+        for step, claim, found in zip(steps, claims, bounds, strict=True)
+    ]
+    told = {
+        "options": {
+            k: v
+            for k, v in shown_options(made.defense).items()
+            if isinstance(v, int | float) and not isinstance(v, bool)
+        },
+        "epsilon": _finite(claims[-1]),
+        "delta": made.training.delta,
+        "steps": made.steps,
+        "sample_rate": made.sample_rate,
+        "assumes": "Poisson sampling, add/remove adjacency",
+        "holds": made.training.sampling == "poisson",
+    }
+    summary = {"audits": {"auc": auc(sample(scores[-1], inserted))}, "along": along}
+    return Record(
+        exam.document(),
+        rows,
+        summary,
+        {"audited": 0.0, "auc": 0.5},
+        told,
+        environment(seed=exam.seed, device=device),
+        {"scores": scores, "inserted": inserted.to(torch.uint8)},
+    )
+
+
+def verdict(claimed: float, audited: float) -> str:
+    """One of `REFUTED`, `CONSISTENT` and `UNCLAIMED`."""
+    if math.isinf(claimed):
+        return UNCLAIMED
+    return REFUTED if audited > claimed else CONSISTENT
+
+
+def rehearse(exam: Exam) -> None:
+    """Raise `BadInput` when even perfect scores could not prove anything."""
+    total = exam.canaries * exam.runs
+    if total < 2:
+        raise BadInput("one canary in one run proves nothing; raise --canaries or --runs")
+    half = torch.arange(total) % 2 == 0
+    _bounds(exam, half.double(), half)
+
+
+def _bounds(exam: Exam, scores: Tensor, inserted: Tensor) -> dict[str, float]:
+    """Each method's lower bound; together they err as seldom as the Exam asks."""
+    if len(scores.unique()) == 1:  # nothing seen yet, as when a first batch held no canary
+        return dict.fromkeys(exam.methods, 0.0)
+    confidence = 1 - (1 - exam.confidence) / len(exam.methods)
+    return {
+        name: audit.lower_bound(
+            scores, inserted, delta=exam.training.delta, method=name, confidence=confidence
+        )
+        for name in exam.methods
+    }
+
+
+def _claim(exam: Exam, made: Plan, step: int) -> float:
+    """Epsilon claimed after a step; a user's own claim is about the whole run."""
+    spent = made.epsilon(step)
+    if exam.claim is None:
+        return spent
+    return exam.claim if step == made.steps else min(exam.claim, spent)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def broken(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether any row refutes the claim."""
+    return any(row["verdict"] == REFUTED for row in rows)
