@@ -156,7 +156,9 @@ def _white_box(
             found.append(canaries.scores.clone())
         if victim.step % course.every == 0 and victim.step < made.steps:
             told = torch.stack(found) if found else canaries.scores.new_zeros(0, exam.canaries)
-            course.save({**victim.state(), "audit.scores": canaries.scores, "audit.found": told})
+            course.save(
+                {**victim.state(), "audit.scores": canaries.scores.clone(), "audit.found": told}
+            )
     return Seen(canaries.inserted, torch.stack(found), looks)
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammaln, log_ndtr
 from torch import Tensor
 
 from attacks.audit.contract import Auditor, largest_refuted, registry
 from attacks.audit.gaussian import epsilon_of
-from attacks.audit.thresholds import Counts, best, count, split
+from attacks.audit.thresholds import Counts, Integers, best, count, split
 
 POINTS = np.linspace(-4, 4, 65)
 """Operating points at which the null hypothesis is tried; between them little changes."""
@@ -57,7 +58,7 @@ def p_value(seen: Counts, mu: float) -> float:
     return float((false * missed[:, left] * possible).sum(1).max())
 
 
-def _binomial(trials: int, quantiles: np.ndarray) -> np.ndarray:
+def _binomial(trials: int, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     """(points, trials + 1) probabilities of each count; the rates are Phi of the quantiles."""
     hits = np.arange(trials + 1)
     ways = gammaln(trials + 1) - gammaln(hits + 1) - gammaln(trials - hits + 1)
@@ -65,5 +66,6 @@ def _binomial(trials: int, quantiles: np.ndarray) -> np.ndarray:
     return np.exp(ways + hits * some + (trials - hits) * none)  # type: ignore[no-any-return]
 
 
-def _even(seen: Counts) -> float:
-    return -abs(seen.false / max(1, seen.outside) - seen.missed / max(1, seen.inside))
+def _even(false: Integers, outside: int, missed: Integers, inside: int) -> NDArray[np.float64]:
+    gap: NDArray[np.float64] = -np.abs(false / max(1, outside) - missed / max(1, inside))
+    return gap

@@ -54,8 +54,8 @@ def perform(
     Raises:
         BadInput: it cannot be played; before anything is trained.
     """
-    made = planned(exam)
     rehearse(exam)
+    made = planned(exam)
     seen = play_all(
         exam,
         made,
@@ -128,20 +128,18 @@ def rehearse(exam: Exam) -> None:
     if total < 2:
         raise BadInput("one canary in one run proves nothing; raise --canaries or --runs")
     half = torch.arange(total) % 2 == 0
-    _bounds(exam, half.double(), half)
+    confidence = 1 - (1 - exam.confidence) / len(exam.methods)
+    for name in exam.methods:
+        audit.lower_bound(half, half, delta=exam.training.delta, method=name, confidence=confidence)
 
 
 def _bounds(exam: Exam, scores: Tensor, inserted: Tensor) -> dict[str, float]:
     """Each method's lower bound; together they err as seldom as the Exam asks."""
-    if len(scores.unique()) == 1:  # nothing seen yet, as when a first batch held no canary
-        return dict.fromkeys(exam.methods, 0.0)
-    confidence = 1 - (1 - exam.confidence) / len(exam.methods)
-    return {
-        name: audit.lower_bound(
-            scores, inserted, delta=exam.training.delta, method=name, confidence=confidence
-        )
-        for name in exam.methods
-    }
+    joined = int(inserted.sum())
+    if len(scores.unique()) == 1 or joined in (0, len(inserted)):
+        return dict.fromkeys(exam.methods, 0.0)  # unlucky coins, or nothing seen yet
+    told = {"delta": exam.training.delta, "alpha": (1 - exam.confidence) / len(exam.methods)}
+    return {name: audit.get(name).bound(scores, inserted, **told) for name in exam.methods}
 
 
 def _claim(exam: Exam, made: Plan, step: int) -> float:

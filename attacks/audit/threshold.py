@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import beta
 from torch import Tensor
 
 from attacks.audit.contract import Auditor, registry
-from attacks.audit.thresholds import Counts, best, count, split
+from attacks.audit.thresholds import Integers, best, count, split
 
 
 @registry.register("threshold")
@@ -32,20 +33,31 @@ class Threshold(Auditor):
         tuning = split(inserted, self.seed)
         known = scores[tuning], inserted[tuning]
 
-        def worth(seen: Counts) -> float:
-            return max(_epsilon(side, delta, alpha) for side in (seen, seen.mirrored()))
+        def both(
+            false: Integers, outside: int, missed: Integers, inside: int
+        ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            accusing = _epsilon(inside - missed, inside, false, outside, delta, alpha)
+            clearing = _epsilon(outside - false, outside, missed, inside, delta, alpha)
+            return accusing, clearing
 
-        cut = best(*known, worth) if tuning.any() else 0.5
+        cut = best(*known, lambda *seen: np.maximum(*both(*seen))) if tuning.any() else 0.5
         tried, seen = count(*known, cut), count(scores[~tuning], inserted[~tuning], cut)
-        if _epsilon(tried.mirrored(), delta, alpha) > _epsilon(tried, delta, alpha):
-            seen = seen.mirrored()
-        return max(0.0, _epsilon(seen, delta, alpha))
+        sides = [
+            both(np.array(c.false), c.outside, np.array(c.missed), c.inside) for c in (tried, seen)
+        ]
+        chosen = int(sides[0][1] > sides[0][0])
+        return max(0.0, float(sides[1][chosen]))
 
 
-def _epsilon(seen: Counts, delta: float, alpha: float) -> float:
-    """log((TPR - delta) / FPR) at the pessimistic ends of both; -inf where nothing is left."""
-    caught = seen.inside - seen.missed
-    least = float(beta.ppf(alpha / 2, caught, seen.missed + 1)) if caught else 0.0
-    clear = seen.outside - seen.false
-    most = float(beta.ppf(1 - alpha / 2, seen.false + 1, clear)) if clear else 1.0
-    return math.log((least - delta) / most) if least > delta else -math.inf
+def _epsilon(
+    hits: Integers, of: int, misses: Integers, among: int, delta: float, alpha: float
+) -> NDArray[np.float64]:
+    """log((hit rate - delta) / miss rate) at the pessimistic ends; -inf where nothing is left."""
+    if not (of and among):
+        return np.full(np.shape(hits), -np.inf)
+    least = np.where(hits > 0, beta.ppf(alpha / 2, np.maximum(hits, 1), of - hits + 1), 0.0)
+    left = np.maximum(among - misses, 1)
+    most = np.where(misses < among, beta.ppf(1 - alpha / 2, misses + 1, left), 1.0)
+    with np.errstate(divide="ignore"):
+        found: NDArray[np.float64] = np.log(np.maximum(least - delta, 0) / most)
+    return found

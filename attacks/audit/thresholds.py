@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from defenses import stream
+
+Integers = NDArray[np.int64]
+Worth = Callable[[Integers, int, Integers, int], NDArray[np.float64]]
 
 TUNING = 0.2
 """Share of the canaries that choose; they count for nothing else."""
@@ -29,10 +34,6 @@ class Counts:
     false: int
     inside: int
     missed: int
-
-    def mirrored(self) -> Counts:
-        """The same for whoever clears instead of accusing."""
-        return Counts(self.inside, self.missed, self.outside, self.false)
 
 
 def count(scores: Tensor, inserted: Tensor, threshold: float) -> Counts:
@@ -56,10 +57,19 @@ def split(inserted: Tensor, seed: int) -> Tensor:
     return tuning
 
 
-def best(scores: Tensor, inserted: Tensor, worth: Callable[[Counts], float]) -> float:
-    """The threshold between (m,) scores that is worth most; midway where several are."""
+def best(scores: Tensor, inserted: Tensor, worth: Worth) -> float:
+    """The threshold between (m,) scores that is worth most; midway where several are.
+
+    Args:
+        scores: (m,).
+        inserted: (m,) bool.
+        worth: of (cuts,) numbers falsely accused of all outside, and missed of all inside.
+    """
     values = scores.unique()
-    cuts = ((values[1:] + values[:-1]) / 2).tolist() if len(values) > 1 else values.tolist()
-    worths = torch.tensor([worth(count(scores, inserted, cut)) for cut in cuts])
-    top = (worths == worths.max()).nonzero()[:, 0]
+    cuts = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values
+    outside, inside = scores[~inserted].sort().values, scores[inserted].sort().values
+    false = len(outside) - torch.searchsorted(outside, cuts, right=True)
+    missed = torch.searchsorted(inside, cuts, right=True)
+    worths = worth(false.numpy(), len(outside), missed.numpy(), len(inside))
+    top = (worths == worths.max()).nonzero()[0]
     return float(cuts[int(top[len(top) // 2])])
