@@ -66,7 +66,7 @@ class Sparsified(Defense):
         return {"mask": split(flat, like), "rate": rate}
 
 
-@lru_cache(maxsize=1)  # all steps of an epoch ask for the same one
+@lru_cache(maxsize=16)  # all steps of an epoch ask for the same one, of each of a few models
 def _shared_mask(seed: int, slot: int, rate: float, total: int) -> Tensor:
     """(P,) mask that everyone who knows the shared seed can draw."""
     return random_keep(total, rate, stream(seed, "mask", slot))

@@ -86,35 +86,72 @@ def gradient_chunks(
                 f"{name!r} is BatchNorm in training mode, which mixes examples: "
                 "call model.eval() or use GroupNorm"
             )
-    parameters = trainable(model)
-    fixed = {k: p.detach() for k, p in model.named_parameters() if not p.requires_grad}
-    fixed |= dict(model.named_buffers())
-    layers = [f"{n}.weight" for n in outer]
-    fixed |= {k: parameters[k] for k in layers}
-    free = {k: p for k, p in parameters.items() if k not in layers}
-    extra = {n: parameters[f"{n}.weight"].new_zeros(len(parameters[f"{n}.weight"])) for n in outer}
+    weights, fixed = trainable(model), untrained(model)
     views = images if images.ndim == 5 else images[:, None]
-    if chunk is None:
-        sizes = [p.numel() for p in free.values()]
-        sizes += [sum(parameters[k].shape) for k in layers]
-        limit = KEPT_TENSOR_BYTES if kept() else TENSOR_BYTES
-        # Views share their example's gradient, but each has activations of its own.
-        chunk = max(1, limit // max(4 * max(sizes, default=1), 1) // max(1, views.shape[1]))
+    chunk = chunk or chunk_size(weights, views.shape[1], outer)
+    for x, y in zip(views.split(chunk), labels.split(chunk), strict=True):
+        if len(x):
+            yield gradients_at(model, loss, weights, fixed, x, y, outer)
+
+
+def gradients_at(
+    model: nn.Module,
+    loss: Loss,
+    weights: dict[str, Tensor],
+    fixed: dict[str, Tensor],
+    views: Tensor,
+    labels: Tensor,
+    outer: Sequence[str] = (),
+) -> dict[str, Tensor | Outer]:
+    """Per-example gradients at weights that are handed over, so that a vmap over models may be.
+
+    Args:
+        model: whose forward pass it is.
+        loss: see `per_example_gradients`.
+        weights: what is differentiated, as `trainable` names it.
+        fixed: the rest, as `untrained` names it.
+        views: (B, K, ...), K views of each example; B >= 1.
+        labels: (B,).
+        outer: see `gradient_chunks`.
+    """
+    layers = [f"{n}.weight" for n in outer]
+    still = fixed | {k: weights[k] for k in layers}
+    free = {k: p for k, p in weights.items() if k not in layers}
+    extra = {n: weights[f"{n}.weight"].new_zeros(len(weights[f"{n}.weight"])) for n in outer}
 
     def example_loss(
-        weights: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor
+        free: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         with WideConvolutions(), tapped(model, outer, extra) as inputs:
-            logits = functional_call(model, {**weights, **fixed}, (views,))
+            logits = functional_call(model, {**free, **still}, (views,))
         return loss(logits, label.expand(len(views))), inputs
 
     slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
     per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")
-    for x, y in zip(views.split(chunk), labels.split(chunk), strict=True):
-        if len(x):
-            (found, slope), inputs = per_example(free, extra, x, y)
-            found |= {f"{n}.weight": Outer(slope[n], inputs[n]) for n in outer}
-            yield {k: found[k] for k in parameters}
+    (found, slope), inputs = per_example(free, extra, views, labels)
+    found |= {f"{n}.weight": Outer(slope[n], inputs[n]) for n in outer}
+    return {k: found[k] for k in weights}
+
+
+def chunk_size(weights: dict[str, Tensor], views: int = 1, outer: Sequence[str] = ()) -> int:
+    """How many examples' gradients fit into the cache together.
+
+    Args:
+        weights: tensors of the parameters' sizes.
+        views: per example.
+        outer: see `gradient_chunks`.
+    """
+    layers = [f"{n}.weight" for n in outer]
+    sizes = [sum(p.shape) if k in layers else p.numel() for k, p in weights.items()]
+    limit = KEPT_TENSOR_BYTES if kept() else TENSOR_BYTES
+    # Views share their example's gradient, but each has activations of its own.
+    return max(1, limit // max(4 * max(sizes, default=1), 1) // max(1, views))
+
+
+def untrained(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters that require no gradient, detached, and buffers, by name."""
+    still = {k: p.detach() for k, p in model.named_parameters() if not p.requires_grad}
+    return still | dict(model.named_buffers())
 
 
 def trainable(model: nn.Module) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +80,7 @@ class Trainer:
         self.start = {k: p.detach().clone() for k, p in self.parameters.items()}
         self.average = {k: p.clone() for k, p in self.start.items()}
         self.optimizer = optimizer_of(plan.training, list(self.parameters.values()))
+        self.memory: dict[str, Tensor] = {}
         self.step = 0
         self.wire_bytes = 0
 
@@ -89,7 +90,18 @@ class Trainer:
         Raises:
             BadInput: a gradient is not finite; the weights are then as they were before.
         """
-        t, step = self.plan.training, self.step
+        seed, step = self.plan.training.seed, self.step
+        images, labels, extra = self.batch()
+        with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
+            torch.manual_seed(stream(seed, "dropout", step).initial_seed())
+            draw = stream(seed, "noise", step)
+            release = self.release(images, labels, draw, extra=extra, moves=True)
+        self.follow(release)
+        return release
+
+    def batch(self) -> tuple[Tensor, Tensor, Gradients | None]:
+        """This step's images or views of them, labels, and gradients that join (see ``joined``)."""
+        t = self.plan.training
         index = self.sample()
         extra = None
         if self.joined is not None:
@@ -98,10 +110,12 @@ class Trainer:
             index = index[~beyond]
         images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
         if t.views > 1:
-            images = augmented(images, t.views, stream(t.seed, "views", step))
-        with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
-            torch.manual_seed(stream(t.seed, "dropout", step).initial_seed())
-            release = self.release(images, labels, stream(t.seed, "noise", step), extra=extra)
+            images = augmented(images, t.views, stream(t.seed, "views", self.step))
+        return images, labels, extra
+
+    def follow(self, release: Release) -> None:
+        """Move the weights, and their average, along this step's release; the next step follows."""
+        t, step = self.plan.training, self.step
         factor = rate_factor(t.schedule, t.warmup, step, self.plan.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = t.lr * factor
@@ -113,7 +127,6 @@ class Trainer:
                 self.average[name].lerp_(parameter.detach(), 1 - decay)
         self.step += 1
         self.wire_bytes += release.wire_bytes
-        return release
 
     def sample(self) -> Tensor:
         """Indices of the examples in this step's batch."""
@@ -130,6 +143,7 @@ class Trainer:
         generator: torch.Generator,
         size: int | None = None,
         extra: Gradients | None = None,
+        moves: bool = False,
     ) -> Release:
         """What a batch (B, C, H, W), or (B, K, C, H, W), would give away at this step.
 
@@ -139,8 +153,9 @@ class Trainer:
             generator: of the noise.
             size: public batch size; None: the training's.
             extra: per-example gradients that join the batch's, name -> (k, *shape).
+            moves: whether the defense's memory moves on, as it does when the step is taken.
         """
-        defense = self.informed()
+        defense = self.informed(moves)
         size = size or self.plan.training.batch_size
         step, steps = self.step, self.plan.steps
         if not isinstance(defense, Summed):
@@ -151,14 +166,26 @@ class Trainer:
                 grads, step=step, steps=steps, batch_size=size, generator=generator
             )
         plan = defense.plan(self.parameters, step=step, steps=steps, generator=generator)
+        total = self.total(defense, plan, images, labels, extra)
+        return defense.finish(total, plan, batch_size=size, generator=generator)
+
+    def total(
+        self,
+        defense: Summed,
+        plan: Mapping[str, Any],
+        images: Tensor,
+        labels: Tensor,
+        extra: Gradients | None = None,
+    ) -> dict[str, Tensor]:
+        """The batch's contributions, summed chunk by chunk; see `release` for the arguments."""
         total = {k: torch.zeros_like(p) for k, p in self.parameters.items()}
         for part in chain(self._chunks(images, labels), [extra] if extra else []):
             for name, value in defense.contribute(part, plan).items():
-                total[name] += value
-        return defense.finish(total, plan, batch_size=size, generator=generator)
+                total[name] = total[name] + value if name in total else value
+        return total
 
-    def informed(self) -> Defense:
-        """The defense, told what is public at this step."""
+    def informed(self, moves: bool = False) -> Defense:
+        """The defense, told what is public at this step, and what it remembers; see `release`."""
         defense = self.plan.defense
         side = self.plan.side
         if "moved" in defense.wants:
@@ -168,6 +195,9 @@ class Trainer:
             inputs, labels = (part.to(self.device) for part in self.public)
             anchors = per_example_gradients(self.net, cross_entropy, inputs, labels)
             side = dataclasses.replace(side, anchors=anchors)
+        if "memory" in defense.wants:
+            memory = self.memory if moves else dict(self.memory)
+            side = dataclasses.replace(side, memory=memory)
         return defense.informed(side)
 
     def evaluated(self) -> dict[str, Tensor]:
@@ -206,6 +236,7 @@ class Trainer:
         found = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         found |= {f"average.{k}": v for k, v in self.average.items()}
         found |= {f"start.{k}": v for k, v in self.start.items()}
+        found |= {f"memory.{k}": v for k, v in self.memory.items()}
         for place, values in self.optimizer.state_dict()["state"].items():
             for key, value in values.items():
                 if value is not None:
@@ -219,15 +250,17 @@ class Trainer:
         Raises:
             BadInput: it belongs to another model.
         """
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "start": {}}
-        memory: dict[int, dict[str, Tensor]] = {}
+        parts: dict[str, dict[str, Tensor]] = {
+            k: {} for k in ("model", "average", "start", "memory")
+        }
+        moments: dict[int, dict[str, Tensor]] = {}
         for name, value in state.items():
             part, _, rest = name.partition(".")
             if part in parts:
                 parts[part][rest] = value
             elif part == "optimizer":
                 place, _, key = rest.partition(".")
-                memory.setdefault(int(place), {})[key] = value.clone()
+                moments.setdefault(int(place), {})[key] = value.clone()
         try:
             self.model.load_state_dict(parts["model"])
             for name in self.parameters:
@@ -236,5 +269,6 @@ class Trainer:
             self.step, self.wire_bytes = state["progress"].tolist()
         except (RuntimeError, KeyError) as error:
             raise BadInput(f"the checkpoint does not fit the model: {error}") from error
+        self.memory = {k: v.to(self.device) for k, v in parts["memory"].items()}
         groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": memory, "param_groups": groups})
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})

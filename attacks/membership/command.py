@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from attacks.flags import Parser, line
+from attacks.membership.layouts import told
 from attacks.membership.study import perform as played
 from attacks.membership.trial import LAYOUTS, QUERIES, Trial, attack_of
 from reports.records import Record
@@ -44,7 +47,8 @@ def parser(argv: Sequence[str] | None) -> Parser:
     add("--population", type=int, default=start.population, help="further examples (default 500)")
     add("--queries", type=int, choices=QUERIES, default=1, help="2: the mirrored image too")
     add("--watched", type=int, default=start.watched, help="releases seen white-box (default 20)")
-    add("--layout", choices=LAYOUTS, default=start.layout, help="of convolutions (default auto)")
+    text = "of weights in memory; together: several shadows in lockstep (default auto: measured)"
+    add("--layout", choices=LAYOUTS, default=start.layout, help=text)
     add("--jobs", type=int, help="models trained at a time (default: one per core, on a GPU 1)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--out", type=Path, help="folder of the results (default runs/membership-HASH)")
@@ -77,7 +81,10 @@ def command_line(trial: Trial) -> str:
 def perform(trial: Trial, **context: Any) -> Record:
     """See `attacks.membership.study.perform`."""
     record = played(trial, **context)
+    how = record.environment["how"]
+    if "report" in context:  # somebody watches
+        tqdm.write(told(how))
     # The layout that a measurement chose belongs to the command: the same bits come of it.
-    fixed = dataclasses.replace(trial, layout=record.environment["how"]["layout"])
+    fixed = dataclasses.replace(trial, layout=how["layout"])
     record.environment["command"] = command_line(fixed)
     return record

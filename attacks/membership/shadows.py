@@ -1,17 +1,19 @@
-"""Train one model of a Trial with the victims' own trainer, and keep its logits, not the model."""
+"""Train models of a Trial with the victims' own trainer, and keep their logits, not the models."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 from attacks.membership.candidates import Candidates, training_of
 from attacks.membership.gradients import Watcher
+from attacks.membership.lockstep import Lockstep
 from attacks.membership.trial import Trial
 from defenses.registry import shown_options
 from victims.features import Featurised
@@ -20,8 +22,8 @@ from victims.preparing import prepare
 from victims.trainer import Trainer
 from victims.training import Training
 
-PROBED = 3
-"""Steps timed in each layout; the first one of each warms up."""
+Piece = tuple[dict[str, Any], dict[str, Tensor]]
+"""Facts and tensors of one trained model."""
 
 
 def settled(training: Training, examples: int) -> Training:
@@ -32,9 +34,22 @@ def settled(training: Training, examples: int) -> Training:
     return dataclasses.replace(training, epsilon=None, defense_options=shown_options(made.defense))
 
 
+def started(
+    trial: Trial, shared: Training, candidates: Candidates, model: int, device: str
+) -> Trainer:
+    """The trainer of one model at its first step; for the arguments see `train_one`."""
+    prepared = prepare(
+        training_of(trial, model, shared),
+        device=device,
+        private=candidates.pool.take(candidates.members[model].nonzero()[:, 0]),
+        test=candidates.population,
+    )
+    return prepared.trainer
+
+
 def train_one(
     trial: Trial, shared: Training, candidates: Candidates, model: int, device: str, layout: str
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
+) -> Piece:
     """Train a model and ask it about every candidate.
 
     Args:
@@ -43,21 +58,14 @@ def train_one(
         candidates: see `candidates.draw`.
         model: 0 is the target, the others are shadows.
         device: where it is trained.
-        layout: ``plain`` or ``channels-last``.
+        layout: of `trial.LAYOUTS`, not ``auto``.
 
     Returns:
         Facts: ``seconds`` of training, accuracy on its members (``inside``) and on the other
         candidates (``outside``). Tensors: ``pool`` (2n, Q, C) and ``population`` (M, Q, C)
         logits; of the target also ``gradient-*`` (2n,), see `gradients`.
     """
-    chosen = candidates.members[model]
-    prepared = prepare(
-        training_of(trial, model, shared),
-        device=device,
-        private=candidates.pool.take(chosen.nonzero()[:, 0]),
-        test=candidates.population,
-    )
-    trainer = prepared.trainer
+    trainer = started(trial, shared, candidates, model, device)
     arrange(trainer, layout)
     began = time.perf_counter()
     watcher = Watcher(trainer, candidates.pool, trial.watched) if model == 0 else None
@@ -66,14 +74,35 @@ def train_one(
             watcher.advance()
         else:
             trainer.advance()
-    seconds = time.perf_counter() - began
+    facts, found = _asked(trial, candidates, model, trainer, time.perf_counter() - began)
+    return facts, found | (watcher.scores() if watcher is not None else {})
+
+
+def train_together(
+    trial: Trial, shared: Training, candidates: Candidates, models: Sequence[int], device: str
+) -> list[Piece]:
+    """`train_one` of several shadows in lockstep; ``seconds`` are a model's share."""
+    group = Lockstep([started(trial, shared, candidates, m, device) for m in models])
+    began = time.perf_counter()
+    while group.trainers[0].step < group.trainers[0].plan.steps:
+        group.advance()
+    seconds = (time.perf_counter() - began) / len(models)
+    return [
+        _asked(trial, candidates, m, trainer, seconds)
+        for m, trainer in zip(models, group.trainers, strict=True)
+    ]
+
+
+def _asked(
+    trial: Trial, candidates: Candidates, model: int, trainer: Trainer, seconds: float
+) -> Piece:
+    """What a trained model says of every candidate."""
+    chosen = candidates.members[model]
     found = {
         "pool": logits(trainer, candidates.pool.images, trial.queries),
         "population": logits(trainer, candidates.population.images, trial.queries),
     }
     right = (found["pool"][:, 0].argmax(1) == candidates.pool.labels).double()
-    if watcher is not None:
-        found |= watcher.scores()
     inside, outside = float(right[chosen].mean()), float(right[~chosen].mean())
     return {"seconds": seconds, "inside": inside, "outside": outside}, found
 
@@ -83,29 +112,6 @@ def arrange(trainer: Trainer, layout: str) -> None:
     if layout == "channels-last" and trainer.inputs.ndim == 4:
         trainer.net.to(memory_format=torch.channels_last)
         trainer.inputs = trainer.inputs.contiguous(memory_format=torch.channels_last)
-
-
-def faster_layout(
-    trial: Trial, shared: Training, candidates: Candidates, device: str
-) -> tuple[str, dict[str, float]]:
-    """The layout in which a few steps of the target took less time, and seconds per step."""
-    spent: dict[str, float] = {}
-    for layout in ("plain", "channels-last"):
-        prepared = prepare(
-            training_of(trial, 0, shared),
-            device=device,
-            private=candidates.pool.take(candidates.members[0].nonzero()[:, 0]),
-            test=candidates.population,
-        )
-        if not any(isinstance(m, nn.Conv2d) for m in prepared.trainer.net.modules()):
-            return "plain", {}
-        arrange(prepared.trainer, layout)
-        prepared.trainer.advance()
-        began = time.perf_counter()
-        for _ in range(PROBED):
-            prepared.trainer.advance()
-        spent[layout] = (time.perf_counter() - began) / PROBED
-    return min(spent, key=lambda k: spent[k]), spent
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""All models of a Trial, one after another or in processes; what is finished is kept."""
+"""All models of a Trial, a group after another or in processes; what is finished is kept."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
-from torch import Tensor
 
 from attacks.membership.candidates import Candidates, draw
-from attacks.membership.shadows import faster_layout, settled, train_one
+from attacks.membership.layouts import choose, groups
+from attacks.membership.shadows import Piece, settled, train_one, train_together
 from attacks.membership.trial import Trial
 from reports.executors.processes import kill, prepare_process
 from reports.records import Partial
+from victims.memory import keep_memory, kept
+from victims.training import Training
+
+__all__ = ["Piece", "train_all"]
 
 Report = Callable[[str, int, int], None]
-Piece = tuple[dict[str, Any], dict[str, Tensor]]
 
 
 def train_all(
@@ -35,11 +38,11 @@ def train_all(
 ) -> tuple[list[Piece], dict[str, Any]]:
     """Facts and tensors of every model (see `shadows.train_one`), the target's first.
 
-    Each trains on one thread, whatever ``jobs`` is, so that the logits do not depend on it.
+    Each trains on one thread and in the same group (see `layouts.groups`), whatever ``jobs`` is,
+    so that the logits do not depend on it. A group of which a piece is missing is trained anew.
 
     Returns:
-        The pieces, and how they were made: ``layout``, ``jobs`` and the seconds per step that
-        chose the layout.
+        The pieces, and how they were made: ``jobs`` and what `layouts.choose` says.
     """
     partial = Partial(out) if out else None
     prefix = trial.models_key()
@@ -51,7 +54,7 @@ def train_all(
             how = partial.load(f"{prefix}-how") if partial else None
             if how is None:
                 report("trying layouts", 0, trial.shadows + 1)
-                how = _choose(trial, shared, candidates, device), {}
+                how = choose(trial, shared, candidates, device), {}
                 if partial:
                     partial.save(f"{prefix}-how", *how)
             layout = how[0]["layout"]
@@ -60,14 +63,16 @@ def train_all(
                 piece = partial.load(f"{prefix}-{model:04d}") if partial else None
                 if piece is not None:
                     found[model] = piece
-            missing = [m for m in range(trial.shadows + 1) if m not in found]
+            missing = [
+                group
+                for group in groups(trial, layout, device)
+                if any(model not in found for model in group)
+            ]
             jobs = max(1, min(jobs, len(missing)))
             work = (trial, shared, device, layout)
             made: Iterator[tuple[int, Piece]]
             if jobs == 1:
-                made = (
-                    (m, train_one(trial, shared, candidates, m, device, layout)) for m in missing
-                )
+                made = _here(work, missing, candidates)
             else:
                 made = _in_processes(work, missing, data_root, jobs)
             for model, piece in made:
@@ -80,26 +85,43 @@ def train_all(
     return [found[m] for m in range(trial.shadows + 1)], {**how[0], "jobs": jobs}
 
 
-def _choose(trial: Trial, shared: Any, candidates: Candidates, device: str) -> dict[str, Any]:
-    if trial.layout != "auto":
-        return {"layout": trial.layout, "seconds_per_step": {}}
-    layout, spent = faster_layout(trial, shared, candidates, device)
-    return {"layout": layout, "seconds_per_step": spent}
+Work = tuple[Trial, Training, str, str]
+"""The Trial, its settled training, the device and the layout."""
+
+
+def _here(
+    work: Work, missing: list[list[int]], candidates: Candidates
+) -> Iterator[tuple[int, Piece]]:
+    for group in missing:
+        yield from zip(group, _train(*work, candidates, group), strict=True)
+
+
+def _train(
+    trial: Trial,
+    shared: Training,
+    device: str,
+    layout: str,
+    candidates: Candidates,
+    group: list[int],
+) -> list[Piece]:
+    if len(group) > 1:
+        return train_together(trial, shared, candidates, group, device)
+    return [train_one(trial, shared, candidates, group[0], device, layout)]
 
 
 def _in_processes(
-    work: tuple[Any, ...], missing: list[int], data_root: str | None, jobs: int
+    work: Work, missing: list[list[int]], data_root: str | None, jobs: int
 ) -> Iterator[tuple[int, Piece]]:
     pool = ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(*work, data_root),
+        initargs=(work, data_root, kept()),
     )
     try:
-        waiting = {pool.submit(_work, model): model for model in missing}
+        waiting = {pool.submit(_work, group): group for group in missing}
         for future in as_completed(waiting):
-            yield waiting[future], future.result()
+            yield from zip(waiting[future], future.result(), strict=True)
     except BrokenProcessPool as error:
         raise OSError(
             "a process that trained a shadow model died (out of memory?); "
@@ -110,22 +132,17 @@ def _in_processes(
 
 
 _given: dict[str, Any] = {}
-"""What every model of a process shares: read and drawn once per process, not once per model."""
+"""What every group of a process shares: read and drawn once per process, not once per group."""
 
 
-def _begin(trial: Trial, shared: Any, device: str, layout: str, data_root: str | None) -> None:
+def _begin(work: Work, data_root: str | None, keep: bool) -> None:
     prepare_process(1)
     torch.set_num_threads(1)
-    candidates = draw(trial, data_root)
-    _given.update(trial=trial, shared=shared, candidates=candidates, device=device, layout=layout)
+    if keep:  # as in the parent: the size of chunks, hence the order of sums, depends on it
+        keep_memory()
+    _given.update(work=work, candidates=draw(work[0], data_root))
 
 
-def _work(model: int) -> Piece:
-    return train_one(
-        _given["trial"],
-        _given["shared"],
-        _given["candidates"],
-        model,
-        _given["device"],
-        _given["layout"],
-    )
+def _work(group: list[int]) -> list[Piece]:
+    work: Work = _given["work"]
+    return _train(*work, _given["candidates"], group)

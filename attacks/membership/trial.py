@@ -11,7 +11,7 @@ from typing import Any
 from defenses import BadInput
 from victims.training import Training
 
-LAYOUTS = ("auto", "plain", "channels-last")
+LAYOUTS = ("auto", "plain", "channels-last", "together")
 QUERIES = (1, 2)
 
 
@@ -28,7 +28,8 @@ class Trial:
             ``lira``, ``lira,mode=offline``.
         queries: 1, or 2 to ask every model about the mirrored image too.
         watched: steps of the target's training whose releases a white-box adversary sees; 0: none.
-        layout: of convolutions in memory; ``auto`` takes the faster one after a trial step.
+        layout: one model at a time with convolutions ``plain`` or ``channels-last`` in memory, or
+            shadows ``together``, see `lockstep`; ``auto`` takes what is fastest over a few steps.
         seed: chooses candidates, members and the shadows' seeds.
     """
 
