@@ -45,8 +45,8 @@ def parser() -> Parser:
     add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
     made.epilog = (
         "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default), "
-        "attacks.membership or victims.train. STUDY.toml holds the same flags by name, and "
-        "[[block]] tables."
+        "attacks.membership, attacks.audit or victims.train. STUDY.toml holds the same flags by "
+        "name, and [[block]] tables."
     )
     return made
 

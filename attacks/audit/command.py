@@ -64,8 +64,7 @@ def job(arguments: argparse.Namespace) -> Exam:
         BadInput: no such Exam, or an unknown auditor, defense or option.
     """
     own = {name: getattr(arguments, name) for name in OWN}
-    usual = "one-run" if own["canary"] == BLACK_BOX else "gdp"
-    own["methods"] = tuple(own["methods"] or (usual,))
+    own["methods"] = tuple(own["methods"] or (_usual(own["canary"]),))
     training = training_of(arguments)
     return Exam(dataclasses.replace(training, seed=0), **own, seed=training.seed)
 
@@ -73,8 +72,13 @@ def job(arguments: argparse.Namespace) -> Exam:
 def command_line(exam: Exam) -> str:
     """The command that plays this Exam again, with the flags that are not at their default."""
     values = training_values(exam.training) | {name: getattr(exam, name) for name in OWN}
-    values |= {"methods": list(exam.methods), "seed": exam.seed}
+    usual = exam.methods == (_usual(exam.canary),)
+    values |= {"methods": None if usual else list(exam.methods), "seed": exam.seed}
     return line(PROG, parser(["--defense", exam.training.defense]), values)
+
+
+def _usual(canary: str) -> str:
+    return "one-run" if canary == BLACK_BOX else "gdp"
 
 
 def perform(exam: Exam, **context: Any) -> Record:
