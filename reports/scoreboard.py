@@ -1,0 +1,194 @@
+"""One table over everything: each defense against each attack, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median_low
+
+from reports.audits import Audit
+from reports.charts.accuracy import joined
+from reports.detection import sample, tpr_at
+from reports.memberships import Membership
+from reports.pooling import NOTHING, Estimate
+from reports.settings import Panel, Setting
+from reports.spots import Spot, recorded, spot_of
+from reports.tables import Cell, Row, Table, figure, numbers, percent, plain, value
+from reports.trainings import Trained
+
+BROKEN = "adaptive attack broke it"
+FALSE_RATE = 0.01
+HEADS = (
+    "defense",
+    "attacked on",
+    "naive PSNR (dB)",
+    "adaptive PSNR (dB)",
+    "naive LPIPS",
+    "adaptive LPIPS",
+    "named at once",
+    "TPR at 1% FPR",
+    "ε claimed",
+    "ε at least",
+    "accuracy cost (points)",
+    "remark",
+    "records",
+)
+
+
+def scoreboard(
+    panels: Sequence[Panel],
+    trained: Sequence[Trained],
+    memberships: Sequence[Membership],
+    audits: Sequence[Audit],
+) -> Table | None:
+    """A row per attacked setting, then those that only membership attacks or audits know.
+
+    A Record that several rows fit, because it does not name the options that tell them apart, is
+    in a row of its own. None below two rows: there is nothing to compare.
+    """
+    spots = [spot_of(s.defense, s.guarantee.options) for p in panels for s in p.settings]
+    others: list[Membership | Audit] = [*memberships, *audits]
+    placed: dict[int, list[Membership | Audit]] = {}
+    loose: dict[str, tuple[Spot, list[Membership | Audit]]] = {}
+    for one in others:
+        spot = recorded(one.source)
+        fitting = [i for i, other in enumerate(spots) if other.fits(spot)]
+        if len(fitting) == 1:
+            placed.setdefault(fitting[0], []).append(one)
+        else:
+            loose.setdefault(spot.label, (spot, []))[1].append(one)
+    rows, turn = [], 0
+    for panel in panels:
+        costs = _costs(panel, trained)
+        for setting in panel.settings:
+            rows.append(_row(turn, panel, setting, placed.get(turn, []), costs))
+            turn += 1
+    rows += [
+        _row_without(f"scoreboard-{turn + i}", spot, found)
+        for i, (spot, found) in enumerate(loose.values())
+    ]
+    if len(rows) < 2:
+        return None
+    caption = (
+        "Each defense against each attack; ignoring the defense (naive), knowing it (adaptive)"
+    )
+    return Table("scoreboard-table", caption, HEADS, tuple(rows), (0, 1, 2, 3, 6, 7, 8, 9, 10, 11))
+
+
+def _row(
+    turn: int,
+    panel: Panel,
+    setting: Setting,
+    others: Sequence[Membership | Audit],
+    costs: Mapping[str, Estimate],
+) -> Row:
+    own = setting.sources
+    cells = [plain(setting.label), plain(panel.title)]
+    for score, digits in (("psnr", 1), ("lpips", 2)):
+        cells += [figure(setting.estimate(c, score), own, digits) for c in ("naive", "adaptive")]
+    named = setting.columns["adaptive"].named if "adaptive" in setting.columns else None
+    cells.append(
+        Cell(f"{percent(named, own).text}% of {setting.guarantee.candidates}", named.mean, own)
+        if named and named.known
+        else Cell("-")
+    )
+    caught, claimed, proven, broken = _from(others)
+    if claimed.text == "-":
+        claimed = value(setting.guarantee.epsilon, own)
+        claimed = Cell(f"{claimed.text} for one update", claimed.order, claimed.sources)
+    cost = costs.get(setting.anchor)
+    remark = broken or (BROKEN if setting.misleads else "")
+    sources = (*own, *(o.source for o in others))
+    cells += [
+        caught,
+        claimed,
+        proven,
+        figure(cost, own) if cost else Cell("-"),
+        Cell(remark or "-", remark or None, (), "leaks" if remark else ""),
+        numbers(sources),
+    ]
+    return Row(f"scoreboard-{turn}", tuple(cells))
+
+
+def _row_without(anchor: str, spot: Spot, found: Sequence[Membership | Audit]) -> Row:
+    """A row of what was never inverted."""
+    caught, claimed, proven, broken = _from(found)
+    data = sorted({str(o.source.record.scenario.get("data", "-")) for o in found})
+    cells = (
+        plain(spot.label),
+        plain(", ".join(data)),
+        *[Cell("-")] * 5,
+        caught,
+        claimed,
+        proven,
+        Cell("-"),
+        Cell(broken or "-", broken or None, (), "leaks" if broken else ""),
+        numbers([o.source for o in found]),
+    )
+    return Row(anchor, cells)
+
+
+def _from(found: Sequence[Membership | Audit]) -> tuple[Cell, Cell, Cell, str]:
+    """The strongest membership attack, claimed and audited epsilon, and refuted claims.
+
+    Of audits that differ in the seed the median counts, of methods and canaries the best.
+    """
+    asked = [o for o in found if isinstance(o, Membership)]
+    tried = [o for o in found if isinstance(o, Audit)]
+    rates = [(_caught(m, name), m.source) for m in asked for name in m.scores]
+    known = [(rate, source) for rate, source in rates if rate.known]
+    best = max(known, key=lambda pair: pair[0].mean, default=None)
+    caught = Cell("-") if best is None else figure(best[0], (best[1],), 3)
+    claims = [(a.claimed, a.source) for a in tried]
+    claims += [(m.epsilon, m.source) for m in asked if m.epsilon is not None]
+    claim = min(claims, key=lambda pair: pair[0], default=None)
+    ways: dict[tuple[str, str], list[Audit]] = {}
+    for one in tried:
+        canary = str(one.source.record.scenario.get("canary", ""))
+        ways.setdefault((one.method, canary), []).append(one)
+    # The highest of many audits errs upwards; of equal ones, seeds apart, the median does not.
+    middle = [median_low(a.audited for a in found) for found in ways.values()]
+    return (
+        caught,
+        Cell("-") if claim is None else value(claim[0], (claim[1],)),
+        value(max(middle), [a.source for a in tried]) if middle else Cell("-"),
+        _refuted(tried),
+    )
+
+
+def _caught(one: Membership, attack: str) -> Estimate:
+    """TPR at `FALSE_RATE` with its interval; nothing where the sample cannot tell."""
+    if one.outside * FALSE_RATE < 1:
+        return NOTHING
+    found = tpr_at(sample(one.scores[attack], one.members), FALSE_RATE)
+    return Estimate(found["mean"], found["low"], found["high"], len(one.members))
+
+
+def _refuted(tried: Sequence[Audit]) -> str:
+    broken = sum(a.broken for a in tried)
+    if not broken:
+        return ""
+    return "audit refuted the claim" + (f" in {broken} of {len(tried)}" if len(tried) > 1 else "")
+
+
+def _costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estimate]:
+    """Setting -> accuracy lost against no defense, in percentage points, where both were trained.
+
+    The interval adds both runs' errors as if independent; they share their test examples, so it
+    is too wide rather than too narrow.
+    """
+    pairs = joined(panel, trained)
+    bare = next((t.accuracy for s, t in pairs if s.defense == "none"), None)
+    if bare is None:
+        return {}
+    found = {}
+    for setting, run in pairs:
+        if setting.defense == "none":
+            continue
+        kept = run.accuracy
+        lost = bare.mean - kept.mean
+        below = math.hypot(bare.mean - bare.low, kept.high - kept.mean)
+        above = math.hypot(bare.high - bare.mean, kept.mean - kept.low)
+        ends = (100 * (lost - below), 100 * (lost + above))
+        found[setting.anchor] = Estimate(100 * lost, *ends, min(bare.count, kept.count))
+    return found

@@ -1,0 +1,84 @@
+"""The scoreboard puts every attack on a defense into one row."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from reports import records, trainings
+from reports.gather import gather
+from reports.panels import build_panels
+from reports.scoreboard import BROKEN, HEADS, scoreboard
+from reports.sorting import sort_out
+from tests import outcomes
+
+AT = {name: place for place, name in enumerate(HEADS)}
+
+
+def board(folder):
+    found = sort_out(gather([folder]))
+    panels = build_panels(found.inversions)
+    runs = trainings.pool_runs(found.runs)
+    return scoreboard(panels, runs, found.memberships, found.audits)
+
+
+def texts(table, start):
+    (row,) = (r for r in table.rows if r.cells[0].text.startswith(start))
+    return {name: row.cells[place].text for name, place in AT.items()}
+
+
+def asked(record, defense, options):
+    """A membership or audit Record of a defense with these options."""
+    scenario = record.scenario | {"defense": defense, "defense_options": options}
+    return dataclasses.replace(record, scenario=scenario)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for rate in (0.0, 0.9):
+        record = outcomes.inversion(rate=rate, against={"none": 32.0})
+        records.write(record, tmp_path / f"invert-{rate}")
+    options = {"rate": 0.9, "noise_multiplier": 0.01, "clip": 1.0}
+    records.write(outcomes.training(0.7, **options), tmp_path / "train")
+    records.write(outcomes.training(0.9, defense="none"), tmp_path / "train-none")
+    records.write(asked(outcomes.membership(), "dprs", options), tmp_path / "membership")
+    records.write(asked(outcomes.audit(), "dprs", {"rate": 0.0}), tmp_path / "audit")
+    return tmp_path
+
+
+def test_attacks_of_one_defense_meet_in_one_row(folder):
+    table = board(folder)
+    masked = texts(table, "dprs rate 0.9")
+    assert float(masked["adaptive PSNR (dB)"].split()[0]) > 20
+    assert float(masked["naive PSNR (dB)"].split()[0]) < 12
+    assert masked["TPR at 1% FPR"].count("[") == 1
+    assert masked["accuracy cost (points)"].startswith("20.0 [")
+    assert masked["ε claimed"] == "1"
+    assert masked["remark"] == BROKEN
+    assert len(masked["records"].split(",")) == 2
+
+
+def test_the_median_audit_counts_and_a_refuted_claim_is_said(folder):
+    dense = texts(board(folder), "dprs rate 0,")
+    assert dense["ε at least"] == "2.5"  # of 0.4, 2.5, 3.1 and 5
+    assert dense["remark"] == "audit refuted the claim in 1 of 4"
+
+
+def test_what_fits_no_attacked_setting_has_a_row_of_its_own(folder):
+    records.write(outcomes.membership(), folder / "other")
+    row = texts(board(folder), "dpsgd")
+    assert row["attacked on"] == "digits"
+    assert row["adaptive PSNR (dB)"] == "-"
+    assert row["TPR at 1% FPR"] != "-"
+
+
+def test_a_record_that_does_not_say_its_options_is_not_put_to_one_of_several(folder):
+    records.write(asked(outcomes.membership(gap=3.0), "dprs", {}), folder / "vague")
+    vague = [r for r in board(folder).rows if r.cells[0].text == "dprs"]
+    assert len(vague) == 1
+
+
+def test_there_is_no_board_of_a_single_row(tmp_path):
+    records.write(outcomes.membership(), tmp_path / "one")
+    assert board(tmp_path) is None
