@@ -179,7 +179,7 @@ class Trainer:
     ) -> dict[str, Tensor]:
         """The batch's contributions, summed chunk by chunk; see `release` for the arguments."""
         total = {k: torch.zeros_like(p) for k, p in self.parameters.items()}
-        for part in chain(self._chunks(images, labels), [extra] if extra else []):
+        for part in chain(self.chunks(images, labels), [extra] if extra else []):
             for name, value in defense.contribute(part, plan).items():
                 total[name] = total[name] + value if name in total else value
         return total
@@ -205,6 +205,16 @@ class Trainer:
         chosen = self.average if self.plan.training.average else dict(self.parameters)
         return {k: v.detach() for k, v in chosen.items()}
 
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the trained parameters."""
+        return {k: p.detach().clone() for k, p in self.parameters.items()}
+
+    @torch.no_grad()
+    def put(self, weights: Mapping[str, Tensor]) -> None:
+        """Set the trained parameters to ``weights``, from `weights`."""
+        for name, parameter in self.parameters.items():
+            parameter.copy_(weights[name])
+
     @torch.no_grad()
     def correct(self, inputs: Tensor, labels: Tensor, batch: int = 512) -> int:
         """How many of (M, ...) inputs the evaluated weights classify right."""
@@ -216,7 +226,7 @@ class Trainer:
         self.net.train()
         return found
 
-    def _chunks(self, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
+    def chunks(self, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
         """Per-example gradients a chunk at a time, or their sum where that will do."""
         if not self.linear:
             chunks = gradient_chunks(self.net, cross_entropy, images, labels, outer=self.outer)

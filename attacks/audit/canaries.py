@@ -92,29 +92,39 @@ class Canaries:
         return (draw < self.sample_rate).nonzero()[:, 0]
 
     @torch.no_grad()
-    def observe(self, release: Release, defense: Defense) -> None:
+    def observe(
+        self, release: Release, defense: Defense, others: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Add what one release says for each canary.
 
         Under noise of std s the likelihood ratio of "in this batch" to "not" is
-        exp(<u, c> / s^2 - |c|^2 / (2 s^2)) for a release u and the canary's own replayed release
-        c; sampled at rate q it is 1 - q + q times that. Other examples count as noise that the
-        adversary does not model. Without noise the score is the length of u along c.
+        exp(<u, c> / s^2 - |c|^2 / (2 s^2)), where c is the canary's own replayed release and u the
+        release less what is expected of everyone else: other canaries join with half of the sample
+        rate. Sampled at rate q it is 1 - q + q times that. How far the others are from their mean
+        counts as noise that the adversary does not model. Without noise the score is the length
+        of u along c.
 
         Args:
             release: what left the victim.
             defense: as the adversary believes it to be, told what is public at this step.
+            others: what the release is expected to hold of the examples that are no canaries,
+                name -> tensor; the adversary of differential privacy knows them. None: zero.
         """
         update = torch.cat([release.update[k].flatten().cpu() for k in self.like])
+        if others is not None:
+            update = update - torch.cat([others[k].flatten().cpu() for k in self.like])
         variance = float(release.public["noise_std"]) ** 2
+        rate = torch.tensor(self.sample_rate, dtype=torch.float64)
+        crowd = sum(own.sum(0) for own in self._replayed(release, defense))
+        update = update - float(rate) / 2 * crowd
         found = []
         for own in self._replayed(release, defense):
-            along = (own @ update).double()
             square = own.double().square().sum(1)
+            along = (own @ update).double() + rate / 2 * square
             if variance == 0:
                 found.append(along / square.sqrt().clamp(min=1e-30))
                 continue
             ratio = (along - square / 2) / variance
-            rate = torch.tensor(self.sample_rate, dtype=torch.float64)
             found.append(torch.logaddexp(torch.log1p(-rate), torch.log(rate) + ratio))
         self.scores += torch.cat(found)
 

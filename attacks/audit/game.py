@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -13,7 +13,7 @@ from torch.nn.functional import one_hot
 from attacks.audit.canaries import Canaries
 from attacks.audit.exam import Exam
 from attacks.membership.shadows import logits
-from defenses import BadInput, stream
+from defenses import BadInput, Release, Summed, stream
 from victims.data import Data, load_data
 from victims.planning import Plan, plan
 from victims.preparing import prepare
@@ -149,8 +149,12 @@ def _white_box(
         found = list(kept.pop("audit.found"))
         victim.load(kept)
     while victim.step < made.steps:
-        believed = victim.informed()
-        canaries.observe(victim.advance(), believed)
+        believed, weights = victim.informed(), victim.weights()
+        release = victim.advance()
+        others = None
+        if isinstance(believed, Summed):  # what a batch gives is the sum of what its examples give
+            others = expected(victim, weights, believed, release)
+        canaries.observe(release, believed, others)
         report("training with canaries", victim.step, made.steps)
         if victim.step in looks:
             found.append(canaries.scores.clone())
@@ -160,6 +164,27 @@ def _white_box(
                 {**victim.state(), "audit.scores": canaries.scores.clone(), "audit.found": told}
             )
     return Seen(canaries.inserted, torch.stack(found), looks)
+
+
+def expected(
+    victim: Trainer, weights: Mapping[str, Tensor], defense: Summed, release: Release
+) -> dict[str, Tensor]:
+    """The mean, over who is sampled, of what the examples gave to a release.
+
+    Args:
+        victim: in training.
+        weights: those that the release was made at.
+        defense: as the adversary believes it to be.
+        release: whose public plan, such as a mask, is followed.
+    """
+    now = victim.weights()
+    victim.put(weights)
+    total = {k: torch.zeros_like(v) for k, v in weights.items()}
+    for part in victim.chunks(victim.inputs.to(victim.device), victim.labels.to(victim.device)):
+        for name, value in defense.replay(part, release).items():
+            total[name] += value
+    victim.put(now)
+    return {k: victim.plan.sample_rate * v for k, v in total.items()}
 
 
 def _black_box(

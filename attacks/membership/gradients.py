@@ -9,8 +9,6 @@ al. 2022, "Effective passive membership inference attacks in federated learning"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -48,13 +46,13 @@ class Watcher:
     def advance(self) -> None:
         """One step of training, seen by the adversary, who knows the weights before it."""
         trainer = self.trainer
-        before = {k: p.detach().clone() for k, p in trainer.parameters.items()}
+        before = trainer.weights()
         defense = trainer.informed()
         release = trainer.advance()
-        after = {k: p.detach().clone() for k, p in trainer.parameters.items()}
-        _put(trainer.parameters, before)
+        after = trainer.weights()
+        trainer.put(before)
         cosine, dot = agreement(trainer, self.pool, defense, release)
-        _put(trainer.parameters, after)
+        trainer.put(after)
         self.cosine += cosine
         self.dot += dot
 
@@ -85,9 +83,3 @@ def agreement(
             cosine.append(along / max(float(flat.norm() * observed.norm()), TINY))
     trainer.net.train()
     return torch.tensor(cosine, dtype=torch.float64), torch.tensor(dot, dtype=torch.float64)
-
-
-@torch.no_grad()
-def _put(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    for name, parameter in parameters.items():
-        parameter.copy_(values[name])
