@@ -1,7 +1,25 @@
 """Per-example gradients in, a Release out, with the privacy guarantee that is proven for it."""
 
-from defenses import dprs, dpsgd, gaussian, gep, none, rgp, topk  # noqa: F401  (they register)
+from defenses import (  # noqa: F401  (they register)
+    adaptive,
+    chain,
+    dprs,
+    dpsgd,
+    dptopk,
+    gaussian,
+    gep,
+    none,
+    perlayer,
+    prune,
+    quantize,
+    randk,
+    rgp,
+    sign,
+    soteria,
+    topk,
+)
 from defenses.accounting import gaussian_epsilon, noise_for_epsilon
+from defenses.compression import Compression
 from defenses.contract import Defense, Gradients, Release, Side, registry, with_effective_noise
 from defenses.randomness import stream
 from defenses.registry import BadInput, option
@@ -14,6 +32,7 @@ names = registry.names
 
 __all__ = [
     "BadInput",
+    "Compression",
     "Defense",
     "Gradients",
     "Release",

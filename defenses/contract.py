@@ -51,12 +51,16 @@ class Side:
             the course of the training.
         anchors: per-example gradients of *public* examples at the weights as they are now,
             name -> (M, *shape), for defenses that learn a subspace from them.
+        memory: what a defense carries from one step of a run to the next, by names of its own.
+            Like a generator it is handed in and moves on with every release; None for a single
+            release. It is the victim's: see the defense for what of it is public.
     """
 
     sample_rate: float = 1.0
     mask_seed: int | None = None
     moved: Mapping[str, Tensor] | None = None
     anchors: Gradients | None = None
+    memory: dict[str, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,14 @@ class Defense(ABC):
         Returns:
             name -> tensor of the parameter's shape, comparable to ``release.update``.
         """
+
+    def noise(self, release: Release) -> float:
+        """By how much (std per coordinate) `replay` of the true gradients misses the release.
+
+        The stated noise; a defense that rounds adds what can be read off the release, which
+        `public` must not say, for it depends on the batch.
+        """
+        return float(release.public.get("noise_std", 0.0))
 
     def effective_noise(self) -> float:
         """Noise std over L2 sensitivity of one release, as a Gaussian mechanism; 0: none proven.

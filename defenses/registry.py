@@ -110,6 +110,8 @@ class Registry(Generic[T]):
         self.kind = kind
         self.group = group
         self._classes: dict[str, type[T]] = {}
+        self.combine: Callable[[str], type[T]] | None = None
+        """Makes a class of names joined by ``+``; None where members do not combine."""
 
     def register(self, name: str) -> Callable[[C], C]:
         """Class decorator that makes a frozen dataclass known under ``name``."""
@@ -129,11 +131,13 @@ class Registry(Generic[T]):
         return sorted({*self._classes, *(e.name for e in entry_points(group=self.group))})
 
     def find(self, name: str) -> type[T]:
-        """The class behind a registered name, an entry point or ``pkg.module:Class``.
+        """The class behind a registered name, an entry point, ``pkg.module:Class`` or ``A+B``.
 
         Raises:
             BadInput: for an unknown name; the message lists the known ones.
         """
+        if "+" in name and self.combine is not None:
+            return self.combine(name)
         if name in self._classes:
             return self._classes[name]
         for point in entry_points(group=self.group):

@@ -56,7 +56,7 @@ def defend(
     defended = DefendedOptimizer(
         optimizer.original_optimizer,
         model,
-        defense.informed(Side(sample_rate=sample_rate, mask_seed=masks)),
+        defense.informed(Side(sample_rate=sample_rate, mask_seed=masks, memory={})),
         steps=steps,
         expected_batch_size=optimizer.expected_batch_size,
         loss_reduction=optimizer.loss_reduction,

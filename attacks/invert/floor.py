@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching import Residual, residual
 from defenses import Release
+from defenses.chain import Chain
 
 PROBES = 8
 """Random directions in which the trace is estimated."""
@@ -48,10 +49,11 @@ def fisher_psnr(
 
     Returns:
         None without noise, for a batch of more than one, where the replay has no slope, and for
-        `rgp` with a rate, whose noise is not white on the coordinates it reaches.
+        `rgp` with a rate and chains, whose noise is not white on the coordinates it reaches.
     """
     std = float(release.public.get("noise_std", 0.0))
-    if threat.batch_size != 1 or std <= 0 or "carrier_mask" in release.public:
+    chained = isinstance(threat.defense, Chain)
+    if threat.batch_size != 1 or std <= 0 or "carrier_mask" in release.public or chained:
         return None
     known = dataclasses.replace(threat, adaptive=True)
     compare = residual(model, loss, release, known, labels, dtype=torch.float32)

@@ -96,7 +96,7 @@ def support(release: Release, threat: Threat) -> dict[str, Tensor]:
 def noise_std(release: Release, threat: Threat) -> float:
     """The noise per coordinate that this adversary reckons with, never below arithmetic's own."""
     floor = RELATIVE_FLOOR * float(flatten(release.update).double().norm())
-    known = float(release.public.get("noise_std", 0.0)) if threat.adaptive else 0.0
+    known = threat.defense.noise(release) if threat.adaptive else 0.0
     return max(known, floor, 1e-12)
 
 

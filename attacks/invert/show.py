@@ -42,7 +42,10 @@ def attacked(
 def table(record: Record) -> str:
     """The Record's means, intervals and guarantees as text."""
     facts = record.scenario
-    head = f"{'defense':<10}{'attacker':<11}{'PSNR dB':>20}{'SSIM':>21}{'LPIPS':>21}{'s/image':>9}"
+    wide = 1 + max(len("(prior)"), *(len(n.split("/")[0]) for n in record.summary))
+    head = (
+        f"{'defense':<{wide}}{'attacker':<11}{'PSNR dB':>20}{'SSIM':>21}{'LPIPS':>21}{'s/image':>9}"
+    )
     total = next((b["candidates"] for b in record.bounds.values() if b.get("candidates")), None)
     if total:
         head += f"{f'1 of {total}':>10}"
@@ -54,14 +57,14 @@ def table(record: Record) -> str:
         "-" * len(head),
     ]
     for name in ("mean_image", "nearest_auxiliary"):
-        lines.append(_line("(prior)", name.replace("_", " ")[:10], record.baseline[name], ""))
+        lines.append(_line(wide, "(prior)", name.replace("_", " ")[:10], record.baseline[name], ""))
     for name, summary in record.summary.items():
         defense, column = name.split("/")
         rows = [r for r in record.rows if r["defense"] == defense]
         rows = [r for r in rows if r["adaptive"] == (column == "adaptive")]
         seconds = f"{sum(r['seconds'] for r in rows) / len(rows):.1f}"
         cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
-        line = _line(defense, column, summary, seconds + cut)
+        line = _line(wide, defense, column, summary, seconds + cut)
         lines.append(line + (f"{named(rows):>10}" if total else ""))
     if total:
         lines.append(f"1 of {total}: how often the private image was named first of so many")
@@ -79,9 +82,9 @@ def named(rows: list[dict[str, Any]]) -> str:
     return f"{ranks.count(1)}/{len(ranks)}" if ranks else "-"
 
 
-def _line(defense: str, column: str, summary: dict[str, Summary], seconds: str) -> str:
+def _line(wide: int, defense: str, column: str, summary: dict[str, Summary], seconds: str) -> str:
     cells = [show(summary[s], d) for s, d in (("psnr", 1), ("ssim", 2), ("lpips", 2))]
-    return f"{defense:<10}{column:<11}{cells[0]:>20}{cells[1]:>21}{cells[2]:>21}{seconds:>9}"
+    return f"{defense:<{wide}}{column:<11}{cells[0]:>20}{cells[1]:>21}{cells[2]:>21}{seconds:>9}"
 
 
 def promise(name: str, bound: dict[str, float | None]) -> str:

@@ -1,0 +1,59 @@
+"""Defenses that see of a batch only its mean gradient, and send less of it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from defenses.contract import Gradients, Release
+from defenses.summed import Summed, averaged, summed
+
+
+@dataclass(frozen=True)
+class Compression(Summed):
+    """A `Summed` defense by what it makes of the mean gradient: `compress`.
+
+    Of a batch it needs the mean only, so it may follow another defense in a chain, where it
+    compresses the update that the other one released. Zeros stay zero.
+    """
+
+    linear: ClassVar[bool] = True
+
+    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The sum."""
+        return summed(grads)
+
+    @abstractmethod
+    def compress(
+        self, mean: Mapping[str, Tensor], plan: Mapping[str, Any], generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], int]:
+        """What is sent of a mean gradient, name -> tensor of the same shape, and its bytes."""
+
+    def finish(
+        self,
+        total: Mapping[str, Tensor],
+        plan: Mapping[str, Any],
+        *,
+        batch_size: int,
+        generator: torch.Generator,
+    ) -> Release:
+        """See `Summed.finish`: divided, then compressed."""
+        update, size = self.compress(averaged(total, batch_size), plan, generator)
+        return Release(update, self.public(batch_size) | dict(plan), size)
+
+    def noise_after(self, std: float) -> float:
+        """Noise std per coordinate of what is sent, when what came in had noise ``std``."""
+        return std
+
+
+def coded_bytes(update: Mapping[str, Tensor], bits: int) -> int:
+    """Size of coordinates of ``bits`` bits: all of them, or how many are not zero and which."""
+    flat = [v.flatten() for v in update.values()]
+    values = sum(v.numel() for v in flat)
+    sent = sum(int(v.count_nonzero()) for v in flat)
+    return min(-(-values * bits // 8), 4 + -(-sent * (bits + 32) // 8))
