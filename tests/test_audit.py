@@ -17,11 +17,11 @@ from attacks.audit.__main__ import main
 from attacks.audit.canaries import Canaries
 from attacks.audit.exam import Exam
 from attacks.audit.game import Course, planned, play
-from attacks.audit.gaussian import epsilon_of, mu_of
 from attacks.audit.guesses import Guesses
 from attacks.audit.thresholds import Counts
 from defenses import BadInput, Release, stream
 from defenses.accounting import gaussian_epsilon
+from defenses.tradeoff import epsilon_of, mu_of
 from reports.records import canonical
 from victims.trainer import Trainer
 from victims.training import Training

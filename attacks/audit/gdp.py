@@ -16,8 +16,8 @@ from scipy.special import gammaln, log_ndtr
 from torch import Tensor
 
 from attacks.audit.contract import Auditor, largest_refuted, registry
-from attacks.audit.gaussian import epsilon_of
 from attacks.audit.thresholds import Counts, Integers, best, count, split
+from defenses.tradeoff import epsilon_of
 
 POINTS = np.linspace(-4, 4, 65)
 """Operating points at which the null hypothesis is tried; between them little changes."""

@@ -9,8 +9,8 @@ from scipy.special import ndtr, ndtri
 from torch import Tensor
 
 from attacks.audit.contract import Auditor, largest_refuted, registry
-from attacks.audit.gaussian import epsilon_of
 from attacks.audit.guesses import Guesses, guesses
+from defenses.tradeoff import epsilon_of
 
 
 @registry.register("one-run-fdp")

@@ -1,0 +1,72 @@
+"""Noise along the very direction in which an example moves the release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from defenses.conformance.limits import flat, least_rms, rms
+from defenses.conformance.subject import Subject, joined
+from defenses.contract import Gradients
+
+LOOKS = (16, 64, 256)
+"""Draws after which a suspicion is confirmed, dropped, or followed further."""
+
+
+@dataclass(frozen=True)
+class Along:
+    """What was found along a movement.
+
+    Attributes:
+        moved: typical distance that the example moves the release.
+        noise: standard deviation of the noise in that direction.
+        lacking: whether the noise is less than it must be, beyond chance.
+        draws: looked at.
+    """
+
+    moved: float
+    noise: float
+    lacking: bool
+    draws: int
+
+
+def along(
+    subject: Subject,
+    grads: Gradients,
+    one: Gradients,
+    required: Callable[[Tensor], Tensor],
+    *,
+    step: int = 0,
+) -> Along:
+    """Whether noise hides one more example in the direction in which that moves the release.
+
+    For Gaussian noise of any covariance S the mechanism has the noise multiplier m for which
+    d^T S^-1 d is 1 / m^2, d being the movement. By Cauchy and Schwarz the standard deviation of the
+    noise along d is then at least m |d|: what a defense fails to have here, it cannot claim. So
+    noise that lives in a subspace is measured where data can go.
+
+    Args:
+        subject: what releases.
+        grads: the batch.
+        one: gradients (1, *shape) of the example that joins.
+        required: the least noise std for movements (draws,) of the release.
+        step: of the releases.
+    """
+    both = joined(grads, one)
+    moved, noise = torch.zeros(0).double(), torch.zeros(0).double()
+    for look in LOOKS:
+        for draw in range(len(moved), look):
+            base = subject.release(grads, step=step, draw=draw)
+            way = flat(subject.release(both, step=step, draw=draw).update) - flat(base.update)
+            length = way.norm()
+            share = flat(subject.left(grads, base)) @ way / length.clamp(min=1e-30)
+            moved, noise = torch.cat([moved, length[None]]), torch.cat([noise, share[None]])
+        shares = noise / required(moved).clamp(min=1e-30)
+        found = rms(shares[moved > 0]) if bool((moved > 0).any()) else 1.0
+        lacking = found < least_rms(look)
+        if lacking or found > 1 - 1.5 / (2 * look) ** 0.5:
+            break
+    return Along(rms(moved), rms(noise), lacking, look)

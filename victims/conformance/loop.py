@@ -1,0 +1,103 @@
+"""A training loop on the bench: how it is built, and how its next batch is chosen for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from defenses import Release, stream
+from defenses.conformance.finding import Finding, Verdict, found
+from victims.trainer import Trainer
+from victims.views import augmented
+
+Build = Callable[[Tensor, Tensor], Trainer]
+"""A trainer at step 0 for private inputs (N, ...) and labels (N,).
+
+Neighbouring data sets must get the same public facts: a sample rate, a number of steps and a
+batch size that are fixed beforehand, not computed from N, and the same seed.
+"""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A training loop and data to try it with.
+
+    Attributes:
+        build: see `Build`.
+        inputs: (N, ...) stand-ins for private examples, some dozens.
+        labels: (N,) int64.
+        seed: of the examples that are added.
+    """
+
+    build: Build
+    inputs: Tensor
+    labels: Tensor
+    seed: int = 0
+
+    def trainer(
+        self, inputs: Tensor | None = None, labels: Tensor | None = None, keep: int | None = None
+    ) -> Trainer:
+        """A trainer of the examples, of the first ``keep`` of them, or with some more."""
+        both = [self.inputs[:keep], self.labels[:keep]]
+        if inputs is not None and labels is not None:
+            both = [torch.cat([both[0], inputs]), torch.cat([both[1], labels])]
+        made = self.build(*both)
+        for module in made.net.modules():
+            # Dropout would be drawn anew for everybody when one example joins.
+            if isinstance(module, nn.modules.dropout._DropoutNd):
+                module.eval()
+        return made
+
+    def generator(self, *names: object) -> torch.Generator:
+        """A generator for one purpose."""
+        return stream(self.seed, "conformance", *names)
+
+
+@dataclass(frozen=True)
+class LoopCheck:
+    """One structural property of a training loop, as a function of how it is built."""
+
+    judge: Callable[[Loop], Verdict]
+
+    @property
+    def name(self) -> str:
+        """What the property is called."""
+        return self.judge.__name__
+
+    def __call__(self, build: Build, inputs: Tensor, labels: Tensor, *, seed: int = 0) -> Finding:
+        """Look for this property; arguments as for `Loop`."""
+        return found(self.name, lambda: self.judge(Loop(build, inputs, labels, seed)))
+
+
+def stepped(trainer: Trainer, index: Tensor) -> Release:
+    """What one step releases when its batch is these examples.
+
+    Views of an example are those that it has in any company.
+    """
+    views = trainer.plan.training.views
+    if views == 1:
+        trainer.sample = lambda: index  # type: ignore[method-assign]
+    else:
+        images, labels = trainer.inputs[index], trainer.labels[index]
+        seen = [
+            augmented(image[None], views, stream(trainer.step, "views", int(i)))
+            for image, i in zip(images, index, strict=True)
+        ]
+        shown = torch.cat(seen) if seen else augmented(images, views, stream(0, "views"))
+        trainer.batch = lambda: (shown, labels, None)  # type: ignore[method-assign]
+    return trainer.advance()
+
+
+def released_sum(release: Release) -> Tensor:
+    """All coordinates of the update as one double vector, times the public batch size."""
+    flat = torch.cat([v.flatten() for v in release.update.values()]).double()
+    return flat * float(release.public["batch_size"])
+
+
+def claims(trainer: Trainer) -> bool:
+    """Whether the plan claims a finite epsilon."""
+    return math.isfinite(trainer.plan.epsilon(1))
