@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median_low
 
 from reports.audits import Audit
@@ -20,7 +21,7 @@ BROKEN = "adaptive attack broke it"
 FALSE_RATE = 0.01
 HEADS = (
     "defense",
-    "attacked on",
+    "remark",
     "naive PSNR (dB)",
     "adaptive PSNR (dB)",
     "naive LPIPS",
@@ -30,7 +31,7 @@ HEADS = (
     "ε claimed",
     "ε at least",
     "accuracy cost (points)",
-    "remark",
+    "attacked on",
     "records",
 )
 
@@ -52,6 +53,8 @@ def scoreboard(
     loose: dict[str, tuple[Spot, list[Membership | Audit]]] = {}
     for one in others:
         spot = recorded(one.source)
+        if isinstance(one, Audit):  # its rows name the defense
+            spot = replace(spot, defense=one.defense)
         fitting = [i for i, other in enumerate(spots) if other.fits(spot)]
         if len(fitting) == 1:
             placed.setdefault(fitting[0], []).append(one)
@@ -72,7 +75,7 @@ def scoreboard(
     caption = (
         "Each defense against each attack; ignoring the defense (naive), knowing it (adaptive)"
     )
-    return Table("scoreboard-table", caption, HEADS, tuple(rows), (0, 1, 2, 3, 6, 7, 8, 9, 10, 11))
+    return Table("scoreboard-table", caption, HEADS, tuple(rows), (0, 1, 2, 3, 6, 7, 8, 9, 10))
 
 
 def _row(
@@ -83,7 +86,9 @@ def _row(
     costs: Mapping[str, Estimate],
 ) -> Row:
     own = setting.sources
-    cells = [plain(setting.label), plain(panel.title)]
+    caught, claimed, proven, broken = _from(others)
+    remark = broken or (BROKEN if setting.misleads else "")
+    cells = [plain(setting.label), _remark(remark)]
     for score, digits in (("psnr", 1), ("lpips", 2)):
         cells += [figure(setting.estimate(c, score), own, digits) for c in ("naive", "adaptive")]
     named = setting.columns["adaptive"].named if "adaptive" in setting.columns else None
@@ -92,19 +97,17 @@ def _row(
         if named and named.known
         else Cell("-")
     )
-    caught, claimed, proven, broken = _from(others)
     if claimed.text == "-":
         claimed = value(setting.guarantee.epsilon, own)
         claimed = Cell(f"{claimed.text} for one update", claimed.order, claimed.sources)
     cost = costs.get(setting.anchor)
-    remark = broken or (BROKEN if setting.misleads else "")
     sources = (*own, *(o.source for o in others))
     cells += [
         caught,
         claimed,
         proven,
         figure(cost, own) if cost else Cell("-"),
-        Cell(remark or "-", remark or None, (), "leaks" if remark else ""),
+        plain(panel.title),
         numbers(sources),
     ]
     return Row(f"scoreboard-{turn}", tuple(cells))
@@ -116,16 +119,20 @@ def _row_without(anchor: str, spot: Spot, found: Sequence[Membership | Audit]) -
     data = sorted({str(o.source.record.scenario.get("data", "-")) for o in found})
     cells = (
         plain(spot.label),
-        plain(", ".join(data)),
+        _remark(broken),
         *[Cell("-")] * 5,
         caught,
         claimed,
         proven,
         Cell("-"),
-        Cell(broken or "-", broken or None, (), "leaks" if broken else ""),
+        plain(", ".join(data)),
         numbers([o.source for o in found]),
     )
     return Row(anchor, cells)
+
+
+def _remark(text: str) -> Cell:
+    return Cell(text or "-", text or None, (), "leaks" if text else "")
 
 
 def _from(found: Sequence[Membership | Audit]) -> tuple[Cell, Cell, Cell, str]:

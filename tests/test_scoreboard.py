@@ -31,7 +31,8 @@ def texts(table, start):
 def asked(record, defense, options):
     """A membership or audit Record of a defense with these options."""
     scenario = record.scenario | {"defense": defense, "defense_options": options}
-    return dataclasses.replace(record, scenario=scenario)
+    rows = [row | {"defense": defense} for row in record.rows]
+    return dataclasses.replace(record, scenario=scenario, rows=rows)
 
 
 @pytest.fixture
