@@ -95,7 +95,9 @@ def _figures(contents: Contents, folder: Path) -> list[Path]:
         paths.append(folder / f"{chart.key}.png")
         with atomic(paths[-1]) as scratch:
             scratch.write_bytes(to_png(chart)[0])
-    for table in (section.table for section in contents.sections if section.table):
+    tables = [section.table for section in contents.sections if section.table]
+    tables += [gallery.table for s in contents.sections for gallery in s.galleries]
+    for table in tables:
         paths.append(folder / f"{table.key}.md")
         with atomic(paths[-1]) as scratch:
             scratch.write_text(markdown(table), encoding="utf-8")

@@ -16,10 +16,12 @@ from reports.charts.roc import roc_charts
 from reports.charts.scores import score_charts
 from reports.charts.style import Chart
 from reports.findings import summary
+from reports.galleries import Gallery, build_galleries
 from reports.gather import Gathered
 from reports.grids import Grid, build_grid
 from reports.listings import audit_table, change_table, membership_table, training_table
 from reports.panels import build_panels
+from reports.scoreboard import scoreboard
 from reports.settings import Panel
 from reports.sorting import Sorted
 from reports.tables import Table, panel_table
@@ -29,7 +31,7 @@ from reports.words import Sentence, changed, found_out, overall
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the report: words, pictures, charts, a table; each may be missing."""
+    """One part of the report: words, pictures, charts, people found out, a table; or fewer."""
 
     anchor: str
     title: str
@@ -38,6 +40,7 @@ class Section:
     charts: tuple[Chart, ...] = ()
     table: Table | None = None
     notes: tuple[str, ...] = ()
+    galleries: tuple[Gallery, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,9 @@ def build_contents(
         sections.append(
             Section("changes", "What changed", (), None, charts, table, tuple(unmatched))
         )
+    board = scoreboard(panels, trained, found.memberships, found.audits)
+    if board is not None and changes is None:
+        sections.append(Section("scoreboard", "Scoreboard", table=board))
     sections += [_study(p, trained) for p in panels]
     sections += [
         Section(p.anchor, f"Before: {p.title}", table=panel_table(p), notes=tuple(p.notes))
@@ -131,7 +137,10 @@ def _rest(trained: Sequence[Trained], found: Sorted) -> list[Section]:
         charts = (*roc_charts(found.memberships), *scored)
         table = membership_table(found.memberships)
         title = "Who was in the training set"
-        sections.append(Section("memberships", title, charts=charts, table=table))
+        galleries = build_galleries(found.memberships)
+        sections.append(
+            Section("memberships", title, charts=charts, table=table, galleries=galleries)
+        )
     if found.audits:
         charts = tuple(audit_charts(found.audits))
         table = audit_table(found.audits)

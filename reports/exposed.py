@@ -33,10 +33,17 @@ def exposed(record: Record, path: Path) -> Path:
         pixels = image.permute(1, 2, 0).numpy()
         gray = pixels.shape[2] == 1
         axes.imshow(
-            pixels[..., 0] if gray else pixels, cmap="gray" if gray else None, vmin=0, vmax=1
+            pixels[..., 0] if gray else pixels,
+            cmap="gray" if gray else None,
+            vmin=0,
+            vmax=1,
+            interpolation="nearest",
         )
         axes.set_title(
-            f"{row['label'][:14]}\n{row['false_alarms']} of {others}", fontsize=7, y=-0.42
+            f"{row['label'][:14]}\n{row['false_alarms']} of {others}",
+            fontsize=7,
+            y=-0.42,
+            parse_math=False,  # a label is not a formula
         )
     facts = record.scenario
     figure.suptitle(
@@ -44,6 +51,7 @@ def exposed(record: Record, path: Path) -> Path:
         f"attack {record.summary['strongest']}\n"
         "below each: its label, and how many non-members score at least as high",
         fontsize=9,
+        parse_math=False,
     )
     with atomic(path) as scratch:
         figure.savefig(scratch, dpi=160, facecolor="white")

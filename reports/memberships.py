@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from reports.checks import clean, epsilon, mapping, number, share
+from reports import accusations
+from reports.accusations import Accused
+from reports.checks import clean, epsilon, mapping, number, share, text
 from reports.detection import dp_bound
 from reports.gather import Source
 from reports.pooling import Estimate, Values
@@ -30,6 +32,8 @@ class Membership:
         told: attack -> AUC as the Record's summary has it.
         epsilon: infinite when nothing is guaranteed; None when the Record does not say.
         delta: of it.
+        exposed: the members found out first, most exposed first; may be empty.
+        strongest: the attack that finds them out; nothing where the Record does not say.
     """
 
     anchor: str
@@ -39,6 +43,8 @@ class Membership:
     told: dict[str, Estimate]
     epsilon: float | None
     delta: float
+    exposed: tuple[Accused, ...]
+    strongest: str
 
     @property
     def outside(self) -> int:
@@ -112,6 +118,8 @@ def parse(source: Source, anchor: str) -> Membership:
         told,
         epsilon(record.bounds["epsilon"], "bounds.epsilon") if has else None,
         share(record.bounds.get("delta", 0), "bounds.delta"),
+        accusations.parse(record),
+        text(record.summary.get("strongest", ""), "summary.strongest"),
     )
 
 

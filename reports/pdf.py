@@ -11,7 +11,7 @@ from reportlab.platypus import CondPageBreak, Flowable, SimpleDocTemplate, Space
 
 from reports.charts.style import Chart
 from reports.contents import Contents, Section
-from reports.sheets import WIDTH, chart_rows, grid_rows, number_table, paragraph
+from reports.sheets import WIDTH, chart_rows, gallery_rows, grid_rows, number_table, paragraph
 from reports.words import plain
 
 MARGIN = 13 * mm
@@ -78,6 +78,11 @@ def _section(section: Section) -> Iterator[Flowable]:
         yield CondPageBreak(LITTLE)
         yield paragraph("Charts", "sub")
         yield from chart_rows(_ordered(section.charts))
+    for gallery in section.galleries:
+        yield CondPageBreak(LITTLE)
+        yield paragraph(gallery.title, "sub")
+        yield paragraph(gallery.note, "note")
+        yield from gallery_rows(gallery)
     if section.table:
         yield CondPageBreak(LITTLE)
         yield paragraph(section.table.caption, "sub")

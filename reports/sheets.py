@@ -21,17 +21,21 @@ from reportlab.platypus import (
     KeepTogether,
     LongTable,
     Paragraph,
+    Spacer,
     Table,
     TableStyle,
 )
 
 from reports.charts.style import PAPER, Chart
 from reports.charts.svg import to_png
+from reports.galleries import Gallery
 from reports.grids import Grid, Strip
 from reports.tables import Table as Numbers
 
 WIDTH = 184 * mm
 TILE = 19 * mm
+ACROSS = 8
+"""Most exposed members side by side."""
 LONGEST = 140
 """Characters of one cell; a row taller than a page could not be laid out."""
 FONTS = {"DejaVu": "DejaVuSans", "DejaVu-Bold": "DejaVuSans-Bold", "DejaVu-Mono": "DejaVuSansMono"}
@@ -86,6 +90,24 @@ def _strip(strip: Strip) -> list[list[Flowable] | Paragraph]:
         picture = Image(io.BytesIO(tiles[0].data), width=TILE, height=TILE, kind="proportional")
         cells.append([picture, paragraph(tiles[0].caption, "under")])
     return cells
+
+
+def gallery_rows(gallery: Gallery) -> Iterator[Flowable]:
+    """The most exposed members, `ACROSS` in a row."""
+    cells: list[list[Flowable]] = []
+    for tile in gallery.tiles:
+        picture: list[Flowable] = []
+        if tile.data:
+            data = io.BytesIO(tile.data)
+            found = Image(data, width=TILE, height=TILE, kind="proportional")
+            picture = [found, Spacer(1, 1 * mm)]
+        lines = [paragraph(line, "under", LONGEST) for line in tile.caption.split("\n")]
+        cells.append([*picture, *lines])
+    cells += [[]] * (-len(cells) % ACROSS)
+    rows = [cells[i : i + ACROSS] for i in range(0, len(cells), ACROSS)]
+    table = Table(rows, colWidths=[WIDTH / ACROSS] * ACROSS, hAlign="LEFT")
+    table.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), *_tight(2)]))
+    yield table
 
 
 def chart_rows(charts: Sequence[Chart]) -> Iterator[Flowable]:

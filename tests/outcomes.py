@@ -141,7 +141,7 @@ def training(
     return Record(scenario, rows, {"accuracy": found}, {"accuracy": 0.1}, bounds, {})
 
 
-def membership(*, examples: int = 400, gap: float = 1.0) -> Record:
+def membership(*, examples: int = 400, gap: float = 1.0, pictures: int = 10) -> Record:
     """A Record of membership inference with two attacks, the second blind."""
     draw = np.random.default_rng(0)
     members = (np.arange(examples) % 2).astype(np.float32)
@@ -150,10 +150,23 @@ def membership(*, examples: int = 400, gap: float = 1.0) -> Record:
         "scores/lira": torch.from_numpy(draw.standard_normal(examples) + gap * members),
         "scores/blind": torch.from_numpy(draw.standard_normal(examples)),
     }
+    best, order = arrays["scores/lira"].numpy(), arrays["scores/lira"].argsort(descending=True)
+    rows = [
+        {
+            "example": i,
+            "member": bool(members[i]),
+            "label": HOSTILE if i == int(order[members[order] > 0][0]) else f"class {i % 10}",
+            "false_alarms": int((best[members == 0] >= best[i]).sum()),
+            "scores": {name: float(arrays[f"scores/{name}"][i]) for name in ("lira", "blind")},
+        }
+        for i in order.tolist()
+    ]
+    arrays["exposed"] = torch.rand(pictures, 1, 8, 8)
     auc = {"lira": {"mean": 0.76, "low": 0.71, "high": 0.8, "n": examples}}
     scenario = {"data": "digits", "model": "mlp", "defense": "dpsgd", "seed": 0}
     bounds = {"epsilon": 1.0, "delta": 1e-5}
-    return Record(scenario, [], {"auc": auc}, {}, bounds, {}, arrays)
+    summary = {"auc": auc, "strongest": "lira"}
+    return Record(scenario, rows, summary, {}, bounds, {}, arrays)
 
 
 def audit() -> Record:

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from attacks import membership
 from attacks.membership import Evidence, signals
 from attacks.membership.gaussians import Side
-from attacks.membership.rmia import tuned
+from attacks.membership.ratios import tuned
 from attacks.membership.shrinkage import shrunk_variance
 from defenses import BadInput
 from reports import detection, memberships
@@ -35,10 +35,11 @@ VARIANTS = [
     ("lira", {"queries": "joint"}),
     ("lira", {"variance": "example"}),
     ("lira", {"variance": "pooled"}),
-    ("lira", {"variance": "student"}),
+    ("lira", {"variance": "shrunk"}),
     ("rmia", {"break_ties": False}),
     ("rmia", {"mode": "offline"}),
     ("rmia", {"mode": "offline", "a": "0.3"}),
+    ("rmia", {"temperature": "1"}),
     ("shokri", {"per_class": 10}),
 ]
 IDS = ["-".join([name, *map(str, options.values())]) for name, options in VARIANTS]
@@ -183,7 +184,7 @@ def gaussian_evidence(count, pairs, seed, spread=None):
     return Evidence(logits[0], labels, logits[1:], inside[1:]), truth, exact
 
 
-@pytest.mark.parametrize("variance", ["auto", "pooled", "example", "student"])
+@pytest.mark.parametrize("variance", ["auto", "shrunk", "pooled", "example"])
 def test_lira_on_its_own_model_is_about_as_good_as_the_exact_ratio(variance):
     evidence, truth, exact = gaussian_evidence(2000, 64, seed=1)
     scores = membership.get("lira", variance=variance).scores(evidence)
@@ -198,6 +199,19 @@ def test_with_few_shadows_auto_is_better_than_a_variance_per_example():
             for v in ("example", "auto")
         )
         assert auto > own + 0.01
+
+
+@pytest.mark.parametrize("pairs", [2, 4, 8])
+def test_student_s_t_finds_more_where_few_are_accused_wrongly(pairs):
+    found: dict[str, list[float]] = {"auto": [], "shrunk": [], "pooled": []}
+    for seed in range(4):
+        evidence, truth, _ = gaussian_evidence(2000, pairs, seed=seed, spread=0.6)
+        for variance, rates in found.items():
+            scores = membership.get("lira", variance=variance).scores(evidence)
+            rates.append(detection.tpr_at(detection.sample(scores, truth), 0.01)["mean"])
+    auto, shrunk, pooled = (sum(rates) / len(rates) for rates in found.values())
+    assert auto > shrunk + 0.01
+    assert auto > pooled + 0.05
 
 
 def test_with_many_shadows_auto_is_better_than_a_pooled_variance():
@@ -235,12 +249,13 @@ def test_shrunk_variances_lie_between_own_and_pooled_and_find_what_is_true():
 
 @pytest.mark.parametrize("mode", ["online", "offline"])
 @pytest.mark.parametrize("gamma", [1.0, 2.0])
-def test_rmia_equals_loops_over_pairs(mode, gamma):
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_rmia_equals_loops_over_pairs(mode, gamma, temperature):
     evidence, _ = simulate(count=30, seed=2)
     a, members, shares = 0.3, evidence.shadow_members, []
 
     def chance(logits, label):
-        return float(logits.double().softmax(-1)[label])
+        return float((logits.double() / temperature).softmax(-1)[label])
 
     def prior(logits, label, inside):
         chances = [chance(row, label) for row in logits]
@@ -261,7 +276,7 @@ def test_rmia_equals_loops_over_pairs(mode, gamma):
             won += mine / theirs >= gamma
         shares.append(won / len(evidence.population_labels))
     expected = torch.tensor(shares, dtype=torch.float64)
-    options = {"mode": mode, "a": "0.3", "gamma": gamma}
+    options = {"mode": mode, "a": "0.3", "gamma": gamma, "temperature": str(temperature)}
     plain = membership.get("rmia", **options, break_ties=False).scores(evidence)
     assert torch.allclose(plain, expected)
     parted = membership.get("rmia", **options).scores(evidence)
@@ -277,7 +292,7 @@ def test_rmia_counts_an_equal_as_dominated():
         "population_shadow_logits": evidence.shadow_logits[:, 4:5],
         "population_labels": evidence.labels[4:5],
     }
-    attack = membership.get("rmia", mode="offline", a="0.5", break_ties=False)
+    attack = membership.get("rmia", mode="offline", a="0.5", temperature="1", break_ties=False)
     assert attack.scores(dataclasses.replace(evidence, **own))[4] == 1
 
 
@@ -294,6 +309,54 @@ def test_the_quantile_is_that_of_non_members(level):
         assert float((scores[truth] > 0).double().mean()) > alarms + 0.3
 
 
+def sharpened(evidence, by):
+    """The same evidence from models whose logits are ``by`` times as large."""
+    fields = [f for f in vars(evidence) if f.endswith("logits")]
+    return dataclasses.replace(evidence, **{f: by * getattr(evidence, f) for f in fields})
+
+
+@pytest.mark.parametrize("online", [True, False])
+@pytest.mark.parametrize("paired", [True, False])
+def test_rmia_is_tuned_by_attacking_every_shadow_with_the_others(online, paired):
+    evidence, _ = simulate(count=60, pairs=3, seed=4)
+    members, labels = evidence.members.clone(), evidence.labels
+    if not paired:
+        members[:, 0] = torch.tensor([True, True, False, False, True, True])
+    areas = {}
+    for temperature in (1.0, 4.0):
+        p = torch.stack([(s / temperature).double().softmax(-1) for s in evidence.shadow_logits])
+        p = p[:, torch.arange(60), labels]
+        for a in (0.2, 0.9):
+            scores, truth = [], []
+            for k in range(6):
+                rest = [j for j in range(6) if j != k and not (paired and j == k ^ 1)]
+                for n in range(60):
+                    held = [float(p[j, n]) for j in rest if members[j, n]]
+                    out = [float(p[j, n]) for j in rest if not members[j, n]]
+                    mean = sum(out) / len(out)
+                    inside = sum(held) / len(held) if online else a * mean + 1 - a
+                    scores.append(float(p[k, n]) / (mean + inside))
+                    truth.append(bool(members[k, n]))
+            areas[temperature, a] = area(scores, truth)
+            if online:
+                break
+    found = tuned(
+        evidence.shadows, members, labels, online=online, temperatures=(1.0, 4.0), slopes=(0.2, 0.9)
+    )
+    assert found == max(areas, key=areas.__getitem__)
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_rmia_finds_the_temperature_that_undoes_overconfidence(mode):
+    evidence, truth = simulate(count=1000, pairs=4, seed=4)
+    cool = membership.get("rmia", mode=mode, temperature="1")
+    for by in (2.0, 4.0):
+        sharp = sharpened(evidence, by)
+        found = area(membership.get("rmia", mode=mode).scores(sharp), truth)
+        assert found >= area(cool.scores(evidence), truth)
+        assert found > area(cool.scores(sharp), truth) + 0.01
+
+
 def test_rmia_tunes_a_on_the_shadows_and_falls_back_where_it_cannot():
     evidence, truth = simulate(count=500, seed=4)
     auto, worst = (
@@ -301,8 +364,12 @@ def test_rmia_tunes_a_on_the_shadows_and_falls_back_where_it_cannot():
         for a in ("auto", "1")
     )
     assert auto >= worst
-    logs = torch.zeros(3, 5, 1).double()
-    assert tuned(logs, torch.zeros(3, 5, dtype=torch.bool)) == 0.3
+    logits, labels = torch.zeros(3, 5, 1, 2), torch.zeros(5, dtype=torch.int64)
+    nobody = torch.zeros(3, 5, dtype=torch.bool)
+    assert tuned(logits, nobody, labels, online=False) == (2.0, 0.3)
+    assert tuned(logits, nobody, labels, online=False, temperatures=(1.0,)) == (1.0, 0.3)
+    pair = torch.stack([torch.arange(5) < 2, torch.arange(5) >= 2])  # nobody is left to compare
+    assert tuned(logits[:2], pair, labels, online=True)[0] == 2.0
 
 
 @pytest.mark.parametrize(
@@ -310,7 +377,7 @@ def test_rmia_tunes_a_on_the_shadows_and_falls_back_where_it_cannot():
     [
         ("calibrated", {}),
         ("lira", {"mode": "offline"}),
-        ("rmia", {"mode": "offline", "a": "0.5"}),
+        ("rmia", {"mode": "offline", "a": "0.5", "temperature": "2"}),
         ("quantile", {}),
     ],
 )
@@ -489,9 +556,13 @@ def test_offline_attacks_take_examples_that_no_shadow_saw():
     [
         ("lira", {"mode": "sideways"}, "mode is 'sideways'; it must be one of online, offline"),
         ("lira", {"queries": "joint", "variance": "example"}, "must not be example"),
+        ("lira", {"variance": "own"}, "it must be one of auto, shrunk, pooled, example"),
         ("entropy", {"kind": "x"}, "it must be one of modified"),
         ("rmia", {"a": "1.5"}, "a is 1.5; it must be auto or a number in .0, 1."),
         ("rmia", {"a": "many"}, "a is many"),
+        ("rmia", {"temperature": "0"}, r"temperature is 0; .* auto or a number in .0.01, 100."),
+        ("rmia", {"temperature": "nan"}, "temperature is nan"),
+        ("rmia", {"temperature": "hot"}, "temperature is hot; it must be auto or a number"),
         ("rmia", {"gamma": 0.0}, "gamma is 0; it must be > 0"),
         ("quantile", {"level": 1.0}, "level is 1"),
         ("nothing", {}, "unknown membership attack 'nothing'; known: calibrated, entropy"),

@@ -247,6 +247,22 @@ def test_the_cross_shows_the_image_asked_for(opened):
     assert all(a.startswith("image 2, dprs") for a in alts)
 
 
+def test_the_most_exposed_members_are_shown_pixel_by_pixel(opened):
+    page = opened.page
+    faces = page.locator("#memberships ol.gallery > li")
+    assert faces.count() == 10
+    picture = faces.first.locator("img")
+    assert picture.evaluate("e => getComputedStyle(e).imageRendering") == "pixelated"
+    assert picture.evaluate("e => [e.naturalWidth, e.naturalHeight]") == [8, 8]
+    lines = faces.first.locator("span").all_inner_texts()
+    assert lines[0].startswith("#1 <script>document.title") and len(lines[0]) < 50
+    assert re.fullmatch(r"\d+ of 200 others", lines[2])
+    assert re.fullmatch(r"\d+\.\d% \[\d+\.\d, \d+\.\d\]", lines[3])
+    link = page.locator("#memberships h3 a")
+    link.click()
+    assert page.locator("details.record[open]").get_attribute("id") in link.get_attribute("href")
+
+
 def test_commands_are_copied(browser, report):
     from playwright import sync_api
 
@@ -307,9 +323,24 @@ def test_every_chart_is_a_picture_of_its_own_when_asked(report, browser):
     assert len(pictures) == drawn > 5
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
     tables = [p.read_text().splitlines() for p in (report / "figures").glob("*.md")]
-    assert len(tables) >= 4
+    assert len(tables) >= 5
     for lines in tables:
         assert len({line.count("|") - line.count("\\|") for line in lines[2:]}) == 1
+
+
+def test_the_most_exposed_members_are_on_paper_and_in_markdown(report, tmp_path):
+    (path,) = (report / "figures").glob("membership-*-exposed-table.md")
+    lines = path.read_text().splitlines()
+    assert len(lines) == 4 + 10
+    assert re.search(r"\| 1 \| .*<script>.* \| \d+ of 200 \| .*% \[", lines[4])
+    pages = []
+    for pictures in (0, 16):
+        record = outcomes.membership(pictures=pictures)
+        records.write(record, tmp_path / f"{pictures}")
+        build.main([str(tmp_path / f"{pictures}"), "--out", str(tmp_path / f"out-{pictures}")])
+        pages.append((tmp_path / f"out-{pictures}" / "report.pdf").read_bytes())
+    images = [len(re.findall(rb"/Subtype /Image", data)) for data in pages]
+    assert images[1] - images[0] == 16
 
 
 def test_equal_records_give_equal_reports(report, tmp_path):

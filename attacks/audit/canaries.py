@@ -107,8 +107,8 @@ class Canaries:
         Args:
             release: what left the victim.
             defense: as the adversary believes it to be, told what is public at this step.
-            others: what the release is expected to hold of the examples that are no canaries,
-                name -> tensor; the adversary of differential privacy knows them. None: zero.
+            others: what examples that are no canaries gave to the release, name -> tensor; the
+                adversary of differential privacy knows it. None: zero.
         """
         update = torch.cat([release.update[k].flatten().cpu() for k in self.like])
         if others is not None:

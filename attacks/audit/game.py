@@ -149,11 +149,12 @@ def _white_box(
         found = list(kept.pop("audit.found"))
         victim.load(kept)
     while victim.step < made.steps:
-        believed, weights = victim.informed(), victim.weights()
+        believed, weights, index = victim.informed(), victim.weights(), victim.sample()
         release = victim.advance()
         others = None
         if isinstance(believed, Summed):  # what a batch gives is the sum of what its examples give
-            others = expected(victim, weights, believed, release)
+            own = index[index < len(victim.inputs)]
+            others = given(victim, own, weights, believed, release)
         canaries.observe(release, believed, others)
         report("training with canaries", victim.step, made.steps)
         if victim.step in looks:
@@ -166,13 +167,20 @@ def _white_box(
     return Seen(canaries.inserted, torch.stack(found), looks)
 
 
-def expected(
-    victim: Trainer, weights: Mapping[str, Tensor], defense: Summed, release: Release
+def given(
+    victim: Trainer,
+    index: Tensor,
+    weights: Mapping[str, Tensor],
+    defense: Summed,
+    release: Release,
 ) -> dict[str, Tensor]:
-    """The mean, over who is sampled, of what the examples gave to a release.
+    """What examples that are no canaries gave to a release.
+
+    Differential privacy lets its adversary know them, and who of them was sampled.
 
     Args:
         victim: in training.
+        index: (k,) their places among the inputs.
         weights: those that the release was made at.
         defense: as the adversary believes it to be.
         release: whose public plan, such as a mask, is followed.
@@ -180,11 +188,12 @@ def expected(
     now = victim.weights()
     victim.put(weights)
     total = {k: torch.zeros_like(v) for k, v in weights.items()}
-    for part in victim.chunks(victim.inputs.to(victim.device), victim.labels.to(victim.device)):
+    images, labels = victim.inputs[index], victim.labels[index]
+    for part in victim.chunks(images.to(victim.device), labels.to(victim.device)):
         for name, value in defense.replay(part, release).items():
             total[name] += value
     victim.put(now)
-    return {k: victim.plan.sample_rate * v for k, v in total.items()}
+    return total
 
 
 def _black_box(

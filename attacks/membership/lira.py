@@ -30,25 +30,25 @@ class Lira(Membership):
 
     The means are each example's own. The variance, per side, is that around those means:
 
+    - ``auto``: between a common one and the example's own, by the number of shadows and how much
+      the examples differ (`shrinkage.shrunk_variance`). Online, that it and the mean are
+      estimates turns the Gaussian into Student's t, so that no example is told apart by a
+      variance that is small by chance;
+    - ``shrunk``: the same variance in a Gaussian;
     - ``pooled``: one for all examples, the paper's choice below 64 shadows;
-    - ``example``: each example's own;
-    - ``auto``: between the two, by the number of shadows and how much the examples differ
-      (`shrinkage.shrunk_variance`);
-    - ``student``: as ``auto``, and Student's t in place of the Gaussian, which allows for the
-      means and variances being estimates. The likelihood is then not Carlini's any more. The
-      same as ``auto`` offline, but for how well mu_out is known.
+    - ``example``: each example's own, the paper's choice above.
 
     With Q queries: ``mean`` averages the queries' scores; ``joint`` has one Gaussian over all
     queries, its covariance pooled over examples (offline: the standardised shift common to all).
     """
 
     mode: str = option("online", "online or offline")
-    variance: str = option("auto", "auto, pooled, example or student")
+    variance: str = option("auto", "auto, shrunk, pooled or example")
     queries: str = option("mean", "how augmented queries are joined: mean or joint")
 
     choices: ClassVar[dict[str, tuple[str, ...]]] = {
         "mode": ("online", "offline"),
-        "variance": ("auto", "pooled", "example", "student"),
+        "variance": ("auto", "shrunk", "pooled", "example"),
         "queries": ("mean", "joint"),
     }
 
@@ -82,13 +82,13 @@ class Lira(Membership):
         return log_student(own, side.mean, variance, freedom)
 
     def _spread(self, side: Side) -> tuple[Tensor, Tensor | None]:
-        """Variances (N or 1, Q), and for ``student`` their degrees of freedom (N, Q)."""
+        """Variances (N or 1, Q), and for ``auto`` their degrees of freedom (N, Q)."""
         if self.variance == "pooled":
             return side.pooled_variance(), None
         if self.variance == "example":
             return side.own_variance(), None
         variance, freedom = shrunk_variance(side)
-        if self.variance == "auto":
+        if self.variance == "shrunk":
             return variance, None
         return variance * (1 + 1 / side.counts.unsqueeze(-1)), freedom
 

@@ -7,21 +7,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from attacks.membership.checks import require_shadows
 from attacks.membership.contract import Evidence, Membership, registry
+from attacks.membership.ratios import SLOPES, TEMPERATURES, log_prior, softened, tuned
 from attacks.membership.reference import log_mean_where, over_shadows
-from attacks.membership.signals import log_likelihood
 from defenses import BadInput
 from defenses.registry import option
 
-FALLBACK = 0.3
-"""`a` where it cannot be tuned, since no shadow saw any of the examples."""
 ROUNDING = 1e-12
 """Log ratios this near are equal: sums over shadow models in another order differ by less."""
-GRID = [k / 10 for k in range(11)]
 
 
 @registry.register("rmia")
@@ -29,14 +25,16 @@ GRID = [k / 10 for k in range(11)]
 class Rmia(Membership):
     """Share of the population that an example dominates (Zarifzadeh et al. 2024).
 
-    ratio(x) = p(x | target) / p(x), with p the softmax probability of the true label; the score
-    is the share of population examples z with ratio(x) / ratio(z) >= gamma, in [0, 1].
+    ratio(x) = p(x | target) / p(x), with p the probability of the true label by the softmax of
+    logits / temperature; the score is the share of population examples z with
+    ratio(x) / ratio(z) >= gamma, in [0, 1].
 
     Online, p(x) is the mean of the shadows' probabilities in and out, each side weighing half,
     and p(z) the mean over the shadows, all of which are out. Offline, p_in is taken for
     a p_out + 1 - a, hence p = ((1 + a) p_out + 1 - a) / 2 for x and z. Larger a: memorised less.
-    ``auto`` takes the best of 0, 0.1, ..., 1, in AUC, when every shadow in turn is attacked with
-    the other ones; 0.3 where the shadows saw none of the examples.
+    ``auto`` takes the temperature of 0.5, 1, 2, 4, 8 and the `a` of 0, 0.1, ..., 1 that are best,
+    in AUC, when every shadow in turn is attacked with the other ones (`ratios.tuned`); 2 and 0.3
+    where that cannot be done.
 
     Several queries are compared one by one and averaged. Needs the population's logits of target
     and shadows. Examples that dominate equally many are told apart by ratio(x) itself, by less
@@ -44,6 +42,7 @@ class Rmia(Membership):
     """
 
     mode: str = option("online", "online or offline")
+    temperature: str = option("auto", "logits are divided by it; a number in [0.01, 100] or auto")
     a: str = option("auto", "offline: p_in = a p_out + 1 - a; a number in [0, 1] or auto")
     gamma: float = option(1.0, "ratio that counts as dominated", low=0, open_low=True)
     break_ties: bool = option(True, "tell examples apart that dominate equally many")
@@ -52,7 +51,13 @@ class Rmia(Membership):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _number(self.a)
+        a, temperature = _number("a", self.a), _number("temperature", self.temperature)
+        if a is not None and not 0 <= a <= 1:
+            raise BadInput(f"a is {self.a}; it must be auto or a number in [0, 1]")
+        if temperature is not None and not 0.01 <= temperature <= 100:
+            raise BadInput(
+                f"temperature is {self.temperature}; it must be auto or a number in [0.01, 100]"
+            )
 
     def scores(self, evidence: Evidence) -> Tensor:
         """See `Membership.scores`."""
@@ -61,19 +66,31 @@ class Rmia(Membership):
         others = evidence.population_labels
         if others is None or evidence.population_shadow_logits is None:
             raise BadInput("rmia needs population logits of the target and of the shadow models")
-        seen = over_shadows(log_likelihood, evidence.shadows, labels)
-        away = over_shadows(log_likelihood, evidence.population_shadows, others)
+        temperature, a = self._tuned(evidence)
+        signal = softened(temperature)
+        seen = over_shadows(signal, evidence.shadows, labels)
+        away = over_shadows(signal, evidence.population_shadows, others)
         everywhere = torch.ones(away.shape[:2], dtype=torch.bool, device=away.device)
-        prior_x, prior_z = log_mean_where(seen, ~members), log_mean_where(away, everywhere)
-        if online:
-            prior_x = torch.logaddexp(log_mean_where(seen, members), prior_x) - math.log(2)
-        else:
-            a = _number(self.a)
-            a = tuned(seen, members) if a is None else a
-            prior_x, prior_z = offline_prior(prior_x, a), offline_prior(prior_z, a)
-        ratio_x = log_likelihood(evidence.target, labels) - prior_x
-        ratio_z = log_likelihood(evidence.population_target, others) - prior_z
+        inside = log_mean_where(seen, members) if online else None
+        prior_x = log_prior(inside, log_mean_where(seen, ~members), a)
+        prior_z = log_mean_where(away, everywhere)
+        if not online:
+            prior_z = log_prior(None, prior_z, a)
+        ratio_x = signal(evidence.target, labels) - prior_x
+        ratio_z = signal(evidence.population_target, others) - prior_z
         return self._dominated(ratio_x, ratio_z.expand(-1, ratio_x.shape[1])).mean(-1)
+
+    def _tuned(self, evidence: Evidence) -> tuple[float, float]:
+        """Temperature and `a`, as given or as the shadows have it."""
+        temperature, a = _number("temperature", self.temperature), _number("a", self.a)
+        return tuned(
+            evidence.shadows,
+            evidence.members,
+            evidence.labels,
+            online=self.mode == "online",
+            temperatures=TEMPERATURES if temperature is None else (temperature,),
+            slopes=SLOPES if a is None else (a,),
+        )
 
     def _dominated(self, ratio_x: Tensor, ratio_z: Tensor) -> Tensor:
         """Share of log ratios (M, Q) at least log gamma below those in (N, Q), (N, Q)."""
@@ -87,41 +104,11 @@ class Rmia(Membership):
         return share.T
 
 
-def offline_prior(outside: Tensor, a: float) -> Tensor:
-    """log(((1 + a) p_out + 1 - a) / 2) from log p_out."""
-    scaled = outside + math.log((1 + a) / 2)
-    return scaled if a == 1 else torch.logaddexp(scaled, scaled.new_tensor((1 - a) / 2).log())
-
-
-def tuned(seen: Tensor, members: Tensor) -> float:
-    """The `a` of the best AUC when each shadow is attacked with the others that are out.
-
-    Args:
-        seen: (K, N, Q) log-probabilities of the true labels.
-        members: (K, N) bool.
-    """
-    chances, outside = seen.exp(), ~members
-    total = torch.where(outside.unsqueeze(-1), chances, 0.0).sum(0)
-    left = outside.sum(0) - outside.long()
-    rest = total - torch.where(outside.unsqueeze(-1), chances, 0.0)
-    usable = left > 0
-    truth = members[usable]
-    if bool(truth.all()) or not bool(truth.any()):
-        return FALLBACK
-    mean = (rest[usable] / left[usable].unsqueeze(-1)).clamp(min=1e-300).log()
-    ratios = [(seen[usable] - offline_prior(mean, a)).mean(-1) for a in GRID]
-    areas = [roc_auc_score(truth.cpu().numpy(), r.cpu().numpy()) for r in ratios]
-    return GRID[max(range(len(GRID)), key=areas.__getitem__)]
-
-
-def _number(a: str | float) -> float | None:
-    """`a` as a number, None for ``auto``."""
-    if a == "auto":
+def _number(name: str, value: str | float) -> float | None:
+    """A number, None for ``auto``."""
+    if value == "auto":
         return None
     try:
-        value = float(a)
+        return float(value)
     except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise BadInput(f"a is {a}; it must be auto or a number in [0, 1]")
-    return value
+        raise BadInput(f"{name} is {value}; it must be auto or a number") from None
