@@ -1,6 +1,21 @@
 """Attacks on releases, a sub-package per family; `run` joins a Scenario's rooms into a Record."""
 
-from attacks import invert, membership
-from attacks.scenario import Scenario, run
+from __future__ import annotations
 
-__all__ = ["Scenario", "invert", "membership", "run"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attacks import audit, invert, membership
+    from attacks.scenario import Scenario, run
+
+__all__ = ["Scenario", "audit", "invert", "membership", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    # On demand: the pytest plugin lies below, and every run of pytest would load torch.
+    if name in ("audit", "invert", "membership"):
+        return import_module(f"attacks.{name}")
+    if name in ("Scenario", "run"):
+        return getattr(import_module("attacks.scenario"), name)
+    raise AttributeError(f"module 'attacks' has no attribute {name!r}")

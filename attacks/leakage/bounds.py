@@ -1,0 +1,137 @@
+"""Numbers that remember what they were measured from, so that a failing assertion can say it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+Lines = Callable[[], list[str]]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Leak:
+    """One leak as measured: a mean and its 95% interval.
+
+    Attributes:
+        name: what it is, e.g. ``PSNR``.
+        interval: mean, low and high; NaN where there is none, as below two images.
+        n: images or examples.
+        unit: ``dB``, or nothing.
+        baseline: mean, low and high of guessing without the release or the model, where known.
+        bound: what theory allows at most; None: it bounds nothing here.
+        context: lines that follow the number in a message.
+    """
+
+    name: str
+    interval: tuple[float, float, float]
+    n: int
+    unit: str = ""
+    baseline: tuple[float, float, float] | None = None
+    bound: float | None = None
+    context: Lines = list
+
+    @property
+    def mean(self) -> Bound:
+        """The point estimate; for reading. A test compares `low` or `high`."""
+        return Bound.of(self, "mean")
+
+    @property
+    def low(self) -> Bound:
+        """Lower end of the 95% interval."""
+        return Bound.of(self, "low")
+
+    @property
+    def high(self) -> Bound:
+        """Upper end of the 95% interval."""
+        return Bound.of(self, "high")
+
+    def __repr__(self) -> str:
+        return self.show()
+
+    def show(self) -> str:
+        """``PSNR 16.9 dB [13.0, 20.7]``."""
+        return f"{self.name} {shown(self.interval, self.unit)}"
+
+    def lines(self) -> list[str]:
+        """The number, what guessing gives, what theory allows, and what else is known."""
+        found = [f"{self.show()}, n = {self.n}" if self.n else self.show()]
+        if self.baseline is not None:
+            found.append(f"guessing gives {shown(self.baseline, self.unit)}")
+        if self.bound is not None:
+            found.append(f"theory allows at most {self.bound:.4g}")
+        return found + self.context()
+
+    def _hint(self, other: object) -> NoReturn:
+        raise TypeError(f"compare a bound of the {self.name}, not all of it: .high or .low")
+
+    __lt__ = __le__ = __gt__ = __ge__ = _hint
+
+
+class Bound(float):
+    """One number of a `Leak`: an ordinary float, in messages with its interval and its context."""
+
+    leak: Leak
+    end: str
+
+    @classmethod
+    def of(cls, leak: Leak, end: str) -> Bound:
+        """The ``mean``, ``low`` or ``high`` of a leak."""
+        made = cls(leak.interval[("mean", "low", "high").index(end)])
+        made.leak, made.end = leak, end
+        return made
+
+    def __reduce__(self) -> Any:
+        return float, (float(self),)
+
+    def told(self) -> str:
+        """``PSNR.high 20.71``."""
+        return f"{self.leak.name}.{self.end} {float(self):.4g}"
+
+
+class Verdict(int):
+    """True or false, with the reason: ``assert verdict`` prints it."""
+
+    told: str
+
+    @classmethod
+    def of(cls, holds: bool, told: str) -> Verdict:
+        """A verdict and one line that says why."""
+        made = cls(holds)
+        made.told = told
+        return made
+
+    def __reduce__(self) -> Any:
+        return bool, (bool(self),)
+
+    def __repr__(self) -> str:
+        return f"<{bool(self)}: {self.told}>"
+
+
+def shown(interval: tuple[float, float, float], unit: str = "") -> str:
+    """``16.9 dB [13.0, 20.7]``: fewer digits for decibels than for shares."""
+    mean, low, high = interval
+    if not math.isfinite(mean):
+        return "not measured" if math.isnan(mean) else f"{mean:g}"
+    digits = 1 if unit == "dB" else 3
+    text = f"{mean:.{digits}f}" + (f" {unit}" if unit else "")
+    if low == high:  # exact, as what guessing gives
+        return text
+    if math.isnan(low) or math.isnan(high):
+        return f"{text} [no interval]"
+    return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def exact(value: float) -> tuple[float, float, float]:
+    """The interval of a number that is known."""
+    return value, value, value
+
+
+def explained(operator: str, left: object, right: object) -> list[str] | None:
+    """Lines for a comparison that failed; None when no `Bound` takes part."""
+    found = [side for side in (left, right) if isinstance(side, Bound)]
+    if not found:
+        return None
+    words = [side.told() if isinstance(side, Bound) else f"{side!r:.80}" for side in (left, right)]
+    return [f" {operator} ".join(words), *found[0].leak.lines()]

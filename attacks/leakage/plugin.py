@@ -1,0 +1,98 @@
+"""The pytest plugin: fixture and marker `leakage`, failures with numbers, a summary of leaks.
+
+Loaded by every run of pytest in an environment with leakgauge, so torch comes with the first
+test that asks for the fixture, not before.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from attacks.leakage.bounds import explained
+
+if TYPE_CHECKING:
+    from attacks.leakage.gauge import Leakage
+
+PROPERTY = "leakage"
+"""Name of the lines that tests report; they are in a JUnit file too."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two flags."""
+    group = parser.getgroup("leakage", "leakage of defenses (leakgauge)")
+    text = "store what leakage.check measures as the new baselines"
+    group.addoption("--leakage-update", action="store_true", help=text)
+    text = (
+        "folder for figures and results of leakage tests (default: below the cache, if one fails)"
+    )
+    group.addoption("--leakage-out", metavar="DIR", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    text = "leakage: attacks a defense; every test with the fixture leakage has this marker"
+    config.addinivalue_line("markers", text)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what uses the fixture, so that ``-m leakage`` selects it."""
+    if "leakage" in getattr(item, "fixturenames", ()):
+        item.add_marker("leakage")
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """A failing comparison of a leak: its interval, guessing, the bound, the figure."""
+    return explained(op, left, right)
+
+
+@pytest.fixture
+def leakage(request: pytest.FixtureRequest) -> Leakage:
+    """Attacks on a defense: `invert`, `membership`, `audit`; `conforms`; `check`."""
+    from attacks.leakage.gauge import Leakage
+
+    node = request.node
+    out = request.config.getoption("--leakage-out")
+    names = [node.path.stem, *node.nodeid.split("::")[1:]]
+
+    def tell(line: str) -> None:
+        node.user_properties.append((PROPERTY, line))
+
+    return Leakage(
+        out=Path(out).absolute() if out else _cache(request),
+        baselines=node.path.parent / "leakage_baselines",
+        test=".".join(names),
+        update=request.config.getoption("--leakage-update"),
+        tell=tell,
+        keep=out is not None,
+        command=shlex.join(["python", "-m", "pytest", node.nodeid]),
+    )
+
+
+def _cache(request: pytest.FixtureRequest) -> Path:
+    cache = getattr(request.config, "cache", None)
+    if cache is not None:
+        return Path(cache.mkdir("leakage"))
+    factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+    return factory.mktemp("leakage")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What every test found to leak, whether it passed or not."""
+    told: dict[str, list[str]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", None) == "call":
+                lines = [text for name, text in report.user_properties if name == PROPERTY]
+                told.setdefault(report.nodeid, lines)
+    if not any(told.values()):
+        return
+    terminalreporter.section("leakage")
+    for test, lines in told.items():
+        if lines:
+            terminalreporter.line(test)
+            for line in lines:
+                terminalreporter.line(f"  {line}")

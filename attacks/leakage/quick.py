@@ -1,0 +1,110 @@
+"""What a leakage test runs unless it says otherwise: small, deterministic, seconds on one core."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from attacks.audit.exam import Exam
+from attacks.leakage.subject import Subject
+from attacks.membership.trial import Trial
+from attacks.scenario import Scenario
+from defenses import BadInput
+from victims.training import Training
+
+INVERSION: dict[str, Any] = {
+    "images": 8,
+    "against": (),
+    "attack": "bayes",
+    "budget": 600.0,  # iterations end an attack, not the clock: a rerun gives the same pixels
+}
+ITERATIONS = {"bayes": 40, "dlg": 40, "geiping": 100, "auto": 40}
+VICTIM: dict[str, Any] = {"data": "digits", "model": "mlp", "count": 200, "lr": 0.5}
+MEMBERSHIP: dict[str, Any] = {
+    "epochs": 20,
+    "batch_size": 32,
+    "shadows": 4,
+    "population": 200,
+    "attacks": ("loss", "rmia"),
+    "watched": 0,
+    "layout": "plain",  # the one that is measured to be fastest may change, and the last bits too
+}
+AUDIT: dict[str, Any] = {"epochs": 10, "lr": 0.1, "canaries": 400}
+
+
+def scenario(subject: Subject, given: Mapping[str, Any]) -> Scenario:
+    """An inversion of the subject; ``given`` are fields of `Scenario`."""
+    values = {**INVERSION, **given}
+    if "attack_options" not in given and values["attack"] in ITERATIONS:
+        values["attack_options"] = {"iterations": ITERATIONS[values["attack"]]}
+    _check(Scenario, values, _fields(Scenario) - {"state_sha256"})
+    if "state" in given:  # other weights under the same name are another Scenario
+        with open(given["state"], "rb") as file:
+            values["state_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    values["against"] = tuple(values["against"])
+    return Scenario(defense=subject.name, defense_options=subject.options, **values)
+
+
+def trial(subject: Subject, given: Mapping[str, Any]) -> Trial:
+    """A membership test of the subject; ``given`` are fields of `Training` and of `Trial`."""
+    values = {**VICTIM, **MEMBERSHIP, **given}
+    values["attacks"] = tuple(values["attacks"])
+    made: Trial = _trained(Trial, subject, values)
+    return made
+
+
+def exam(subject: Subject, given: Mapping[str, Any]) -> Exam:
+    """An audit of the subject; ``given`` are fields of `Training` and of `Exam`."""
+    values = {**VICTIM, **AUDIT, **given}
+    # Everyone in every batch: each step tells most, and the accountant is quick.
+    values.setdefault("batch_size", int(values["count"] or 0) + int(values["canaries"]) // 2)
+    if "methods" in values:
+        values["methods"] = tuple(values["methods"])
+    made: Exam = _trained(Exam, subject, values)
+    return made
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """One thread, so that sums come out alike on every machine, and no warnings of libraries."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
+            warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+            for text in ("TF32 acc", "Secure RNG", "Full backward hook", "Optimal order is"):
+                warnings.filterwarnings("ignore", message=text)
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _trained(kind: type[Any], subject: Subject, values: Mapping[str, Any]) -> Any:
+    """A Trial or an Exam; the seed is its own, and its models' follow from it."""
+    theirs = _fields(Training) - {"seed"}
+    _check(kind, values, (theirs | _fields(kind)) - {"training"})
+    training = Training(
+        **{k: v for k, v in values.items() if k in theirs},
+        defense=subject.name,
+        defense_options=subject.options,
+    )
+    return kind(training=training, **{k: v for k, v in values.items() if k not in theirs})
+
+
+def _fields(kind: type[Any]) -> set[str]:
+    return {f.name for f in dataclasses.fields(kind)} - {"defense", "defense_options"}
+
+
+def _check(kind: type[Any], values: Mapping[str, Any], known: set[str]) -> None:
+    for name in values:
+        if name not in known:
+            has = ", ".join(sorted(known))
+            raise BadInput(f"a test of this kind ({kind.__name__}) has no {name!r}; it has: {has}")
