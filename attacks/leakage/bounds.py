@@ -116,6 +116,8 @@ def shown(interval: tuple[float, float, float], unit: str = "") -> str:
         return "not measured" if math.isnan(mean) else f"{mean:g}"
     digits = 1 if unit == "dB" else 3
     text = f"{mean:.{digits}f}" + (f" {unit}" if unit else "")
+    if math.isinf(high):  # bounded on one side
+        return f">= {low:.{digits}f}" + (f" {unit}" if unit else "")
     if low == high:  # exact, as what guessing gives
         return text
     if math.isnan(low) or math.isnan(high):

@@ -8,10 +8,9 @@ def test_it_is_what_it_says(leakage):
 
 
 def test_pictures_stay_private(leakage):
-    found = leakage.invert(SoftClip(), data="digits", model="mlp", images=12)
+    found = leakage.invert(SoftClip(), images=12)
     assert found.adaptive
     assert found.gain.high < 0
-    assert found.naive.gain.high < 0
     leakage.check(found)
 
 
