@@ -29,7 +29,13 @@ from reports import detection
 pytest_plugins = ["pytester"]  # the plugin under test comes with the installed package
 
 ROOT = Path(__file__).parent.parent
-TINY = {"data": "digits", "model": "linear", "images": 6, "attack_options": {"iterations": 3}}
+TINY = {
+    "data": "digits",
+    "model": "linear",
+    "images": 6,
+    "attack": "bayes",
+    "attack_options": {"iterations": 3},
+}
 SMALL = {"model": "linear", "count": 100, "epochs": 2}
 MEMBERSHIP = {**SMALL, "shadows": 2, "population": 20}
 AUDIT = {**SMALL, "canaries": 60, "epochs": 1}
@@ -377,7 +383,8 @@ from dataclasses import dataclass
 import defenses
 from defenses import option
 
-TINY = {"data": "digits", "model": "linear", "images": 16, "attack_options": {"iterations": 3}}
+TINY = {"data": "digits", "model": "linear", "images": 10, "attack": "bayes"}
+TINY["attack_options"] = {"iterations": 3}
 
 @dataclass(frozen=True)
 class Mine(defenses.Compression):
