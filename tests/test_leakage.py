@@ -29,13 +29,7 @@ from reports import detection
 pytest_plugins = ["pytester"]  # the plugin under test comes with the installed package
 
 ROOT = Path(__file__).parent.parent
-TINY = {
-    "data": "digits",
-    "model": "linear",
-    "images": 6,
-    "attack": "bayes",
-    "attack_options": {"iterations": 3},
-}
+TINY = {"model": "linear", "images": 6, "attack": "bayes", "attack_options": {"iterations": 3}}
 SMALL = {"model": "linear", "count": 100, "epochs": 2}
 MEMBERSHIP = {**SMALL, "shadows": 2, "population": 20}
 AUDIT = {**SMALL, "canaries": 60, "epochs": 1}
