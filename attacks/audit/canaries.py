@@ -115,10 +115,11 @@ class Canaries:
             update = update - torch.cat([others[k].flatten().cpu() for k in self.like])
         variance = float(release.public["noise_std"]) ** 2
         rate = torch.tensor(self.sample_rate, dtype=torch.float64)
-        crowd = sum(own.sum(0) for own in self._replayed(release, defense))
+        replayed = list(self._replayed(release, defense))
+        crowd = sum(own.sum(0) for own in replayed)
         update = update - float(rate) / 2 * crowd
         found = []
-        for own in self._replayed(release, defense):
+        for own in replayed:
             square = own.double().square().sum(1)
             along = (own @ update).double() + rate / 2 * square
             if variance == 0:
