@@ -52,7 +52,7 @@ def guarantee(shield: Defense, delta: float, candidates: int | None = None) -> d
     epsilon = shield.epsilon(steps=1, sample_rate=1, delta=delta)
     noise = shield.effective_noise() if math.isfinite(epsilon) else 0.0
     return {
-        "options": {k: v for k, v in options.items() if isinstance(v, int | float)},
+        "options": {k: v for k, v in options.items() if isinstance(v, int | float | str)},
         "epsilon": epsilon if math.isfinite(epsilon) else None,
         "delta": delta,
         "top1_of_1000": named_at_most(1000, noise),

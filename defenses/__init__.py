@@ -2,6 +2,7 @@
 
 from defenses import (  # noqa: F401  (they register)
     adaptive,
+    ats,
     chain,
     dprs,
     dpsgd,
@@ -10,6 +11,7 @@ from defenses import (  # noqa: F401  (they register)
     gep,
     none,
     perlayer,
+    precode,
     prune,
     quantize,
     randk,
@@ -19,6 +21,7 @@ from defenses import (  # noqa: F401  (they register)
     topk,
 )
 from defenses.accounting import gaussian_epsilon, noise_for_epsilon
+from defenses.before import Before
 from defenses.compression import Compression
 from defenses.contract import Defense, Gradients, Release, Side, registry, with_effective_noise
 from defenses.randomness import stream
@@ -32,6 +35,7 @@ names = registry.names
 
 __all__ = [
     "BadInput",
+    "Before",
     "Compression",
     "Defense",
     "Gradients",

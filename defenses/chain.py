@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from defenses.before import Before
 from defenses.compression import Compression
 from defenses.contract import Defense, Gradients, Release, Side, registry
 from defenses.registry import BadInput
@@ -236,6 +237,8 @@ def _chained(name: str, classes: tuple[type[Defense], ...]) -> type[Defense]:
 
 def _unfit(cls: type[Defense]) -> str:
     """Why a defense cannot follow another, in words; empty when it can."""
+    if issubclass(cls, Before):
+        return ""
     if not (issubclass(cls, Summed) and cls.linear):
         return "looks at single examples: put it first"
     fields = {f.name for f in dataclasses.fields(cls)}

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reports.confidence import show
+from reports.naming import show_option
 from reports.records import Record, atomic
 
 MAX_ROWS = 12
@@ -101,7 +102,8 @@ def _titles(figure: Figure, record: Record, shown: int) -> None:
     facts = record.scenario
     parts = []
     for name, bound in record.bounds.items():
-        options = ", ".join(f"{k} {v:g}" for k, v in bound["options"].items())
+        told = {k: v for k, v in bound["options"].items() if v != ""}
+        options = ", ".join(f"{k} {show_option(v)}" for k, v in told.items())
         text = f"{name}: {options}" if options else name
         if bound["epsilon"] is not None:
             text += f" (this release: ε = {bound['epsilon']:,.4g} at δ = {bound['delta']:g})"

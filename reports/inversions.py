@@ -26,7 +26,9 @@ COLUMNS = ("adaptive", "naive")
 OPTIONAL = ("rank", "fisher_psnr")
 APART = ("defense", "defense_options", "against", "columns", "seed", "epsilon")
 """Scenario fields in which the Records of one panel may differ."""
-Option = float | int | bool
+Option = float | int | bool | str
+NUMERIC = ("rate", "noise_multiplier", "clip")
+"""Options that are drawn along an axis, whatever the defense."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def parse(source: Source) -> Inversion:
 def _guarantee(bound: dict[str, Any], what: str) -> Guarantee:
     options = mapping(bound.get("options", {}), f"{what}.options")
     for name, value in options.items():
-        if not isinstance(value, bool):
+        if name in NUMERIC or not isinstance(value, bool | str):
             number(value, f"{what}.options.{name}")
     candidates, top1 = bound.get("candidates"), bound.get("top1")
     if candidates is None or top1 is None:  # older Records bound the choice among 1,000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from reports.inversions import Guarantee, Option
 from reports.settings import Panel
 
 SHORT = {"noise_multiplier": "noise"}
+LONGEST = 24
+"""Characters of an option that is text."""
 MAIN = ("rate", "noise_multiplier", "clip")
 """Options that people ask for first, in the order in which they are named."""
 
@@ -46,8 +49,17 @@ def name_option(name: str) -> str:
 
 
 def show_option(value: Option, digits: int = 4) -> str:
-    """``0.9``, ``on``, ``off``."""
+    """``0.9``, ``on``, ``off``, or the text itself, cut where it is long."""
+    if isinstance(value, str):
+        return value if 0 < len(value) <= LONGEST else f"{value[: LONGEST - 1]}…" if value else "-"
     return ("on" if value else "off") if isinstance(value, bool) else f"{value:.{digits}g}"
+
+
+def same_option(one: Option, other: Option) -> bool:
+    """Whether two values are one, up to the rounding of numbers."""
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return math.isclose(one, other, rel_tol=1e-6)
 
 
 def panel_titles(panels: Sequence[Panel]) -> list[str]:

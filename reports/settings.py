@@ -79,7 +79,7 @@ class Setting:
     def option(self, name: str) -> float | None:
         """A numeric option, None when the defense has none of this name."""
         value = self.guarantee.options.get(name)
-        return None if value is None or isinstance(value, bool) else float(value)
+        return None if value is None or isinstance(value, bool | str) else float(value)
 
     @property
     def judged(self) -> Column | None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reports.gather import Source
-from reports.naming import name_option, show_option
+from reports.inversions import Option
+from reports.naming import name_option, same_option, show_option
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,14 @@ class Spot:
     """
 
     defense: str
-    options: Mapping[str, float]
+    options: Mapping[str, float | str]
 
     def fits(self, other: Spot) -> bool:
         """Whether both are one defense and agree on every option that both name."""
         both = self.options.keys() & other.options.keys()
-        close = (math.isclose(self.options[n], other.options[n], rel_tol=1e-6) for n in both)
-        return self.defense == other.defense and all(close)
+        return self.defense == other.defense and all(
+            same_option(self.options[n], other.options[n]) for n in both
+        )
 
     @property
     def label(self) -> str:
@@ -35,9 +37,13 @@ class Spot:
         return f"{self.defense} {', '.join(told)}".rstrip()
 
 
-def spot_of(defense: str, options: Mapping[str, float | int | bool]) -> Spot:
+def spot_of(defense: str, options: Mapping[str, Option]) -> Spot:
     """The spot of options as Records hold them; switches are left out."""
-    kept = {k: float(v) for k, v in options.items() if not isinstance(v, bool)}
+    kept = {
+        k: v if isinstance(v, str) else float(v)
+        for k, v in options.items()
+        if not isinstance(v, bool)
+    }
     return Spot(defense, kept)
 
 
@@ -47,6 +53,6 @@ def recorded(source: Source) -> Spot:
     defense = facts.get("defense")
     options = bounds.get("options") or facts.get("defense_options") or {}
     known = options if isinstance(options, dict) else {}
-    numbers = {str(k): v for k, v in known.items() if isinstance(v, int | float)}
-    finite = {k: v for k, v in numbers.items() if math.isfinite(v)}
-    return spot_of(str(defense) if isinstance(defense, str) else "-", finite)
+    told = {str(k): v for k, v in known.items() if isinstance(v, int | float | str)}
+    usable = {k: v for k, v in told.items() if isinstance(v, str) or math.isfinite(v)}
+    return spot_of(str(defense) if isinstance(defense, str) else "-", usable)

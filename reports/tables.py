@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.gather import Source
+from reports.inversions import Option
 from reports.naming import option_place, show_option
 from reports.pooling import Estimate
 from reports.settings import LEAKS, NOT_SHOWN, Panel, Setting
@@ -137,7 +138,7 @@ def _row(setting: Setting, varied: Sequence[str]) -> Row:
     for name in varied:
         found = setting.guarantee.options.get(name)
         text = "-" if found is None else show_option(found)
-        options.append(Cell(text, None if found is None else float(found)))
+        options.append(Cell(text, float(found) if isinstance(found, bool) else found))
     named = f"{_share(adaptive.named)} of {setting.guarantee.candidates}" if adaptive else "-"
     tone = {LEAKS: "leaks", NOT_SHOWN: "quiet"}.get(setting.verdict, "")
     cells = (
@@ -172,9 +173,9 @@ def _labels(setting: Setting) -> Cell:
 
 def _varies(panel: Panel, name: str) -> bool:
     """Whether two settings of one defense differ in an option."""
-    seen: dict[str, set[float]] = {}
+    seen: dict[str, set[Option]] = {}
     for setting in panel.settings:
         if name in setting.guarantee.options:
             own = seen.setdefault(setting.defense, set())
-            own.add(float(setting.guarantee.options[name]))
+            own.add(setting.guarantee.options[name])
     return any(len(v) > 1 for v in seen.values())

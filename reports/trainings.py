@@ -14,7 +14,7 @@ from scipy.stats import norm
 from reports.checks import epsilon, mapping, number, share, text, whole
 from reports.gather import Source
 from reports.inversions import Option
-from reports.naming import name_option, show_option
+from reports.naming import name_option, same_option, show_option
 from reports.pooling import Estimate
 from reports.settings import Setting
 
@@ -67,7 +67,7 @@ class Trained:
     def fits(self, setting: Setting) -> bool:
         """Whether both are one defense and agree on every option that both name."""
         other, own = setting.guarantee.options, self.runs[0].options
-        same = all(math.isclose(own[n], other[n], rel_tol=1e-6) for n in own.keys() & other.keys())
+        same = all(same_option(own[n], other[n]) for n in own.keys() & other.keys())
         return same and setting.defense == self.runs[0].facts["defense"]
 
 
@@ -93,6 +93,7 @@ def parse(source: Source) -> Run:
     for name, value in mapping(facts.get("defense_options", {}), "defense_options").items():
         if isinstance(value, bool | int | float):
             number(float(value), f"defense_options.{name}")
+        if isinstance(value, bool | int | float | str):
             options[name] = value
     noise = record.bounds.get("noise_multiplier")
     if noise is not None:

@@ -79,7 +79,7 @@ def test_epsilon_sets_the_noise_and_is_kept(invoke, tmp_path):
 BAD = [
     (
         ["--defense", "dppp"],
-        "unknown defense 'dppp'; known: adaptive, dprs, dpsgd, dptopk, gaussian, gep, none",
+        "unknown defense 'dppp'; known: adaptive, ats, dprs, dpsgd, dptopk, gaussian, gep, none",
     ),
     (["--attack", "gepping"], "unknown attack 'gepping'; known: analytic, auto, bayes, dlg"),
     (["--model", "vgg"], "unknown model 'vgg'; known: convnet"),

@@ -194,7 +194,9 @@ def test_options_outside_their_range_are_refused(options, message):
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(BadInput, match="known: adaptive, dprs, dpsgd, dptopk, gaussian, gep, none"):
+    with pytest.raises(
+        BadInput, match="known: adaptive, ats, dprs, dpsgd, dptopk, gaussian, gep, none"
+    ):
         defenses.get("dpsdg")
     with pytest.raises(BadInput, match="cannot be imported"):
         defenses.get("no_such_module:Mine")

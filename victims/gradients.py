@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from defenses import BadInput
+from defenses import BadInput, front
 from defenses.outer import Outer
 from victims.convolution import WideConvolutions
 from victims.memory import kept
@@ -124,7 +124,7 @@ def gradients_at(
     ) -> tuple[Tensor, dict[str, Tensor]]:
         with WideConvolutions(), tapped(model, outer, extra) as inputs:
             logits = functional_call(model, {**free, **still}, (views,))
-        return loss(logits, label.expand(len(views))), inputs
+        return loss(logits, label.expand(len(views))) + front.penalty(model), inputs
 
     slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
     per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")

@@ -62,6 +62,7 @@ def load_model(
     std: Sequence[float] | None = None,
     weights: str | Path | None = None,
     generator: torch.Generator | None = None,
+    fit: Callable[[nn.Module], nn.Module] = lambda model: model,
 ) -> nn.Module:
     """A victim model in eval mode, float32, logits (B, classes) from images (B, C, H, W) in [0, 1].
 
@@ -71,8 +72,10 @@ def load_model(
         classes: number of labels.
         mean: per channel, subtracted by the first layer; None: 0.5, or 0 for those in `PLAIN`.
         std: per channel, divided by; None: 0.25, or 1 for those in `PLAIN`.
-        weights: a safetensors file with the model's state dict; None leaves it untrained.
+        weights: a safetensors file with the model's state dict, before or after ``fit``; None
+            leaves it untrained.
         generator: seeds the initial weights; None: seed 0.
+        fit: what a defense makes of the model (`defenses.front.fitted`).
 
     Raises:
         BadInput: unknown name, images the architecture cannot take, an output that is not
@@ -97,9 +100,13 @@ def load_model(
     if not isinstance(logits, Tensor) or logits.shape != (1, classes):
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise BadInput(f"model {name!r} gives {got} for one image; the labels need (1, {classes})")
-    if weights is not None:
-        _load_weights(model, Path(weights))
-    return model
+    if weights is None:
+        return fit(model)
+    state = _read(Path(weights))
+    changed = fit(model)
+    if changed is not model and state.keys() == changed.state_dict().keys():
+        return _loaded(changed, state, weights)
+    return fit(_loaded(model, state, weights))
 
 
 def model_names() -> list[str]:
@@ -132,17 +139,23 @@ def _build(
     return nn.Sequential(first, model)
 
 
-def _load_weights(model: nn.Module, path: Path) -> None:
+def _read(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        state = load_file(path)
-        model.load_state_dict(state)
+        state: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise BadInput(f"{path} is not a readable safetensors file: {_line(error)}") from error
+    return state
+
+
+def _loaded(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> nn.Module:
+    try:
+        model.load_state_dict(state)
     except RuntimeError as error:
         raise BadInput(f"{path} does not fit the model: {_line(error)}") from error
+    return model
 
 
 def _line(error: Exception) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from defenses import BadInput, Gradients, stream
+import defenses
+from defenses import BadInput, Gradients, front, stream
 from victims import checkpoint as store
 from victims.data import Data, load_data
 from victims.features import Featurised, precompute, split_last
@@ -91,6 +92,8 @@ def prepare(
             raise BadInput(
                 f"--views needs a model that sees images; {t.model!r} trains on features"
             )
+        if front.ways(made.defense) > 1:
+            raise BadInput(f"defense {t.defense!r} changes images; {t.model!r} trains on features")
         cache = {} if features is None else features
         model.to(device)
         key = (t.data, t.count, t.size, t.seed if t.count else None, t.model, t.weights)
@@ -109,11 +112,18 @@ def prepare(
 def build(training: Training, shape: tuple[int, ...], classes: int) -> nn.Module:
     """The model a training starts from."""
     channels, height, width = shape
+    shield = defenses.get(training.defense, **training.defense_options)
     model = load_model(
         training.model,
         image_shape=(channels, height, width),
         classes=classes,
         weights=None if training.weights == "untrained" else training.weights,
         generator=stream(training.seed, "model"),
+        fit=lambda model: front.fitted(shield, model, stream(training.seed, "fitted")),
     )
+    if training.layers == "last" and front.draws(model):
+        raise BadInput(
+            f"defense {training.defense!r} changes layers in front of the last one, "
+            "which --layers last would freeze"
+        )
     return model

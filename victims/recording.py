@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from defenses import BadInput, stream
+from defenses import BadInput, front, stream
 from reports.records import atomic
 from victims.export import write_weights
 from victims.preparing import Prepared
@@ -56,15 +57,19 @@ def watcher(
         write_weights(trainer, place / "weights.safetensors", averaged=False)
         training = trainer.plan.training
         # In eval mode neither BatchNorm's statistics nor dropout's generator move.
-        trainer.net.eval()
+        front.drawing(trainer.net.eval())
         for index in range(images):
             part = slice(index, index + 1)
-            release = trainer.release(
-                trainer.inputs[part].to(trainer.device),
-                trainer.labels[part].to(trainer.device),
-                stream(training.seed, "record", trainer.step, index),
-                size=1,
-            )
+            example = trainer.inputs[part].to(trainer.device)
+            draw = stream(training.seed, "record", trainer.step, index)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(draw.initial_seed())
+                release = trainer.release(
+                    front.shown_at_random(trainer.plan.defense, example, draw),
+                    trainer.labels[part].to(trainer.device),
+                    draw,
+                    size=1,
+                )
             facts: dict[str, Any] = {
                 k: v for k, v in release.public.items() if isinstance(v, int | float)
             }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from defenses import BadInput, Defense, Gradients, Release, Summed, stream
+from defenses import BadInput, Defense, Gradients, Release, Summed, front, stream
 from victims.features import Featurised, on_features
 from victims.gradients import gradient_chunks, per_example_gradients, refuse_batchnorm
 from victims.planning import Plan
@@ -109,6 +109,8 @@ class Trainer:
             extra = self.joined(index[beyond] - len(self.inputs))
             index = index[~beyond]
         images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
+        draw = stream(t.seed, "shown", self.step)
+        images = front.shown_at_random(self.plan.defense, images, draw)
         if t.views > 1:
             images = augmented(images, t.views, stream(t.seed, "views", self.step))
         return images, labels, extra
@@ -237,9 +239,10 @@ class Trainer:
         """(1, *shape) sum of the batch's gradients from one backward pass."""
         flat = images.flatten(0, 1) if images.ndim == 5 else images
         views = len(flat) // len(images)
-        loss = cross_entropy(self.net(flat), labels.repeat_interleave(views)) * len(images)
+        loss = cross_entropy(self.net(flat), labels.repeat_interleave(views))
+        loss = loss + front.penalty(self.net)
         grads = torch.autograd.grad(loss, list(self.parameters.values()))
-        return {k: g[None] for k, g in zip(self.parameters, grads, strict=True)}
+        return {k: len(images) * g[None] for k, g in zip(self.parameters, grads, strict=True)}
 
     def state(self) -> dict[str, Tensor]:
         """All that changes, by name, on the CPU."""

@@ -94,7 +94,7 @@ def perform(
         "options": {
             k: v
             for k, v in shown_options(made.defense).items()
-            if isinstance(v, int | float) and not isinstance(v, bool)
+            if isinstance(v, int | float | str) and not isinstance(v, bool)
         },
         "epsilon": _finite(claims[-1]),
         "delta": made.training.delta,

@@ -15,6 +15,7 @@ from attacks.invert.analytic import Analytic
 from attacks.invert.bayes import Bayes
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.dlg import DLG
+from attacks.invert.exposure import attacked, exposed
 from attacks.invert.geiping import Geiping
 from attacks.invert.labels import recover_labels
 from attacks.invert.matching import candidate_gradients, is_explained, noise_std, residual
@@ -129,19 +130,26 @@ class Auto(Inversion):
         device = next(model.parameters()).device
         images = threat.auxiliary_images[index].to(device)
         labels = threat.auxiliary_labels[index]
-        grads = candidate_gradients(model, loss, images, labels.to(device), differentiable=False)
         defense = threat.defense if threat.adaptive else defenses.get("none")
-        # The same noise and start for every trial: only the attack differs.
+        # The same draws and start for every trial: only the attack differs.
         state = generator.get_state()
+        grads = exposed(
+            _taken, model, loss, defense, images, labels.to(device), generator=generator
+        )
         release = defense.release(grads, generator=generator)
         # Labels are recovered in practice too, errors included, unless they are always known.
         own = None if threat.labels is None else labels
         known = dataclasses.replace(threat, seconds=threat.seconds * PRACTICE, labels=own)
         brief = _limited(trial, max(1, int(self.iterations * PRACTICE)))
-        guess = brief.reconstruct(model, loss, release, known, generator=generator)
+        guess = attacked(brief, model, loss, release, known, generator=generator)
         generator.set_state(state)
         errors = (guess.images[None] - images.cpu()[:, None]).square().flatten(2).mean(2)
         return float(errors.amin(1).clamp(min=1e-6).log().sum())
+
+
+def _taken(model: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Per-example gradients, detached."""
+    return candidate_gradients(model, loss, images, labels, differentiable=False)
 
 
 def _noisy(threat: Threat) -> bool:

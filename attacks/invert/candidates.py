@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching import candidate_gradients, flatten, replay
-from defenses import BadInput, Release
+from defenses import BadInput, Defense, Release, front
 
 CANDIDATES = 64
 """N, the private pair included; fewer where the adversary has fewer images."""
@@ -37,19 +37,29 @@ class Lineup:
         loss: the victim's.
         images: (N - 1, C, H, W) in [0, 1], on the model's device.
         labels: (N - 1,) int64, their true labels.
+        defense: one that may show images in several ways, all of which are considered; None:
+            they are taken as they are.
     """
 
     model: nn.Module
     loss: Loss
     images: Tensor
     labels: Tensor
+    defense: Defense | None = None
 
     @classmethod
-    def of(cls, model: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> Lineup:
+    def of(
+        cls,
+        model: nn.Module,
+        loss: Loss,
+        images: Tensor,
+        labels: Tensor,
+        defense: Defense | None = None,
+    ) -> Lineup:
         """At most N - 1 candidates from images (M, C, H, W) and labels (M,)."""
         device = next(model.parameters()).device
         few = slice(CANDIDATES - 1)
-        return cls(model, loss, images[few].to(device), labels[few].to(device))
+        return cls(model, loss, images[few].to(device), labels[few].to(device), defense)
 
     @property
     def size(self) -> int:
@@ -65,10 +75,21 @@ class Lineup:
         generator: torch.Generator,
     ) -> int:
         """The place, 1 to N, of the pair whose gradients are ``own``; see `rank`."""
-        return rank(release, threat, own, self._gradients(), generator=generator)
+        few = len(self.images) * self._values * self.ways <= KEPT_VALUES
+        others = self._kept if few else self._slices()
+        return rank(release, threat, own, others, ways=self.ways, generator=generator)
 
-    def _gradients(self) -> Iterable[Mapping[str, Tensor]]:
-        return self._kept if len(self.images) * self._values <= KEPT_VALUES else self._slices()
+    @property
+    def ways(self) -> int:
+        """Gradients per candidate, one after the other."""
+        return front.ways(self.defense) if self.defense else 1
+
+    def gradients(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Of candidates (n, C, H, W) with labels (n,), name -> (n * ways, *shape)."""
+        if self.defense and self.ways > 1:
+            each = [front.shown(self.defense, images, way) for way in range(self.ways)]
+            images, labels = torch.stack(each, 1).flatten(0, 1), labels.repeat_interleave(self.ways)
+        return candidate_gradients(self.model, self.loss, images, labels, differentiable=False)
 
     @property
     def _values(self) -> int:
@@ -79,9 +100,9 @@ class Lineup:
         return list(self._slices())
 
     def _slices(self) -> Iterator[dict[str, Tensor]]:
-        count = max(1, SLICE_VALUES // self._values)
+        count = max(1, SLICE_VALUES // (self._values * self.ways))
         for x, y in zip(self.images.split(count), self.labels.split(count), strict=True):
-            yield candidate_gradients(self.model, self.loss, x, y, differentiable=False)
+            yield self.gradients(x, y)
 
 
 def rank(
@@ -90,6 +111,7 @@ def rank(
     own: Mapping[str, Tensor],
     others: Iterable[Mapping[str, Tensor]],
     *,
+    ways: int = 1,
     generator: torch.Generator,
 ) -> int:
     """The place of the true candidate when the adversary sorts all by how well they explain.
@@ -104,8 +126,9 @@ def rank(
     Args:
         release: of a batch of one example.
         threat: ``defense`` and ``adaptive`` are used.
-        own: gradient of the true candidate, name -> (1, *shape).
-        others: gradients of the rest in any number of slices, name -> (n, *shape).
+        own: gradients of the true candidate, name -> (ways, *shape).
+        others: gradients of the rest in any number of slices, name -> (n * ways, *shape).
+        ways: gradients that each candidate may have had, of which the likeliest counts.
         generator: breaks ties at random: k candidates that explain alike share k places.
 
     Returns:
@@ -115,19 +138,26 @@ def rank(
         BadInput: NaN or infinite gradients.
     """
     observed = flatten(release.update).double()
-    truth = _explained(own, 0, release, threat)
-    best = _misfit(truth, observed)
+    truth, best = _likeliest(own, range(ways), release, threat, observed)
     limit = SAME * float(truth.norm())
     better = ties = 0
     for part in others:
-        for index in range(len(next(iter(part.values())))):
-            candidate = _explained(part, index, release, threat)
-            misfit = _misfit(candidate, observed)
+        for index in range(0, len(next(iter(part.values()))), ways):
+            tried = range(index, index + ways)
+            candidate, misfit = _likeliest(part, tried, release, threat, observed)
             if misfit == best or float((candidate - truth).norm()) <= limit:
                 ties += 1
             elif misfit < best:
                 better += 1
     return 1 + better + int(torch.randint(ties + 1, (1,), generator=generator))
+
+
+def _likeliest(
+    grads: Mapping[str, Tensor], rows: range, release: Release, threat: Threat, observed: Tensor
+) -> tuple[Tensor, float]:
+    """(P,) the update closest to the release, of those that these gradients cause; its misfit."""
+    each = [_explained(grads, row, release, threat) for row in rows]
+    return min(((e, _misfit(e, observed)) for e in each), key=lambda pair: pair[1])
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import defenses
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.priors import SpectralPrior
-from defenses import BadInput, Release
+from defenses import BadInput, Release, front
 
 Residual = Callable[[Tensor], tuple[Tensor, Tensor]]
 """images (B, C, H, W) -> (explained (P,), observed (P,)), differentiable in the images."""
@@ -36,7 +36,7 @@ def candidate_gradients(
     named = [(k, p) for k, p in model.named_parameters() if p.requires_grad]
     rows = [
         torch.autograd.grad(
-            loss(model(image[None]), label[None]),
+            loss(model(image[None]), label[None]) + front.penalty(model),
             [p for _, p in named],
             create_graph=differentiable,
             allow_unused=True,

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks.invert.contract import Threat, registry
+from attacks.invert.exposure import attacked
 from attacks.invert.observation import load_observation
 from attacks.invert.setting import AUXILIARY, load_victim
 from attacks.invert.show import FIGURE
@@ -36,8 +37,8 @@ def observed(
         **where,  # type: ignore[arg-type]
     )
     channels, height, width = auxiliary.images.shape[1:]
-    model = load_victim(scenario, (channels, height, width), auxiliary.classes).to(device)
     shield = build_defenses(dataclasses.replace(scenario, against=()))[scenario.defense]
+    model = load_victim(scenario, (channels, height, width), auxiliary.classes, shield).to(device)
     release = load_observation(path, model, shield, scenario.batch)
     release = dataclasses.replace(
         release, update={k: v.to(device) for k, v in release.update.items()}
@@ -61,7 +62,7 @@ def observed(
         attack = attack.tuned(model, cross_entropy, threat, generator=draw)
         report("attacking the observation", 1, 2)
         draw = stream(scenario.seed, "attack", column, 0)
-        guess = attack.reconstruct(model, cross_entropy, release, threat, generator=draw)
+        guess = attacked(attack, model, cross_entropy, release, threat, generator=draw)
     rows = [
         {
             "image": i,

@@ -12,7 +12,7 @@ import victims
 from attacks.invert.candidates import CANDIDATES
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses
-from defenses import BadInput, Defense, Side, stream
+from defenses import BadInput, Defense, Side, front, stream
 from victims.features import split_last
 
 AUXILIARY = 256
@@ -31,7 +31,8 @@ class Setting:
             candidate game, whose bound needs the private one to be any of them.
         auxiliary: the adversary's own.
         classes: number of labels of both together.
-        model: the victim, on the study's device.
+        models: the victim under each defense, on the study's device; one for all, where the
+            defenses leave it alone.
         shields: the defenses to compare, the one under study last.
     """
 
@@ -39,7 +40,7 @@ class Setting:
     alike: victims.Data
     auxiliary: victims.Data
     classes: int
-    model: torch.nn.Module
+    models: dict[str, torch.nn.Module]
     shields: dict[str, Defense]
 
     @property
@@ -75,12 +76,17 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
         sizes = f"{tuple(auxiliary.images.shape[1:])} and {shape}"
         raise BadInput(f"the train and test images of {scenario.data} differ in shape: {sizes}")
     classes = max(private.classes, auxiliary.classes)
-    model = load_victim(scenario, shape, classes).to(device)
-    shields = {
-        name: with_public(shield, model, auxiliary, device)
-        for name, shield in build_defenses(scenario).items()
-    }
-    return Setting(private, alike, auxiliary, classes, model, shields)
+    shields = build_defenses(scenario)
+    models: dict[str, torch.nn.Module] = {}
+    plain = None
+    for name, shield in shields.items():
+        if front.stages(shield):
+            models[name] = load_victim(scenario, shape, classes, shield).to(device)
+        else:
+            plain = plain or load_victim(scenario, shape, classes, shield).to(device)
+            models[name] = plain
+        shields[name] = with_public(shield, models[name], auxiliary, device)
+    return Setting(private, alike, auxiliary, classes, models, shields)
 
 
 def with_public(
@@ -94,13 +100,24 @@ def with_public(
     return shield.informed(Side(anchors=anchors))
 
 
-def load_victim(scenario: Scenario, shape: tuple[int, int, int], classes: int) -> torch.nn.Module:
-    """The scenario's model, untrained or from its weights file."""
+def load_victim(
+    scenario: Scenario, shape: tuple[int, int, int], classes: int, shield: Defense
+) -> torch.nn.Module:
+    """The scenario's model as it is under a defense, untrained or from its weights file.
+
+    In eval mode, but for modules that draw by that defense.
+    """
     model = victims.load_model(
         scenario.model,
         image_shape=shape,
         classes=classes,
         weights=None if scenario.state == "untrained" else scenario.state,
         generator=stream(scenario.seed, "model"),
+        fit=lambda model: front.fitted(shield, model, stream(scenario.seed, "fitted")),
     )
-    return split_last(model) if scenario.layers == "last" else model
+    if front.draws(model) and scenario.layers == "last":
+        raise BadInput(
+            f"defense {shield.name!r} changes layers in front of the last one, "
+            "which --layers last would freeze"
+        )
+    return front.drawing(split_last(model) if scenario.layers == "last" else model)

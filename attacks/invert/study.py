@@ -16,13 +16,14 @@ import defenses
 import victims
 from attacks.invert.candidates import Lineup
 from attacks.invert.contract import Inversion, Threat, registry
+from attacks.invert.exposure import attacked, exposed, placed
 from attacks.invert.floor import fisher_psnr
 from attacks.invert.matching import require
 from attacks.invert.scoring import column_summary, scored
 from attacks.invert.setting import load_setting
 from attacks.scenario import COLUMNS, Scenario
 from attacks.shields import guarantee
-from defenses import stream
+from defenses import front, stream
 from reports.baseline import lpips_or_reason, prior_baseline
 from reports.environment import environment
 from reports.records import Partial, Record
@@ -40,9 +41,9 @@ def study(
 ) -> Record:
     """See `attacks.run`."""
     setting = load_setting(scenario, device=device, data_root=data_root)
-    private, auxiliary, model = setting.private, setting.auxiliary, setting.model
-    shields = setting.shields
-    lineup = Lineup.of(model, cross_entropy, setting.alike.images, setting.alike.labels)
+    private, auxiliary, shields = setting.private, setting.auxiliary, setting.shields
+    alike = setting.alike.images, setting.alike.labels
+    shared = Lineup.of(setting.models[scenario.defense], cross_entropy, *alike)
     attack = registry.get(scenario.attack, **scenario.attack_options)
     partial = Partial(out) if out else None
     cells = [(n, a) for n in shields for a in COLUMNS[scenario.columns] if n != "none" or a]
@@ -54,6 +55,9 @@ def study(
     arrays: dict[str, Tensor] = {"truth": private.images}
     tuned: dict[tuple[str, bool], Inversion] = {}
     for name, adaptive in cells:
+        model, lineup = setting.models[name], shared
+        if front.stages(shields[name]) or model is not shared.model:
+            lineup = Lineup.of(model, cross_entropy, *alike, shields[name] if adaptive else None)
         column = f"{name}/{'adaptive' if adaptive else 'naive'}"
         threat = Threat(
             defense=shields[name],
@@ -87,12 +91,21 @@ def study(
                         generator=stream(scenario.seed, "practice", *habit),
                     )
                 report(f"{column}: batch {index + 1} of {batches}", done, total)
-                grads = victims.per_example_gradients(model, cross_entropy, images, labels)
+                grads = exposed(
+                    victims.per_example_gradients,
+                    model,
+                    cross_entropy,
+                    shields[name],
+                    images,
+                    labels,
+                    generator=stream(scenario.seed, "exposure", name, index),
+                )
                 release = shields[name].release(
                     grads, generator=stream(scenario.seed, "release", name, index)
                 )
                 began = time.perf_counter()
-                guess = tuned[habit].reconstruct(
+                guess = attacked(
+                    tuned[habit],
                     model,
                     cross_entropy,
                     release,
@@ -103,7 +116,7 @@ def study(
                 place = None
                 if scenario.batch == 1 and lineup.size > 1:
                     draw = stream(scenario.seed, "candidates", column, index)
-                    place = lineup.rank(release, informed, grads, generator=draw)
+                    place = placed(lineup, release, informed, grads, images, labels, draw)
                 probe = stream(scenario.seed, "probe", name, index)
                 piece = scored(
                     guess,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from attacks.membership.lockstep import Batch, Lockstep
-from defenses import Summed, stream
+from defenses import Summed, front, stream
 from victims.trainer import Trainer
 
 SIZES = (3, 0, 2, 1)
@@ -29,6 +29,8 @@ def obstacle(trainers: Sequence[Trainer]) -> str:
         return f"defense {name!r} is told its {', '.join(sorted(defense.wants))} at each step"
     if any(t.joined is not None for t in trainers):
         return "gradients join the batch"
+    if front.draws(first.net):
+        return f"defense {name!r} draws in the forward pass, otherwise together than alone"
     for place, module in first.net.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             return f"{place!r} is BatchNorm, whose statistics cannot be stacked"

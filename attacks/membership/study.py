@@ -127,7 +127,8 @@ def evidence(candidates: Candidates, pieces: list[Piece]) -> Evidence:
 def bounds(made: Plan) -> dict[str, Any]:
     """What theory says of the target's whole training; epsilon None: nothing."""
     epsilon = made.epsilon(made.steps)
-    options = {k: v for k, v in shown_options(made.defense).items() if isinstance(v, int | float)}
+    told = shown_options(made.defense)
+    options = {k: v for k, v in told.items() if isinstance(v, int | float | str)}
     return {
         "options": options,
         "epsilon": epsilon if math.isfinite(epsilon) else None,

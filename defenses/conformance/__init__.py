@@ -12,6 +12,7 @@ from torch import Tensor
 
 from defenses.conformance.budget import epsilon
 from defenses.conformance.calibration import calibration
+from defenses.conformance.exposure import before
 from defenses.conformance.finding import Check, Finding
 from defenses.conformance.form import determinism, divisor, finite, shapes
 from defenses.conformance.independence import independence
@@ -27,6 +28,7 @@ CHECKS = [
         shapes,
         determinism,
         finite,
+        before,
         public,
         divisor,
         replay,
