@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
@@ -125,6 +126,19 @@ class Registry(Generic[T]):
             return cls
 
         return add
+
+    @contextmanager
+    def standing_in(self, name: str, cls: type[T]) -> Iterator[None]:
+        """While this lasts ``name`` stands for ``cls``, whatever it stood for before."""
+        before = self._classes.get(name)
+        self._classes[name] = cls
+        try:
+            yield
+        finally:
+            if before is None:
+                del self._classes[name]
+            else:
+                self._classes[name] = before
 
     def names(self) -> list[str]:
         """All known names, those of other packages' entry points included, sorted."""

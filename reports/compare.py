@@ -133,12 +133,12 @@ def _change(values: dict[str, tuple[Values, Values, Seeds]], score: str) -> Chan
     if not known.any():
         return None
     old, new, seeds = old[known], new[known], seeds[known]
-    gap, half, p = _tested(new - old, seeds)
+    gap, half, p = paired_test(new - old, seeds)
     means = float(old.mean()), float(new.mean())
     return Change("", "", "", score, *means, gap, gap - half, gap + half, len(old), p, "")
 
 
-def _tested(gaps: Values, seeds: Seeds) -> tuple[float, float, float]:
+def paired_test(gaps: Values, seeds: Seeds) -> tuple[float, float, float]:
     """Mean of paired differences, half the width of its 95% interval, two-sided p.
 
     Bootstrap-t (Efron and Tibshirani 1993, chapter 12): what is resampled is the mean over its

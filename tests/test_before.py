@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,6 +34,7 @@ from tests.conftest import SHARED_OPTIONS, random_gradients, seeded
 from victims.preparing import prepare
 from victims.training import Training
 
+ROOT = Path(__file__).parent.parent
 HYBRID = ATS()
 
 
@@ -480,3 +482,15 @@ def test_a_run_under_precode_is_attacked_with_its_own_weights(tmp_path):
     assert found == 0
     record = read(tmp_path / "attack")
     assert record.rows[0]["rank"] == 1
+
+
+def test_the_pages_own_defense_on_images_is_attacked(tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "defenses.md").read_text()
+    (tmp_path / "mymirror.py").write_text(page.split("# mymirror.py")[1].split("```")[0])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(defenses.registry, "_classes", dict(defenses.registry._classes))
+    words = "--defense mymirror:Mirror --against --data digits --model mlp --images 2"
+    assert command_main([*words.split(), "--attack", "analytic", "--out", str(tmp_path / "o")]) == 0
+    assert f"python -m attacks.invert {' '.join(words.split()[:2])}" in page
+    record = read(tmp_path / "o")
+    assert {r["rank"] for r in record.rows if r["adaptive"]} == {1}

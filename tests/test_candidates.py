@@ -10,7 +10,8 @@ import defenses
 import victims
 from attacks import Scenario, run
 from attacks.invert import Threat, candidates
-from attacks.invert.candidates import Lineup, rank
+from attacks.invert.candidates import Lineup
+from attacks.invert.ranking import rank
 from attacks.invert.show import named, table
 from attacks.shields import guarantee, named_at_most
 from defenses import BadInput

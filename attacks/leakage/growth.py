@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attacks.leakage.result import Units
-from reports.compare import LEVEL, _tested
+from reports.compare import LEVEL, paired_test
 
 FEWEST = 6
 """Units below which even a large growth would hardly ever be significant."""
@@ -83,7 +83,7 @@ def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Gr
         old = np.array([before[name][k] for k in keys])
         new = np.array([after[name][k] for k in keys])
         seeds = np.unique([k.rpartition("/")[0] for k in keys], return_inverse=True)[1]
-        gap, half, p = _tested(new - old, seeds)
+        gap, half, p = paired_test(new - old, seeds)
         larger = gap * CLOSER.get(name, 1) > MARGINS.get(name, MARGIN)
         means = float(old.mean()), float(new.mean())
         change = Growth(name, *means, gap - half, gap + half, len(keys), p, larger and p < LEVEL)

@@ -61,16 +61,8 @@ class Subject:
         if ":" in self.name or "+" in self.name:  # found by what the name says
             yield
             return
-        classes = defenses.registry._classes
-        before = classes.get(self.name)
-        classes[self.name] = type(self.defense)
-        try:
+        with defenses.registry.standing_in(self.name, type(self.defense)):
             yield
-        finally:
-            if before is None:
-                del classes[self.name]
-            else:
-                classes[self.name] = before
 
     def _check(self) -> None:
         try:
