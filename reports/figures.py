@@ -21,6 +21,8 @@ from reports.records import Record, atomic
 MAX_ROWS = 12
 # Inches.
 TILE, GAP, CAPTION, MARGIN, TOP, BOTTOM = 1.3, 0.08, 0.4, 0.12, 1.05, 0.3
+NARROWEST = 5.4
+"""Inches that the line under the title takes."""
 INK = "#1a1a1a"
 SOFT = "#5f6368"
 # Okabe-Ito blue and vermilion stay apart for every kind of colour blindness.
@@ -38,7 +40,7 @@ def reconstructions(record: Record, path: Path) -> Path:
     truth = record.arrays.get("truth")
     shown = min(len(next(iter(record.arrays.values()))), MAX_ROWS)
     names = (["truth", "prior"] if truth is not None else []) + columns
-    width = 2 * MARGIN + len(names) * (TILE + GAP) - GAP
+    width = max(NARROWEST, 2 * MARGIN + len(names) * (TILE + GAP) - GAP)
     height = TOP + shown * (TILE + CAPTION) + BOTTOM
     figure = plt.figure(figsize=(width, height))
     scores = {k: {r["image"]: r for r in record.rows if _column(r) == k} for k in columns}

@@ -6,19 +6,20 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from reports.charts.accuracy import joined
-from reports.settings import LEAKS, NOT_SHOWN, Panel, Setting
+from reports.settings import LEAKS, NAMED, NOT_SHOWN, Panel, Setting
 from reports.trainings import Trained
 from reports.words import Link, Sentence, counted
 
-NAMED = 3
+MOST = 3
 """At most so many settings are named in one sentence."""
 
 
 def summary(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
-    """At most six sentences on one panel, each number linked to the row that holds it."""
+    """At most seven sentences on one panel, each number linked to the row that holds it."""
     made = [
         _attack(panel),
         _leaking(panel),
+        _identified(panel),
         _quiet(panel),
         _misled(panel),
         _guaranteed(panel),
@@ -61,6 +62,25 @@ def _leaking(panel: Panel) -> Sentence:
     return (
         start,
         *_listed(leaking, lambda s: f"{s.label} ({_gain(s):+.1f} dB over guessing)"),
+        ".",
+    )
+
+
+def _identified(panel: Panel) -> Sentence:
+    """Settings under which nothing can be rebuilt, and yet the update fits one image only."""
+    found = [s for s in panel.settings if s.verdict == NAMED and s.judged]
+    if not found:
+        return ()
+    most = max(s.guarantee.candidates for s in found)
+
+    def told(setting: Setting) -> str:
+        assert setting.judged is not None
+        return f"{setting.label} ({setting.judged.named.mean:.0%})"
+
+    return (
+        f"Not rebuilt, but named at once among {most:,} candidates far more often than by chance "
+        f"({1 / most:.1%}): ",
+        *_listed(found, told),
         ".",
     )
 
@@ -144,13 +164,13 @@ def _cost(panel: Panel, trained: Sequence[Trained]) -> Sentence:
 
 
 def _listed(settings: Sequence[Setting], told: Callable[[Setting], str]) -> Iterator[str | Link]:
-    """The first `NAMED` settings as links, and how many more there are."""
-    for turn, setting in enumerate(settings[:NAMED]):
+    """The first `MOST` settings as links, and how many more there are."""
+    for turn, setting in enumerate(settings[:MOST]):
         if turn:
             yield ", "
         yield Link(told(setting), setting.anchor)
-    if len(settings) > NAMED:
-        yield f" and {len(settings) - NAMED} more"
+    if len(settings) > MOST:
+        yield f" and {len(settings) - MOST} more"
 
 
 def _level(setting: Setting) -> float:

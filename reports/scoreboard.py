@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import median_low
 
 from reports.audits import Audit
 from reports.charts.accuracy import joined
-from reports.detection import sample, tpr_at
 from reports.memberships import Membership
-from reports.pooling import NOTHING, Estimate
+from reports.pooling import Estimate
 from reports.settings import Panel, Setting
 from reports.spots import Spot, recorded, spot_of
+from reports.strongest import strongest
 from reports.tables import Cell, Row, Table, figure, numbers, percent, plain, value
 from reports.trainings import Trained
 
 BROKEN = "adaptive attack broke it"
-FALSE_RATE = 0.01
+VICTIM = "attacked on"
 HEADS = (
     "defense",
     "remark",
@@ -31,9 +30,11 @@ HEADS = (
     "ε claimed",
     "ε at least",
     "accuracy cost (points)",
-    "attacked on",
+    VICTIM,
     "records",
 )
+BRIEF = (0, 1, 2, 3, 6, 7, 8, 9, 10)
+"""Of them, those that go on paper."""
 
 
 def scoreboard(
@@ -75,7 +76,18 @@ def scoreboard(
     caption = (
         "Each defense against each attack; ignoring the defense (naive), knowing it (adaptive)"
     )
-    return Table("scoreboard-table", caption, HEADS, tuple(rows), (0, 1, 2, 3, 6, 7, 8, 9, 10))
+    return slim(Table("scoreboard-table", caption, HEADS, tuple(rows), BRIEF))
+
+
+def slim(table: Table) -> Table:
+    """The table without columns of which no row has anything, or all say the same of the victim."""
+    texts = [{row.cells[i].text for row in table.rows} for i in range(len(table.heads))]
+    alike = [i for i, head in enumerate(table.heads) if head == VICTIM and len(texts[i]) == 1]
+    kept = [i for i, found in enumerate(texts) if found != {"-"} and i not in alike]
+    rows = tuple(Row(row.anchor, tuple(row.cells[i] for i in kept)) for row in table.rows)
+    caption = table.caption + "".join(f"; {VICTIM} {min(texts[i])}" for i in alike)
+    brief = tuple(new for new, old in enumerate(kept) if old in table.brief)
+    return Table(table.key, caption, tuple(table.heads[i] for i in kept), rows, brief)
 
 
 def _row(
@@ -86,7 +98,7 @@ def _row(
     costs: Mapping[str, Estimate],
 ) -> Row:
     own = setting.sources
-    caught, claimed, proven, broken = _from(others)
+    caught, claimed, proven, broken = strongest(others)
     remark = broken or (BROKEN if setting.misleads else "")
     cells = [plain(setting.label), _remark(remark)]
     for score, digits in (("psnr", 1), ("lpips", 2)):
@@ -115,7 +127,7 @@ def _row(
 
 def _row_without(anchor: str, spot: Spot, found: Sequence[Membership | Audit]) -> Row:
     """A row of what was never inverted."""
-    caught, claimed, proven, broken = _from(found)
+    caught, claimed, proven, broken = strongest(found)
     data = sorted({str(o.source.record.scenario.get("data", "-")) for o in found})
     cells = (
         plain(spot.label),
@@ -133,49 +145,6 @@ def _row_without(anchor: str, spot: Spot, found: Sequence[Membership | Audit]) -
 
 def _remark(text: str) -> Cell:
     return Cell(text or "-", text or None, (), "leaks" if text else "")
-
-
-def _from(found: Sequence[Membership | Audit]) -> tuple[Cell, Cell, Cell, str]:
-    """The strongest membership attack, claimed and audited epsilon, and refuted claims.
-
-    Of audits that differ in the seed the median counts, of methods and canaries the best.
-    """
-    asked = [o for o in found if isinstance(o, Membership)]
-    tried = [o for o in found if isinstance(o, Audit)]
-    rates = [(_caught(m, name), m.source) for m in asked for name in m.scores]
-    known = [(rate, source) for rate, source in rates if rate.known]
-    best = max(known, key=lambda pair: pair[0].mean, default=None)
-    caught = Cell("-") if best is None else figure(best[0], (best[1],), 3)
-    claims = [(a.claimed, a.source) for a in tried]
-    claims += [(m.epsilon, m.source) for m in asked if m.epsilon is not None]
-    claim = min(claims, key=lambda pair: pair[0], default=None)
-    ways: dict[tuple[str, str], list[Audit]] = {}
-    for one in tried:
-        canary = str(one.source.record.scenario.get("canary", ""))
-        ways.setdefault((one.method, canary), []).append(one)
-    # The highest of many audits errs upwards; of equal ones, seeds apart, the median does not.
-    middle = [median_low(a.audited for a in found) for found in ways.values()]
-    return (
-        caught,
-        Cell("-") if claim is None else value(claim[0], (claim[1],)),
-        value(max(middle), [a.source for a in tried]) if middle else Cell("-"),
-        _refuted(tried),
-    )
-
-
-def _caught(one: Membership, attack: str) -> Estimate:
-    """TPR at `FALSE_RATE` with its interval; nothing where the sample cannot tell."""
-    if one.outside * FALSE_RATE < 1:
-        return NOTHING
-    found = tpr_at(sample(one.scores[attack], one.members), FALSE_RATE)
-    return Estimate(found["mean"], found["low"], found["high"], len(one.members))
-
-
-def _refuted(tried: Sequence[Audit]) -> str:
-    broken = sum(a.broken for a in tried)
-    if not broken:
-        return ""
-    return "audit refuted the claim" + (f" in {broken} of {len(tried)}" if len(tried) > 1 else "")
 
 
 def _costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estimate]:

@@ -13,6 +13,7 @@ from reports.inversions import Guarantee
 from reports.pooling import NOTHING, Estimate, Values, pool, proportion
 
 LEAKS = "leaks"
+NAMED = "not rebuilt, but named"
 NOT_SHOWN = "nothing beyond guessing shown"
 UNKNOWN = "too few images to say"
 UNSCORED = "no truth to compare with"
@@ -97,13 +98,17 @@ class Setting:
 
     @property
     def verdict(self) -> str:
-        """What the paired difference to guessing shows. No verdict says that a setting is safe."""
+        """What the paired difference to guessing shows, and the candidate game where that shows
+        nothing. No verdict says that a setting is safe."""
         column = self.judged
         if column is None or not column.gain.known:
             return UNSCORED
         if not column.gain.spread:
             return UNKNOWN
-        return LEAKS if column.gain.low > 0 else NOT_SHOWN
+        if column.gain.low > 0:
+            return LEAKS
+        named = column.named
+        return NAMED if named.known and named.low > 1 / self.guarantee.candidates else NOT_SHOWN
 
     @property
     def misleads(self) -> bool:

@@ -10,7 +10,7 @@ from reports.gather import Source
 from reports.inversions import Option
 from reports.naming import option_place, show_option
 from reports.pooling import Estimate
-from reports.settings import LEAKS, NOT_SHOWN, Panel, Setting
+from reports.settings import LEAKS, NAMED, NOT_SHOWN, Panel, Setting
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _row(setting: Setting, varied: Sequence[str]) -> Row:
         text = "-" if found is None else show_option(found)
         options.append(Cell(text, float(found) if isinstance(found, bool) else found))
     named = f"{_share(adaptive.named)} of {setting.guarantee.candidates}" if adaptive else "-"
-    tone = {LEAKS: "leaks", NOT_SHOWN: "quiet"}.get(setting.verdict, "")
+    tone = {LEAKS: "leaks", NAMED: "leaks", NOT_SHOWN: "quiet"}.get(setting.verdict, "")
     cells = (
         plain(setting.defense),
         *options,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports.charts.changes import Change
 from reports.memberships import Membership
-from reports.settings import LEAKS, NOT_SHOWN, Panel
+from reports.settings import LEAKS, NAMED, NOT_SHOWN, Panel
 
 FALSE_ALARMS = (0.001, 0.01, 0.1)
 
@@ -37,16 +37,18 @@ def overall(panels: Sequence[Panel]) -> Sentence:
     """One sentence over all panels."""
     settings = [s for p in panels for s in p.settings if s.defense != "none"]
     leaking = [s for s in settings if s.verdict == LEAKS]
+    named = [s for s in settings if s.verdict == NAMED]
     quiet = [s for s in settings if s.verdict == NOT_SHOWN]
     if not settings:
         return ("No defense was attacked: see what an attacker gets without one.",)
     studies = f" in {len(panels)} studies" if len(panels) > 1 else ""
     count = f"{counted(len(settings), 'defended setting')}{studies}"
-    rest = len(settings) - len(leaking) - len(quiet)
+    rest = len(settings) - len(leaking) - len(named) - len(quiet)
     first = (
         f"Of {count}, {len(leaking) or 'none'} let{'s' * (len(leaking) == 1)} an attacker rebuild "
         "private images measurably better than guessing"
     )
+    first += f", {len(named)} more let them tell which image it was" if named else ""
     second = (
         f", and for {len(quiet)} the attacks here show nothing beyond guessing, which is no proof "
         "of privacy; only a small epsilon is one."

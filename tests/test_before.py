@@ -6,6 +6,8 @@ import copy
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -494,3 +496,14 @@ def test_the_pages_own_defense_on_images_is_attacked(tmp_path, monkeypatch):
     assert f"python -m attacks.invert {' '.join(words.split()[:2])}" in page
     record = read(tmp_path / "o")
     assert {r["rank"] for r in record.rows if r["adaptive"]} == {1}
+
+
+@pytest.mark.slow
+def test_a_flower_clients_photograph_comes_out(tmp_path):
+    """The page's example; for those who have Flower (pip install "flwr[simulation]")."""
+    pytest.importorskip("flwr")
+    example = ROOT / "docs" / "examples" / "flower_attack.py"
+    command = [sys.executable, str(example), "--out", str(tmp_path), "--image", "1"]
+    subprocess.run(command, check=True, cwd=ROOT, timeout=300)
+    guess = read(tmp_path / "attack").arrays["none/adaptive"]
+    assert psnr(guess[0], victims.load_data("photos").images[1]) > 20

@@ -19,9 +19,9 @@ from reports.gather import Gathered, gather
 from reports.grids import build_grid
 from reports.panels import build_panels
 from reports.pooling import pool, resampled
-from reports.settings import LEAKS, NOT_SHOWN, UNKNOWN, UNSCORED
+from reports.settings import LEAKS, NAMED, NOT_SHOWN, UNKNOWN, UNSCORED
 from reports.sorting import sort_out
-from reports.words import plain
+from reports.words import overall, plain
 from tests import outcomes
 
 
@@ -223,6 +223,23 @@ def test_verdicts_follow_the_paired_difference(tmp_path):
     assert found[0.1].misleads
     assert found[0.3].verdict == NOT_SHOWN
     assert not found[0.3].misleads
+
+
+def test_an_update_that_names_its_image_is_not_called_quiet(tmp_path):
+    ranks = {0.1: [1, 1, 1, 1], 0.2: [40, 1, 33, 7], 0.3: [1, 1, 1, 1]}
+    for rate, found in ranks.items():
+        record = outcomes.inversion(rate=rate, level=24.0 if rate == 0.3 else 8.0)
+        record.bounds["dprs"]["candidates"] = 64
+        record.bounds["dprs"]["top1"] = 1.0
+        for row in record.rows:
+            row["rank"] = found[row["image"]]
+        records.write(record, tmp_path / str(rate))
+    (panel,) = panels_of(tmp_path)
+    verdicts = {s.option("rate"): s.verdict for s in panel.settings}
+    assert verdicts == {0.1: NAMED, 0.2: NOT_SHOWN, 0.3: LEAKS}  # one of four is chance
+    told = " ".join(plain(s) for s in summary(panel, []))
+    assert "named at once among 64 candidates" in told
+    assert "1 more let them tell which image it was" in plain(overall([panel]))
 
 
 def test_too_little_is_called_too_little(tmp_path):

@@ -13,8 +13,6 @@ from reports.scoreboard import BROKEN, HEADS, scoreboard
 from reports.sorting import sort_out
 from tests import outcomes
 
-AT = {name: place for place, name in enumerate(HEADS)}
-
 
 def board(folder):
     found = sort_out(gather([folder]))
@@ -25,7 +23,8 @@ def board(folder):
 
 def texts(table, start):
     (row,) = (r for r in table.rows if r.cells[0].text.startswith(start))
-    return {name: row.cells[place].text for name, place in AT.items()}
+    shown = {name: cell.text for name, cell in zip(table.heads, row.cells, strict=True)}
+    return dict.fromkeys(HEADS, "-") | shown
 
 
 def asked(record, defense, options):
@@ -83,3 +82,16 @@ def test_a_record_that_does_not_say_its_options_is_not_put_to_one_of_several(fol
 def test_there_is_no_board_of_a_single_row(tmp_path):
     records.write(outcomes.membership(), tmp_path / "one")
     assert board(tmp_path) is None
+
+
+def test_columns_in_which_nothing_stands_are_left_out(tmp_path):
+    for rate in (0.0, 0.9):
+        records.write(outcomes.inversion(rate=rate), tmp_path / f"invert-{rate}")
+    table = board(tmp_path)
+    assert not {"TPR at 1% FPR", "ε at least", "accuracy cost (points)"} & {*table.heads}
+    assert "attacked on" not in table.heads
+    (title,) = (p.title for p in build_panels(sort_out(gather([tmp_path])).inversions))
+    assert table.caption.endswith(f"; attacked on {title}")
+    assert all(len(row.cells) == len(table.heads) for row in table.rows)
+    paper = [table.heads[i] for i in table.brief]
+    assert paper == [h for h in table.heads if "LPIPS" not in h and h != "records"]

@@ -15,7 +15,8 @@ def load_observation(path: Path, model: nn.Module, defense: Defense, batch_size:
     """Read ``parameter name -> update`` tensors from a safetensors file.
 
     Args:
-        path: the file; its tensors must carry the model's parameter names and shapes.
+        path: the file; its tensors must carry the model's parameter names and shapes. Buffers
+            and frozen parameters of the model may be among them and are passed over.
         model: the model whose update it is.
         defense: what produced the update, so that an adaptive attack can replay it.
         batch_size: examples in the private batch.
@@ -34,7 +35,8 @@ def load_observation(path: Path, model: nn.Module, defense: Defense, batch_size:
         raise BadInput(f"{path} is not a readable safetensors file: {error}") from error
     if missing := sorted(set(expected) - set(found)):
         raise BadInput(f"{path} lacks the parameter {missing[0]!r} of the model")
-    if extra := sorted(set(found) - set(expected)):
+    still = {k for k, _ in model.named_buffers()} | {k for k, _ in model.named_parameters()}
+    if extra := sorted(set(found) - set(expected) - still):
         raise BadInput(f"{path} holds {extra[0]!r}, which the model does not have")
     for name, shape in expected.items():
         value = found[name]
