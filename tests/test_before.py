@@ -265,17 +265,17 @@ class TestATS:
                 assert psnr(one, image) > max(psnr(shown, image) + 3, 13)
 
     def test_an_augmented_image_is_an_image(self, lenet, photos, auxiliary):
-        """In the mean over four: the direction of a change of contrast is not always told."""
+        """In the mean over three: the direction of a change of contrast is not always told."""
         found = {False: 0.0, True: 0.0}
-        for index in range(4):
+        for index in range(3):
             for adaptive in found:
                 release, threat, images, _, _ = seen_by(
                     lenet, HYBRID, photos, auxiliary, index, adaptive
                 )
                 known = (lenet, cross_entropy, release, threat)
-                attack = attacks.get("bayes", iterations=200)
+                attack = attacks.get("bayes", iterations=150)
                 guess = attacked(attack, *known, generator=seeded())
-                found[adaptive] += psnr(guess.images, images) / 4
+                found[adaptive] += psnr(guess.images, images) / 3
         assert found[True] > found[False] + 5
 
     def test_the_private_image_is_named_whichever_way_it_was_shown(self, lenet, photos, auxiliary):

@@ -227,7 +227,8 @@ def test_the_same_seed_gives_the_same_record_byte_for_byte(tmp_path):
 
 def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
     line = [sys.executable, "-m", "attacks.invert", "--iterations", "30", "--practice", "0"]
-    line += ["--adaptive", "--budget", "100", "--out", str(tmp_path / "run")]
+    line += ["--adaptive", "--against", "--images", "3", "--budget", "100"]
+    line += ["--out", str(tmp_path / "run")]
     run_ = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
     pieces = tmp_path / "run" / "partial"
     while run_.poll() is None and not list(pieces.glob("*.json")):
@@ -241,5 +242,6 @@ def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
     assert again.returncode == 0, again.stderr
     assert records.read(tmp_path / "run") is not None
     options = {"iterations": 30, "practice": 0}
-    whole = run(Scenario(columns="adaptive", attack_options=options, budget=100))
+    few = {"against": (), "images": 3, "budget": 100}
+    whole = run(Scenario(columns="adaptive", attack_options=options, **few))
     assert records.canonical(records.read(tmp_path / "run")) == records.canonical(whole)
