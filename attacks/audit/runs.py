@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,7 +11,7 @@ from torch import Tensor
 
 from attacks.audit.exam import Exam
 from attacks.audit.game import Course, Report, Seen, play
-from reports.executors.processes import kill, prepare_process
+from reports.executors.pool import prepare_process, spread
 from reports.records import Partial
 from victims.planning import Plan
 from victims.trainer import Trainer
@@ -65,7 +62,14 @@ def play_all(
             results = (
                 ((run, _one(*work, run, report=within)) for run in missing)
                 if min(jobs, len(missing)) <= 1
-                else _in_processes(work, missing, min(jobs, len(missing)))
+                else spread(
+                    _work,
+                    missing,
+                    jobs=min(jobs, len(missing)),
+                    begin=_begin,
+                    given=(work,),
+                    doing="training with canaries",
+                )
             )
             for run, seen in results:
                 found[run] = seen
@@ -118,23 +122,15 @@ def _one(
     )
 
 
-def _in_processes(work: Work, missing: list[int], jobs: int) -> Iterator[tuple[int, Seen]]:
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
-    )
-    try:
-        waiting = {pool.submit(_one, *work, run): run for run in missing}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
-    except BrokenProcessPool as error:
-        raise OSError(
-            "a process that trained with canaries died (out of memory?); "
-            "finished runs are kept, the same command resumes"
-        ) from error
-    finally:
-        kill(pool)
-
-
-def _begin() -> None:
+def _begin(work: Work) -> None:
     prepare_process(1)
     torch.set_num_threads(1)
+    _given.append(work)
+
+
+def _work(run: int) -> Seen:
+    return _one(*_given[0], run)
+
+
+_given: list[Work] = []
+"""What every run of a process shares."""

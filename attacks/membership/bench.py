@@ -8,7 +8,6 @@ per core (on a GPU in one process). Ratios are within a round, so that the machi
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import statistics
 import sys
 import time
@@ -31,7 +30,7 @@ from attacks.membership.contenders import (
 from attacks.membership.layouts import GROUP
 from defenses import BadInput
 from reports.environment import environment
-from reports.executors.processes import kill
+from reports.executors.pool import kill, started, submitted
 from victims.memory import keep_memory
 
 PROG = "python -m attacks.membership.bench"
@@ -81,8 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"| model | defense | {BASELINE}, s | " + " | ".join(CONTENDERS) + " | fastest, s |")
     print("|---|---|---" + "|---" * len(CONTENDERS) + "|---|")
     # One pool per process, so that each process gets its share of every round.
-    context = multiprocessing.get_context("spawn")
-    pools = [ProcessPoolExecutor(1, mp_context=context, initializer=begin) for _ in range(1 + jobs)]
+    pools = [started(1, begin) for _ in range(1 + jobs)]
     try:
         for model in arguments.models:
             for defense in arguments.defenses:
@@ -105,7 +103,7 @@ def _row(
     refused: dict[str, str] = {}
     for name, crew in crews.items():
         share = threads if name == BASELINE else 1
-        waiting = [pool.submit(prepare, setting, name, share) for pool in crew]
+        waiting = [submitted(pool, prepare, setting, name, share) for pool in crew]
         why = next((said for future in waiting if (said := future.result())), "")
         if why:
             refused[name] = why.replace("|", "/")
@@ -134,7 +132,7 @@ def _seconds(
 ) -> float:
     """Per model and step, while the process of each pool trains models of its own."""
     began = time.perf_counter()
-    waiting = [pool.submit(run, setting, name, steps) for pool in pools]
+    waiting = [submitted(pool, run, setting, name, steps) for pool in pools]
     made = sum(future.result() for future in waiting)
     return (time.perf_counter() - began) / made
 

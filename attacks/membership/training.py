@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ from attacks.membership.candidates import Candidates, draw
 from attacks.membership.layouts import choose, groups
 from attacks.membership.shadows import Piece, settled, train_one, train_together
 from attacks.membership.trial import Trial
-from reports.executors.processes import kill, prepare_process
+from reports.executors.pool import prepare_process, spread
 from reports.records import Partial
 from victims.memory import keep_memory, kept
 from victims.training import Training
@@ -112,23 +109,11 @@ def _train(
 def _in_processes(
     work: Work, missing: list[list[int]], data_root: str | None, jobs: int
 ) -> Iterator[tuple[int, Piece]]:
-    pool = ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(work, data_root, kept()),
-    )
-    try:
-        waiting = {pool.submit(_work, group): group for group in missing}
-        for future in as_completed(waiting):
-            yield from zip(waiting[future], future.result(), strict=True)
-    except BrokenProcessPool as error:
-        raise OSError(
-            "a process that trained a shadow model died (out of memory?); "
-            "finished models are kept, the same command resumes"
-        ) from error
-    finally:
-        kill(pool)
+    shared = (work, data_root, kept())
+    doing = "training shadow models"
+    made = spread(_work, missing, jobs=jobs, begin=_begin, given=shared, doing=doing)
+    for group, pieces in made:
+        yield from zip(group, pieces, strict=True)
 
 
 _given: dict[str, Any] = {}

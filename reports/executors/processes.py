@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
+from reports.executors.pool import kill, prepare_process, started, submitted
 from reports.executors.task import Outcome, Task, failed, perform
 
 TRIES = 2
 """A Scenario in flight this many times when a process died is called failed."""
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def run(
@@ -23,8 +19,8 @@ def run(
 ) -> Iterator[Outcome]:
     """Yield an Outcome as each Task ends, ``jobs`` of them at a time.
 
-    Processes are spawned, not forked: torch's threads and CUDA do not survive a fork. One that
-    dies (out of memory, say) breaks the pool; what was in flight is tried again in a new one.
+    A process that dies (out of memory, say) breaks the pool; what was in flight is tried again in
+    a new one.
     ``work`` is what a process does with a Task.
     """
     waiting = list(tasks)
@@ -33,12 +29,12 @@ def run(
         ended: set[str] = set()
         # After a death one at a time, so that the next one names its Scenario.
         size = 1 if strikes else min(jobs, len(waiting))
-        pool = _pool(size, waiting[0].threads)
+        pool = started(size, prepare_process, (waiting[0].threads,))
         try:
             in_flight: dict[Future[Outcome], Task] = {}
             queue = iter(waiting)
             for task in queue:
-                in_flight[pool.submit(work, task)] = task
+                in_flight[submitted(pool, work, task)] = task
                 if len(in_flight) < size:
                     continue
                 for outcome in _finished(in_flight):
@@ -66,37 +62,3 @@ def _finished(in_flight: dict[Future[Outcome], Task]) -> Iterator[Outcome]:
         outcome = future.result()
         del in_flight[future]
         yield outcome
-
-
-def _pool(size: int, threads: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        size,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=prepare_process,
-        initargs=(threads,),
-    )
-
-
-def prepare_process(threads: int) -> None:
-    """In each new process: Ctrl-C is the parent's, and none outlives it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in THREAD_VARIABLES:  # for libraries that are loaded later
-        os.environ[name] = str(threads)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-
-
-def _follow_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def kill(pool: ProcessPoolExecutor) -> None:
-    """End the pool without waiting for what runs in it; pieces on disk are whole."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.kill()
-    for process in processes:
-        process.join()

@@ -1,0 +1,114 @@
+"""Processes of this machine that leave Ctrl-C to their parent and do not outlive it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def spread(
+    act: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    jobs: int,
+    begin: Callable[..., None],
+    given: tuple[Any, ...] = (),
+    doing: str,
+) -> Iterator[tuple[Item, Result]]:
+    """Every item with what ``act`` makes of it, as they end, ``jobs`` at a time.
+
+    Args:
+        act: importable.
+        items: to be sent to the processes.
+        jobs: how many processes.
+        begin: called in each process with ``given`` before its first item; importable.
+        given: what all items share: sent once per process.
+        doing: what a process does, for the message when one dies.
+
+    Raises:
+        OSError: a process died.
+    """
+    pool = started(jobs, begin, given)
+    try:
+        waiting = {submitted(pool, act, item): item for item in items}
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+    except BrokenProcessPool as error:
+        raise OSError(
+            f"a process that was {doing} died (out of memory?); "
+            "what is finished is kept, the same command resumes"
+        ) from error
+    finally:
+        kill(pool)
+
+
+def started(
+    size: int, begin: Callable[..., None], given: tuple[Any, ...] = ()
+) -> ProcessPoolExecutor:
+    """A pool of spawned processes, not forked: torch's threads and CUDA do not survive a fork.
+
+    Fill it with `submitted`, and end it with `kill`.
+    """
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(size, mp_context=context, initializer=begin, initargs=given)
+
+
+def submitted(pool: ProcessPoolExecutor, act: Callable[..., Result], *given: Any) -> Future[Result]:
+    """``pool.submit``, in which processes are started that no Ctrl-C reaches."""
+    with _interrupts_held():
+        return pool.submit(act, *given)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """SIGINT waits, also in processes started here, which lose it in `prepare_process`.
+
+    Without this one that is still importing would end in a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # to start it would let signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def prepare_process(threads: int) -> None:
+    """In each new process: Ctrl-C is the parent's, and none outlives it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in THREAD_VARIABLES:  # for libraries that are loaded later
+        os.environ[name] = str(threads)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def kill(pool: ProcessPoolExecutor) -> None:
+    """End the pool without waiting for what runs in it; pieces on disk are whole."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join()
