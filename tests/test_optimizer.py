@@ -12,8 +12,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import defenses
-from defenses import BadInput, Release
-from tests.conftest import seeded
+from defenses import BadInput, Release, front
+from tests.conftest import configured, seeded
 from victims.optimizer import defend
 
 LOSS = nn.CrossEntropyLoss()
@@ -138,10 +138,11 @@ def test_a_defense_of_the_users_own_gets_the_whole_batch():
     assert engine.get_epsilon(1e-5) == math.inf
 
 
-def test_a_checkpoint_of_the_engine_resumes_the_run(tmp_path):
+@pytest.mark.parametrize("name", ["dprs", "adaptive", "randk", "dptopk"])
+def test_a_checkpoint_of_the_engine_resumes_the_run(tmp_path, name):
     def fresh():
         engine, model, optimizer, loader = parts(noise=0.7, momentum=0.9)
-        shield = defenses.get("dprs", rate=0.6)
+        shield = configured(name)
         return engine, model, defend(optimizer, model, shield, **options(loader)), loader
 
     engine, model, optimizer, loader = fresh()
@@ -151,6 +152,8 @@ def test_a_checkpoint_of_the_engine_resumes_the_run(tmp_path):
     train(model, optimizer, batches[3:])
     resumed, other, again, _ = fresh()
     resumed.load_checkpoint(path=tmp_path / "c.pt", module=other, optimizer=again)
+    kept = again.memory.keys()
+    assert bool(kept) == ("memory" in defenses.registry.find(name).wants)
     train(other, again, batches[3:])
     assert torch.equal(weights(model), weights(other))
     assert resumed.get_epsilon(1e-5) == engine.get_epsilon(1e-5)
@@ -162,3 +165,37 @@ def test_other_optimizers_are_refused():
         defend(optimizer.original_optimizer, model, defenses.get("none"), sample_rate=0.1, steps=1)
     with pytest.raises(BadInput, match="not the model's"):
         defend(optimizer, nn.Linear(2, 2), defenses.get("none"), sample_rate=0.1, steps=1)
+
+
+def test_what_acts_before_the_gradient_is_the_loops_own_business():
+    _, model, optimizer, loader = parts()
+    for name, message in (
+        ("dpsgd+ats", "changes images before the gradient: show them in your data loader"),
+        ("precode", "changes the model: give the engine"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            defend(optimizer, model, defenses.get(name), **options(loader))
+
+
+def test_a_fitted_model_trains_in_opacus_loop():
+    torch.manual_seed(0)
+    data = TensorDataset(torch.randn(64, 6), torch.randint(3, (64,)))
+    shield = defenses.get("dpsgd+precode", code=4)
+    plain = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+    fitted = front.fitted(shield, plain, seeded())
+    engine = PrivacyEngine(accountant="rdp")
+    model, optimizer, loader = engine.make_private(
+        module=fitted,
+        optimizer=torch.optim.SGD(fitted.parameters(), 0.1),
+        data_loader=DataLoader(data, batch_size=16, generator=seeded(1)),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    optimizer = defend(optimizer, model, shield, **options(loader))
+    before = weights(model)
+    for x, y in loader:
+        optimizer.zero_grad()
+        (LOSS(model(x), y) + front.penalty(model)).backward()
+        optimizer.step()
+    assert not torch.equal(weights(model), before)
+    assert 0 < engine.get_epsilon(1e-5) < math.inf

@@ -11,7 +11,16 @@ from opacus.optimizers import DPOptimizer
 from opacus.optimizers.optimizer import _check_processed_flag, _mark_as_processed
 from torch import Tensor, nn
 
-from defenses import BadInput, Defense, Release, Side, Summed, stream, with_effective_noise
+from defenses import (
+    BadInput,
+    Defense,
+    Release,
+    Side,
+    Summed,
+    front,
+    stream,
+    with_effective_noise,
+)
 from victims.stepping import apply_release
 
 
@@ -42,8 +51,19 @@ def defend(
             outside of experiments, for whoever knows the seed can subtract the noise.
 
     Raises:
-        BadInput: not an Opacus optimiser, or one of another model.
+        BadInput: not an Opacus optimiser, or one of another model; a defense that acts on images,
+            which an optimiser never sees, or on a model that it has not been put into.
     """
+    if front.ways(defense) > 1:
+        raise BadInput(
+            f"defense {defense.name!r} changes images before the gradient: show them in your data "
+            "loader (defenses.front.shown_at_random) and leave it out here"
+        )
+    if front.stages(defense) and not front.draws(model):
+        raise BadInput(
+            f"defense {defense.name!r} changes the model: give the engine "
+            "defenses.front.fitted(defense, model, generator)"
+        )
     if not isinstance(optimizer, DPOptimizer):
         raise BadInput(f"defend() takes Opacus' DPOptimizer, not {type(optimizer).__name__}")
     fields = {f.name for f in dataclasses.fields(defense)}
@@ -53,14 +73,16 @@ def defend(
     defense = with_effective_noise(defense, float(optimizer.noise_multiplier)) or defense
     chosen = torch.Generator().seed() >> 2 if seed is None else seed
     masks = stream(chosen, "masks").initial_seed()
+    memory: dict[str, Tensor] = {}
     defended = DefendedOptimizer(
         optimizer.original_optimizer,
         model,
-        defense.informed(Side(sample_rate=sample_rate, mask_seed=masks, memory={})),
+        defense.informed(Side(sample_rate=sample_rate, mask_seed=masks, memory=memory)),
         steps=steps,
         expected_batch_size=optimizer.expected_batch_size,
         loss_reduction=optimizer.loss_reduction,
         generator=stream(chosen, "noise"),
+        memory=memory,
     )
     if optimizer.step_hook is not None:
         defended.attach_step_hook(optimizer.step_hook)
@@ -80,6 +102,7 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         expected_batch_size: int,
         loss_reduction: str = "mean",
         generator: torch.Generator,
+        memory: dict[str, Tensor],
     ) -> None:
         super().__init__(
             optimizer,
@@ -94,6 +117,7 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
             raise BadInput("the optimiser holds parameters that are not the model's")
         self.named: dict[str, Any] = {names[id(p)]: p for p in self.params}
         self.defense = defense
+        self.memory = memory
         self.steps = steps
         self.steps_done = 0
         self.release: Release | None = None
@@ -158,8 +182,12 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         return min(self.steps_done, self.steps - 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """The wrapped optimiser's, with the step and the generator of the noise."""
-        own = {"steps_done": self.steps_done, "generator": self.generator.get_state()}
+        """The wrapped optimiser's, with the step, the generator of the noise and the memory."""
+        own = {
+            "steps_done": self.steps_done,
+            "generator": self.generator.get_state(),
+            "memory": {k: v.clone() for k, v in self.memory.items()},
+        }
         return {**self.original_optimizer.state_dict(), "leakgauge": own}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -169,3 +197,5 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         own = state_dict["leakgauge"]
         self.steps_done = own["steps_done"]
         self.generator.set_state(own["generator"])
+        self.memory.clear()  # the defense holds this very dictionary
+        self.memory.update({k: v.clone() for k, v in own.get("memory", {}).items()})
