@@ -16,13 +16,16 @@ from attacks.audit import gdp, one_run, study
 from attacks.audit.__main__ import main
 from attacks.audit.canaries import Canaries
 from attacks.audit.exam import Exam
-from attacks.audit.game import Course, planned, play
+from attacks.audit.game import planned, play
 from attacks.audit.guesses import Guesses
+from attacks.audit.seen import Course
 from attacks.audit.thresholds import Counts
+from attacks.audit.white_box import given
 from defenses import BadInput, Release, stream
 from defenses.accounting import gaussian_epsilon
 from defenses.tradeoff import epsilon_of, mu_of
 from reports.records import canonical
+from victims.preparing import prepare
 from victims.trainer import Trainer
 from victims.training import Training
 
@@ -404,3 +407,28 @@ def test_twenty_right_trainings_at_epsilon_8(defense, options):
         found.append(record.rows[0]["audited"])
     assert min(found) >= 4
     assert sum(bound > 8 for bound in found) <= binom.ppf(0.999, 20, 0.05)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"defense": "dpsgd"},
+        {"defense": "dpsgd+ats"},
+        {"defense": "dpsgd+precode"},
+        {"defense": "dpsgd", "views": 2, "model": "lenet"},
+        {"defense": "dprs", "defense_options": {"noise_multiplier": 0.0, "rate": 0.5}},
+    ],
+    ids=lambda c: " ".join(str(v) for v in c.values()),
+)
+def test_what_the_others_gave_is_known_to_the_adversary(changed):
+    """Their views, augmentations and draws too: without noise nothing is left of a release."""
+    about = {"data": "digits", "model": "mlp", "count": 60, "batch_size": 20, "epochs": 2}
+    options = {"defense_options": {"noise_multiplier": 0.0}}
+    victim = prepare(Training(**{**about, **options, **changed})).trainer
+    for _ in range(3):
+        believed, weights, index = victim.informed(), victim.weights(), victim.sample()
+        release = victim.advance()
+        known = given(victim, index, weights, believed, release)
+        for name, value in release.update.items():
+            left = (value - known[name]).norm()
+            assert float(left) <= 1e-4 * max(float(value.norm()), 1e-6)

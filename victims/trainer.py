@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, cast
 
@@ -90,30 +91,38 @@ class Trainer:
         Raises:
             BadInput: a gradient is not finite; the weights are then as they were before.
         """
-        seed, step = self.plan.training.seed, self.step
         images, labels, extra = self.batch()
-        with torch.random.fork_rng(devices=[]):  # dropout draws from the global generator
-            torch.manual_seed(stream(seed, "dropout", step).initial_seed())
-            draw = stream(seed, "noise", step)
+        with self.drawing(self.step):
+            draw = stream(self.plan.training.seed, "noise", self.step)
             release = self.release(images, labels, draw, extra=extra, moves=True)
         self.follow(release)
         return release
 
+    @contextmanager
+    def drawing(self, step: int) -> Iterator[None]:
+        """Dropout and the like, which draw from the global generator, draw as at that step."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream(self.plan.training.seed, "dropout", step).initial_seed())
+            yield
+
     def batch(self) -> tuple[Tensor, Tensor, Gradients | None]:
         """This step's images or views of them, labels, and gradients that join (see ``joined``)."""
-        t = self.plan.training
         index = self.sample()
         extra = None
         if self.joined is not None:
             beyond = index >= len(self.inputs)
             extra = self.joined(index[beyond] - len(self.inputs))
             index = index[~beyond]
+        return *self.seen(index, self.step), extra
+
+    def seen(self, index: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Rows ``index`` (B,) of the inputs as that step shows them to the model, and labels."""
+        t = self.plan.training
         images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
-        draw = stream(t.seed, "shown", self.step)
-        images = front.shown_at_random(self.plan.defense, images, draw)
+        images = front.shown_at_random(self.plan.defense, images, stream(t.seed, "shown", step))
         if t.views > 1:
-            images = augmented(images, t.views, stream(t.seed, "views", self.step))
-        return images, labels, extra
+            images = augmented(images, t.views, stream(t.seed, "views", step))
+        return images, labels
 
     def follow(self, release: Release) -> None:
         """Move the weights, and their average, along this step's release; the next step follows."""

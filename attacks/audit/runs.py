@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from attacks.audit.exam import Exam
-from attacks.audit.game import Course, Report, Seen, play
+from attacks.audit.game import play
+from attacks.audit.seen import Course, Report, Seen
 from reports.executors.pool import prepare_process, spread
 from reports.records import Partial
 from victims.planning import Plan

@@ -12,8 +12,9 @@ from torch import Tensor
 
 import attacks.audit as audit
 from attacks.audit.exam import Exam
-from attacks.audit.game import Report, planned
+from attacks.audit.game import planned
 from attacks.audit.runs import play_all
+from attacks.audit.seen import Report
 from defenses import BadInput
 from defenses.registry import shown_options
 from reports.detection import auc, sample

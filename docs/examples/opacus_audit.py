@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import audit
-from attacks.audit.game import looked_at
+from attacks.audit.seen import looked_at
 from attacks.audit.study import REFUTED, verdict
 from attacks.flags import Parser, command
 from attacks.progress import Progress

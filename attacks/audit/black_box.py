@@ -1,0 +1,80 @@
+"""An audited training seen from outside: mislabelled examples, scored by the model alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from attacks.audit.exam import Exam
+from attacks.audit.seen import Report, Seen, looked_at
+from attacks.membership.shadows import logits
+from defenses import stream
+from victims.data import Data, load_data
+from victims.planning import Plan
+from victims.preparing import prepare
+from victims.trainer import Trainer
+
+
+def black_box(
+    exam: Exam,
+    made: Plan,
+    trainer: Callable[..., Trainer],
+    device: str,
+    data_root: str | None,
+    report: Report,
+) -> Seen:
+    """Mislabelled examples join the data; the adversary sees the model at some steps."""
+    t = made.training
+    data = load_data(
+        t.data,
+        split="train",
+        count=int(t.count or 0) + exam.canaries,
+        root=data_root,
+        size=t.size,
+        seed=exam.seed,
+    )
+    everything = torch.arange(len(data.labels))
+    base, others = data.take(everything[: t.count]), data.take(everything[t.count :])
+    wrong = torch.randint(1, data.classes, (exam.canaries,), generator=stream(t.seed, "labels"))
+    labels = (others.labels + wrong) % data.classes
+    inserted = torch.rand(exam.canaries, generator=stream(t.seed, "coins")) < 0.5
+    private = Data(
+        torch.cat([base.images, others.images[inserted]]),
+        torch.cat([base.labels, labels[inserted]]),
+        data.classes,
+        data.names,
+    )
+    made = dataclasses.replace(made, examples=len(private.labels))
+    asked = Data(others.images, labels, data.classes, data.names)
+    prepared = prepare(
+        t,
+        device=device,
+        private=private,
+        test=asked,
+        data_root=data_root,
+        made=made,
+        trainer=trainer,
+    )
+    victim = prepared.trainer
+    looks = looked_at(made.steps)
+    found = []
+    while victim.step < made.steps:
+        victim.advance()
+        report("training with canaries", victim.step, made.steps)
+        if victim.step in looks:
+            found.append(_leaning(logits(victim, others.images, 1)[:, 0], labels))
+    return Seen(inserted, torch.stack(found), looks)
+
+
+def _leaning(answers: Tensor, labels: Tensor) -> Tensor:
+    """(m,) how much a model prefers a canary's wrong label to the other wrong ones.
+
+    Its mean logit over all labels is what a canary not inserted would have there; the true label
+    tells how well the picture is known, not whether the canary was there.
+    """
+    chosen = one_hot(labels, answers.shape[1]).bool()
+    return answers[chosen].double() - answers.double().mean(1)
