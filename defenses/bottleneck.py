@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+SMALLEST = 1e-12
+"""No std is smaller, so that it has a logarithm."""
 
 
 class Bottleneck(nn.Module):
-    """``decoder(mean + exp(log_variance / 2) * draw)``, with (mean, log_variance) = encoder(x).
+    """``decoder(mean + std * draw)``; ``encoder(x)`` gives the mean, and the std by softplus.
 
     In training mode every row's draw is N(0, I) from torch's global generator; in eval mode it is
     the buffer ``draw``, which is zero until someone fixes it. Every pass leaves
-    ``weight * KL(N(mean, variance) || N(0, I))``, the mean over rows, in ``penalty``.
+    ``weight * KL(N(mean, std^2) || N(0, I))`` in bits, the mean over rows, in ``penalty``.
 
     Args:
         features: of the input and of the output, D.
@@ -38,10 +43,16 @@ class Bottleneck(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Args: features (B, D). Returns: (B, D)."""
-        mean, log_variance = self.encoder(features).chunk(2, -1)
+        mean, std = self.code(self.encoder(features))
         if torch.is_grad_enabled():  # else nobody asks, and it would outlive the pass
-            far = mean.square() + log_variance.exp() - log_variance - 1
-            self.penalty = self.weight * far.sum(-1).mean() / 2
+            far = mean.square() + std.square() - 2 * std.log() - 1
+            self.penalty = self.weight * far.sum(-1).mean() / (2 * math.log(2))
         draw = torch.randn_like(mean) if self.training else self.draw
-        decoded: Tensor = self.decoder(mean + (log_variance / 2).exp() * draw)
+        decoded: Tensor = self.decoder(mean + std * draw)
         return decoded
+
+    @staticmethod
+    def code(encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and std (..., K) of the code, from what the encoder gives (..., 2 K)."""
+        mean, spread = encoded.chunk(2, -1)
+        return mean, softplus(spread).clamp(min=SMALLEST)

@@ -34,7 +34,7 @@ class Precode(Before):
     """
 
     code: int = option(256, "size of the random code", low=1)
-    divergence: float = option(1e-3, "weight of the code's divergence from N(0, 1)", low=0)
+    divergence: float = option(1e-3, "weight of the code's divergence from N(0, 1) in bits", low=0)
 
     def fitted(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """See `Before.fitted`.
@@ -71,11 +71,10 @@ class Precode(Before):
         features, _ = fed(own, f"{name}.encoder", noise)
         code, variance = fed(own, f"{name}.decoder", noise)
         with torch.no_grad():
-            told = copy.deepcopy(module.encoder).double()(features)
-            mean, log_variance = told.chunk(2)
+            mean, std = module.code(copy.deepcopy(module.encoder).double()(features))
             # What is known of the draw: N(0, 1) before, the code's error after.
-            trust = 1 / (1 + variance / log_variance.exp())
-            module.draw = (trust * (code - mean) / (log_variance / 2).exp()).to(module.draw)
+            trust = 1 / (1 + variance / std.square())
+            module.draw = (trust * (code - mean) / std).to(module.draw)
         own_names = frozenset(f"{name}.{k}" for k, _ in module.named_parameters())
         # Where it is fed with the pixels, its gradients are the image's best ones.
         first = next(k for k, _ in model.named_parameters())

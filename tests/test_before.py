@@ -66,9 +66,9 @@ class TestBottleneck:
         torch.manual_seed(0)
         module = Bottleneck(6, 4, weight=0.7).train()
         x = torch.randn(5, 6)
-        mean, log_variance = module.encoder(x).chunk(2, -1)
-        code = Normal(mean, (log_variance / 2).exp())
-        wanted = 0.7 * kl_divergence(code, Normal(0.0, 1.0)).sum(1).mean()
+        mean, spread = module.encoder(x).chunk(2, -1)
+        far = kl_divergence(Normal(mean, (1 + spread.exp()).log()), Normal(0.0, 1.0))
+        wanted = 0.7 * far.sum(1).mean() / math.log(2)
         module(x)
         assert torch.allclose(front.penalty(nn.Sequential(module)), wanted)
         assert front.penalty(module) == 0  # of one pass, asked once
