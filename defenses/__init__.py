@@ -3,7 +3,7 @@
 from defenses import (  # noqa: F401  (they register)
     adaptive,
     ats,
-    chain,
+    chaining,
     dprs,
     dpsgd,
     dptopk,

@@ -1,0 +1,29 @@
+"""How well scores tell members from non-members: metrics of two arrays, with intervals.
+
+A threshold t calls every example with a score of at least t a member, so equal scores are
+never split. Intervals are of 95% and their coverage is simulated in tests/test_detection.py.
+"""
+
+from reports.detection.accuracy import balanced_accuracy
+from reports.detection.area import auc, roc
+from reports.detection.bounds import chance, dp_bound, gdp_bound
+from reports.detection.caught import tpr_at
+from reports.detection.sample import BadScores, Sample, Unresolved, Values, sample
+from reports.detection.summary import RATES, summarise
+
+__all__ = [
+    "RATES",
+    "BadScores",
+    "Sample",
+    "Unresolved",
+    "Values",
+    "auc",
+    "balanced_accuracy",
+    "chance",
+    "dp_bound",
+    "gdp_bound",
+    "roc",
+    "sample",
+    "summarise",
+    "tpr_at",
+]
