@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from defenses import BadInput
+from defenses import BadInput, Defense, front, stream
 from defenses.registry import import_object
 from victims import handcrafted, small, wide, wrn
 from victims.features import Featurised
@@ -107,6 +107,38 @@ def load_model(
     if changed is not model and state.keys() == changed.state_dict().keys():
         return _loaded(changed, state, weights)
     return fit(_loaded(model, state, weights))
+
+
+def load_guarded(
+    name: str,
+    shield: Defense,
+    *,
+    seed: int,
+    layers: str,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    weights: str | Path | None,
+) -> nn.Module:
+    """`load_model` as it is under a defense, its new weights drawn by ``seed``.
+
+    Raises:
+        BadInput: see `load_model`; or ``layers`` is "last", which would freeze what the defense
+            changes.
+    """
+    model = load_model(
+        name,
+        image_shape=image_shape,
+        classes=classes,
+        weights=weights,
+        generator=stream(seed, "model"),
+        fit=lambda plain: front.fitted(shield, plain, stream(seed, "fitted")),
+    )
+    if layers == "last" and front.draws(model):
+        raise BadInput(
+            f"defense {shield.name!r} changes layers in front of the last one, "
+            "which --layers last would freeze"
+        )
+    return model
 
 
 def model_names() -> list[str]:

@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor, nn
 
 import defenses
-from defenses import BadInput, Gradients, front, stream
+from defenses import BadInput, Gradients, front
 from victims import checkpoint as store
 from victims.data import Data, load_data
 from victims.features import Featurised, precompute, split_last
-from victims.models import load_model
+from victims.models import load_guarded
 from victims.planning import Plan, plan
 from victims.trainer import Trainer
 from victims.training import Training
@@ -112,18 +112,12 @@ def prepare(
 def build(training: Training, shape: tuple[int, ...], classes: int) -> nn.Module:
     """The model a training starts from."""
     channels, height, width = shape
-    shield = defenses.get(training.defense, **training.defense_options)
-    model = load_model(
+    return load_guarded(
         training.model,
+        defenses.get(training.defense, **training.defense_options),
+        seed=training.seed,
+        layers=training.layers,
         image_shape=(channels, height, width),
         classes=classes,
         weights=None if training.weights == "untrained" else training.weights,
-        generator=stream(training.seed, "model"),
-        fit=lambda model: front.fitted(shield, model, stream(training.seed, "fitted")),
     )
-    if training.layers == "last" and front.draws(model):
-        raise BadInput(
-            f"defense {training.defense!r} changes layers in front of the last one, "
-            "which --layers last would freeze"
-        )
-    return model

@@ -12,8 +12,9 @@ import victims
 from attacks.invert.candidates import CANDIDATES
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses
-from defenses import BadInput, Defense, Side, front, stream
+from defenses import BadInput, Defense, Side, front
 from victims.features import split_last
+from victims.models import load_guarded
 
 AUXILIARY = 256
 """At most this many images of the other split are the adversary's own."""
@@ -107,17 +108,13 @@ def load_victim(
 
     In eval mode, but for modules that draw by that defense.
     """
-    model = victims.load_model(
+    model = load_guarded(
         scenario.model,
+        shield,
+        seed=scenario.seed,
+        layers=scenario.layers,
         image_shape=shape,
         classes=classes,
         weights=None if scenario.state == "untrained" else scenario.state,
-        generator=stream(scenario.seed, "model"),
-        fit=lambda model: front.fitted(shield, model, stream(scenario.seed, "fitted")),
     )
-    if front.draws(model) and scenario.layers == "last":
-        raise BadInput(
-            f"defense {shield.name!r} changes layers in front of the last one, "
-            "which --layers last would freeze"
-        )
     return front.drawing(split_last(model) if scenario.layers == "last" else model)
