@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from defenses.contract import Gradients, Release
-from defenses.summed import Summed, summed
+from defenses.contract import Release
+from defenses.summed import Linear
 
 
 @dataclass(frozen=True)
-class Before(Summed):
+class Before(Linear):
     """A defense that changes the model, the images, or both, and sends the mean gradient.
 
     A subclass overrides `fitted` and `solved`, or `ways` and `shown`. What it does to one example
     must not depend on another one, so that in a chain it may stand anywhere and leaves the
     guarantee of the others alone: ``dpsgd+ats``.
     """
-
-    linear: ClassVar[bool] = True
-
-    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The sum."""
-        return summed(grads)
 
     def fitted(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """The model that is trained under this defense; ``model`` itself is left alone.

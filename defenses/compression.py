@@ -5,28 +5,22 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from defenses.contract import Gradients, Release
-from defenses.summed import Summed, averaged, summed
+from defenses.contract import Release
+from defenses.summed import Linear, averaged
 
 
 @dataclass(frozen=True)
-class Compression(Summed):
+class Compression(Linear):
     """A `Summed` defense by what it makes of the mean gradient: `compress`.
 
     Of a batch it needs the mean only, so it may follow another defense in a chain, where it
     compresses the update that the other one released. Zeros stay zero.
     """
-
-    linear: ClassVar[bool] = True
-
-    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The sum."""
-        return summed(grads)
 
     @abstractmethod
     def compress(
@@ -49,6 +43,11 @@ class Compression(Summed):
     def noise_after(self, std: float) -> float:
         """Noise std per coordinate of what is sent, when what came in had noise ``std``."""
         return std
+
+
+def on_support(full: Mapping[str, Tensor], update: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The coordinates of ``full`` that were released, i.e. are not 0 in ``update``."""
+    return {k: v * (update[k] != 0) for k, v in full.items()}
 
 
 def coded_bytes(update: Mapping[str, Tensor], bits: int) -> int:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from torch import Tensor
-
-from defenses.contract import Gradients, registry
+from defenses.contract import registry
 from defenses.registry import option
-from defenses.summed import Summed, summed
+from defenses.summed import Linear
 
 
 @registry.register("gaussian")
 @dataclass(frozen=True)
-class Gaussian(Summed):
+class Gaussian(Linear):
     """The mean gradient plus N(0, (sigma C)^2) / batch size on every coordinate.
 
     ``clip`` only sets the unit of the noise, so that it compares with DP-SGD at the same
@@ -23,14 +20,8 @@ class Gaussian(Summed):
     Known attack: MAP estimation (Balunovic et al. 2022); large gradients drown the noise.
     """
 
-    linear: ClassVar[bool] = True
-
     clip: float = option(1.0, "unit of the noise; nothing is clipped", low=0, open_low=True)
     noise_multiplier: float = option(0.01, "noise std over that unit, sigma", low=0)
-
-    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The sum; the noise is what remains for an attacker."""
-        return summed(grads)
 
     def public(self, batch_size: int) -> dict[str, Any]:
         """Batch size and the noise std per coordinate of the update."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from defenses.compression import Compression
+from defenses.compression import Compression, on_support
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.registry import option
 
@@ -47,5 +47,4 @@ class Prune(Compression):
 
     def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:
         """The candidates' mean gradient on the support that was released."""
-        full = super().replay(grads, release)
-        return {k: v * (release.update[k] != 0) for k, v in full.items()}
+        return on_support(super().replay(grads, release), release.update)

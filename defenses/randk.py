@@ -14,12 +14,12 @@ from defenses.gradients import random_mask
 from defenses.memory import Remembering
 from defenses.randomness import child, stream
 from defenses.registry import BadInput, option
-from defenses.summed import Summed, averaged, summed
+from defenses.summed import Linear, averaged
 
 
 @registry.register("randk")
 @dataclass(frozen=True)
-class RandK(Remembering, Summed):
+class RandK(Remembering, Linear):
     """Send random coordinates of the mean gradient plus memory; what is not sent is the memory.
 
     A mask is drawn for every step without looking at the data and is public (arXiv 1809.07599,
@@ -34,7 +34,6 @@ class RandK(Remembering, Summed):
     match the coordinates that were sent.
     """
 
-    linear: ClassVar[bool] = True
     forgets: ClassVar[bool] = False  # one who sends the first time owes nothing yet
 
     rate: float = option(0.9, "share of coordinates not sent", low=0, high=1, open_high=True)
@@ -55,10 +54,6 @@ class RandK(Remembering, Summed):
             for name, keep in random_mask(like, self.rate, draw).items():
                 heard[name][keep] = turn / self.rounds
         return {"mask": {k: v > 0 for k, v in heard.items()}, "heard": heard}
-
-    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The sum."""
-        return summed(grads)
 
     def finish(
         self,

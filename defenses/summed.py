@@ -90,9 +90,15 @@ class Summed(Defense):
         return {k: v / release.public["batch_size"] for k, v in total.items()}
 
 
-def summed(grads: Gradients) -> dict[str, Tensor]:
-    """Plain sum over the examples."""
-    return {k: g.sum(0) for k, g in grads.items()}
+@dataclass(frozen=True)
+class Linear(Summed):
+    """A `Summed` defense that needs no more of a batch than the plain sum of its gradients."""
+
+    linear: ClassVar[bool] = True
+
+    def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The sum."""
+        return {k: g.sum(0) for k, g in grads.items()}
 
 
 def averaged(total: Mapping[str, Tensor], batch_size: int) -> dict[str, Tensor]:
