@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from reports.charts.accuracy import joined
+from reports.control import CANNOT_JUDGE
 from reports.settings import LEAKS, NAMED, NOT_SHOWN, Panel, Setting
 from reports.trainings import Trained
 from reports.words import Link, Sentence, counted
@@ -15,12 +16,13 @@ MOST = 3
 
 
 def summary(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
-    """At most seven sentences on one panel, each number linked to the row that holds it."""
+    """At most eight sentences on one panel, each number linked to the row that holds it."""
     made = [
         _attack(panel),
         _leaking(panel),
         _identified(panel),
         _quiet(panel),
+        _unjudged(panel),
         _misled(panel),
         _guaranteed(panel),
         _cost(panel, trained),
@@ -93,6 +95,19 @@ def _quiet(panel: Panel) -> Sentence:
         "Nothing beyond guessing is shown for ",
         *_listed(quiet, lambda s: s.label),
         "; a better attack may still find something.",
+    )
+
+
+def _unjudged(panel: Panel) -> Sentence:
+    """Settings for which that nothing was found is no evidence."""
+    found = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
+    reasons = dict.fromkeys(s.doubt for s in found)
+    if not found:
+        return ()
+    return (
+        "Nothing was found, and nothing can be said, for ",
+        *_listed(found, lambda s: s.label),
+        f": {', or '.join(reasons)}.",
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from reports.control import NO_CONTROL, UNDEFENDED, control
 from reports.gather import Source
 from reports.inversions import COLUMNS, Guarantee, Inversion, Scores
 from reports.naming import panel_titles, setting_labels
@@ -68,6 +70,8 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
         )
         for turn, (key, label) in enumerate(zip(order, labels, strict=True), 1)
     ]
+    able = _control(settings)
+    settings = [replace(setting, control=able) for setting in settings]
     pooled = _joined(prior, guesses) if prior else None
     notes = []
     if twice:
@@ -77,6 +81,14 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
             f"clock that cuts attacks short makes them do. The earlier counts: {'; '.join(told)}."
         )
     return Panel(anchor, group[0].panel, "", settings, pooled, [o.source for o in group], notes)
+
+
+def _control(settings: Sequence[Setting]) -> str:
+    """Whether the attack rebuilds what the panel's undefended updates were made from."""
+    bare = next((s for s in settings if s.defense == UNDEFENDED), None)
+    if bare is None or bare.judged is None:
+        return NO_CONTROL
+    return control(bare.judged.values["psnr"], bare.judged.values["prior"])
 
 
 def _column(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from reports.control import CANNOT_JUDGE, NO_CONTROL, doubt
 from reports.gather import Source
 from reports.inversions import Guarantee
 from reports.pooling import NOTHING, Estimate, Values, pool, proportion
@@ -68,6 +69,7 @@ class Setting:
         columns: ``adaptive`` and ``naive``, those that were run.
         sources: the Records that its numbers are from.
         label: for people; unique within the panel.
+        control: whether the attack rebuilds the panel's undefended updates, see `reports.control`.
     """
 
     anchor: str
@@ -76,6 +78,7 @@ class Setting:
     columns: dict[str, Column]
     sources: tuple[Source, ...]
     label: str
+    control: str = NO_CONTROL
 
     def option(self, name: str) -> float | None:
         """A numeric option, None when the defense has none of this name."""
@@ -99,7 +102,8 @@ class Setting:
     @property
     def verdict(self) -> str:
         """What the paired difference to guessing shows, and the candidate game where that shows
-        nothing. No verdict says that a setting is safe."""
+        nothing. No verdict says that a setting is safe, and an attack that fails without a
+        defense too gives none."""
         column = self.judged
         if column is None or not column.gain.known:
             return UNSCORED
@@ -108,7 +112,15 @@ class Setting:
         if column.gain.low > 0:
             return LEAKS
         named = column.named
-        return NAMED if named.known and named.low > 1 / self.guarantee.candidates else NOT_SHOWN
+        if named.known and named.low > 1 / self.guarantee.candidates:
+            return NAMED
+        return CANNOT_JUDGE if self.doubt else NOT_SHOWN
+
+    @property
+    def doubt(self) -> str:
+        """Why finding nothing here is no evidence; empty where it is some."""
+        column = self.judged
+        return doubt(self.control, column is not None and bool(column.values["clock"].any()))
 
     @property
     def misleads(self) -> bool:

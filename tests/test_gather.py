@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from reports import build, inversions, memberships, records, trainings
 from reports.charts.accuracy import joined
 from reports.charts.lines import lines_along
+from reports.control import CANNOT_JUDGE, control, control_of
 from reports.findings import summary
 from reports.galleries import build_galleries
 from reports.gather import Gathered, gather
@@ -214,7 +215,9 @@ def test_verdicts_follow_the_paired_difference(tmp_path):
     # The images differ more from each other than the attack gains, so an unpaired one would fail.
     levels = {0.1: 14.0, 0.2: 13.0, 0.3: 8.0}
     for rate, level in levels.items():
-        record = outcomes.inversion(rate=rate, level=level, spread=6.0, naive=5.0)
+        record = outcomes.inversion(
+            rate=rate, level=level, spread=6.0, naive=5.0, against={"none": 32.0}
+        )
         records.write(record, tmp_path / str(rate))
     (panel,) = panels_of(tmp_path)
     found = {s.option("rate"): s for s in panel.settings}
@@ -228,18 +231,61 @@ def test_verdicts_follow_the_paired_difference(tmp_path):
 def test_an_update_that_names_its_image_is_not_called_quiet(tmp_path):
     ranks = {0.1: [1, 1, 1, 1], 0.2: [40, 1, 33, 7], 0.3: [1, 1, 1, 1]}
     for rate, found in ranks.items():
-        record = outcomes.inversion(rate=rate, level=24.0 if rate == 0.3 else 8.0)
+        level = 24.0 if rate == 0.3 else 8.0
+        record = outcomes.inversion(rate=rate, level=level, against={"none": 32.0})
         record.bounds["dprs"]["candidates"] = 64
         record.bounds["dprs"]["top1"] = 1.0
         for row in record.rows:
             row["rank"] = found[row["image"]]
         records.write(record, tmp_path / str(rate))
     (panel,) = panels_of(tmp_path)
-    verdicts = {s.option("rate"): s.verdict for s in panel.settings}
+    verdicts = {s.option("rate"): s.verdict for s in panel.settings if s.defense != "none"}
     assert verdicts == {0.1: NAMED, 0.2: NOT_SHOWN, 0.3: LEAKS}  # one of four is chance
     told = " ".join(plain(s) for s in summary(panel, []))
     assert "named at once among 64 candidates" in told
     assert "1 more let them tell which image it was" in plain(overall([panel]))
+
+
+@pytest.mark.parametrize(
+    ("bare", "clocked", "reason"),
+    [
+        (32.0, False, ""),
+        (13.4, False, "the undefended update was not rebuilt either"),
+        (None, False, "no positive control"),
+        (32.0, True, "the clock cut the attack short"),
+    ],
+)
+def test_an_attack_that_fails_without_a_defense_too_is_no_evidence(tmp_path, bare, clocked, reason):
+    against = {} if bare is None else {"none": bare}
+    for rate, level in ((0.1, 24.0), (0.3, 8.0)):
+        record = outcomes.inversion(rate=rate, level=level, against=against)
+        for row in record.rows:
+            clock = clocked and row["defense"] == "dprs"
+            row.update(rank=7, stopped="time" if clock else "iterations")
+        records.write(record, tmp_path / str(rate))
+    (panel,) = panels_of(tmp_path)
+    loud, quiet = (s for s in panel.settings if s.defense == "dprs")
+    assert loud.verdict == LEAKS  # what leaks leaks, whatever else fails
+    assert quiet.verdict == (CANNOT_JUDGE if reason else NOT_SHOWN)
+    assert reason in quiet.doubt and bool(quiet.doubt) == bool(reason)
+    told = " ".join(plain(s) for s in summary(panel, []))
+    assert (reason in told) and ("nothing can be said" in told) == bool(reason)
+    assert ("1 cannot be judged" in plain(overall([panel]))) == bool(reason)
+
+
+def test_the_control_is_about_most_images_and_no_guess():
+    prior = np.full(4, 13.0)
+    for psnr, found in (
+        ([30.0, 30.0, 13.0, 13.0], "rebuilt"),
+        ([30.0, 13.5, 13.0, 13.0], "not rebuilt"),
+        ([np.nan] * 4, "none"),
+        ([np.nan, np.nan, np.nan, 30.0], "rebuilt"),
+    ):
+        assert control(np.array(psnr), prior) == found
+    record = outcomes.inversion(against={"none": 32.0})
+    assert control_of(record) == "rebuilt"
+    assert control_of(outcomes.inversion(against={"none": 13.2})) == "not rebuilt"
+    assert control_of(outcomes.inversion()) == "none"
 
 
 def test_too_little_is_called_too_little(tmp_path):
