@@ -5,6 +5,7 @@ import hashlib
 import pickle
 import struct
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from scipy.io import savemat
 import victims
 from defenses import BadInput
 from victims import Data
+from victims.data import digest
 
 
 def mine(split):
@@ -63,6 +65,26 @@ def test_count_shuffles_with_the_seed():
     assert not torch.equal(first.images, other.images)
     with pytest.raises(BadInput, match="digits has 500 images in this split; 501 were asked for"):
         victims.load_data("digits", count=501)
+
+
+def test_the_digest_of_data_is_that_of_its_content():
+    data = victims.load_data("digits", count=6)
+    known = digest(data)
+    assert known == digest(data.take(torch.arange(6)))
+    one = data.images.clone()
+    one[5, 0, 7, 7] += 2**-20
+    order = torch.tensor([1, 0, 2, 3, 4, 5])
+    others = (
+        replace(data, images=one),
+        replace(data, images=data.images.reshape(6, 1, 4, 16)),
+        replace(data, labels=(data.labels + 1) % 10),
+        replace(data, classes=11, names=(*data.names, "10")),
+        replace(data, names=tuple(reversed(data.names))),
+        data.take(order),
+        data.take(order[:5]),
+    )
+    assert len({known, *map(digest, others)}) == 1 + len(others)
+    assert len(digest(data.take(torch.arange(0)))) == 64
 
 
 def test_folder_and_zip_of_it_agree(folder):

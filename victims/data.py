@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,21 @@ class Data:
     def take(self, index: Tensor) -> Data:
         """The examples at ``index`` (n,), in that order."""
         return Data(self.images[index], self.labels[index], self.classes, self.names)
+
+
+def digest(data: Data) -> str:
+    """64 hex digits (SHA-256) that change with any pixel, label, class name, shape or order.
+
+    Files that hold the same pixels under another path or in another format have one digest; it
+    tells what a result was measured on after the files themselves have changed.
+    """
+    found = hashlib.sha256(json.dumps([data.classes, list(data.names)]).encode())
+    for part in (data.images, data.labels):
+        pixels = part.detach().cpu().contiguous()
+        found.update(f"{pixels.dtype} {tuple(pixels.shape)} ".encode())
+        for few in pixels.split(1024):  # a whole set's bytes would be a second copy of it
+            found.update(few.numpy().tobytes())
+    return found.hexdigest()
 
 
 def load_data(
