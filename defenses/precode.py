@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from defenses.before import Before
 from defenses.bottleneck import Bottleneck
 from defenses.contract import Release, registry
+from defenses.randomness import seeded
 from defenses.registry import BadInput, option
 
 
@@ -48,8 +49,7 @@ class Precode(Before):
             what = "has one already" if layers else "has no linear layer to put it before"
             raise BadInput(f"precode: no bottleneck for this model, which {what}")
         name, last = layers[-1]
-        with torch.random.fork_rng(devices=[]):  # torch's layers start from the global generator
-            torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+        with seeded(generator):  # torch's layers start from the global generator
             module = Bottleneck(last.in_features, self.code, self.divergence)
         both = nn.Sequential(module.to(last.weight), last)
         if not name:

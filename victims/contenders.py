@@ -43,7 +43,7 @@ def prepare(name: str, model: str, batch: int, device: str, seed: int) -> Step:
     Raises:
         Exception: whatever Opacus or the compiler say of a model they cannot take.
     """
-    draw = torch.Generator().manual_seed(seed)
+    draw = defenses.stream(seed, "bench")
     net = load_model(model, generator=draw).to(device).train()
     images = torch.rand(batch, 3, 32, 32, generator=draw).to(device)
     labels = torch.randint(10, (batch,), generator=draw).to(device)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from defenses import BadInput, Defense, front, stream
+from defenses.randomness import seeded
 from defenses.registry import import_object
 from victims import handcrafted, small, wide, wrn
 from victims.features import Featurised
@@ -74,16 +75,14 @@ def load_model(
         std: per channel, divided by; None: 0.25, or 1 for those in `PLAIN`.
         weights: a safetensors file with the model's state dict, before or after ``fit``; None
             leaves it untrained.
-        generator: seeds the initial weights; None: seed 0.
+        generator: draws the initial weights; None: that of seed 0.
         fit: what a defense makes of the model (`defenses.front.fitted`).
 
     Raises:
         BadInput: unknown name, images the architecture cannot take, an output that is not
             (B, classes), or a weights file that does not fit.
     """
-    seed = torch.randint(2**31, (1,), generator=generator) if generator else torch.zeros(1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(seed))
+    with seeded(generator or stream(0, "model")):
         try:
             model = _build(name, image_shape, classes, mean, std)
         except BadInput:

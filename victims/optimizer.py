@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from defenses import (
     stream,
     with_effective_noise,
 )
+from defenses.randomness import seed_of
 from victims.stepping import apply_release
 
 
@@ -71,8 +73,8 @@ def defend(
         clipped: dict[str, Any] = {"clip": float(optimizer.max_grad_norm)}
         defense = dataclasses.replace(defense, **clipped)
     defense = with_effective_noise(defense, float(optimizer.noise_multiplier)) or defense
-    chosen = torch.Generator().seed() >> 2 if seed is None else seed
-    masks = stream(chosen, "masks").initial_seed()
+    chosen = secrets.randbits(256) if seed is None else seed
+    masks = seed_of(chosen, "masks")
     memory: dict[str, Tensor] = {}
     defended = DefendedOptimizer(
         optimizer.original_optimizer,

@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 
 import defenses
-from defenses import BadInput, Defense, Side, stream
+from defenses import BadInput, Defense, Side
 from defenses.accounting import Spent, gaussian_epsilon, noise_for_epsilon
+from defenses.randomness import seed_of
 from victims.training import Training
 
 
@@ -84,7 +85,7 @@ def plan(training: Training, examples: int, history: tuple[Spent, ...] = ()) -> 
     )
     steps = max(1, round(t.epochs * per_epoch))
     defense = defenses.get(t.defense, **t.defense_options)
-    side = Side(sample_rate=rate, mask_seed=stream(t.seed, "masks").initial_seed())
+    side = Side(sample_rate=rate, mask_seed=seed_of(t.seed, "masks"))
     if t.epsilon is not None and "noise_multiplier" not in t.defense_options:
         defense = _noised(defense, t, steps, rate, history)
     made = Plan(t, examples, rate, steps, per_epoch, defense.informed(side), side, history)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from defenses import BadInput, front, stream
+from defenses.randomness import seeded
 from reports.records import atomic
 from victims.export import write_weights
 from victims.preparing import Prepared
@@ -62,8 +62,7 @@ def watcher(
             part = slice(index, index + 1)
             example = trainer.inputs[part].to(trainer.device)
             draw = stream(training.seed, "record", trainer.step, index)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(draw.initial_seed())
+            with seeded(draw):
                 release = trainer.release(
                     front.shown_at_random(trainer.plan.defense, example, draw),
                     trainer.labels[part].to(trainer.device),

@@ -14,6 +14,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from defenses import BadInput, Defense, Gradients, Release, Summed, front, stream
+from defenses.randomness import seeded
 from victims.features import Featurised, on_features
 from victims.gradients import gradient_chunks, per_example_gradients, refuse_batchnorm
 from victims.planning import Plan
@@ -101,8 +102,7 @@ class Trainer:
     @contextmanager
     def drawing(self, step: int) -> Iterator[None]:
         """Dropout and the like, which draw from the global generator, draw as at that step."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream(self.plan.training.seed, "dropout", step).initial_seed())
+        with seeded(stream(self.plan.training.seed, "dropout", step)):
             yield
 
     def batch(self) -> tuple[Tensor, Tensor, Gradients | None]:

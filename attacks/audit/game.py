@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-import torch
-
 from attacks.audit.black_box import black_box
 from attacks.audit.exam import Exam
 from attacks.audit.seen import Course, Report, Seen
 from attacks.audit.white_box import white_box
-from defenses import BadInput, stream
+from defenses import BadInput
+from defenses.randomness import seed_of
 from victims.planning import Plan, plan
 from victims.trainer import Trainer
 
@@ -56,7 +55,7 @@ def play(
     """
     made = made or planned(exam)
     t = dataclasses.replace(exam.training, seed=_seed(exam, run))
-    side = dataclasses.replace(made.side, mask_seed=stream(t.seed, "masks").initial_seed())
+    side = dataclasses.replace(made.side, mask_seed=seed_of(t.seed, "masks"))
     made = dataclasses.replace(
         made, training=t, side=side, defense=made.defense.informed(side), history=()
     )
@@ -66,4 +65,4 @@ def play(
 
 
 def _seed(exam: Exam, run: int) -> int:
-    return int(torch.randint(2**40, (1,), generator=stream(exam.seed, "audit", run)))
+    return seed_of(exam.seed, "audit", run) >> 66  # data sets are shuffled by 62 bits

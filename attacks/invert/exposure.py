@@ -13,6 +13,7 @@ from attacks.invert.candidates import Lineup
 from attacks.invert.contract import Guess, Inversion, Loss, Threat
 from attacks.invert.undo import undone
 from defenses import Defense, Gradients, Release, front
+from defenses.randomness import seeded
 
 Taker = Callable[[nn.Module, Loss, Tensor, Tensor], Gradients]
 """(model, loss, images, labels) -> per-example gradients."""
@@ -24,8 +25,7 @@ def drawing(model: nn.Module, generator: torch.Generator) -> Iterator[None]:
     if not front.draws(model):
         yield
         return
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+    with seeded(generator):
         yield
 
 

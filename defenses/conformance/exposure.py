@@ -9,6 +9,7 @@ from defenses import front
 from defenses.conformance.finding import Verdict
 from defenses.conformance.subject import Subject
 from defenses.contract import Defense
+from defenses.randomness import seeded
 
 TRIED = 32
 """At most so many ways of showing an image are looked at."""
@@ -53,8 +54,7 @@ def _images(defense: Defense, images: Tensor) -> str | None:
 
 def _model(subject: Subject, images: Tensor) -> str | None:
     """What is wrong with the fitted model; None: nothing."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(subject.generator("model")):
         plain = nn.Sequential(nn.Flatten(), nn.Linear(768, 12), nn.Tanh(), nn.Linear(12, 5)).eval()
         state = {k: v.clone() for k, v in plain.state_dict().items()}
         first, second = (
