@@ -451,7 +451,7 @@ class TestTraining:
 
 
 def test_the_command_shows_both_columns_and_names_the_policy(tmp_path, capsys):
-    words = "--defense ats --policy contrast5 --against --model mlp --data digits --images 2"
+    words = "--defense ats --policy contrast5 --against --model mlp --data digits --images 16"
     code = command_main([*words.split(), "--attack", "analytic", "--out", str(tmp_path)])
     assert code == 0
     record = read(tmp_path)
