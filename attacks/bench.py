@@ -21,6 +21,8 @@ from defenses import get, stream
 from reports.environment import environment
 
 PROG = "python -m attacks.bench"
+MASKED = {"noise_multiplier": 0.0, "cooling": False}
+"""One round, at the rate as given."""
 MODELS = ("linear", "mlp", "lenet", "convnet", "resnet20-4")
 
 
@@ -64,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 images=arguments.images,
                 model=model,
                 defense=defense,
-                defense_options={"noise_multiplier": 0.0} if defense == "dprs" else {},
+                defense_options=MASKED if defense == "dprs" else {},
                 against=(),
                 columns=columns,
                 budget=arguments.budget,

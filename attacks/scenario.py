@@ -36,6 +36,8 @@ class Scenario:
         defense: the defense under study, its options in ``defense_options``.
         against: defenses shown beside it, given the same options where they have them.
         attack: see `attacks.invert.names`, its options in ``attack_options``.
+        moments: steps of a nominal run, from the first to the last, at which a scheduled defense is
+            attacked; the worst for privacy counts. Others are attacked once.
         columns: ``both``, ``adaptive`` or ``naive`` attackers.
         labels_known: whether the attacker is told the labels.
         epsilon: sets the noise multiplier so that one release spends this; None leaves it.
@@ -59,6 +61,7 @@ class Scenario:
     against: tuple[str, ...] = ("none", "dpsgd")
     attack: str = "auto"
     attack_options: dict[str, Any] = field(default_factory=dict)
+    moments: int = 3
     columns: str = "both"
     labels_known: bool = False
     epsilon: float | None = None
@@ -74,6 +77,8 @@ class Scenario:
             raise BadInput(f"the batch of {self.batch} is larger than the {self.images} images")
         if self.images % self.batch:
             raise BadInput(f"{self.images} images do not make whole batches of {self.batch}")
+        if self.moments < 2:
+            raise BadInput(f"moments is {self.moments}; it must be >= 2: the first and the last")
         if not self.budget > 0:
             raise BadInput(f"budget is {self.budget:g}; it must be > 0 seconds per image")
         if not 0 < self.delta < 1:

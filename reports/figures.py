@@ -14,9 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from reports import rounds
 from reports.confidence import show
 from reports.naming import show_option
 from reports.records import Record, atomic
+from reports.rounds import parted
 
 MAX_ROWS = 12
 # Inches.
@@ -36,7 +38,7 @@ def reconstructions(record: Record, path: Path) -> Path:
     the matching rows; writes a PNG atomically and returns its path. Images past `MAX_ROWS` are
     left out of the picture, not of the means in the headings.
     """
-    columns = [k for k in record.summary if k in record.arrays]
+    columns = [k for k in record.summary if k in record.arrays and _counts(k)]
     truth = record.arrays.get("truth")
     shown = min(len(next(iter(record.arrays.values()))), MAX_ROWS)
     names = (["truth", "prior"] if truth is not None else []) + columns
@@ -63,6 +65,11 @@ def reconstructions(record: Record, path: Path) -> Path:
         figure.savefig(scratch, dpi=200, facecolor="white")
     plt.close(figure)
     return path
+
+
+def _counts(key: str) -> bool:
+    """Whether ``NAME/COLUMN`` is not of a scheduled defense's other rounds."""
+    return parted(key.rpartition("/")[0])[1] is None
 
 
 def _column(row: dict[str, Any]) -> str:
@@ -97,18 +104,26 @@ def _heading(record: Record, name: str) -> tuple[str, str]:
         return f"without release\n{best}\n{mean}", SOFT
     defense, attacker = name.split("/")
     mean = show(record.summary[name]["psnr"])
-    return f"{defense}\n{attacker} attack\n{mean}", ADAPTIVE if attacker == "adaptive" else NAIVE
+    held = record.bounds.get(defense, {}).get("round")
+    place = f", step {held['step']}" if held and len(held["attacked"]) > 1 else ""
+    colour = ADAPTIVE if attacker == "adaptive" else NAIVE
+    return f"{defense}{place}\n{attacker} attack\n{mean}", colour
 
 
 def _titles(figure: Figure, record: Record, shown: int) -> None:
     facts = record.scenario
     parts = []
     for name, bound in record.bounds.items():
+        if parted(name)[1] is not None:
+            continue
         told = {k: v for k, v in bound["options"].items() if v != ""}
         options = ", ".join(f"{k} {show_option(v)}" for k, v in told.items())
         text = f"{name}: {options}" if options else name
         if bound["epsilon"] is not None:
             text += f" (this release: ε = {bound['epsilon']:,.4g} at δ = {bound['delta']:g})"
+        held = rounds.parse(bound.get("round"), "round")
+        if held and held.suffix:
+            text += f" ({held.suffix})"
         parts.append(text)
     high = figure.get_size_inches()[1]
     figure.text(

@@ -20,11 +20,13 @@ from reports.checks import (
 )
 from reports.gather import Source
 from reports.pooling import Values
+from reports.rounds import Round, parted
+from reports.rounds import parse as parse_round
 
 SCORES = ("psnr", "ssim", "lpips")
 COLUMNS = ("adaptive", "naive")
 OPTIONAL = ("rank", "fisher_psnr")
-APART = ("defense", "defense_options", "against", "columns", "seed", "epsilon")
+APART = ("defense", "defense_options", "against", "columns", "moments", "seed", "epsilon")
 """Scenario fields in which the Records of one panel may differ."""
 Option = float | int | bool | str
 NUMERIC = ("rate", "noise_multiplier", "clip")
@@ -41,6 +43,7 @@ class Guarantee:
         delta: of it.
         candidates: how many the bound ``top1`` is about; 0 when the Record does not say.
         top1: no attack names the right candidate more often; 1 without a guarantee.
+        round: of a scheduled defense, the one that was attacked and counts; else None.
     """
 
     options: dict[str, Option]
@@ -48,6 +51,7 @@ class Guarantee:
     delta: float
     candidates: int
     top1: float
+    round: Round | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,9 @@ class Inversion:
         source: where it is from.
         panel: scenario fields that every Record of its panel shares.
         seed: of the scenario.
-        columns: (defense, ``adaptive`` or ``naive``) -> scores.
+        columns: (defense, ``adaptive`` or ``naive``) -> scores; of a scheduled defense those of
+            the round that counts.
+        rounds: the same for its other rounds, by names of `reports.rounds.other`.
         prior: scores of the best guess without the release; None when there is none.
         guarantees: defense -> what holds for it.
     """
@@ -81,6 +87,7 @@ class Inversion:
     columns: dict[tuple[str, str], Scores]
     prior: Scores | None
     guarantees: dict[str, Guarantee]
+    rounds: dict[tuple[str, str], Scores]
 
 
 def is_inversion(source: Source) -> bool:
@@ -107,13 +114,14 @@ def parse(source: Source) -> Inversion:
         if not isinstance(adaptive, bool):
             raise ValueError(f"rows[{index}].adaptive is neither true nor false")
         rows.setdefault((name, COLUMNS[not adaptive]), []).append(row)
+    others = {key: rows.pop(key) for key in [k for k in rows if parted(k[0])[1] is not None]}
     if not rows:
         raise ValueError("there are no rows")
     guarantees = {
         name: _guarantee(mapping(bound, f"bounds.{name}"), f"bounds.{name}")
         for name, bound in record.bounds.items()
     }
-    for name, _ in rows:
+    for name, _ in (*rows, *others):
         if name not in guarantees:
             raise ValueError(f"rows are about {name!r:.80}, which bounds do not list")
     prior = sequence(record.baseline.get("rows", []), "baseline.rows")
@@ -125,6 +133,7 @@ def parse(source: Source) -> Inversion:
         {key: _scores(found, "rows") for key, found in rows.items()},
         _scores(prior, "baseline.rows") if prior else None,
         guarantees,
+        {key: _scores(found, "rows") for key, found in others.items()},
     )
 
 
@@ -142,6 +151,7 @@ def _guarantee(bound: dict[str, Any], what: str) -> Guarantee:
         share(bound.get("delta"), f"{what}.delta"),
         whole(candidates, f"{what}.candidates"),
         share(top1, f"{what}.top1"),
+        parse_round(bound.get("round"), f"{what}.round"),
     )
 
 

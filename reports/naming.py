@@ -35,6 +35,8 @@ def _label(found: Sequence[tuple[str, Guarantee]], turn: int, digits: int) -> st
         varies = any(name not in o or o[name] != value for o in own)
         if varies or name in MAIN[:2]:
             parts.append(f"{name_option(name)} {show_option(value, digits)}")
+    if guarantee.round is not None and guarantee.round.suffix:
+        parts.append(guarantee.round.suffix)
     return f"{parts[0]} {', '.join(parts[1:])}".rstrip()
 
 

@@ -14,6 +14,7 @@ from reports.control import NO_CONTROL, UNDEFENDED, control
 from reports.gather import Source
 from reports.inversions import COLUMNS, Guarantee, Inversion, Scores
 from reports.naming import panel_titles, setting_labels
+from reports.rounds import parted
 from reports.settings import Column, Panel, Setting
 
 
@@ -45,7 +46,7 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
     for one in group:
         for (defense, column), scores in one.columns.items():
             guarantee = one.guarantees[defense]
-            key = json.dumps([defense, guarantee.options], sort_keys=True)
+            key = _key(defense, guarantee)
             first.setdefault(key, (defense, guarantee))
             seeds = pieces.setdefault(key, {}).setdefault(column, {})
             if one.seed in seeds:
@@ -67,11 +68,15 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
             {c: _column(pieces[key][c], guesses) for c in COLUMNS if c in pieces[key]},
             _sources([o for seeds in pieces[key].values() for o, _ in seeds.values()]),
             label,
+            rounds=_rounds(group, key, f"{anchor}-setting-{turn}", guesses),
         )
         for turn, (key, label) in enumerate(zip(order, labels, strict=True), 1)
     ]
     able = _control(settings)
-    settings = [replace(setting, control=able) for setting in settings]
+    settings = [
+        replace(s, control=able, rounds=tuple(replace(r, control=able) for r in s.rounds))
+        for s in settings
+    ]
     pooled = _joined(prior, guesses) if prior else None
     notes = []
     if twice:
@@ -81,6 +86,45 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
             f"clock that cuts attacks short makes them do. The earlier counts: {'; '.join(told)}."
         )
     return Panel(anchor, group[0].panel, "", settings, pooled, [o.source for o in group], notes)
+
+
+def _key(defense: str, guarantee: Guarantee) -> str:
+    """What is pooled over seeds: a defense, its options, and the rounds that were tried."""
+    attacked = guarantee.round.attacked if guarantee.round else ()
+    return json.dumps([defense, guarantee.options, attacked], sort_keys=True)
+
+
+def _rounds(
+    group: Sequence[Inversion], key: str, anchor: str, guesses: dict[int, dict[int, float]]
+) -> tuple[Setting, ...]:
+    """Every round of a setting, in order, pooled over seeds; nothing where there is one."""
+    found: dict[int, dict[str, dict[int, tuple[Inversion, Scores]]]] = {}
+    told: dict[int, Guarantee] = {}
+    for one in group:
+        for (name, column), scores in (*one.columns.items(), *one.rounds.items()):
+            defense, step = parted(name)
+            counts = one.guarantees.get(defense)
+            if counts is None or counts.round is None or _key(defense, counts) != key:
+                continue
+            step = counts.round.step if step is None else step
+            own = one.guarantees[name]
+            if name == defense:  # its options are those of the whole schedule
+                own = replace(own, options={**own.options, **counts.round.options})
+            told.setdefault(step, own)
+            found.setdefault(step, {}).setdefault(column, {}).setdefault(one.seed, (one, scores))
+    if len(found) < 2:
+        return ()
+    return tuple(
+        Setting(
+            f"{anchor}-round-{step}",
+            json.loads(key)[0],
+            told[step],
+            {c: _column(found[step][c], guesses) for c in COLUMNS if c in found[step]},
+            _sources([o for seeds in found[step].values() for o, _ in seeds.values()]),
+            f"step {step:,}",
+        )
+        for step in sorted(found)
+    )
 
 
 def _control(settings: Sequence[Setting]) -> str:

@@ -69,6 +69,7 @@ class Setting:
         columns: ``adaptive`` and ``naive``, those that were run.
         sources: the Records that its numbers are from.
         label: for people; unique within the panel.
+        rounds: of a scheduled defense, every round that was attacked; else nothing.
         control: whether the attack rebuilds the panel's undefended updates, see `reports.control`.
     """
 
@@ -78,6 +79,7 @@ class Setting:
     columns: dict[str, Column]
     sources: tuple[Source, ...]
     label: str
+    rounds: tuple[Setting, ...] = ()
     control: str = NO_CONTROL
 
     def option(self, name: str) -> float | None:

@@ -127,11 +127,16 @@ def panel_table(panel: Panel) -> Table:
     )
     first = 1 + len(varied)
     brief = (*range(first + 2), first + 4, first + 5, first + 8, first + 9)
-    rows = tuple(_row(s, varied) for s in panel.settings)
+    rows = tuple(
+        row
+        for setting in panel.settings
+        for row in (_row(setting, varied), *(_row(r, varied, r.label) for r in setting.rounds))
+    )
     return Table(f"{panel.anchor}-table", f"Every setting of: {panel.title}", heads, rows, brief)
 
 
-def _row(setting: Setting, varied: Sequence[str]) -> Row:
+def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
+    """A setting; with ``step`` one round of it, which counts for nothing by itself."""
     own = setting.sources
     adaptive = setting.columns.get("adaptive")
     options = []
@@ -142,7 +147,7 @@ def _row(setting: Setting, varied: Sequence[str]) -> Row:
     named = f"{_share(adaptive.named)} of {setting.guarantee.candidates}" if adaptive else "-"
     tone = {LEAKS: "leaks", NAMED: "leaks", NOT_SHOWN: "quiet"}.get(setting.verdict, "")
     cells = (
-        plain(setting.defense),
+        plain(f"{setting.defense}, {step}" if step else _named(setting)),
         *options,
         Cell(setting.verdict, setting.verdict, (), tone),
         figure(setting.estimate("adaptive", "psnr"), own),
@@ -156,6 +161,12 @@ def _row(setting: Setting, varied: Sequence[str]) -> Row:
         numbers(own),
     )
     return Row(setting.anchor, cells)
+
+
+def _named(setting: Setting) -> str:
+    """The defense, and which round its numbers are of."""
+    held = setting.guarantee.round
+    return f"{setting.defense}, {held.suffix}" if held and held.suffix else setting.defense
 
 
 def _share(found: Estimate) -> str:

@@ -31,6 +31,7 @@ JOINTS = {  # the thin modules that join rooms
     "attacks/audit/white_box.py",
     "attacks/invert/command.py",
     "attacks/invert/observed.py",
+    "attacks/invert/rounds.py",
     "attacks/invert/scoring.py",
     "attacks/invert/setting.py",
     "attacks/invert/show.py",

@@ -51,10 +51,15 @@ def test_the_main_job_writes_prints_and_draws(invoke, tmp_path):
     assert set(result) == {"scenario", "rows", "summary", "baseline", "bounds", "environment"}
     assert result["scenario"]["defense_options"] == {"rate": 0.5}
     cells = ["none/adaptive", "dpsgd/adaptive", "dpsgd/naive", "dprs/adaptive", "dprs/naive"]
-    assert list(result["summary"]) == cells
-    assert len(result["rows"]) == 10
+    later = [f"dprs@{s}/{c}" for s in (500, 999) for c in ("adaptive", "naive")]
+    assert list(result["summary"]) == [*cells, *later]
+    assert len(result["rows"]) == 18
     assert result["summary"]["none/adaptive"]["psnr"]["mean"] == 60.0
-    assert set(load_file(tmp_path / "here/arrays.safetensors")) == {"truth", "prior", *cells}
+    assert set(load_file(tmp_path / "here/arrays.safetensors")) == {
+        "truth",
+        "prior",
+        *result["summary"],
+    }
     assert (tmp_path / "here/reconstructions.png").stat().st_size > 10_000
     assert not (tmp_path / "here/partial").exists()
     assert "Its sparsity buys no epsilon" in out
@@ -221,7 +226,7 @@ def test_the_same_seed_gives_the_same_record_byte_for_byte(tmp_path):
     first = records.canonical(run(quick_scenario()))
     assert records.canonical(run(quick_scenario(), out=tmp_path)) == first
     # The second run left pieces; a third takes them up and comes to the same.
-    assert len(list((tmp_path / "partial").glob("*.json"))) == 4
+    assert len(list((tmp_path / "partial").glob("*.json"))) == 8
     assert records.canonical(run(quick_scenario(), out=tmp_path)) == first
     assert records.canonical(run(quick_scenario(seed=1))) != first
 

@@ -99,6 +99,13 @@ def parser(argv: Sequence[str] | None) -> Parser:
         help="attack a run of victims.train on its own members, with its defense and weights",
     )
     add("--step", type=int, default=0, help="of that run (default 0, before the first step)")
+    add(
+        "--moments",
+        type=int,
+        default=start.moments,
+        help="steps of a run, first to last, at which a scheduled defense is attacked; the worst "
+        "counts (default 3)",
+    )
     add("--labels-known", action="store_true", help="tell the attacker the labels")
     add("--epsilon", type=float, help="set the noise so that one release spends this epsilon")
     add("--delta", type=float, default=start.delta, help="of the guarantee (default 1e-5)")

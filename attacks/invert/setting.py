@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks.invert.candidates import CANDIDATES
+from attacks.invert.rounds import Schedule, schedule
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses
 from defenses import BadInput, Defense, Side, front
@@ -34,7 +35,9 @@ class Setting:
         classes: number of labels of both together.
         models: the victim under each defense, on the study's device; one for all, where the
             defenses leave it alone.
-        shields: the defenses to compare, the one under study last.
+        shields: the defenses to compare, the one under study last; a scheduled one at each of
+            its rounds, by `reports.rounds.other`.
+        schedules: defense -> its rounds.
     """
 
     private: victims.Data
@@ -43,6 +46,7 @@ class Setting:
     classes: int
     models: dict[str, torch.nn.Module]
     shields: dict[str, Defense]
+    schedules: dict[str, Schedule]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -77,17 +81,25 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
         sizes = f"{tuple(auxiliary.images.shape[1:])} and {shape}"
         raise BadInput(f"the train and test images of {scenario.data} differ in shape: {sizes}")
     classes = max(private.classes, auxiliary.classes)
-    shields = build_defenses(scenario)
+    # At a step of a run its defense's round is given.
+    given = None if scenario.step is None else scenario.defense
+    schedules = {
+        name: schedule(shield, 0 if name == given else scenario.moments)
+        for name, shield in build_defenses(scenario).items()
+    }
+    shields: dict[str, Defense] = {}
     models: dict[str, torch.nn.Module] = {}
     plain = None
-    for name, shield in shields.items():
-        if front.stages(shield):
-            models[name] = load_victim(scenario, shape, classes, shield).to(device)
+    for name, found in schedules.items():
+        if front.stages(found.defense):
+            models[name] = load_victim(scenario, shape, classes, found.defense).to(device)
         else:
-            plain = plain or load_victim(scenario, shape, classes, shield).to(device)
+            plain = plain or load_victim(scenario, shape, classes, found.defense).to(device)
             models[name] = plain
-        shields[name] = with_public(shield, models[name], auxiliary, device)
-    return Setting(private, alike, auxiliary, classes, models, shields)
+        for label, shield in found.labels(name).items():
+            models[label] = models[name]
+            shields[label] = with_public(shield, models[name], auxiliary, device)
+    return Setting(private, alike, auxiliary, classes, models, shields, schedules)
 
 
 def with_public(

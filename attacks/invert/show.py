@@ -9,9 +9,13 @@ from typing import Any
 from attacks.progress import Progress
 from attacks.scenario import Scenario, run
 from defenses import BadInput
-from reports import figures, records
+from reports import figures, inversions, records, rounds
 from reports.confidence import Summary, show
+from reports.control import CANNOT_JUDGE, NO_CONTROL, control_of
+from reports.gather import Source
+from reports.panels import build_panels
 from reports.records import Record
+from reports.rounds import parted
 
 FIGURE = "reconstructions.png"
 
@@ -42,7 +46,7 @@ def attacked(
 def table(record: Record) -> str:
     """The Record's means, intervals and guarantees as text."""
     facts = record.scenario
-    wide = 1 + max(len("(prior)"), *(len(n.split("/")[0]) for n in record.summary))
+    wide = 1 + max(len("(prior)"), *(len(_shown(record, n)) for n in record.summary))
     head = (
         f"{'defense':<{wide}}{'attacker':<11}{'PSNR dB':>20}{'SSIM':>21}{'LPIPS':>21}{'s/image':>9}"
     )
@@ -64,13 +68,18 @@ def table(record: Record) -> str:
         rows = [r for r in rows if r["adaptive"] == (column == "adaptive")]
         seconds = f"{sum(r['seconds'] for r in rows) / len(rows):.1f}"
         cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
-        line = _line(wide, defense, column, summary, seconds + cut)
+        line = _line(wide, _shown(record, name), column, summary, seconds + cut)
         lines.append(line + (f"{named(rows):>10}" if total else ""))
     if total:
         lines.append(f"1 of {total}: how often the private image was named first of so many")
     if any(r["stopped"] == "time" for r in record.rows):
         lines.append("* cut short by --budget: a rerun need not give the same pixels")
-    lines += ["", *(promise(name, bound) for name, bound in record.bounds.items())]
+    lines += ["", *control_lines(record), ""]
+    for name, bound in record.bounds.items():
+        if parted(name)[1] is None:
+            lines.append(promise(name, bound))
+            held = rounds.parse(bound.get("round"), "round")
+            lines += [f"{name}: {held.told()}"] if held else []
     if record.environment.get("lpips", "available") != "available":
         lines.append(f"LPIPS unavailable: {record.environment['lpips']}")
     return "\n".join(lines)
@@ -80,6 +89,24 @@ def named(rows: list[dict[str, Any]]) -> str:
     """``12/32``: the candidate game won so often in so many rows; ``-`` where it was not played."""
     ranks = [r["rank"] for r in rows if r.get("rank") is not None]
     return f"{ranks.count(1)}/{len(ranks)}" if ranks else "-"
+
+
+def control_lines(record: Record) -> list[str]:
+    """Whether the attack works here at all, and for which defenses nothing can be said."""
+    (panel,) = build_panels([inversions.parse(Source("record-1", Path(), record, 0))])
+    doubts = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
+    state = control_of(record)
+    lines = [] if state == NO_CONTROL else [f"control: the undefended update was {state}"]
+    return lines + [f"{s.defense}: {CANNOT_JUDGE}: {s.doubt}" for s in doubts]
+
+
+def _shown(record: Record, key: str) -> str:
+    """The defense of ``NAME/COLUMN``, its round where there are several; the others below it."""
+    name, step = parted(key.rpartition("/")[0])
+    if step is not None:
+        return f"  step {step}"
+    held = rounds.parse(record.bounds[name].get("round"), "round")
+    return f"{name}, step {held.step}" if held and len(held.attacked) > 1 else name
 
 
 def _line(wide: int, defense: str, column: str, summary: dict[str, Summary], seconds: str) -> str:

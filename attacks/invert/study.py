@@ -19,6 +19,7 @@ from attacks.invert.contract import Inversion, Threat, registry
 from attacks.invert.exposure import attacked, exposed, placed
 from attacks.invert.floor import fisher_psnr
 from attacks.invert.matching import require
+from attacks.invert.rounds import judged
 from attacks.invert.scoring import column_summary, scored
 from attacks.invert.setting import load_setting
 from attacks.scenario import COLUMNS, Scenario
@@ -151,4 +152,5 @@ def study(
     facts["lpips"] = lpips_or_reason(private.images[:1], private.images[:1])[1] or "available"
     candidates = lineup.size if scenario.batch == 1 and lineup.size > 1 else None
     bounds = {n: guarantee(d, scenario.delta, candidates) for n, d in shields.items()}
-    return Record(scenario.document(), rows, summary, baseline, bounds, facts, arrays)
+    record = Record(scenario.document(), rows, summary, baseline, bounds, facts, arrays)
+    return judged(record, setting.schedules)

@@ -1,0 +1,168 @@
+"""A scheduled defense is attacked at several rounds of a run, and the worst counts.
+
+What a run releases at its first step, in its middle and at its last may differ by much; whoever
+sees the whole run attacks the round that gives most away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from defenses import BadInput, Defense
+from defenses.registry import shown_options
+from reports.records import Record
+from reports.rounds import Round, other, parted
+
+STEPS = 1000
+"""Steps of the nominal run, of one epoch each: schedules go by the share of the run that is done,
+or they would not be one for runs of another length."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A defense by the rounds at which it is attacked.
+
+    Attributes:
+        defense: as configured.
+        fixed: step -> the defense as it is at that step, for good; empty without a schedule.
+        unseen: steps at which it cannot be had without the run's memory.
+    """
+
+    defense: Defense
+    fixed: Mapping[int, Defense]
+    unseen: tuple[int, ...]
+
+    def labels(self, name: str) -> dict[str, Defense]:
+        """What to attack by name: the rounds as `reports.rounds.other`, or the defense itself."""
+        if not self.fixed:
+            return {name: self.defense}
+        return {other(name, step): shield for step, shield in self.fixed.items()}
+
+    def told(self, step: int) -> Round:
+        """The round that counts, for the Record."""
+        before = shown_options(self.defense)
+        after = shown_options(self.fixed.get(step, self.defense))
+        changed = {k: v for k, v in after.items() if v != before.get(k)}
+        options = {k: v for k, v in changed.items() if isinstance(v, int | float | str)}
+        return Round(step, STEPS, options, tuple(self.fixed) or (step,), self.unseen)
+
+
+def schedule(defense: Defense, count: int) -> Schedule:
+    """The rounds of a nominal run at which a defense differs, of ``count`` from first to last.
+
+    Any defense whose `Defense.at` is not the same at all of these steps has a schedule; equal
+    rounds are attacked once.
+
+    Args:
+        defense: registered or a user's own, chains included.
+        count: rounds to look at, evenly over the run, >= 2; 0: the round is given, there are none.
+    """
+    if not count:
+        return Schedule(defense, {}, ())
+    fixed: dict[int, Defense] = {}
+    unseen = []
+    for step in sorted({round((STEPS - 1) * i / (count - 1)) for i in range(count)}):
+        try:
+            shield = defense.at(step, STEPS)
+        except BadInput:  # it depends on what only its own run remembers
+            unseen.append(step)
+            continue
+        if not any(_alike(shield, known) for known in fixed.values()):
+            fixed[step] = shield
+    if len(fixed) == 1 and _alike(next(iter(fixed.values())), defense.at(0, 1)):
+        fixed = {}
+    return Schedule(defense, fixed, tuple(unseen))
+
+
+def judged(record: Record, schedules: Mapping[str, Schedule]) -> Record:
+    """The Record with each schedule's worst round under the defense's own name.
+
+    Worst is the round with the highest mean PSNR above guessing of the attacker who knows the
+    defense (of the other one where that was not run); where no round is above guessing, the one
+    that names the private image most often. Its attackers are both of that round. A maximum
+    taken after looking errs on the adversary's side.
+
+    Args:
+        record: of all rounds, by their own names.
+        schedules: defense -> its rounds.
+    """
+    names: dict[str, str] = {}
+    bounds = dict(record.bounds)
+    for name, found in schedules.items():
+        if not found.fixed and not found.unseen:
+            continue
+        steps = tuple(found.fixed)
+        step = max(steps, key=lambda s: _severity(record, other(name, s))) if steps else 0
+        told = found.told(step).document()
+        if steps:
+            worst = bounds.pop(other(name, step))
+            names[other(name, step)] = name
+            bounds[name] = {**worst, "options": {**worst["options"], **_options(found.defense)}}
+        bounds[name] = {**bounds[name], "round": told}
+    return dataclasses.replace(
+        record,
+        rows=[_row(row, names, schedules) for row in record.rows],
+        summary=_sorted(_renamed(record.summary, names)),
+        bounds=_sorted(bounds),
+        arrays=_renamed(record.arrays, names),
+    )
+
+
+def _severity(record: Record, name: str) -> tuple[float, float, float]:
+    """Sorts rounds; the highest is the worst for privacy."""
+    own = [row for row in record.rows if row["defense"] == name]
+    own = [row for row in own if row["adaptive"]] or own
+    guesses = {row["image"]: row["psnr"] for row in record.baseline["rows"]}
+    gain = _mean([row["psnr"] - guesses[row["image"]] for row in own])
+    named = _mean([float(row["rank"] == 1) for row in own if row.get("rank") is not None])
+    return max(0.0, gain), named, gain
+
+
+def _row(
+    row: dict[str, Any], names: Mapping[str, str], schedules: Mapping[str, Schedule]
+) -> dict[str, Any]:
+    """The row under the name that counts, with its round and the drop rate of that."""
+    for name, found in schedules.items():
+        for step, shield in found.fixed.items():
+            label = other(name, step)
+            if row["defense"] == label:
+                place = {"round": step, "rate": getattr(shield, "rate", None)}
+                return {**row, "defense": names.get(label, label), **place}
+    return row
+
+
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Keys ``NAME/COLUMN`` under the names that count."""
+    found = {}
+    for key, value in values.items():
+        name, slash, column = key.rpartition("/")
+        found[f"{names.get(name, name)}{slash}{column}"] = value
+    return found
+
+
+def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is stored by defense, or by ``NAME/COLUMN``; of each defense what counts first."""
+    parts = {key: parted(key.rpartition("/")[0] or key) for key in values}
+    turns = list(dict.fromkeys(name for name, _ in parts.values()))
+    order = sorted(parts, key=lambda k: (turns.index(parts[k][0]), parts[k][1] is not None))
+    return {key: values[key] for key in order}
+
+
+def _options(defense: Defense) -> dict[str, Any]:
+    told = shown_options(defense)
+    return {k: v for k, v in told.items() if isinstance(v, int | float | str)}
+
+
+def _alike(one: Defense, two: Defense) -> bool:
+    """Whether two defenses are the same; not, where they cannot be compared."""
+    try:
+        return one is two or bool(one == two)
+    except (RuntimeError, ValueError, TypeError):  # tensors have no one truth
+        return False
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
