@@ -6,11 +6,12 @@ import argparse
 import dataclasses
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from defenses import BadInput
-from defenses.registry import allowed_range
+from defenses.registry import PassedOver, allowed_range
 
 
 class Parser(argparse.ArgumentParser):
@@ -105,7 +106,18 @@ def chosen_device(choice: str) -> str:
 
 
 def command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoReturn:
-    """Run an entry point: 0 done, 1 failed while running, 2 bad input, each in one line."""
+    """Run an entry point: 0 done, 1 failed while running, 2 bad input, each in one line.
+
+    A warning of ours takes one line on stderr too, without the place in the code.
+    """
+    plain = warnings.formatwarning
+
+    def brief(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
+        if issubclass(category, PassedOver):
+            return f"{prog}: warning: {' '.join(str(message).split())}\n"
+        return plain(message, category, *place, **more)
+
+    warnings.formatwarning = brief
     try:
         code = main(None)
     except BadInput as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from defenses import BadInput
+from defenses.registry import check_types
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +71,7 @@ class Scenario:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         object.__setattr__(self, "budget", float(self.budget))  # 10 and 10.0 have one key
         if self.images < 1 or self.batch < 1:
             raise BadInput(f"images and batch must be >= 1, not {self.images} and {self.batch}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -19,6 +19,10 @@ class BadInput(ValueError):
 
     Commands print the message and leave with exit code 2.
     """
+
+
+class PassedOver(UserWarning):
+    """Something that the user gave is left out; the message is one line that says what and why."""
 
 
 def option(
@@ -58,14 +62,13 @@ def allowed_range(field: dataclasses.Field[Any]) -> str:
 
 
 def check_options(instance: Any) -> None:
-    """Raise `BadInput` for the first field of a dataclass that lies outside its range."""
+    """Raise `BadInput` for the first field of a dataclass of another type or outside its range."""
+    check_types(instance)
     for field in dataclasses.fields(instance):
         value = getattr(instance, field.name)
-        m = field.metadata
         if isinstance(value, bool) or not isinstance(value, int | float):
-            if isinstance(field.default, float) and value is not None:
-                raise BadInput(f"{field.name} must be a number, not {value!r}")
             continue
+        m = field.metadata
         low, high = m.get("low"), m.get("high")
         inside = math.isfinite(value)
         if low is not None:
@@ -75,6 +78,43 @@ def check_options(instance: Any) -> None:
         if not inside:
             limits = allowed_range(field) or "a finite number"
             raise BadInput(f"{field.name} is {value:g}; it must be {limits.replace('[', 'in [')}")
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(isinstance(part, str) for part in value)
+
+
+KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "bool": ("a switch", lambda v: isinstance(v, bool)),
+    "int": ("an integer", lambda v: isinstance(v, int) and not isinstance(v, bool)),
+    "float": (
+        "a number",
+        lambda v: isinstance(v, int | float) and v == v and not isinstance(v, bool),
+    ),
+    "str": ("a text", lambda v: isinstance(v, str)),
+    "None": ("nothing", lambda v: v is None),
+    "tuple[str, ...]": (
+        "texts",
+        lambda v: isinstance(v, tuple | list) and all(type(t) is str for t in v),
+    ),
+    "dict": ("a mapping", lambda v: isinstance(v, Mapping)),
+}
+"""Annotation -> what it is called, and whether a value is one."""
+
+
+def check_types(instance: Any) -> None:
+    """Raise `BadInput` for the first field of a dataclass that is not what its annotation says.
+
+    An integer will do for a number, and a switch for neither: ``clip=True`` is a mistake. NaN is
+    no number. Fields of other kinds than `KINDS` are left alone.
+    """
+    for field in dataclasses.fields(instance):
+        kind = field.type.__name__ if isinstance(field.type, type) else str(field.type)
+        kinds = ["dict" if k.startswith("dict[") else k for k in map(str.strip, kind.split("|"))]
+        value = getattr(instance, field.name)
+        if all(k in KINDS for k in kinds) and not any(KINDS[k][1](value) for k in kinds):
+            told = " or ".join(KINDS[k][0] for k in kinds)
+            raise BadInput(f"{field.name} must be {told}, not {value!r:.60}")
 
 
 def shown_options(instance: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from reports.records import Record, atomic
+from reports.tiles import pixels, told_channels
 
 ACROSS = 8
 
@@ -23,33 +24,26 @@ def exposed(record: Record, path: Path) -> Path:
     images = record.arrays["exposed"]
     rows = [row for row in record.rows if row["member"]][: len(images)]
     others = sum(not row["member"] for row in record.rows)
-    down = -(-len(images) // ACROSS)
+    down = max(1, -(-len(images) // ACROSS))
     figure, grid = plt.subplots(
         down, ACROSS, figsize=(8.6, 0.8 + 1.35 * down), squeeze=False, layout="constrained"
     )
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, image, row in zip(grid.flat, images, rows, strict=False):
-        pixels = image.permute(1, 2, 0).numpy()
-        gray = pixels.shape[2] == 1
-        axes.imshow(
-            pixels[..., 0] if gray else pixels,
-            cmap="gray" if gray else None,
-            vmin=0,
-            vmax=1,
-            interpolation="nearest",
-        )
+        axes.imshow(pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(
             f"{row['label'][:14]}\n{row['false_alarms']} of {others}",
             fontsize=7,
             y=-0.42,
             parse_math=False,  # a label is not a formula
         )
-    facts = record.scenario
+    facts, channels = record.scenario, told_channels(images)
     figure.suptitle(
         f"Most exposed members: {facts['defense']}, {facts['model']} on {facts['data']}, "
         f"attack {record.summary['strongest']}\n"
-        "below each: its label, and how many non-members score at least as high",
+        "below each: its label, and how many non-members score at least as high"
+        + (f"; {channels}" if channels else ""),
         fontsize=9,
         parse_math=False,
     )

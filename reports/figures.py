@@ -9,7 +9,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -19,6 +18,7 @@ from reports.confidence import show
 from reports.naming import show_option
 from reports.records import Record, atomic
 from reports.rounds import parted
+from reports.tiles import pixels, told_channels
 
 MAX_ROWS = 12
 # Inches.
@@ -77,11 +77,7 @@ def _column(row: dict[str, Any]) -> str:
 
 
 def _tile(axes: Axes, image: Tensor) -> None:
-    pixels = image.permute(1, 2, 0).numpy()
-    if pixels.shape[2] == 1:
-        axes.imshow(pixels[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    else:
-        axes.imshow(np.clip(pixels[..., :3], 0, 1), interpolation="nearest")
+    axes.imshow(pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():
@@ -145,4 +141,6 @@ def _titles(figure: Figure, record: Record, shown: int) -> None:
     note = "; ".join(parts)
     more = len(record.arrays["truth"]) - shown if "truth" in record.arrays else 0
     note += f"; {more} more images not drawn" if more else ""
+    channels = told_channels(next(iter(record.arrays.values())))
+    note += f"; {channels}" if channels else ""
     figure.text(0.012, 0.1 / high, note, fontsize=6.3, color=SOFT)

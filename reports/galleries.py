@@ -10,7 +10,7 @@ from reports.accusations import Accused
 from reports.gather import Source
 from reports.memberships import Membership
 from reports.tables import Cell, Row, Table, numbers, plain
-from reports.tiles import EDGE, Tile, png
+from reports.tiles import EDGE, Tile, png, told_channels
 
 ALONE, TOGETHER = 16, 8
 """Pictures of each Record: where there is one, and where there are several."""
@@ -60,6 +60,8 @@ def _gallery(one: Membership, shown: Sequence[Accused], explained: bool) -> Gall
         )
     if any(a.image is not None and max(a.image.shape[1:]) > EDGE for a in shown):
         note += f" Averaged down to {EDGE} pixels."
+    channels = next((told_channels(a.image[None]) for a in shown if a.image is not None), "")
+    note += f" {channels.capitalize()}." if channels else ""
     title = f"Most exposed members, record {one.source.number}"
     tiles = tuple(_tile(a) for a in shown)
     return Gallery(f"{one.anchor}-exposed", one.source, title, tiles, _table(one, shown), note)

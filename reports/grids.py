@@ -10,7 +10,7 @@ from torch import Tensor
 from reports.inversions import COLUMNS
 from reports.matrix import Cross, chosen, find_cross
 from reports.settings import Panel, Setting
-from reports.tiles import EDGE, Tile, drawable, png
+from reports.tiles import EDGE, Tile, drawable, png, told_channels
 
 IMAGES = 6
 
@@ -71,13 +71,17 @@ def build_grid(panel: Panel) -> Grid | None:
         notes.append(f"The first {count} of {panel.images} images.")
     if any(max(t.shape[2:]) > EDGE for s in shown for t in found[s.anchor].values()):
         notes.append(f"Averaged down to {EDGE} pixels.")
+    notes += sorted(
+        {f"{told.capitalize()}." for s in shown for t in found[s.anchor].values()
+         if (told := told_channels(t))}
+    )  # fmt: skip
     both = any(len(found[s.anchor]) > 1 for s in shown)
     cross = find_cross(shown, first)
     return Grid(seed, tuple(range(count)), tuple(strips), cross, both, " ".join(notes))
 
 
 def _pictures(setting: Setting, seed: int) -> dict[str, Tensor]:
-    """Attacker -> (n, 1 or 3, h, w) from the Record that holds this seed."""
+    """Attacker -> (n, C, h, w) from the Record that holds this seed."""
     found: dict[str, Tensor] = {}
     for source in setting.sources:
         if source.record.scenario.get("seed") != seed:

@@ -127,6 +127,9 @@ def test_unusable_folders_say_why(folder, tmp_path):
             victims.load_data(f"folder:{folder}", split=split)
     for path in (folder / "dog").iterdir():
         path.unlink()
+    with pytest.raises(BadInput, match=r"dog holds no picture; known: \.png"):
+        victims.load_data(f"folder:{folder}")
+    (folder / "dog").rmdir()
     with pytest.raises(BadInput, match="one class, 'cat'"):
         victims.load_data(f"folder:{folder}")
 

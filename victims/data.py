@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,28 +87,37 @@ def load_data(
 
     Raises:
         BadInput: unknown name or split, a set that cannot be had, fewer images than ``count``,
-            images outside [0, 1] or labels that are not integers.
+            a size for a set that has its own, or what a user's callable gives is not (N, C, H, W)
+            floats in [0, 1] with integer labels (see `victims.trust`).
     """
-    from victims import folders, photos
+    from victims import downloads, folders, photos, trust
 
     if split not in SPLITS:
         raise BadInput(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    for name, value, low in (("count", count, 1), ("size", size, 1), ("seed", seed, 0)):
+        if value is not None and not whole(value, low):
+            raise BadInput(f"{name} is {value!r:.40}; it must be an integer >= {low}")
     if spec == "photos":
         # Stored order shows each photograph in turn, the chosen crops first: a prefix is right.
-        data = photos.photos(split, size or 32)
-        return data if count is None else data.take(prefix(len(data.labels), count, spec, at_most))
-    elif spec == "digits":
+        data = photos.photos(split, 32 if size is None else size)
+        total = len(data.labels)
+        return data.take(prefix(total, total if count is None else count, spec, at_most))
+    if spec.startswith("folder:"):
+        if not spec[7:].strip():
+            raise BadInput("folder: names no path; folder:PATH takes a folder or a zip")
+        return folders.folder(Path(spec[7:]).expanduser(), split, count, seed, size, at_most)
+    base = Path(root or os.environ.get("LEAKGAUGE_DATA") or Path.home() / ".cache/leakgauge")
+    if spec in TORCHVISION and (base / f"{spec}.zip").exists():
+        # A zip of class folders stands in for the set.
+        return folders.folder(base / f"{spec}.zip", split, count, seed, size, at_most)
+    if size is not None and (spec in (*BUILT_IN, *TORCHVISION) or ":" in spec):
+        raise BadInput(f"{spec} has images of a size of its own; size goes with photos and folder:")
+    if spec == "digits":
         data = photos.digits(split)
-    elif spec.startswith("folder:"):
-        return folders.folder(Path(spec[7:]), split, count, seed, size, at_most)
     elif spec in TORCHVISION:
-        base = Path(root or os.environ.get("LEAKGAUGE_DATA") or Path.home() / ".cache/leakgauge")
-        archive = base / f"{spec}.zip"
-        if archive.exists():  # a zip of class folders stands in for the set
-            return folders.folder(archive, split, count, seed, size, at_most)
-        data = _torchvision(spec, base, split)
+        data = downloads.torchvision_set(spec, base, split)
     elif ":" in spec:
-        data = checked(import_object(spec, "data")(split=split), spec)
+        data = trust.called(import_object(spec, "data"), spec, split)
     else:
         known = ", ".join([*BUILT_IN, *TORCHVISION])
         raise BadInput(
@@ -121,6 +126,11 @@ def load_data(
     return (
         data if count is None else data.take(choose(len(data.labels), count, seed, spec, at_most))
     )
+
+
+def whole(value: object, low: int) -> bool:
+    """Whether a value is an integer (no switch) from ``low`` to 2**63 - 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value < 2**63
 
 
 def choose(total: int, count: int, seed: int, spec: str, at_most: bool) -> Tensor:
@@ -134,50 +144,3 @@ def prefix(total: int, count: int, spec: str, at_most: bool) -> Tensor:
     if count < 1 or (count > total and not at_most):
         raise BadInput(f"{spec} has {total} images in this split; {count} were asked for")
     return torch.arange(min(count, total))
-
-
-def checked(found: Any, spec: str) -> Data:
-    """What a user's callable returned, as `Data`, after looking at shapes, types and range."""
-    if isinstance(found, Data):
-        return found
-    try:
-        images, labels = (torch.as_tensor(np.asarray(part)) for part in found)
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"data {spec!r} must return (images, labels): {error}") from error
-    if images.ndim != 4 or labels.shape != images.shape[:1]:
-        shapes = f"{tuple(images.shape)} and {tuple(labels.shape)}"
-        raise BadInput(f"data {spec!r} returned {shapes}; it must be (N, C, H, W) and (N,)")
-    images = images.float()
-    if len(images) == 0 or not (images.min() >= 0 and images.max() <= 1):
-        raise BadInput(f"data {spec!r} must return at least one image, all of them in [0, 1]")
-    if labels.is_floating_point() or labels.min() < 0:
-        raise BadInput(f"data {spec!r} must return labels that are integers >= 0")
-    classes = max(2, int(labels.max()) + 1)
-    return Data(images, labels.long(), classes, tuple(map(str, range(classes))))
-
-
-def _torchvision(spec: str, base: Path, split: str) -> Data:
-    import torchvision
-
-    loader = getattr(torchvision.datasets, TORCHVISION[spec])
-    which = {"split": split} if spec == "svhn" else {"train": split == "train"}
-    try:
-        found = loader(str(base), download=False, **which)
-    except (RuntimeError, OSError):
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                found = loader(str(base), download=True, **which)
-        except Exception as error:  # urllib, ssl and torchvision each raise their own
-            reason = " ".join(str(error).split())[:120]
-            raise BadInput(
-                f"{spec} is not under {base} and cannot be downloaded ({reason}); "
-                "'photos' and 'digits' always work"
-            ) from error
-    pixels = torch.as_tensor(np.asarray(found.data))
-    labels = torch.as_tensor(np.asarray(found.labels if spec == "svhn" else found.targets))
-    if pixels.ndim == 3:
-        pixels = pixels[:, None]
-    elif pixels.shape[-1] == 3:
-        pixels = pixels.permute(0, 3, 1, 2)
-    names = tuple(getattr(found, "classes", None) or map(str, range(10)))
-    return Data(pixels.float() / 255, labels.long(), len(names), names)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Callable
+import warnings
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from torch import Tensor
 
 from defenses import BadInput
+from defenses.registry import PassedOver
 from victims.data import SPLITS, Data, choose
+from victims.pictures import FORMATS, Unreadable, grey, header, pixels
+from victims.sources import Source, source
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"}
-MAX_BYTES = 64 * 2**20
-"""A larger picture, or one that unpacks to more from a zip, is refused."""
+MAX_VALUES = 2**30
+"""Pixels times channels of all images that are read at once (4 GiB of float32)."""
+ALLOWED = ", ".join(FORMATS)
 
 
 def folder(
@@ -25,10 +27,12 @@ def folder(
     """Labelled images from ``PATH/<class>/*`` or ``PATH/<split>/<class>/*``.
 
     Without ``train`` and ``test`` sub-folders, a fixed shuffle gives every other image to each
-    split. Images are RGB unless every one read is grey; only the chosen ones are read.
+    split. Pictures in folders below a class folder that itself holds some belong to the class.
+    Images are RGB unless the whole folder is grey; only the chosen ones are unpacked. Files that
+    are no part of the data are counted in one warning. See `victims.pictures` for what is read.
 
     Args:
-        path: a folder, or a ``.zip`` of one.
+        path: a folder, or a ``.zip`` of one (whose only top-level folder may hold all the rest).
         split: ``train`` or ``test``.
         count: read this many after a shuffle with ``seed``; None reads all.
         seed: of that shuffle. Listings are sorted by class, so a prefix would be one class.
@@ -36,77 +40,137 @@ def folder(
         size: edge in pixels (shorter side scaled, centre cropped); None: all must agree.
 
     Raises:
-        BadInput: no such path, fewer than two class folders, no images, or one that cannot
-            be read.
+        BadInput: no such path, fewer than two class folders, one without pictures, a layout that
+            can be read in two ways, or an image that cannot be read.
     """
-    read, entries = _open(path)
-    files = sorted(e for e in entries if PurePosixPath(e).suffix.lower() in SUFFIXES)
-    parts = [PurePosixPath(f).parts for f in files]
-    if split in {p[0] for p in parts if len(p) == 3} <= set(SPLITS):
-        chosen = [f for f, p in zip(files, parts, strict=True) if len(p) == 3 and p[0] == split]
+    found = source(path)
+    start = _only_folder(found)
+    named = _divided(found, start)  # of every picture: its split (or "") and its class
+    colour = not _all_grey(found, named)
+    if any(part for part, _ in named.values()):
+        chosen = sorted(f for f, (part, _) in named.items() if part == split)
     else:
-        files = [f for f, p in zip(files, parts, strict=True) if len(p) == 2]
+        files = sorted(named)
         order = torch.randperm(len(files), generator=torch.Generator().manual_seed(0)).tolist()
         chosen = sorted(files[i] for i in order[SPLITS.index(split) :: 2])
-        parts = [PurePosixPath(f).parts for f in files]
-    names = sorted({p[-2] for p in parts})
+    names = sorted({label for _, label in named.values()})
     if not chosen:
-        allowed = ", ".join(sorted(SUFFIXES))
-        raise BadInput(f"{path} has no images for {split!r} in class sub-folders ({allowed})")
+        raise BadInput(f"{path} has no images for {split!r} in class sub-folders ({ALLOWED})")
     if len(names) < 2:
         raise BadInput(f"{path} has one class, {names[0]!r}; a classifier needs two or more")
+    _say(found)
     if count is not None:
         index = choose(len(chosen), count, seed, f"folder:{path}", at_most).tolist()
         chosen = [chosen[i] for i in index]
-    images = [_decode(read, path, f, size) for f in chosen]
-    if len({i.size for i in images}) > 1:
-        raise BadInput(f"{path} holds images of different sizes: give --size to scale them")
-    mode = "L" if all(i.mode == "L" for i in images) else "RGB"
-    pixels = torch.from_numpy(np.stack([np.asarray(i.convert(mode)) for i in images]))
-    pixels = pixels[:, None] if mode == "L" else pixels.permute(0, 3, 1, 2)
-    labels = torch.tensor([names.index(PurePosixPath(f).parts[-2]) for f in chosen])
-    return Data(pixels.float() / 255, labels, len(names), tuple(names))
+    labels = torch.tensor([names.index(named[f][1]) for f in chosen])
+    return Data(_stack(found, chosen, size, colour), labels, len(names), tuple(names))
 
 
-def _open(path: Path) -> tuple[Callable[[str], bytes], list[str]]:
-    """A reader of entries by name, and the names."""
-    if path.is_dir():
-        names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
-        return lambda name: (path / name).read_bytes(), names
-    if not path.is_file():
-        raise BadInput(f"{path} does not exist; folder: takes a folder of class folders or a zip")
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise BadInput(f"{path} is neither a folder nor a readable zip: {error}") from error
-    sizes = {i.filename: i.file_size for i in archive.infolist() if not i.is_dir()}
-
-    def read(name: str) -> bytes:
-        if sizes[name] > MAX_BYTES:
-            raise OSError(f"it unpacks to more than {MAX_BYTES >> 20} MiB")
-        return archive.read(name)
-
-    return read, list(sizes)
+def _only_folder(found: Source) -> str:
+    """The one folder at the top of a zip that holds all pictures, as ``name/``, else nothing."""
+    tops = {PurePosixPath(f).parts[0] for f in _pictures(found)}
+    if found.path.is_dir() or len(tops) != 1 or tops <= set(SPLITS):
+        return ""
+    start = f"{tops.pop()}/"
+    inside = [f.removeprefix(start) for f in _pictures(found) if f.startswith(start)]
+    classes = {PurePosixPath(f).parts[0] for f in inside if "/" in f}
+    return start if len(classes) > 1 and all("/" in f for f in inside) else ""
 
 
-def _decode(read: Callable[[str], bytes], path: Path, name: str, size: int | None) -> Image.Image:
-    try:
-        opened = Image.open(io.BytesIO(read(name)))
-        opened.load()
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        zipfile.BadZipFile,
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-    ) as error:
-        raise BadInput(f"{path}/{name} is not a readable image: {error}") from error
-    image: Image.Image = opened
-    if size is not None:
-        scale = size / min(image.size)
-        wide, high = (max(size, round(edge * scale)) for edge in image.size)
-        image = image.resize((wide, high), Image.Resampling.LANCZOS)
-        left, top = (wide - size) // 2, (high - size) // 2
-        image = image.crop((left, top, left + size, top + size))
-    return image
+def _pictures(found: Source) -> list[str]:
+    return [f for f in found.files if PurePosixPath(f).suffix.lower() in FORMATS]
+
+
+def _divided(found: Source, start: str) -> dict[str, tuple[str, str]]:
+    """Picture -> (split or "", class); what is none goes to ``found.passed``.
+
+    Raises:
+        BadInput: an empty class, or pictures whose class could be one folder or another.
+    """
+    inner = {f: PurePosixPath(f.removeprefix(start)).parts for f in _pictures(found)}
+    for name in found.files:
+        if name not in inner:
+            found.passed[name] = "no picture by its suffix"
+    tops = {p[0] for p in inner.values() if len(p) > 1}
+    direct = {p[0] for p in inner.values() if len(p) == 2}
+    depth = 1 if tops & set(SPLITS) and not direct & set(SPLITS) else 0
+    if depth and direct:
+        raise BadInput(f"{found.path} holds the class {min(direct)!r} beside train and test")
+    named: dict[str, tuple[str, str]] = {}
+    deeper: dict[tuple[str, str], str] = {}
+    for name, parts in inner.items():
+        if len(parts) < depth + 2:
+            found.passed[name] = "outside class folders"
+        elif depth and parts[0] not in SPLITS:
+            found.passed[name] = "neither in train nor in test"
+        else:
+            key = (parts[0] if depth else "", parts[depth])
+            if len(parts) > depth + 2:
+                deeper[key] = name
+            named[name] = key
+    whole = {k for n, k in named.items() if len(inner[n]) == depth + 2}
+    for key, name in deeper.items():
+        if key not in whole:
+            raise BadInput(
+                f"{found.path}/{name} lies deeper than in a class folder: give the folder that "
+                "holds the class folders"
+            )
+    _no_empty(found, start, depth, set(named.values()))
+    return named
+
+
+def _no_empty(found: Source, start: str, depth: int, full: set[tuple[str, str]]) -> None:
+    for name in found.folders:
+        if not name.startswith(start):
+            continue
+        parts = PurePosixPath(name.removeprefix(start)).parts
+        if len(parts) != depth + 1 or (depth and parts[0] not in SPLITS):
+            continue
+        if (parts[0] if depth else "", parts[depth]) not in full:
+            inside = [f for f in found.files if f.startswith(f"{name}/")]
+            told = f" but {len(inside)} other files, such as {inside[0]}" if inside else ""
+            raise BadInput(f"{found.path}/{name} holds no picture{told}; known: {ALLOWED}")
+
+
+def _all_grey(found: Source, named: dict[str, tuple[str, str]]) -> bool:
+    """Whether no picture of either split has colours: all must have as many channels."""
+    for name in sorted(named):
+        with suppress(OSError, Unreadable), found.open(name) as file:
+            if not grey(header(file)):  # type: ignore[arg-type]
+                return False
+    return True
+
+
+def _stack(found: Source, chosen: list[str], size: int | None, colour: bool) -> Tensor:
+    """(N, C, H, W) of the chosen files."""
+    images = torch.empty(0)
+    for turn, name in enumerate(chosen):
+        try:
+            image = pixels(found.read(name), size, colour)
+        except Exception as error:  # of the file system, of zip and of pictures
+            raise BadInput(f"{found.path}/{name} is not a readable image: {error}") from error
+        if turn == 0:
+            if len(chosen) * image.numel() > MAX_VALUES:
+                raise BadInput(
+                    f"{len(chosen)} images of {tuple(image.shape)} from {found.path} are more "
+                    f"than {MAX_VALUES:,} values: give a smaller --count or --size"
+                )
+            images = torch.empty(len(chosen), *image.shape)
+        if image.shape != images.shape[1:]:
+            raise BadInput(
+                f"{found.path} holds images of different sizes: give --size to scale them"
+            )
+        images[turn] = image
+    return images
+
+
+def _say(found: Source) -> None:
+    """One warning that counts what is no part of the data."""
+    if not found.passed:
+        return
+    first: dict[str, str] = {}
+    for name in sorted(found.passed):
+        first.setdefault(found.passed[name], name)
+    counts = Counter(found.passed.values())
+    told = "; ".join(f"{counts[why]} {why} ({first[why]})" for why in sorted(counts))
+    warnings.warn(f"{found.path}: passed over {told}", PassedOver, stacklevel=2)

@@ -18,6 +18,7 @@ from victims.models import load_guarded
 from victims.planning import Plan, plan
 from victims.trainer import Trainer
 from victims.training import Training
+from victims.trust import agree, check
 
 Report = Callable[[str, int, int], None]
 
@@ -76,6 +77,9 @@ def prepare(
         raise BadInput("features are kept by the data's name, so not for examples handed over")
     train = private or load_data(t.data, split="train", count=t.count, **where)
     test = test or load_data(t.data, split="test", **where)
+    for held in (train, test):  # handed over or loaded: one door
+        check(held, t.data)
+    agree(train, test, t.data)
     classes = max(train.classes, test.classes)
     whole = build(t, (*train.images.shape[1:],), classes)
     model = split_last(whole) if t.layers == "last" else whole

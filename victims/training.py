@@ -11,6 +11,7 @@ from typing import Any
 
 from defenses import BadInput
 from defenses.accounting import ACCOUNTANTS
+from defenses.registry import check_types
 
 CHOICES = {
     "optimizer": ("sgd", "adam"),
@@ -80,6 +81,7 @@ class Training:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 value = getattr(self, name)

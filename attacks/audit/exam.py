@@ -12,6 +12,7 @@ from typing import Any
 from attacks.audit.canaries import KINDS
 from attacks.audit.contract import registry
 from defenses import BadInput
+from defenses.registry import check_types
 from victims.training import Training
 
 BLACK_BOX = "mislabelled"
@@ -46,6 +47,7 @@ class Exam:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.canary not in CANARIES:
             raise BadInput(f"unknown canary {self.canary!r}; known: {', '.join(CANARIES)}")
         for name in ("canaries", "runs"):

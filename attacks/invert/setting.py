@@ -13,9 +13,10 @@ from attacks.invert.candidates import CANDIDATES
 from attacks.invert.rounds import Schedule, schedule
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses
-from defenses import BadInput, Defense, Side, front
+from defenses import Defense, Side, front
 from victims.features import split_last
 from victims.models import load_guarded
+from victims.trust import agree
 
 AUXILIARY = 256
 """At most this many images of the other split are the adversary's own."""
@@ -77,9 +78,7 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
     )
     channels, height, width = private.images.shape[1:]
     shape = (channels, height, width)
-    if auxiliary.images.shape[1:] != private.images.shape[1:]:
-        sizes = f"{tuple(auxiliary.images.shape[1:])} and {shape}"
-        raise BadInput(f"the train and test images of {scenario.data} differ in shape: {sizes}")
+    agree(private, auxiliary, scenario.data)
     classes = max(private.classes, auxiliary.classes)
     # At a step of a run its defense's round is given.
     given = None if scenario.step is None else scenario.defense

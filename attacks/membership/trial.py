@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from defenses import BadInput
+from defenses.registry import check_types
 from victims.training import Training
 
 LAYOUTS = ("auto", "plain", "channels-last", "together")
@@ -43,6 +44,7 @@ class Trial:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.shadows < 2 or self.shadows % 2:
             raise BadInput(f"shadows is {self.shadows}; it must be an even number >= 2")
         for name, low in (("population", 2), ("watched", 0)):

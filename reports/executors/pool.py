@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -92,6 +93,8 @@ def _interrupts_held() -> Iterator[None]:
 def prepare_process(threads: int) -> None:
     """In each new process: Ctrl-C is the parent's, and none outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The parent has read the same files and said so.
+    warnings.filterwarnings("ignore", message=".*: passed over ")
     for name in THREAD_VARIABLES:  # for libraries that are loaded later
         os.environ[name] = str(threads)
     threading.Thread(target=_follow_parent, daemon=True).start()
