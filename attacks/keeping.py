@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import joblib
 
+from attacks.claim import Claim, Writes, claim
 from attacks.flags import chosen_device
 from attacks.progress import Progress
 from defenses import BadInput
 from reports import records
+from reports.owned import PIECES
 from reports.records import Record
 from victims.memory import keep_memory
+
+RECORD = ("result.json", "arrays.safetensors")
 
 
 class Keyed(Protocol):
@@ -35,46 +39,110 @@ def kept(
     scenario: Keyed,
     name: str,
     perform: Callable[..., Record],
-    draw: Callable[[Record, Path], None],
+    draw: Callable[[Record, Path], object],
+    figures: Sequence[str],
 ) -> tuple[Record, Path]:
     """The Scenario's Record and its folder; what lies there is not run again without --fresh.
 
+    The folder is locked, and known to be writable, before anything is computed. What an earlier
+    run left is deleted once the new one has been found to be possible. A figure that cannot be
+    drawn costs one line on stderr and not the Record; the next run tries to draw it.
+
     Args:
-        arguments: ``device``, ``jobs``, ``out``, ``fresh`` and ``data_root``.
+        arguments: ``device``, ``out``, ``fresh``, ``data_root`` and, where the command has it,
+            ``jobs``.
         scenario: what is run.
-        name: of the command, for the folder.
+        name: of the command after ``attacks.``, for the folder.
         perform: runs it.
         draw: the figures, before the Record is written.
+        figures: their files.
 
     Raises:
-        BadInput: a device, number of jobs or folder that cannot be.
+        BadInput: a device, number of jobs or folder that cannot be; a folder that holds the
+            result of other flags, which another run is writing, or which ``fresh`` would have to
+            empty of what is not this command's.
     """
-    device = chosen_device(arguments.device)
-    jobs = arguments.jobs
-    if jobs is None:
-        jobs = 1 if device == "cuda" else joblib.cpu_count()
-    if jobs < 1:
-        raise BadInput(f"--jobs is {jobs}; it must be >= 1")
+    context: dict[str, Any] = {"device": chosen_device(arguments.device)}
+    context["data_root"] = arguments.data_root
+    if hasattr(arguments, "jobs"):
+        context["jobs"] = _jobs(arguments.jobs, context["device"])
     out = arguments.out or Path("runs") / f"{name}-{scenario.key()}"
-    if out.exists() and not out.is_dir():
-        raise BadInput(f"--out {out} is a file; it must be a folder")
-    if arguments.fresh:
-        shutil.rmtree(out, ignore_errors=True)
+    writes = Writes(f"attacks.{name}", (*RECORD, *PIECES, *figures))
     keep_memory()
-    record = records.read(out)
-    if record is not None and record.scenario == scenario.document():
-        print(f"{out} holds this result already (--fresh runs it again)")
-        return record, out
-    with Progress() as bar:
-        record = perform(
-            scenario,
-            out=out,
-            device=device,
-            data_root=arguments.data_root,
-            report=bar,
-            jobs=jobs,
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    draw(record, out)
-    records.write(record, out)
+    with claim(out, writes, lambda folder: made_by(writes.command, folder)) as held:
+        if arguments.fresh:
+            held.refuse_strangers()
+            held.clear(PIECES)
+        elif (record := found_again(out, scenario.document())) is not None:
+            print(f"{out} holds this result already (--fresh runs it again)")
+            if not all((out / figure).exists() for figure in figures):
+                _drawn(draw, record, out)
+            return record, out
+        with Progress() as bar:
+            report = _Cleared(bar, held) if arguments.fresh else bar
+            record = perform(scenario, out=out, report=report, **context)
+            report("writing", 1, 1)
+        _drawn(draw, record, out)
+        records.write(record, out)
     return record, out
+
+
+def made(out: Path, figures: Sequence[str]) -> str:
+    """The paths of the Record and of the figures that are there, a line each."""
+    drawn = [name for name in figures if (out / name).exists()]
+    return "\n".join(str(out / name) for name in (*RECORD, *drawn))
+
+
+def found_again(out: Path, document: dict[str, Any]) -> Record | None:
+    """The Record in ``out``, None where none has been finished.
+
+    Raises:
+        BadInput: it is another Scenario's than ``document``, or cannot be read.
+    """
+    if not (out / "result.json").exists():
+        return None
+    record = records.read(out)
+    if record is None:
+        raise BadInput(f"{out} holds a result that cannot be read: --fresh replaces it")
+    if record.scenario != document:
+        raise BadInput(
+            f"{out} holds the result of other flags or another version: choose another --out, "
+            "or --fresh to replace it"
+        )
+    return record
+
+
+def made_by(command: str, folder: Path) -> bool:
+    """Whether the folder's Record says that the command made it."""
+    record = records.read(folder)
+    told = None if record is None else record.environment.get("command")
+    return f"-m {command} " in f"{told} "
+
+
+class _Cleared:
+    """Progress whose first report, when all flags have been found good, deletes the old result."""
+
+    def __init__(self, bar: Progress, held: Claim) -> None:
+        self.bar, self.held, self.clear = bar, held, True
+
+    def __call__(self, line: str, done: int, total: int) -> None:
+        if self.clear:
+            self.held.clear()
+            self.clear = False
+        self.bar(line, done, total)
+
+
+def _drawn(draw: Callable[[Record, Path], object], record: Record, out: Path) -> None:
+    try:
+        draw(record, out)
+    except Exception as error:  # whatever a drawing library says, the numbers are there
+        why = " ".join(str(error).split()) or type(error).__name__
+        print(f"a figure could not be drawn: {why}; the result is kept", file=sys.stderr)
+
+
+def _jobs(given: int | None, device: str) -> int:
+    if given is None:
+        return 1 if device == "cuda" else int(joblib.cpu_count())
+    if given < 1:
+        raise BadInput(f"--jobs is {given}; it must be >= 1")
+    return given

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
+
+from reports.owned import PIECES, remove
 
 MEASURED = ("seconds",)
 """Row fields that the clock sets, left out of `canonical`."""
@@ -67,7 +68,7 @@ def write(record: Record, folder: Path) -> Path:
     with atomic(folder / "result.json") as scratch:
         text = json.dumps(record.document(), indent=1, allow_nan=False)
         scratch.write_text(text + "\n", encoding="utf-8")
-    shutil.rmtree(folder / "partial", ignore_errors=True)
+    remove(folder, PIECES)
     return folder / "result.json"
 
 

@@ -19,6 +19,7 @@ JOINTS = {  # the thin modules that join rooms
     "attacks/scenario.py",
     "attacks/along.py",
     "attacks/bench.py",
+    "attacks/claim.py",
     "attacks/keeping.py",
     "attacks/audit/command.py",
     "attacks/audit/exam.py",

@@ -61,13 +61,13 @@ def test_canonical_leaves_out_clock_and_machine_only():
 
 def test_pieces_are_whole_or_absent(tmp_path):
     partial = Partial(tmp_path)
-    assert partial.load("a") is None
-    partial.save("a", {"rows": [1]}, {"x": torch.arange(3)})
-    facts, arrays = partial.load("a")
+    assert partial.load("0123456789-a") is None
+    partial.save("0123456789-a", {"rows": [1]}, {"x": torch.arange(3)})
+    facts, arrays = partial.load("0123456789-a")
     assert facts == {"rows": [1]}
     assert arrays["x"].tolist() == [0, 1, 2]
-    (tmp_path / "partial" / "a.json").unlink()
-    assert partial.load("a") is None
+    (tmp_path / "partial" / "0123456789-a.json").unlink()
+    assert partial.load("0123456789-a") is None
     records.write(record(), tmp_path)
     assert not (tmp_path / "partial").exists()
 

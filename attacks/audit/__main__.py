@@ -9,15 +9,15 @@ from attacks.audit import show
 from attacks.audit.command import PROG, job, parse, perform
 from attacks.audit.study import broken
 from attacks.flags import command
-from attacks.keeping import kept
+from attacks.keeping import kept, made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, audit, print, draw. Returns the exit code: 1 when a claim is refuted."""
     arguments = parse(argv)
-    record, out = kept(arguments, job(arguments), "audit", perform, show.draw)
+    record, out = kept(arguments, job(arguments), "audit", perform, show.draw, show.FIGURES)
     print(show.table(record))
-    print("\n" + "\n".join(str(p) for p in (out / "result.json", *show.paths(out))))
+    print(f"\n{made(out, show.FIGURES)}")
     return 1 if broken(record.rows) else 0
 
 

@@ -14,11 +14,6 @@ from reports.records import Record, atomic
 FIGURES = ("epsilon.png", "scores.png")
 
 
-def paths(out: Path) -> list[Path]:
-    """The figures that `draw` writes."""
-    return [out / name for name in FIGURES]
-
-
 def draw(record: Record, out: Path) -> None:
     """Audited against claimed epsilon along the run, and the scores, as PNG files in ``out``."""
     along = record.summary["along"]

@@ -5,25 +5,33 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 from attacks.flags import chosen_device, command
-from attacks.invert.command import PROG, job, parse
+from attacks.invert.command import PROG, job, parse, perform
+from attacks.keeping import kept, made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, print, draw. Returns the exit code."""
     arguments = parse(argv)
     warnings.filterwarnings("ignore", message="TF32 acceleration")
+    from attacks.claim import probe
     from attacks.invert import observed, show
 
-    device = chosen_device(arguments.device)
+    chosen_device(arguments.device)
+    if arguments.out is not None:
+        probe(arguments.out)  # a step of a run has to be reached before its Scenario is known
     scenario = job(arguments)
-    out = arguments.out or Path("runs") / f"invert-{scenario.key()}"
-    context = {"device": device, "data_root": arguments.data_root}
+    figures = (show.FIGURE,)
     if arguments.observation is not None:
-        return observed.observed(scenario, arguments.observation, out, **context)
-    return show.attacked(scenario, out, fresh=arguments.fresh, **context)
+        seen = observed.Observed.of(scenario, arguments.observation)
+        record, out = kept(arguments, seen, "invert", observed.perform, show.draw, figures)
+        print(observed.told(record))
+    else:
+        record, out = kept(arguments, scenario, "invert", perform, show.draw, figures)
+        print(show.table(record))
+    print(f"\n{made(out, figures)}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,31 +3,87 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 
 import victims
+from attacks.invert.command import command_line
 from attacks.invert.contract import Threat, registry
 from attacks.invert.exposure import attacked
 from attacks.invert.observation import load_observation
 from attacks.invert.setting import AUXILIARY, load_victim
-from attacks.invert.show import FIGURE
-from attacks.progress import Progress
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses, guarantee
-from defenses import stream
-from reports import figures, records
+from defenses import BadInput, stream
 from reports.confidence import summarise
 from reports.environment import environment
 from reports.records import Record
 
+Report = Callable[[str, int, int], None]
 
-def observed(
-    scenario: Scenario, path: Path, out: Path, *, device: str, data_root: str | None
-) -> int:
-    """Attack a captured update: there is no truth, so the guess is written and drawn unscored."""
+
+@dataclass(frozen=True)
+class Observed:
+    """A captured update and what is known of where it comes from.
+
+    Attributes:
+        scenario: data, model and defense that it is said to come from, and the attack.
+        path: its file.
+        sha256: of that file, so that another update under the same name is another one.
+    """
+
+    scenario: Scenario
+    path: Path
+    sha256: str
+
+    @staticmethod
+    def of(scenario: Scenario, path: Path) -> Observed:
+        """The update in a file.
+
+        Raises:
+            BadInput: the file cannot be read.
+        """
+        try:
+            with open(path, "rb") as file:
+                return Observed(scenario, path, hashlib.file_digest(file, "sha256").hexdigest())
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{path} is not a readable safetensors file: {error}") from error
+
+    def document(self) -> dict[str, Any]:
+        """The Scenario's fields and the update's, as JSON holds them."""
+        own = {"observation": self.path.name, "observation_sha256": self.sha256}
+        return {**self.scenario.document(), **own}
+
+    def key(self) -> str:
+        """Ten hex digits that name it."""
+        text = json.dumps(self.document(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def perform(
+    seen: Observed, *, out: Path, device: str, data_root: str | None, report: Report
+) -> Record:
+    """Attack the update.
+
+    Args:
+        seen: the update and what is known of it.
+        out: not used: there is one piece.
+        device: where the attack is run.
+        data_root: see `victims.load_data`.
+        report: told of progress.
+
+    Raises:
+        BadInput: the data, the model or the update cannot be had as named.
+    """
+    scenario = seen.scenario
     where = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
     auxiliary = victims.load_data(
         scenario.data,
@@ -39,7 +95,7 @@ def observed(
     channels, height, width = auxiliary.images.shape[1:]
     shield = build_defenses(dataclasses.replace(scenario, against=()))[scenario.defense]
     model = load_victim(scenario, (channels, height, width), auxiliary.classes, shield).to(device)
-    release = load_observation(path, model, shield, scenario.batch)
+    release = load_observation(seen.path, model, shield, scenario.batch)
     release = dataclasses.replace(
         release, update={k: v.to(device) for k, v in release.update.items()}
     )
@@ -56,13 +112,12 @@ def observed(
         scenario.budget,
     )
     attack = registry.get(scenario.attack, **scenario.attack_options)
-    with Progress() as report:
-        report("practising on auxiliary images", 0, 2)
-        draw = stream(scenario.seed, "practice", scenario.defense, adaptive)
-        attack = attack.tuned(model, cross_entropy, threat, generator=draw)
-        report("attacking the observation", 1, 2)
-        draw = stream(scenario.seed, "attack", column, 0)
-        guess = attacked(attack, model, cross_entropy, release, threat, generator=draw)
+    report("practising on auxiliary images", 0, 2)
+    draw = stream(scenario.seed, "practice", scenario.defense, adaptive)
+    attack = attack.tuned(model, cross_entropy, threat, generator=draw)
+    report("attacking the observation", 1, 2)
+    draw = stream(scenario.seed, "attack", column, 0)
+    guess = attacked(attack, model, cross_entropy, release, threat, generator=draw)
     rows = [
         {
             "image": i,
@@ -80,20 +135,21 @@ def observed(
         for i, label in enumerate(guess.labels)
     ]
     unknown = {s: summarise([]) for s in ("psnr", "ssim", "lpips")}
-    facts = {**scenario.document(), "observation": path.name}
-    record = Record(
-        facts,
+    facts = environment(seed=scenario.seed, device=device)
+    facts["command"] = f"{command_line(scenario)} --observation {shlex.quote(str(seen.path))}"
+    return Record(
+        seen.document(),
         rows,
         {column: unknown},
         {},
         {scenario.defense: guarantee(shield, scenario.delta)},
-        environment(seed=scenario.seed, device=device),
+        facts,
         {column: torch.clone(guess.images)},
     )
-    out.mkdir(parents=True, exist_ok=True)
-    figures.reconstructions(record, out / FIGURE)
-    records.write(record, out)
-    found = ", ".join(str(r["label_found"]) for r in rows)
-    print(f"{path.name}: {guess.attack} recovered {len(rows)} image(s), labels {found}; unscored")
-    print(f"\n{out / 'result.json'}\n{out / 'arrays.safetensors'}\n{out / FIGURE}")
-    return 0
+
+
+def told(record: Record) -> str:
+    """What was recovered, in one line."""
+    found = ", ".join(str(row["label_found"]) for row in record.rows)
+    name, attack = record.scenario["observation"], record.rows[0]["attack"]
+    return f"{name}: {attack} recovered {len(record.rows)} image(s), labels {found}; unscored"

@@ -1,15 +1,11 @@
-"""Run an inversion, write its files, print its table."""
+"""The Record of an inversion as a table and a figure."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-from attacks.progress import Progress
-from attacks.scenario import Scenario, run
-from defenses import BadInput
-from reports import figures, inversions, records, rounds
+from reports import figures, inversions, rounds
 from reports.confidence import Summary, show
 from reports.control import CANNOT_JUDGE, NO_CONTROL, control_of
 from reports.gather import Source
@@ -20,27 +16,9 @@ from reports.rounds import parted
 FIGURE = "reconstructions.png"
 
 
-def attacked(
-    scenario: Scenario, out: Path, *, fresh: bool, device: str, data_root: str | None
-) -> int:
-    """Run or reuse the Scenario in ``out``; write result.json, arrays, figure; print. Returns 0."""
-    if out.exists() and not out.is_dir():
-        raise BadInput(f"--out {out} is a file; it must be a folder")
-    if fresh:
-        shutil.rmtree(out / "partial", ignore_errors=True)
-        (out / "result.json").unlink(missing_ok=True)
-    record = records.read(out)
-    if record is not None and record.scenario == scenario.document():
-        print(f"{out} holds this result already (--fresh runs it again)")
-    else:
-        with Progress() as bar:
-            record = run(scenario, out=out, device=device, data_root=data_root, report=bar)
-        out.mkdir(parents=True, exist_ok=True)
-        figures.reconstructions(record, out / FIGURE)
-        records.write(record, out)
-    print(table(record))
-    print(f"\n{out / 'result.json'}\n{out / 'arrays.safetensors'}\n{out / FIGURE}")
-    return 0
+def draw(record: Record, out: Path) -> None:
+    """The grid of guesses, as `FIGURE` in ``out``."""
+    figures.reconstructions(record, out / FIGURE)
 
 
 def table(record: Record) -> str:

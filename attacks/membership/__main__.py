@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from attacks.flags import command
-from attacks.keeping import kept
+from attacks.keeping import kept, made
 from attacks.membership import show
 from attacks.membership.command import PROG, job, parse, perform
 
@@ -14,9 +14,9 @@ from attacks.membership.command import PROG, job, parse, perform
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, attack, print, draw. Returns the exit code."""
     arguments = parse(argv)
-    record, out = kept(arguments, job(arguments), "membership", perform, show.draw)
+    record, out = kept(arguments, job(arguments), "membership", perform, show.draw, show.FIGURES)
     print(show.table(record))
-    print("\n" + "\n".join(str(p) for p in (out / "result.json", *show.paths(out))))
+    print(f"\n{made(out, show.FIGURES)}")
     return 0
 
 

@@ -18,11 +18,6 @@ FIGURES = ("roc.png", "scores.png", "exposed.png")
 SHOWN = 8
 
 
-def paths(out: Path) -> list[Path]:
-    """The figures that `draw` writes."""
-    return [out / name for name in FIGURES]
-
-
 def draw(record: Record, out: Path) -> None:
     """ROC, score histograms and the most exposed members, as PNG files in ``out``."""
     parsed = memberships.parse(Source("record-1", out, record, 0), "membership-1")

@@ -1,0 +1,211 @@
+"""A command's folder of results: one run's at a time, nobody else's, emptied of its own alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attacks.locking import lock
+from defenses import BadInput
+from reports.owned import found, remove
+
+MARK = ".leakgauge"
+"""Hidden file in the folder: the lock, and whose results lie there."""
+LONGEST = 2**20
+
+
+@dataclass(frozen=True)
+class Writes:
+    """What a command leaves in its folder.
+
+    Attributes:
+        command: ``attacks.invert``, say.
+        names: glob patterns of its files, relative to the folder.
+    """
+
+    command: str
+    names: tuple[str, ...]
+
+
+class Claim:
+    """A folder that this run may write into until `claim` ends.
+
+    Args:
+        folder: that exists.
+        writes: the command's.
+        handle: of the locked `MARK`.
+        own: whether results of the same command lie there, finished or not.
+    """
+
+    def __init__(self, folder: Path, writes: Writes, handle: int, own: bool) -> None:
+        self.folder, self.writes, self.own = folder, writes, own
+        self._handle = handle
+
+    def refuse_strangers(self) -> None:
+        """What ``--fresh`` needs: the folder is empty, or holds results of this command.
+
+        Raises:
+            BadInput: it holds something else; nothing has been deleted.
+        """
+        if not self.own and any(p.name != MARK for p in self.folder.iterdir()):
+            raise BadInput(
+                f"{self.folder} is not known to hold results of {self.writes.command}: --fresh "
+                "deletes nothing there; choose another --out"
+            )
+
+    def clear(self, names: tuple[str, ...] | None = None) -> None:
+        """Delete the command's files, or those of them that are named."""
+        remove(self.folder, self.writes.names if names is None else names)
+
+    def made(self) -> Any:
+        """What `finish` was told by the run before; None where none has finished."""
+        return _told(self._handle).get("made")
+
+    def finish(self, made: Any) -> None:
+        """Remember what was made, as JSON holds it, for commands without a ``result.json``."""
+        _tell(self._handle, {"command": self.writes.command, "made": made})
+
+
+@contextmanager
+def claim(
+    folder: Path, writes: Writes, recognise: Callable[[Path], bool] = lambda folder: False
+) -> Iterator[Claim]:
+    """Hold a folder for this run: made where it is missing, locked, and found to be writable.
+
+    A run that writes nothing leaves nothing: not the folder either, where it was not there.
+
+    Args:
+        folder: of the results.
+        writes: what the command may leave in it.
+        recognise: whether a folder without `MARK` holds results of the same command.
+
+    Raises:
+        BadInput: it is no folder, cannot be written, holds files of the command's names that
+            are another's, or another run has it.
+    """
+    missing = _missing(folder)
+    handle, told, entered = -1, None, False
+    try:
+        handle = _held(folder)
+        told = _told(handle)
+        own = told.get("command") == writes.command or (not told and recognise(folder))
+        _check(folder, writes, told, own)
+        if not told:
+            _tell(handle, {"command": writes.command})
+        entered = True
+        yield Claim(folder, writes, handle, own)
+    finally:
+        if told is not None:
+            useless = not any(found(folder, writes.names)) if entered else not told
+            if useless and (not told or _only_marked(folder)):
+                with suppress(OSError):
+                    (folder / MARK).unlink()
+        if handle >= 0:
+            os.close(handle)
+        _removed(missing)
+
+
+def probe(folder: Path) -> None:
+    """Find out whether `claim` could have the folder, and leave all as it was.
+
+    Raises:
+        BadInput: it is no folder, cannot be written, or another run has it.
+    """
+    missing = _missing(folder)
+    try:
+        handle = _held(folder)
+        if not _told(handle):
+            with suppress(OSError):
+                (folder / MARK).unlink()
+        os.close(handle)
+    finally:
+        _removed(missing)
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folder and those above it that are not there, innermost first."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise BadInput(f"--out {folder} is a file; it must be a folder")
+        return [p for p in (folder, *folder.parents) if not p.exists()]
+    except (OSError, ValueError) as error:
+        raise _unwritable(folder, error) from error
+
+
+def _removed(folders: list[Path]) -> None:
+    for path in folders:  # those that are in use stay
+        with suppress(OSError, ValueError):
+            path.rmdir()
+
+
+def _held(folder: Path) -> int:
+    """The descriptor of the folder's `MARK`, locked."""
+    path = folder / MARK
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        except (OSError, ValueError) as error:
+            raise _unwritable(folder, error) from error
+        if not lock(handle):
+            os.close(handle)
+            raise BadInput(
+                f"another run is writing into {folder}: wait for it, or choose another --out"
+            )
+        with suppress(OSError):  # the run before may have removed what was opened
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
+        os.close(handle)
+
+
+def _check(folder: Path, writes: Writes, told: dict[str, Any], own: bool) -> None:
+    if told and not own:
+        raise BadInput(f"{folder} holds results of {told['command']}: choose another --out")
+    if own:
+        return
+    strange = next(found(folder, writes.names), None)
+    if strange is not None:
+        raise BadInput(
+            f"{folder} holds {strange.relative_to(folder)}, which is not known to be of "
+            f"{writes.command}: choose another --out"
+        )
+
+
+def _only_marked(folder: Path) -> bool:
+    return [p.name for p in folder.iterdir()] == [MARK]
+
+
+def _told(handle: int) -> dict[str, Any]:
+    """What the mark says; nothing where it is new.
+
+    Raises:
+        BadInput: there is a file of that name that no command of ours wrote.
+    """
+    os.lseek(handle, 0, os.SEEK_SET)
+    text = os.read(handle, LONGEST)
+    if not text:
+        return {}
+    try:
+        told = json.loads(text)
+        if isinstance(told["command"], str):
+            return dict(told)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise BadInput(f"the folder's {MARK} is not of leakgauge: choose another --out")
+
+
+def _tell(handle: int, facts: dict[str, Any]) -> None:
+    text = json.dumps(facts).encode() + b"\n"
+    os.lseek(handle, 0, os.SEEK_SET)
+    os.write(handle, text)
+    os.ftruncate(handle, len(text))
+
+
+def _unwritable(folder: Path, error: Exception) -> BadInput:
+    why = getattr(error, "strerror", None) or str(error)
+    return BadInput(f"--out {folder} cannot be written: {why}")
