@@ -5,12 +5,25 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from attacks.claim import Writes, claim
 from attacks.flags import Parser, chosen_device, command
+from attacks.keeping import RECORD
+from attacks.progress import Progress
+from defenses import BadInput
+from reports import records
+from reports.along import Moment, along
+from reports.confidence import show
+from reports.owned import PIECES, remove
 
 PROG = "python -m attacks.along"
+FIGURE = "along.png"
+WRITES = Writes(
+    "attacks.along", (FIGURE, *("[0-9a-f]" * 10 + "/" + name for name in (*RECORD, *PIECES)))
+)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -26,48 +39,74 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--data-root")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--out", type=Path, default=Path("runs/along"))
+    add("--fresh", action="store_true", help="attack again, and replace another figure")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Attack what has not been attacked, draw the figure, print the numbers; 0 when done."""
     arguments = parse(argv)
-    from attacks.invert import trained
-    from attacks.progress import Progress
-    from attacks.scenario import Scenario, run
-    from defenses import BadInput
-    from reports import records
-    from reports.along import Moment, along
-    from reports.confidence import show
-
     device = chosen_device(arguments.device)
     names = arguments.names or [None] * len(arguments.runs)
     if len(names) != len(arguments.runs):
         raise BadInput(f"{len(names)} names for {len(arguments.runs)} runs")
     if arguments.moments < 2:
         raise BadInput(f"moments is {arguments.moments}; it must be >= 2")
-    place = {"device": device, "data_root": arguments.data_root}
-    found: list[Moment] = []
-    for folder, name in zip(arguments.runs, names, strict=True):
-        last = trained.steps_of(folder)
-        steps = sorted(
-            {round(last * i / (arguments.moments - 1)) for i in range(arguments.moments)}
-        )
-        for step in steps:
-            with Progress(f"{folder.name} step {step}: ") as bar:
-                fields = trained.fields_at(folder, step, report=bar, **place)
-                scenario = dataclasses.replace(
-                    Scenario(**fields),
-                    images=arguments.images,
-                    attack=arguments.attack,
-                    budget=arguments.budget,
-                )
-                out = arguments.out / scenario.key()
-                record = records.read(out)
-                if record is None:
-                    record = run(scenario, out=out, report=bar, **place)
-                    records.write(record, out)
-            found.append(Moment(name or scenario.defense, step, record))
+    with claim(arguments.out, WRITES) as held:
+        asked = {k: getattr(arguments, k) for k in ("names", "moments", "images", "attack")}
+        asked |= {"budget": arguments.budget, "runs": [str(r.resolve()) for r in arguments.runs]}
+        if arguments.fresh:
+            held.refuse_strangers()
+        elif held.made() not in (None, asked):
+            raise BadInput(
+                f"{held.folder} holds the figure of other flags: choose another --out, or --fresh "
+                "to replace it"
+            )
+        place = {"device": device, "data_root": arguments.data_root}
+        found = [
+            m
+            for r, n in zip(arguments.runs, names, strict=True)
+            for m in _moments(r, n, arguments, place)
+        ]
+        _print(found)
+        try:
+            print(f"\n{along(found, held.folder / FIGURE)}")
+        except Exception as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            print(f"the figure could not be drawn: {why}; the Records are kept", file=sys.stderr)
+        held.finish(asked)
+    return 0
+
+
+def _moments(
+    folder: Path, name: str | None, arguments: argparse.Namespace, place: dict[str, Any]
+) -> Iterator[Moment]:
+    """Attack a run's steps, but for those whose Records lie in the folder of the results."""
+    from attacks.invert import trained
+    from attacks.scenario import Scenario, run
+
+    last = trained.steps_of(folder)
+    steps = sorted({round(last * i / (arguments.moments - 1)) for i in range(arguments.moments)})
+    for step in steps:
+        with Progress(f"{folder.name} step {step}: ") as bar:
+            fields = trained.fields_at(folder, step, report=bar, **place)
+            scenario = dataclasses.replace(
+                Scenario(**fields),
+                images=arguments.images,
+                attack=arguments.attack,
+                budget=arguments.budget,
+            )
+            out = arguments.out / scenario.key()
+            if arguments.fresh:
+                remove(out, (*RECORD, *PIECES))
+            record = records.read(out)
+            if record is None:
+                record = run(scenario, out=out, report=bar, **place)
+                records.write(record, out)
+        yield Moment(name or scenario.defense, step, record)
+
+
+def _print(found: Sequence[Moment]) -> None:
     print("| run | step | rate | attacker | PSNR dB | SSIM | LPIPS | prior PSNR |")
     print("|---|---|---|---|---|---|---|---|")
     for moment in found:
@@ -79,8 +118,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"| {moment.name} | {moment.step} | {'-' if rate is None else f'{rate:.2f}'} "
                 f"| {column.split('/')[1]} | {' | '.join(cells)} | {prior} |"
             )
-    print(f"\n{along(found, arguments.out / 'along.png')}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 from attacks.locking import lock
 from defenses import BadInput
-from reports.owned import found, remove
+from reports.owned import PIECES, found, remove
 
 MARK = ".leakgauge"
 """Hidden file in the folder: the lock, and whose results lie there."""
@@ -168,7 +168,9 @@ def _check(folder: Path, writes: Writes, told: dict[str, Any], own: bool) -> Non
         raise BadInput(f"{folder} holds results of {told['command']}: choose another --out")
     if own:
         return
-    strange = next(found(folder, writes.names), None)
+    # Pieces are named by the hash of what they belong to: nobody else's are taken for ours.
+    names = [name for name in writes.names if name not in PIECES]
+    strange = next(found(folder, names), None)
     if strange is not None:
         raise BadInput(
             f"{folder} holds {strange.relative_to(folder)}, which is not known to be of "

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attacks.claim import Claim, Writes, claim
 from attacks.flags import Parser, command
 from defenses import BadInput
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from reports.sorting import Sorted
 
 PROG = "python -m reports.build"
+PAGE, PAPER, FIGURES = "index.html", "report.pdf", "figures"
+WRITES = (PAGE, PAPER)
+MADE_BY = b"Made by leakgauge."
+"""The page's last words."""
 TITLE = "What training updates give away"
 
 
@@ -37,6 +42,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="also every chart as a PNG and every table as Markdown, in figures/",
     )
+    add("--fresh", action="store_true", help="replace the report of other folders")
     return parser.parse_args(argv)
 
 
@@ -49,6 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     if arguments.compare and len(arguments.folders) != 2:
         raise BadInput(f"--compare takes two folders, not {len(arguments.folders)}")
+    with claim(arguments.out, Writes("reports.build", WRITES), _is_report) as held:
+        _report(arguments, held)
+    return 0
+
+
+def _report(arguments: argparse.Namespace, held: Claim) -> None:
+    """Write the report into a folder that is this command's."""
     from reports.checks import clean
     from reports.contents import build_contents
     from reports.gather import gather
@@ -57,6 +70,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     from reports.records import atomic
     from reports.sorting import sort_out
 
+    asked = {
+        "folders": [str(path.resolve()) for path in arguments.folders],
+        "compare": arguments.compare,
+    }
+    if arguments.fresh:
+        held.refuse_strangers()
+    before = held.made() or {"asked": asked, "figures": []}
+    if not arguments.fresh and before["asked"] != asked:
+        raise BadInput(
+            f"{held.folder} holds the report of other folders: choose another --out, or --fresh "
+            "to replace it"
+        )
+    if arguments.figures and not held.own and (held.folder / FIGURES).exists():
+        raise BadInput(
+            f"{held.folder} holds {FIGURES}, which is not known to be of reports.build: "
+            "choose another --out"
+        )
     gathered = gather(arguments.folders)
     found = sort_out(gathered)
     if not gathered.sources:
@@ -65,13 +95,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BadInput(f"no Records in {', '.join(map(str, arguments.folders))}{more}")
     changes, unmatched = _compared(found) if arguments.compare else (None, [])
     contents = build_contents(gathered, found, clean(arguments.title), changes, unmatched)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    page, paper = arguments.out / "index.html", arguments.out / "report.pdf"
+    if arguments.fresh:
+        held.clear((*WRITES, *before["figures"]))
+    page, paper = held.folder / PAGE, held.folder / PAPER
     with atomic(page) as scratch:
         scratch.write_bytes(encode(render(contents)))
     with atomic(paper) as scratch:
         write_pdf(contents, scratch)
-    figures = _figures(contents, arguments.out / "figures") if arguments.figures else []
+    figures = _figures(contents, held.folder / FIGURES) if arguments.figures else []
+    drawn = [f"{FIGURES}/{path.name}" for path in figures]
+    left = [] if arguments.fresh else before["figures"]
+    held.finish({"asked": asked, "figures": sorted({*left, *drawn})})
     for path, reason in gathered.skipped:
         print(f"skipped {path}: {reason}")
     charts = sum(len(s.charts) for s in contents.sections)
@@ -80,7 +114,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{len(gathered.skipped)} skipped\n\n{page}\n{paper}"
         + "".join(f"\n{path}" for path in figures)
     )
-    return 0
+
+
+def _is_report(folder: Path) -> bool:
+    """Whether the page in a folder is one of ours."""
+    try:
+        return MADE_BY in (folder / PAGE).read_bytes()
+    except OSError:
+        return False
 
 
 def _figures(contents: Contents, folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import joblib
 from tqdm import tqdm
 
+from attacks.claim import Writes, claim
 from attacks.flags import Parser, chosen_device, command
 from defenses import BadInput
 from reports import records
@@ -26,6 +27,8 @@ from reports.records import atomic
 
 PROG = "python -m reports.sweep"
 OWN = "--jobs --threads --executor --address --retry --dry-run --out --device --data-root --help"
+LIST = "sweep.json"
+WRITES = Writes("reports.sweep", (LIST,))
 EXECUTORS = ("auto", "here", "processes", "ray")
 USAGE = "%(prog)s [COMMAND | STUDY.toml] [--FLAG VALUE ...] ... [options below]"
 
@@ -56,8 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     first, flags = split_flags(sys.argv[1:] if argv is None else argv)
     own = [w for name in OWN.split() if name in flags for w in (name, *flags.pop(name))]
     arguments = parser().parse_args(own)
-    if arguments.out.exists() and not arguments.out.is_dir():
-        raise BadInput(f"--out {arguments.out} is a file; it must be a folder")
     for name in ("jobs", "threads"):
         count = getattr(arguments, name)
         if count is not None and count < 1:
@@ -66,6 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.dry_run:
         print("\n".join(f"{job.key}  {job.again}" for job in jobs))
         return 0
+    with claim(arguments.out, WRITES, lambda folder: bool(_listed(folder))) as held:
+        _refuse_another(held.folder, jobs)
+        return _run(jobs, arguments)
+
+
+def _run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
+    """Run what is missing in the folder, which is this sweep's; returns the exit code."""
     done = [job for job in jobs if records.read(arguments.out / job.key) is not None]
     kept = {j.key for j in jobs if (arguments.out / j.key / ERROR).exists()} - {j.key for j in done}
     finished = {job.key for job in done} | (set() if arguments.retry else kept)
@@ -118,8 +126,32 @@ def _list(out: Path, jobs: Sequence[Job]) -> None:
     """Which Records in the folder belong to this sweep; others may be left from earlier ones."""
     out.mkdir(parents=True, exist_ok=True)
     listed = [{"key": j.key, "argv": list(j.argv), "command": j.again} for j in jobs]
-    with atomic(out / "sweep.json") as scratch:
+    with atomic(out / LIST) as scratch:
         scratch.write_text(json.dumps({"jobs": listed}, indent=1) + "\n", encoding="utf-8")
+
+
+def _listed(out: Path) -> set[str]:
+    """Keys of the Scenarios that ``sweep.json`` lists; none where it is not a sweep's."""
+    try:
+        text = (out / LIST).read_text(encoding="utf-8")
+        return {str(job["key"]) for job in json.loads(text)["jobs"]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return set()
+
+
+def _refuse_another(out: Path, jobs: Sequence[Job]) -> None:
+    """A sweep may grow or be cut; one that is neither would drop another from all reports.
+
+    Raises:
+        BadInput: the folder lists Records of a sweep that is neither part nor whole of this one.
+    """
+    before, now = _listed(out), {job.key for job in jobs}
+    kept = {key for key in before if (out / key / "result.json").exists()}
+    if kept - now and not now <= before:
+        raise BadInput(
+            f"{out} lists another sweep, {len(kept - now)} of whose Records this one does not "
+            f"have: choose another --out, or delete {out / LIST}"
+        )
 
 
 def _follow(outcomes: Iterator[Outcome], tasks: Sequence[Task], out: Path) -> dict[str, str]:

@@ -48,6 +48,15 @@ def save(checkpoint: Checkpoint, path: Path) -> Path:
     return path
 
 
+def present(folder: Path) -> bool:
+    """Whether the latest checkpoint of a training run lies in a folder."""
+    try:
+        read(folder / LATEST)
+    except BadInput:
+        return False
+    return True
+
+
 def read(path: Path) -> Checkpoint:
     """A checkpoint from a file.
 

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from attacks.claim import Writes, claim
 from attacks.flags import Parser, chosen_device, command
+from attacks.keeping import found_again
+from victims.checkpoint import present
 from victims.published import ROWS
-from victims.train import command_line
+from victims.train import WRITES, command_line
 from victims.training import Training
 
 PROG = "python -m victims.reproduce"
@@ -47,10 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for seed in range(arguments.seeds):
             training = dataclasses.replace(row.training, seed=seed)
             folder = arguments.out / f"{row.name}-{seed}"
-            if (folder / "result.json").exists():
+            if found_again(folder, training.document()) is not None:
                 continue
             print(f"\n## {row.name}, seed {seed}: {command_line(training)}\n", flush=True)
-            _train(training, folder, features, device=device, data_root=arguments.data_root)
+            with claim(folder, Writes("victims.train", WRITES), present):
+                _train(training, folder, features, device=device, data_root=arguments.data_root)
         if row.training.data == "cifar10":
             features.clear()  # too large to keep
     print("\n" + table(arguments.out))

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attacks.flags import Parser, chosen_device, command, line
+from defenses import BadInput
 
 if TYPE_CHECKING:
+    from attacks.claim import Claim
     from reports.records import Record
     from victims.preparing import Report
     from victims.training import Training
 
 PROG = "python -m victims.train"
-
-
+WRITES = (
+    "result.json",
+    "arrays.safetensors",
+    "weights.safetensors",
+    "checkpoint.safetensors",
+    "checkpoints/step-*.safetensors",
+    "states/step-*.safetensors",
+    "releases/truth.safetensors",
+    "releases/step-*/weights.safetensors",
+    "releases/step-*/example-*.safetensors",
+)
+"""What a run leaves in its folder; ``states`` come from attacks on it."""
 SWEPT: dict[str, Any] = {}
 """Flags that a sweep sets otherwise than a run: none."""
 
@@ -99,42 +110,65 @@ def perform(
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, print a row per epoch, write the Record. Returns the exit code."""
     arguments = parse(argv)
-    from attacks.progress import Progress
-    from victims import preparing, recording, runs
+    from attacks.claim import Writes, claim
+    from attacks.keeping import made_by
+    from victims import checkpoint, runs
     from victims.memory import keep_memory
-    from victims.outcome import describe, finish, show
 
     device = chosen_device(arguments.device)
+    for flag, value in (("keep", arguments.keep), ("save-seconds", arguments.save_seconds)):
+        if not value >= 0:
+            raise BadInput(f"--{flag} is {value}; it must be >= 0")
     keep_memory()
     training = job(arguments)
     out = arguments.out or Path("runs") / f"train-{training.key()}"
+    writes = Writes("victims.train", WRITES)
+
+    def recognise(folder: Path) -> bool:
+        return made_by(writes.command, folder) or checkpoint.present(folder)
+
     try:
-        with Progress() as bar:
-            prepared = preparing.prepare(
-                training, device=device, data_root=arguments.data_root, report=bar
-            )
-        if arguments.fresh:
-            shutil.rmtree(out, ignore_errors=True)
-        watch = recording.watcher(
-            prepared, out / "releases", every=arguments.record_every, images=arguments.record_images
-        )
-        describe(prepared.trainer.plan)
-        with Progress() as bar:
-            rows = runs.run(
-                prepared,
-                out,
-                keep=arguments.keep,
-                save_seconds=arguments.save_seconds,
-                report=bar,
-                watch=watch,
-            )
-            done = [show(row) for row in rows]
+        with claim(out, writes, recognise) as held:
+            if arguments.fresh:
+                held.refuse_strangers()
+            _trained(arguments, training, held, device)
     except runs.Stopped as error:
         print(f"{PROG}: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _trained(arguments: argparse.Namespace, training: Training, held: Claim, device: str) -> None:
+    """Train in a folder that is this run's; all flags are checked before a file of it changes."""
+    from attacks.keeping import found_again
+    from attacks.progress import Progress
+    from victims import preparing, recording, runs
+    from victims.outcome import describe, finish, show
+
+    out = held.folder
+    with Progress() as bar:
+        place = {"device": device, "data_root": arguments.data_root}
+        prepared = preparing.prepare(training, report=bar, **place)
+    watch = recording.watcher(
+        prepared, out / "releases", every=arguments.record_every, images=arguments.record_images
+    )
+    if arguments.fresh:
+        held.clear()
+    else:
+        found_again(out, prepared.trainer.plan.training.document())
+    describe(prepared.trainer.plan)
+    with Progress() as bar:
+        rows = runs.run(
+            prepared,
+            out,
+            keep=arguments.keep,
+            save_seconds=arguments.save_seconds,
+            report=bar,
+            watch=watch,
+        )
+        done = [show(row) for row in rows]
     for path in finish(prepared, done, out, device, command_line(training)):
         print(path)
-    return 0
 
 
 if __name__ == "__main__":
