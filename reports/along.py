@@ -89,7 +89,8 @@ def _prior(axes: Axes, record: Record, score: str) -> None:
     prior = record.baseline[record.baseline["shown"]][score]
     if prior["mean"] is None:
         return
-    axes.axhspan(prior["low"], prior["high"], color="#999999", alpha=0.2)
+    if prior["low"] is not None:  # one image has no interval
+        axes.axhspan(prior["low"], prior["high"], color="#999999", alpha=0.2)
     axes.axhline(prior["mean"], color="#666666", ls="--", lw=1, label="no release (prior)")
 
 
@@ -108,9 +109,10 @@ def _lines(axes: Axes, own: Sequence[Moment], score: str, turn: int, runs: int) 
             continue
         means = [v["mean"] for _, v in points]
         solid = column == "adaptive"
+        known = [(v["mean"] if v["low"] is None else v["low"], v) for _, v in points]
         bars = [
-            [v["mean"] - v["low"] for _, v in points],
-            [v["high"] - v["mean"] for _, v in points],
+            [v["mean"] - low for low, v in known],
+            [0.0 if v["high"] is None else v["high"] - v["mean"] for _, v in known],
         ]
         axes.errorbar(
             [x for x, _ in points],
