@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from defenses import BadInput
+from victims.foreign import Foreign, as_foreign, own_forward
 
 Report = Callable[[str, int, int], None]
 """Called with a line, how much is done and out of how much."""
@@ -78,6 +80,16 @@ def precompute(
     return found
 
 
+def state_digest(module: nn.Module) -> str:
+    """Hex digits that name a module: what it is made of, and every weight and buffer of it."""
+    found = hashlib.sha256(repr(module).encode())
+    for name, value in module.state_dict().items():
+        raw = value.detach().cpu().contiguous()
+        found.update(f"{name} {raw.dtype} {tuple(raw.shape)} ".encode())
+        found.update(raw.flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
 def on_features(model: Featurised) -> Featurised:
     """The same head, with the same parameter names, for inputs that `precompute` made."""
     return Featurised(nn.Identity(), model.head)
@@ -97,7 +109,8 @@ def split_last(model: nn.Module) -> Featurised:
         BadInput: the last module is something else.
     """
     body, last = _split(model)
-    return Featurised(nn.Sequential(*body), last)
+    features = nn.Sequential(*body)
+    return Featurised(as_foreign(features) if isinstance(model, Foreign) else features, last)
 
 
 def _split(module: nn.Module) -> tuple[list[nn.Module], nn.Linear]:
@@ -108,7 +121,7 @@ def _split(module: nn.Module) -> tuple[list[nn.Module], nn.Linear]:
         body, last = _split(module.head)
         return [module.features, *body], last
     # A Sequential with a forward of its own need not run its modules in their order.
-    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+    if isinstance(module, nn.Sequential) and own_forward(module) is nn.Sequential.forward:
         parts = list(module)
         if parts:
             body, last = _split(parts[-1])

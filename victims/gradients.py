@@ -1,22 +1,20 @@
-"""Per-example gradients by vmap(grad), in chunks that stay in the cache."""
+"""Per-example gradients of any model, in chunks that stay in the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
 
-from defenses import BadInput, front
+from defenses import BadInput
 from defenses.outer import Outer
-from victims.convolution import WideConvolutions
+from victims.apart import Apart, ordinary
 from victims.memory import kept
-from victims.taps import tapped
+from victims.vmapping import Loss, gradients_at
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""(logits (B, C), labels (B,)) -> scalar mean over the batch, e.g. cross_entropy."""
+__all__ = ["Loss", "gradient_chunks", "gradients_at", "per_example_gradients"]
 
 TENSOR_BYTES = 24 * 2**20
 """The largest parameter's gradients of one chunk take at most this: past 32 MiB, glibc gives and
@@ -42,7 +40,8 @@ def per_example_gradients(
         name -> (B, *shape) for each parameter that requires a gradient, detached.
 
     Raises:
-        BadInput: BatchNorm in training mode, or images and labels of different length.
+        BadInput: a layer that mixes the examples or remembers them, a model that cannot be
+            differentiated, or images and labels of different length.
     """
     parts = list(gradient_chunks(model, loss, images, labels, chunk=chunk))
     if not parts:
@@ -80,57 +79,22 @@ def gradient_chunks(
     """
     if len(images) != len(labels):
         raise BadInput(f"{len(images)} images but {len(labels)} labels")
-    for name, module in model.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training:
-            raise BadInput(
-                f"{name!r} is BatchNorm in training mode, which mixes examples: "
-                "call model.eval() or use GroupNorm"
-            )
+    refuse_batch_statistics(model)
     weights, fixed = trainable(model), untrained(model)
+    if not weights:
+        raise BadInput("the model has no parameter that requires a gradient")
     views = images if images.ndim == 5 else images[:, None]
     chunk = chunk or chunk_size(weights, views.shape[1], outer)
+    own = None if ordinary(model) else Apart(model, loss, weights, fixed, outer)
     for x, y in zip(views.split(chunk), labels.split(chunk), strict=True):
-        if len(x):
+        if not len(x):
+            continue
+        if own is None:
             yield gradients_at(model, loss, weights, fixed, x, y, outer)
-
-
-def gradients_at(
-    model: nn.Module,
-    loss: Loss,
-    weights: dict[str, Tensor],
-    fixed: dict[str, Tensor],
-    views: Tensor,
-    labels: Tensor,
-    outer: Sequence[str] = (),
-) -> dict[str, Tensor | Outer]:
-    """Per-example gradients at weights that are handed over, so that a vmap over models may be.
-
-    Args:
-        model: whose forward pass it is.
-        loss: see `per_example_gradients`.
-        weights: what is differentiated, as `trainable` names it.
-        fixed: the rest, as `untrained` names it.
-        views: (B, K, ...), K views of each example; B >= 1.
-        labels: (B,).
-        outer: see `gradient_chunks`.
-    """
-    layers = [f"{n}.weight" for n in outer]
-    still = fixed | {k: weights[k] for k in layers}
-    free = {k: p for k, p in weights.items() if k not in layers}
-    extra = {n: weights[f"{n}.weight"].new_zeros(len(weights[f"{n}.weight"])) for n in outer}
-
-    def example_loss(
-        free: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        with WideConvolutions(), tapped(model, outer, extra) as inputs:
-            logits = functional_call(model, {**free, **still}, (views,))
-        return loss(logits, label.expand(len(views))) + front.penalty(model), inputs
-
-    slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
-    per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")
-    (found, slope), inputs = per_example(free, extra, views, labels)
-    found |= {f"{n}.weight": Outer(slope[n], inputs[n]) for n in outer}
-    return {k: found[k] for k in weights}
+        else:
+            yield own.gradients(x, y)
+    if own is not None:
+        own.follow()
 
 
 def chunk_size(weights: dict[str, Tensor], views: int = 1, outer: Sequence[str] = ()) -> int:
@@ -157,6 +121,23 @@ def untrained(model: nn.Module) -> dict[str, Tensor]:
 def trainable(model: nn.Module) -> dict[str, Tensor]:
     """Parameters that require a gradient, detached, by name."""
     return {k: p.detach() for k, p in model.named_parameters() if p.requires_grad}
+
+
+def refuse_batch_statistics(model: nn.Module) -> None:
+    """Raise `BadInput` when BatchNorm would normalise by the batch that it is given."""
+    for name, module in model.named_modules():
+        if not isinstance(module, nn.modules.batchnorm._BatchNorm):
+            continue
+        if module.training:
+            raise BadInput(
+                f"{name!r} is BatchNorm in training mode, which mixes examples: "
+                "call model.eval() or use GroupNorm"
+            )
+        if module.running_mean is None:
+            raise BadInput(
+                f"{name!r} is BatchNorm without running statistics, which mixes examples in "
+                "eval mode too: track them or use GroupNorm"
+            )
 
 
 def refuse_batchnorm(net: nn.Module, defense: str) -> None:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from defenses import BadInput, Defense, front, stream
-from defenses.randomness import seeded
+from defenses.randomness import child, seeded
 from defenses.registry import import_object
-from victims import handcrafted, small, wide, wrn
+from victims import handcrafted, probing, small, wide, wrn
 from victims.features import Featurised
 
 Builder = Callable[[tuple[int, int, int], int], nn.Module]
@@ -80,32 +80,56 @@ def load_model(
 
     Raises:
         BadInput: unknown name, images the architecture cannot take, an output that is not
-            (B, classes), or a weights file that does not fit.
+            (B, classes), or a weights file that does not fit. Of a user's own also: TorchScript,
+            weights that the seed does not settle, logits that depend on the other images of the
+            batch or change from pass to pass in eval mode (`victims.probing`).
     """
-    with seeded(generator or stream(0, "model")):
+    draw = child(generator or stream(0, "model"))
+    key = draw.get_state()
+    model = _drawn(name, image_shape, classes, mean, std, draw)
+    if ":" in name:
+        draw.set_state(key)
+        probing.refuse_other_weights(
+            name, model, _drawn(name, image_shape, classes, mean, std, draw)
+        )
+    if weights is not None:
+        state = _read(Path(weights))
+        changed = fit(model)
+        if changed is not model and state.keys() == changed.state_dict().keys():
+            return _loaded(changed, state, weights)
+        model = _loaded(model, state, weights)
+    if ":" in name:
+        probing.refuse_odd_passes(name, model, image_shape, classes)
+    return fit(model)
+
+
+def _drawn(
+    name: str,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    generator: torch.Generator,
+) -> nn.Module:
+    """The model with all its weights, those of lazy layers too; see `load_model`."""
+    with seeded(generator):
         try:
             model = _build(name, image_shape, classes, mean, std)
         except BadInput:
             raise
-        except (RuntimeError, TypeError, ValueError) as error:
+        except Exception as error:  # a user's own may raise anything
             raise BadInput(f"model {name!r} cannot be built: {_line(error)}") from error
-    model.eval()
-    try:
-        with torch.no_grad():
-            logits = model(torch.zeros(1, *image_shape))
-    except (RuntimeError, ValueError) as error:
-        shape = "x".join(map(str, image_shape))
-        raise BadInput(f"model {name!r} cannot take {shape} images: {_line(error)}") from error
+        model.eval()
+        try:
+            with torch.no_grad():
+                logits = model(torch.zeros(1, *image_shape))
+        except Exception as error:
+            shape = "x".join(map(str, image_shape))
+            raise BadInput(f"model {name!r} cannot take {shape} images: {_line(error)}") from error
     if not isinstance(logits, Tensor) or logits.shape != (1, classes):
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise BadInput(f"model {name!r} gives {got} for one image; the labels need (1, {classes})")
-    if weights is None:
-        return fit(model)
-    state = _read(Path(weights))
-    changed = fit(model)
-    if changed is not model and state.keys() == changed.state_dict().keys():
-        return _loaded(changed, state, weights)
-    return fit(_loaded(model, state, weights))
+    return model
 
 
 def load_guarded(
@@ -156,7 +180,7 @@ def _build(
         model = import_object(name, "model")(image_shape, classes)
         if not isinstance(model, nn.Module):
             raise BadInput(f"model {name!r} returned {type(model).__name__}, not a torch Module")
-        return model
+        return probing.ready(name, model)
     if name not in ARCHITECTURES:
         known = ", ".join(model_names())
         raise BadInput(f"unknown model {name!r}; known: {known}, or pkg.module:callable")
@@ -182,6 +206,9 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _loaded(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> nn.Module:
+    for name, value in state.items():
+        if not torch.isfinite(value).all():
+            raise BadInput(f"{path} holds NaN or infinite values in {name!r}")
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

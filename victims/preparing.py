@@ -12,8 +12,8 @@ from torch import Tensor, nn
 import defenses
 from defenses import BadInput, Gradients, front
 from victims import checkpoint as store
-from victims.data import Data, load_data
-from victims.features import Featurised, precompute, split_last
+from victims.data import Data, digest, load_data
+from victims.features import Featurised, precompute, split_last, state_digest
 from victims.models import load_guarded
 from victims.planning import Plan, plan
 from victims.trainer import Trainer
@@ -60,7 +60,8 @@ def prepare(
         device: where the gradients are taken.
         data_root: see `victims.load_data`.
         report: told of slow preparation.
-        features: a cache of frozen features for runs on the same data and model in one process.
+        features: a cache of frozen features for runs in one process, by what was computed: the
+            model's name, the digest of its frozen part and that of the data.
         private: these examples instead of ``training.data``'s, as for shadow models.
         test: likewise instead of the test split's.
         made: this plan instead of one for the number of private examples.
@@ -73,8 +74,6 @@ def prepare(
     t = training
     where: dict[str, Any] = {"root": data_root, "size": t.size, "seed": t.seed}
     report("reading data", 0, 1)
-    if features is not None and private is not None:
-        raise BadInput("features are kept by the data's name, so not for examples handed over")
     train = private or load_data(t.data, split="train", count=t.count, **where)
     test = test or load_data(t.data, split="test", **where)
     for held in (train, test):  # handed over or loaded: one door
@@ -100,11 +99,12 @@ def prepare(
             raise BadInput(f"defense {t.defense!r} changes images; {t.model!r} trains on features")
         cache = {} if features is None else features
         model.to(device)
-        key = (t.data, t.count, t.size, t.seed if t.count else None, t.model, t.weights)
-        for split, part in (("train", images), ("test", tests)):
-            if (*key, split) not in cache:
-                cache[*key, split] = precompute(model, part, report=report)
-        images, tests = cache[*key, "train"], cache[*key, "test"]
+        frozen = state_digest(model.features)
+        keys = [(t.model, frozen, digest(part)) for part in (train, test)]
+        for key, part in zip(keys, (images, tests), strict=True):
+            if key not in cache:
+                cache[key] = precompute(model, part, report=report)
+        images, tests = (cache[key] for key in keys)
         if shared is not None:
             shared = (precompute(model, shared[0]), shared[1])
     victim = trainer(made, model, images, train.labels, shared, device, joined)

@@ -15,8 +15,10 @@ from torch.nn.functional import cross_entropy
 
 from defenses import BadInput, Defense, Gradients, Release, Summed, front, stream
 from defenses.randomness import seeded
+from victims.apart import ordinary
 from victims.features import Featurised, on_features
 from victims.gradients import gradient_chunks, per_example_gradients, refuse_batchnorm
+from victims.passing import passed
 from victims.planning import Plan
 from victims.sampling import poisson, shuffled
 from victims.stepping import apply_release, optimizer_of, rate_factor
@@ -75,6 +77,8 @@ class Trainer:
         if not self.parameters:
             raise BadInput(f"model {plan.training.model!r} has no trainable parameter")
         self.outer: list[str] = []
+        if len(inputs) and not ordinary(self.net):
+            self.rehearse()
         summed = isinstance(plan.defense, Summed) and plan.defense.takes_factors()
         if summed and plan.training.views == 1 and len(inputs):
             example = inputs[:1].to(device), labels[:1].to(device)
@@ -85,6 +89,28 @@ class Trainer:
         self.memory: dict[str, Tensor] = {}
         self.step = 0
         self.wire_bytes = 0
+
+    def rehearse(self) -> None:
+        """Take the first two examples' gradients and throw them away; buffers are as before.
+
+        Raises:
+            BadInput: the model cannot be trained, said before anything is written.
+        """
+        few = self.inputs[:2].to(self.device), self.labels[:2].to(self.device)
+        buffers = {k: v.clone() for k, v in self.net.named_buffers()}
+        try:
+            with seeded(stream(0, "rehearsal")):
+                for _ in self.chunks(*few):
+                    pass
+        except BadInput:
+            raise
+        except Exception as error:  # a model of the user's own may say anything
+            said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            model = self.plan.training.model
+            raise BadInput(f"model {model!r} cannot be trained: {said}") from error
+        with torch.no_grad():
+            for name, value in self.net.named_buffers():
+                value.copy_(buffers[name])
 
     def advance(self) -> Release:
         """One step. Returns what left the victim.
@@ -232,7 +258,8 @@ class Trainer:
         self.net.eval()
         found = 0
         for x, y in zip(inputs.split(batch), labels.split(batch), strict=True):
-            logits = functional_call(self.net, self.evaluated(), (x.to(self.device),))
+            images = x.to(self.device, copy=True)  # a layer may work in place
+            logits = functional_call(self.net, self.evaluated(), (images,))
             found += int((logits.argmax(1).cpu() == y).sum())
         self.net.train()
         return found
@@ -248,9 +275,11 @@ class Trainer:
         """(1, *shape) sum of the batch's gradients from one backward pass."""
         flat = images.flatten(0, 1) if images.ndim == 5 else images
         views = len(flat) // len(images)
-        loss = cross_entropy(self.net(flat), labels.repeat_interleave(views))
+        loss = cross_entropy(passed(self.net, flat), labels.repeat_interleave(views))
         loss = loss + front.penalty(self.net)
-        grads = torch.autograd.grad(loss, list(self.parameters.values()))
+        grads = torch.autograd.grad(
+            loss, list(self.parameters.values()), allow_unused=True, materialize_grads=True
+        )
         return {k: len(images) * g[None] for k, g in zip(self.parameters, grads, strict=True)}
 
     def state(self) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ import defenses
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.priors import SpectralPrior
 from defenses import BadInput, Release, front
+from defenses.eager import eager
 
 Residual = Callable[[Tensor], tuple[Tensor, Tensor]]
 """images (B, C, H, W) -> (explained (P,), observed (P,)), differentiable in the images."""
@@ -34,16 +35,17 @@ def candidate_gradients(
     where vmap's grouped convolutions are slower on a CPU.
     """
     named = [(k, p) for k, p in model.named_parameters() if p.requires_grad]
-    rows = [
-        torch.autograd.grad(
-            loss(model(image[None]), label[None]) + front.penalty(model),
-            [p for _, p in named],
-            create_graph=differentiable,
-            allow_unused=True,
-            materialize_grads=True,
-        )
-        for image, label in zip(images, labels, strict=True)
-    ]
+    with eager(model):
+        rows = [
+            torch.autograd.grad(
+                loss(model(image[None].clone()), label[None]) + front.penalty(model),
+                [p for _, p in named],
+                create_graph=differentiable,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            for image, label in zip(images, labels, strict=True)
+        ]
     columns = zip(*rows, strict=True)
     return {k: torch.stack(column) for (k, _), column in zip(named, columns, strict=True)}
 
