@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import victims
+from attacks.invert.apart import keep_apart
 from attacks.invert.candidates import CANDIDATES
 from attacks.invert.rounds import Schedule, schedule
 from attacks.scenario import Scenario
@@ -32,7 +33,8 @@ class Setting:
         private: the images under attack and their labels, on the CPU.
         alike: further images of the same split, at most N - 1: the other candidates of the
             candidate game, whose bound needs the private one to be any of them.
-        auxiliary: the adversary's own.
+        auxiliary: the adversary's own, without what is private.
+        dropped: images that this took away; see `keep_apart`.
         classes: number of labels of both together.
         models: the victim under each defense, on the study's device; one for all, where the
             defenses leave it alone.
@@ -44,6 +46,7 @@ class Setting:
     private: victims.Data
     alike: victims.Data
     auxiliary: victims.Data
+    dropped: int
     classes: int
     models: dict[str, torch.nn.Module]
     shields: dict[str, Defense]
@@ -79,6 +82,7 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
     channels, height, width = private.images.shape[1:]
     shape = (channels, height, width)
     agree(private, auxiliary, scenario.data)
+    auxiliary, dropped = keep_apart(auxiliary, private.images, scenario.data)
     classes = max(private.classes, auxiliary.classes)
     # At a step of a run its defense's round is given.
     given = None if scenario.step is None else scenario.defense
@@ -98,7 +102,7 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
         for label, shield in found.labels(name).items():
             models[label] = models[name]
             shields[label] = with_public(shield, models[name], auxiliary, device)
-    return Setting(private, alike, auxiliary, classes, models, shields, schedules)
+    return Setting(private, alike, auxiliary, dropped, classes, models, shields, schedules)
 
 
 def with_public(
