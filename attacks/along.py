@@ -35,7 +35,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--moments", type=int, default=6, help="steps attacked, evenly over a run (default 6)")
     add("--images", type=int, default=4, help="members attacked at each step (default 4)")
     add("--attack", default="auto", help="see attacks.invert (default auto)")
-    add("--budget", type=float, default=6.0, help="attacker's seconds per image (default 6)")
+    add("--evaluations", type=int, help="gradients per image (default: the attack's own)")
+    add("--budget", type=float, help="a guard in seconds per image; see attacks.invert")
     add("--data-root")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--out", type=Path, default=Path("runs/along"))
@@ -52,9 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BadInput(f"{len(names)} names for {len(arguments.runs)} runs")
     if arguments.moments < 2:
         raise BadInput(f"moments is {arguments.moments}; it must be >= 2")
+    if arguments.budget is not None:
+        from attacks.invert.show import TIMED
+
+        print(TIMED, file=sys.stderr)
     with claim(arguments.out, WRITES) as held:
         asked = {k: getattr(arguments, k) for k in ("names", "moments", "images", "attack")}
-        asked |= {"budget": arguments.budget, "runs": [str(r.resolve()) for r in arguments.runs]}
+        asked |= {"budget": arguments.budget, "evaluations": arguments.evaluations}
+        asked |= {"runs": [str(r.resolve()) for r in arguments.runs]}
         if arguments.fresh:
             held.refuse_strangers()
         elif held.made() not in (None, asked):
@@ -94,6 +100,7 @@ def _moments(
                 Scenario(**fields),
                 images=arguments.images,
                 attack=arguments.attack,
+                evaluations=arguments.evaluations,
                 budget=arguments.budget,
             )
             out = arguments.out / scenario.key()
@@ -112,11 +119,12 @@ def _print(found: Sequence[Moment]) -> None:
     for moment in found:
         for column, scores in moment.record.summary.items():
             rate = moment.rate()
+            cut = "*" if any(r["stopped"] == "time" for r in moment.record.rows) else ""
             cells = [show(scores["psnr"]), show(scores["ssim"], 2), show(scores["lpips"], 2)]
             prior = show(moment.record.baseline[moment.record.baseline["shown"]]["psnr"])
             print(
                 f"| {moment.name} | {moment.step} | {'-' if rate is None else f'{rate:.2f}'} "
-                f"| {column.split('/')[1]} | {' | '.join(cells)} | {prior} |"
+                f"| {column.split('/')[1]}{cut} | {' | '.join(cells)} | {prior} |"
             )
 
 

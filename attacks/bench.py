@@ -34,7 +34,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--data-root")
     add("--images", type=int, default=8, help="private images (default 8)")
     add("--models", nargs="+", default=["linear", "mlp", "lenet"], help=f"of {', '.join(MODELS)}")
-    add("--budget", type=float, default=6.0, help="attacker's seconds per image (default 6)")
+    add("--evaluations", type=int, help="gradients per image (default: the attack's own)")
+    add("--budget", type=float, help="a guard in seconds per image; see attacks.invert")
     add("--iterations", type=int, default=400, help="of attack auto (default 400)")
     add("--masked", action="store_true", help="also dprs at 0.9 without noise, both columns")
     add("--seed", type=int, default=0)
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     facts = environment(seed=arguments.seed, device="cpu")
     print(
         f"{arguments.data}, images 0..{arguments.images - 1} after the seeded shuffle, batch 1, "
-        f"labels unknown, untrained, attack auto, budget {arguments.budget:g} s/image"
+        f"labels unknown, untrained, attack auto, {limits(arguments)}"
     )
     print(
         f"seed {arguments.seed}; {facts['machine']}, {facts['threads']} threads; "
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 defense_options=MASKED if defense == "dprs" else {},
                 against=(),
                 columns=columns,
+                evaluations=arguments.evaluations,
                 budget=arguments.budget,
                 attack_options={"iterations": arguments.iterations},
                 seed=arguments.seed,
@@ -78,14 +80,27 @@ def main(argv: Sequence[str] | None = None) -> int:
                 column = name.split("/")[1]
                 rows = [r for r in record.rows if r["adaptive"] == (column == "adaptive")]
                 values = [r["psnr"] for r in rows]
+                cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
                 seconds = statistics.median(r["seconds"] for r in rows)
                 print(
                     f"| {model} | {defense} | {column} | {statistics.median(values):.1f} "
                     f"| {statistics.mean(values):.1f} | {min(values):.1f}-{max(values):.1f} "
-                    f"| {seconds:.3g} | {cost:.1f} |",
+                    f"| {seconds:.3g}{cut} | {cost:.1f} |",
                     flush=True,
                 )
     return 0
+
+
+def limits(arguments: argparse.Namespace) -> str:
+    """What ends an attack, for the caption."""
+    if arguments.budget is None and arguments.evaluations is None:
+        return "until its iterations end"
+    told = []
+    if arguments.evaluations is not None:
+        told.append(f"at most {arguments.evaluations:,} evaluations per image")
+    if arguments.budget is not None:
+        told.append(f"cut at {arguments.budget:g} s/image by the clock")
+    return ", ".join(told)
 
 
 def iteration_cost(name: str, arguments: argparse.Namespace) -> float:

@@ -43,7 +43,10 @@ class Scenario:
         labels_known: whether the attacker is told the labels.
         epsilon: sets the noise multiplier so that one release spends this; None leaves it.
         delta: of every guarantee.
-        budget: attacker's seconds per image.
+        evaluations: gradient evaluations that the attack's optimisers may spend on each image;
+            None: as many as the attack's own options say.
+        budget: a guard in seconds per image over all that each attacker does. Where it cuts
+            something short, the numbers depend on the machine. None: no guard.
         seed: of everything random.
     """
 
@@ -67,12 +70,14 @@ class Scenario:
     labels_known: bool = False
     epsilon: float | None = None
     delta: float = 1e-5
-    budget: float = 10.0
+    evaluations: int | None = None
+    budget: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_types(self)
-        object.__setattr__(self, "budget", float(self.budget))  # 10 and 10.0 have one key
+        if self.budget is not None:
+            object.__setattr__(self, "budget", float(self.budget))  # 10 and 10.0 have one key
         if self.images < 1 or self.batch < 1:
             raise BadInput(f"images and batch must be >= 1, not {self.images} and {self.batch}")
         if self.batch > self.images:
@@ -81,7 +86,9 @@ class Scenario:
             raise BadInput(f"{self.images} images do not make whole batches of {self.batch}")
         if self.moments < 2:
             raise BadInput(f"moments is {self.moments}; it must be >= 2: the first and the last")
-        if not self.budget > 0:
+        if self.evaluations is not None and self.evaluations < 1:
+            raise BadInput(f"evaluations is {self.evaluations}; it must be >= 1")
+        if self.budget is not None and not self.budget > 0:
             raise BadInput(f"budget is {self.budget:g}; it must be > 0 seconds per image")
         if not 0 < self.delta < 1:
             raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")

@@ -94,7 +94,6 @@ def observe(
             "batch_size": batch,
             "auxiliary_images": auxiliary.images,
             "auxiliary_labels": auxiliary.labels,
-            "seconds": 60.0,
         }
         return release, Threat(**{**facts, **known}), images, labels
 

@@ -213,7 +213,7 @@ def test_noise_that_drowns_a_linear_layer_does_not_pass_for_a_solution():
     shield = configured("dpsgd", noise_multiplier=1.0)
     grads = victims.per_example_gradients(model, cross_entropy, private.images, private.labels)
     release = shield.release(grads, generator=seeded())
-    threat = invert.Threat(shield, True, (1, 8, 8), 10, 1, own.images, own.labels, seconds=60)
+    threat = invert.Threat(shield, True, (1, 8, 8), 10, 1, own.images, own.labels)
     attack = invert.get("auto", iterations=20).tuned(
         model, cross_entropy, threat, generator=seeded()
     )

@@ -23,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         probe(arguments.out)  # a step of a run has to be reached before its Scenario is known
     scenario = job(arguments)
     figures = (show.FIGURE,)
+    if scenario.budget is not None:
+        print(show.TIMED, file=sys.stderr)
     if arguments.observation is not None:
         seen = observed.Observed.of(scenario, arguments.observation)
         record, out = kept(arguments, seen, "invert", observed.perform, show.draw, figures)

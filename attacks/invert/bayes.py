@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from attacks.invert.clock import Clock
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.descent import Minimum, lbfgs
 from attacks.invert.labels import recover_labels
@@ -53,7 +53,7 @@ class Bayes(Inversion):
         generator: torch.Generator,
     ) -> Guess:
         """See `Inversion.reconstruct`."""
-        deadline = time.monotonic() + threat.seconds * threat.batch_size
+        clock = threat.clock()
         labels = recover_labels(model, loss, release, threat)
         compare = residual(model, loss, release, threat, labels)
         prior = SpectralPrior.fit(threat.auxiliary_images.to(next(model.parameters()).device))
@@ -64,12 +64,12 @@ class Bayes(Inversion):
         size = float(flatten(release.update).double().norm())
         noiseless = std <= NEGLIGIBLE * size
         levels = noise_levels(COARSE * size, std)
-        share = int(SPECTRAL * self.iterations) if noiseless else self.iterations
-        found = self._spectral(compare, prior, code, levels, max(1, share), deadline)
+        total = threat.allowed(self.iterations)
+        share = int(SPECTRAL * total) if noiseless else total
+        found = self._spectral(compare, prior, code, levels, max(1, share), clock)
         images, spent = prior.decode(found.point).clamp(0, 1), found.evaluations
         if noiseless and found.stopped != "time":
-            left = self.iterations - spent
-            found = self._pixels(compare, images, left, deadline)
+            found = self._pixels(compare, images, total - spent, clock)
             images, spent = found.point, spent + found.evaluations
         value = energy(compare, images, prior, std)
         return Guess(images.float().cpu(), labels, value, "bayes", spent, found.stopped)
@@ -81,7 +81,7 @@ class Bayes(Inversion):
         code: Tensor,
         levels: list[float],
         evaluations: int,
-        deadline: float,
+        clock: Clock,
     ) -> Minimum:
         """MAP in whitened coordinates, one descent per noise level."""
         spent = 0
@@ -95,15 +95,13 @@ class Bayes(Inversion):
                 return (misfit + wall + code.square().sum()) / 2
 
             share = max(1, (evaluations - spent) // (len(levels) - index))
-            found = lbfgs(objective, code, evaluations=share, deadline=deadline)
+            found = lbfgs(objective, code, evaluations=share, clock=clock)
             code, spent = found.point, spent + found.evaluations
             if found.stopped == "time" or spent >= evaluations:
                 break
         return Minimum(code, found.value, spent, found.stopped)
 
-    def _pixels(
-        self, compare: Residual, images: Tensor, evaluations: int, deadline: float
-    ) -> Minimum:
+    def _pixels(self, compare: Residual, images: Tensor, evaluations: int, clock: Clock) -> Minimum:
         """Relative misfit plus total variation in the box, at ten times the weight first."""
         spent = 0
         for weight, until in ((10 * self.tv, evaluations // 3), (self.tv, evaluations)):
@@ -113,9 +111,8 @@ class Bayes(Inversion):
                 misfit = (explained - observed).square().sum() / observed.square().sum()
                 return misfit + weight * total_variation(images)
 
-            found = lbfgs(
-                objective, images, evaluations=until - spent, deadline=deadline, box=(0.0, 1.0)
-            )
+            share = until - spent
+            found = lbfgs(objective, images, evaluations=share, clock=clock, box=(0.0, 1.0))
             images, spent = found.point, spent + found.evaluations
             if found.stopped == "time":
                 break

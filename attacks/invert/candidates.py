@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from attacks.invert.clock import Clock
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching import candidate_gradients
 from attacks.invert.ranking import rank
@@ -20,7 +20,8 @@ KEPT_VALUES = 192 * 2**20
 """The candidates' gradients stay in memory up to so many values (768 MiB); those of larger models
 are made again for every release."""
 SLICE_VALUES = 16 * 2**20
-"""They are made so many values at a time."""
+SLICE_IMAGES = 8
+"""They are made so many values and images at a time."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Lineup:
     images: Tensor
     labels: Tensor
     defense: Defense | None = None
+    _kept: list[dict[str, Tensor]] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(
@@ -72,10 +74,18 @@ class Lineup:
         own: Mapping[str, Tensor],
         *,
         generator: torch.Generator,
+        clock: Clock | None = None,
     ) -> int:
-        """The place, 1 to N, of the pair whose gradients are ``own``; see `rank`."""
+        """The place, 1 to N, of the pair whose gradients are ``own``; see `rank`.
+
+        Raises:
+            TimeIsUp: the clock ended the game; there is no place then.
+        """
+        clock = clock or Clock()
         few = len(self.images) * self._values * self.ways <= KEPT_VALUES
-        others = self._kept if few else self._slices()
+        if few and self._kept is None:
+            object.__setattr__(self, "_kept", list(clock.watch(self._slices())))
+        others = clock.watch(self._kept or self._slices())
         return rank(release, threat, own, others, ways=self.ways, generator=generator)
 
     @property
@@ -94,11 +104,7 @@ class Lineup:
     def _values(self) -> int:
         return max(1, sum(p.numel() for p in self.model.parameters() if p.requires_grad))
 
-    @cached_property
-    def _kept(self) -> list[dict[str, Tensor]]:
-        return list(self._slices())
-
     def _slices(self) -> Iterator[dict[str, Tensor]]:
-        count = max(1, SLICE_VALUES // (self._values * self.ways))
+        count = max(1, min(SLICE_IMAGES, SLICE_VALUES // (self._values * self.ways)))
         for x, y in zip(self.images.split(count), self.labels.split(count), strict=True):
             yield self.gradients(x, y)

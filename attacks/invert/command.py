@@ -110,10 +110,16 @@ def parser(argv: Sequence[str] | None) -> Parser:
     add("--epsilon", type=float, help="set the noise so that one release spends this epsilon")
     add("--delta", type=float, default=start.delta, help="of the guarantee (default 1e-5)")
     add(
+        "--evaluations",
+        type=int,
+        help="gradient evaluations per image (default: as the attack's own options say)",
+    )
+    add(
         "--budget",
         type=float,
-        default=start.budget,
-        help="attacker's seconds per image (default 10)",
+        metavar="SECONDS",
+        help="a guard: seconds per image over all that an attacker does; what it cuts short "
+        "depends on the machine (default: none)",
     )
     add(
         "--observation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from attacks.invert.clock import Clock
 from defenses import Defense, Release
 from defenses.registry import Registry, check_options
 
@@ -29,7 +31,10 @@ class Threat:
         batch_size: examples in the private batch, B.
         auxiliary_images: (N, C, H, W) in [0, 1], the adversary's own, none of them the victim's.
         auxiliary_labels: (N,) int64.
-        seconds: time the adversary spends on each image.
+        evaluations: gradient evaluations of the batch that an attack's optimisers may spend; None:
+            as many as its own options say.
+        seconds: a guard on top of that, per image: what it cuts short depends on the machine.
+            Infinite by default.
         labels: (B,) when the adversary knows them, else None.
     """
 
@@ -40,8 +45,17 @@ class Threat:
     batch_size: int
     auxiliary_images: Tensor
     auxiliary_labels: Tensor
-    seconds: float = 6.0
+    evaluations: int | None = None
+    seconds: float = math.inf
     labels: Tensor | None = None
+
+    def clock(self) -> Clock:
+        """The guard over the whole batch, from now on."""
+        return Clock.of(self.seconds * self.batch_size) if math.isfinite(self.seconds) else Clock()
+
+    def allowed(self, iterations: int) -> int:
+        """So many iterations, or the evaluations that are allowed when these are fewer."""
+        return iterations if self.evaluations is None else min(iterations, self.evaluations)
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,7 @@ class Guess:
         energy: the adversary's own score of the guess, lower is better; comparable between
             the attacks on one release (`attacks.invert.matching.energy`).
         attack: name of the attack that made it.
-        iterations: gradient evaluations spent, those of discarded guesses included.
+        iterations: gradient evaluations that optimisers spent, for discarded guesses too.
         stopped: ``solved``, ``iterations``, or ``time`` when the clock cut it short, in which
             case a rerun need not give the same pixels.
     """
@@ -86,7 +100,7 @@ class Inversion(ABC):
         *,
         generator: torch.Generator,
     ) -> Guess:
-        """The best guess within ``threat.seconds`` per image.
+        """The best guess within ``threat.evaluations`` and ``threat.seconds`` per image.
 
         Raises:
             BadInput: when the attack does not apply; see `refusal`.
@@ -99,7 +113,10 @@ class Inversion(ABC):
     def tuned(
         self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator
     ) -> Inversion:
-        """This attack with its weights chosen on the adversary's own images, once per defense."""
+        """This attack with its weights chosen on the adversary's own images, once per defense.
+
+        It ends within ``threat.seconds`` times ``threat.batch_size``.
+        """
         return self
 
 

@@ -1,10 +1,9 @@
-"""L-BFGS that never runs past its clock."""
+"""L-BFGS that counts its evaluations and never runs past its clock."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +11,8 @@ import torch
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 from torch import Tensor
+
+from attacks.invert.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def lbfgs(
     start: Tensor,
     *,
     evaluations: int,
-    deadline: float,
+    clock: Clock,
     box: tuple[float, float] | None = None,
     memory: int = 20,
 ) -> Minimum:
@@ -43,7 +44,7 @@ def lbfgs(
         objective: a tensor like ``start`` -> scalar, differentiable.
         start: where to begin; device and shape of every point tried.
         evaluations: at most this many gradients. A line search takes one or more.
-        deadline: `time.monotonic` value after which no evaluation begins.
+        clock: once it is over no evaluation begins.
         box: lower and upper bound of every coordinate.
         memory: pairs of the quasi-Newton history.
 
@@ -57,7 +58,7 @@ def lbfgs(
 
     def evaluate(flat: object) -> tuple[float, object]:
         nonlocal best, count, reason, scale
-        if count >= evaluations or time.monotonic() > deadline:
+        if count >= evaluations or clock.over:
             reason = "iterations" if count >= evaluations else "time"
             raise _Halt
         point = torch.from_numpy(flat).to(start.device, torch.float64)

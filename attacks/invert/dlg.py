@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from attacks.invert.clock import Clock
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.descent import Minimum, lbfgs
 from attacks.invert.labels import recover_labels
@@ -44,19 +44,23 @@ class DLG(Inversion):
         generator: torch.Generator,
     ) -> Guess:
         """See `Inversion.reconstruct`."""
-        deadline = time.monotonic() + threat.seconds * threat.batch_size
+        clock = threat.clock()
         labels = recover_labels(model, loss, release, threat)
         compare = residual(model, loss, release, threat, labels)
         prior = SpectralPrior.fit(threat.auxiliary_images.to(next(model.parameters()).device))
         std = noise_std(release, threat)
         tries: list[tuple[float, Tensor]] = []
         spent = 0
+        total = threat.allowed(self.iterations * self.restarts)
         for _ in range(self.restarts):
-            found = self._descend(compare, threat, prior, deadline, generator)
+            share = min(self.iterations, total - spent)
+            found = self._descend(compare, threat, prior, share, clock, generator)
             images = found.point.clamp(0, 1)
             tries.append((energy(compare, images, prior, std), images))
             spent += found.evaluations
             if found.stopped == "time" or is_explained(compare, images, release, std):
+                break
+            if spent >= total:
                 break
         value, images = min(tries, key=lambda t: t[0])
         return Guess(images.float().cpu(), labels, value, "dlg", spent, found.stopped)
@@ -66,7 +70,8 @@ class DLG(Inversion):
         compare: Residual,
         threat: Threat,
         prior: SpectralPrior,
-        deadline: float,
+        evaluations: int,
+        clock: Clock,
         generator: torch.Generator,
     ) -> Minimum:
         shape = (threat.batch_size, *threat.image_shape)
@@ -82,8 +87,8 @@ class DLG(Inversion):
                 misfit = (explained - observed).square().sum() / observed.square().sum()
                 return misfit + weight * total_variation(images) if weight else misfit
 
-            share = self.iterations // STAGES if stage else self.iterations - spent
-            found = lbfgs(objective, point, evaluations=share, deadline=deadline, box=(0.0, 1.0))
+            share = evaluations // STAGES if stage else evaluations - spent
+            found = lbfgs(objective, point, evaluations=share, clock=clock, box=(0.0, 1.0))
             point, spent = found.point, spent + found.evaluations
             if found.stopped == "time":
                 break

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.invert.candidates import Lineup
+from attacks.invert.clock import Clock
 from attacks.invert.contract import Guess, Inversion, Loss, Threat
 from attacks.invert.undo import undone
 from defenses import Defense, Gradients, Release, front
@@ -63,6 +64,7 @@ def placed(
     images: Tensor,
     labels: Tensor,
     generator: torch.Generator,
+    clock: Clock | None = None,
 ) -> int:
     """`Lineup.rank` by an adversary who also knows what acts before the gradient.
 
@@ -74,16 +76,17 @@ def placed(
         images: (1, C, H, W), the private one.
         labels: (1,).
         generator: breaks ties; draws for a naive adversary whose model draws.
+        clock: see `Lineup.rank`.
     """
     if not front.stages(threat.defense):
-        return lineup.rank(release, threat, own, generator=generator)
+        return lineup.rank(release, threat, own, generator=generator, clock=clock)
     if threat.adaptive:
         model, release = front.solved(threat.defense, lineup.model, release)
         if model is not lineup.model:
             lineup = dataclasses.replace(lineup, model=model)
     with drawing(lineup.model, generator):
         own = lineup.gradients(images, labels)
-        return lineup.rank(release, threat, own, generator=generator)
+        return lineup.rank(release, threat, own, generator=generator, clock=clock)
 
 
 def attacked(

@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from attacks.invert.clock import Clock, TimeIsUp
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching import Residual, residual
 from defenses import Release
@@ -29,6 +30,7 @@ def fisher_psnr(
     *,
     probes: int = PROBES,
     generator: torch.Generator,
+    clock: Clock | None = None,
 ) -> float | None:
     """The PSNR, in dB and at most `CAP_DB`, that no *unbiased* estimator of the image exceeds.
 
@@ -46,10 +48,12 @@ def fisher_psnr(
         labels: (1,) int64.
         probes: directions for Hutchinson's estimate of the trace, >= 1.
         generator: CPU generator of these directions.
+        clock: ends it; None: nothing does.
 
     Returns:
         None without noise, for a batch of more than one, where the replay has no slope, and for
-        `rgp` with a rate and chains, whose noise is not white on the coordinates it reaches.
+        `rgp` with a rate and chains, whose noise is not white on the coordinates it reaches,
+        and where the clock ended it.
     """
     std = float(release.public.get("noise_std", 0.0))
     chained = isinstance(threat.defense, Chain)
@@ -58,7 +62,11 @@ def fisher_psnr(
     known = dataclasses.replace(threat, adaptive=True)
     compare = residual(model, loss, release, known, labels, dtype=torch.float32)
     try:
-        total = jacobian_trace(compare, images.float(), probes=probes, generator=generator)
+        total = jacobian_trace(
+            compare, images.float(), probes=probes, generator=generator, clock=clock
+        )
+    except TimeIsUp:
+        return None
     except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError:  # autograd has no (second) derivative of something on the way
@@ -70,7 +78,12 @@ def fisher_psnr(
 
 
 def jacobian_trace(
-    compare: Residual, images: Tensor, *, probes: int, generator: torch.Generator
+    compare: Residual,
+    images: Tensor,
+    *,
+    probes: int,
+    generator: torch.Generator,
+    clock: Clock | None = None,
 ) -> float:
     """Tr(J^T J) of what ``compare`` explains, as the mean of |J^T v|^2 over v in {-1, 1}^P.
 
@@ -78,11 +91,12 @@ def jacobian_trace(
 
     Raises:
         RuntimeError: not differentiable in the images.
+        TimeIsUp: the clock came first.
     """
     images = images.detach().clone().requires_grad_()
     explained, _ = compare(images)
     total = 0.0
-    for _ in range(probes):
+    for _ in (clock or Clock()).watch(range(probes)):
         sign = torch.randint(2, explained.shape, generator=generator) * 2 - 1
         (slope,) = torch.autograd.grad(
             explained, images, sign.to(explained), retain_graph=True, materialize_grads=True

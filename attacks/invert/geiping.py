@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +28,7 @@ class Geiping(Inversion):
     Learning rate 0.1, a tenth of it after 3/8, 5/8 and 7/8 of the run, pixels kept in [0, 1].
     The cosine ignores the release's length, so unknown clipping does not hurt it, and it needs
     no second derivative of smooth activations: it is the attack for ReLU networks. When time
-    is short the schedule follows the clock.
+    is guarded and short the schedule follows the clock.
     """
 
     iterations: int = option(2000, "optimiser steps", low=1)
@@ -45,8 +44,8 @@ class Geiping(Inversion):
         generator: torch.Generator,
     ) -> Guess:
         """See `Inversion.reconstruct`."""
-        began = time.monotonic()
-        budget = threat.seconds * threat.batch_size
+        clock = threat.clock()
+        total, time = threat.allowed(self.iterations), clock.left
         labels = recover_labels(model, loss, release, threat)
         compare = residual(model, loss, release, threat, labels, dtype=torch.float32)
         device = next(model.parameters()).device
@@ -57,12 +56,13 @@ class Geiping(Inversion):
         best = (math.inf, images.detach().clone())
         stopped = "iterations"
         done = 0
-        for done in range(1, self.iterations + 1):
-            elapsed = (time.monotonic() - began) / budget
-            if elapsed > 1:
+        for step in range(1, total + 1):
+            if clock.over:
                 stopped = "time"
                 break
-            progress = max(done / self.iterations, elapsed)
+            done = step
+            elapsed = 1 - clock.left / time if clock.guards else 0.0
+            progress = max(done / total, elapsed)
             adam.param_groups[0]["lr"] = LEARNING_RATE * 0.1 ** sum(
                 progress > m for m in MILESTONES
             )

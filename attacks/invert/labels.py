@@ -7,6 +7,7 @@ from scipy.optimize import nnls
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from attacks.invert.clock import Clock
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching import candidate_gradients, flatten, replay, support
 from defenses import Release
@@ -26,6 +27,7 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     """
     if threat.labels is not None:
         return threat.labels
+    clock = threat.clock()
     seen = support(release, threat)
     name, bias = list(release.update.items())[-1]
     visible = bias.shape == (threat.classes,) and bool(seen[name].all())
@@ -36,7 +38,7 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
         misfit = _explains_last_layer(model, loss, release, threat, seen)
         if misfit is not None:
             return misfit.argmin()[None].cpu()
-    templates = _templates(model, loss, release, threat)
+    templates = _templates(model, loss, release, threat, clock)
     observed = flatten(release.update).double()
     if threat.batch_size == 1:
         return F.cosine_similarity(templates, observed[None]).argmax()[None].cpu()
@@ -75,23 +77,31 @@ def _counts(templates: Tensor, observed: Tensor, threat: Threat) -> Tensor:
     """(B,) labels whose templates add up to the release, by least squares with n_c >= 0."""
     # The counts must sum to B: without that row, adding p_c to every n_c would change nothing.
     weight = 10 * templates.norm()
-    rows = torch.cat([templates.T, weight.expand(1, threat.classes)])
+    classes = len(templates)
+    rows = torch.cat([templates.T, weight.expand(1, classes)])
     target = torch.cat([observed, (weight * threat.batch_size)[None]])
     share = torch.from_numpy(nnls(rows.cpu().numpy(), target.cpu().numpy())[0])
     share = share / share.sum().clamp(min=1e-12) * threat.batch_size
     counts = share.floor().long()
     rest = (share - counts).argsort(descending=True, stable=True)
     counts[rest[: threat.batch_size - int(counts.sum())]] += 1
-    return torch.repeat_interleave(torch.arange(threat.classes), counts)
+    return torch.repeat_interleave(torch.arange(classes), counts)
 
 
-def _templates(model: nn.Module, loss: Loss, release: Release, threat: Threat) -> Tensor:
-    """(classes, P) mean replayed gradient of auxiliary images under each label, float64."""
+def _templates(
+    model: nn.Module, loss: Loss, release: Release, threat: Threat, clock: Clock
+) -> Tensor:
+    """(classes, P) mean replayed gradient of auxiliary images under each label, float64.
+
+    Of the first labels only where the clock ends it.
+    """
     each = max(1, TEMPLATES // threat.classes)
     device = next(model.parameters()).device
     images = threat.auxiliary_images[:each].to(device)
-    rows = []
+    rows: list[Tensor] = []
     for label in range(threat.classes):
+        if rows and clock.over:
+            break
         labels = torch.full((len(images),), label, device=device)
         grads = candidate_gradients(model, loss, images, labels, differentiable=False)
         # One at a time: each stands for a whole batch of this label, so clipping acts on it.

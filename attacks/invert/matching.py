@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import defenses
 from attacks.invert.contract import Loss, Threat
+from attacks.invert.meter import spend
 from attacks.invert.priors import SpectralPrior
 from defenses import BadInput, Release, front
 from defenses.eager import eager
@@ -34,6 +35,7 @@ def candidate_gradients(
     A loop over examples: their gradients are differentiated again with respect to the images,
     where vmap's grouped convolutions are slower on a CPU.
     """
+    spend(len(images))
     named = [(k, p) for k, p in model.named_parameters() if p.requires_grad]
     with eager(model):
         rows = [

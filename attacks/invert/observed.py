@@ -15,11 +15,15 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import victims
+from attacks.invert.clock import Clock
 from attacks.invert.command import command_line
 from attacks.invert.contract import Threat, registry
 from attacks.invert.exposure import attacked
+from attacks.invert.meter import metered
 from attacks.invert.observation import load_observation
+from attacks.invert.practice import practise
 from attacks.invert.setting import AUXILIARY, load_victim
+from attacks.invert.show import CUT
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses, guarantee
 from defenses import BadInput, stream
@@ -109,15 +113,20 @@ def perform(
         scenario.batch,
         auxiliary.images,
         auxiliary.labels,
-        scenario.budget,
+        scenario.evaluations,
     )
+    clock = Clock.of(scenario.budget and scenario.budget * scenario.batch)
     attack = registry.get(scenario.attack, **scenario.attack_options)
     report("practising on auxiliary images", 0, 2)
     draw = stream(scenario.seed, "practice", scenario.defense, adaptive)
-    attack = attack.tuned(model, cross_entropy, threat, generator=draw)
+    ready = practise(attack, model, cross_entropy, threat, clock, generator=draw)
     report("attacking the observation", 1, 2)
     draw = stream(scenario.seed, "attack", column, 0)
-    guess = attacked(attack, model, cross_entropy, release, threat, generator=draw)
+    allowed = dataclasses.replace(threat, seconds=clock.left / scenario.batch)
+    with metered() as meter:
+        guess = attacked(ready.attack, model, cross_entropy, release, allowed, generator=draw)
+    if ready.cut or clock.over:
+        guess = dataclasses.replace(guess, stopped="time")
     rows = [
         {
             "image": i,
@@ -129,6 +138,8 @@ def perform(
             "lpips": None,
             "iterations": guess.iterations,
             "stopped": guess.stopped,
+            "evaluations": meter.gradients // scenario.batch,
+            "practice": ready.gradients // scenario.batch,
             "label_found": int(label),
             "wire_bytes": release.wire_bytes,
         }
@@ -152,4 +163,6 @@ def told(record: Record) -> str:
     """What was recovered, in one line."""
     found = ", ".join(str(row["label_found"]) for row in record.rows)
     name, attack = record.scenario["observation"], record.rows[0]["attack"]
-    return f"{name}: {attack} recovered {len(record.rows)} image(s), labels {found}; unscored"
+    text = f"{name}: {attack} recovered {len(record.rows)} image(s), labels {found}; unscored"
+    cut = any(row["stopped"] == "time" for row in record.rows)
+    return f"{text}\n{CUT}" if cut else text

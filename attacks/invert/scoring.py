@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -24,10 +26,11 @@ def scored(
         shared: fields that are the same in all rows of the batch.
 
     Returns:
-        ``{"rows": [...]}``, each with its ``position`` in the batch, and ``{"guess": images}``
-        in the order of the truth.
+        ``{"rows": [...]}`` with labels paired by `pair_labels` and a ``position`` in the batch,
+        and ``{"guess": images}`` in the order of the truth.
     """
     order = assign(guess.images, truth)
+    found = pair_labels(labels.tolist(), guess.labels[order].tolist())
     images = guess.images[order].contiguous()
     rows = [
         {
@@ -37,7 +40,7 @@ def scored(
             "iterations": guess.iterations,
             "stopped": guess.stopped,
             "label": int(labels[position]),
-            "label_found": int(guess.labels[order[position]]),
+            "label_found": found[position],
             **shared,
         }
         for position, values in enumerate(score_rows(images, truth))
@@ -45,8 +48,45 @@ def scored(
     return {"rows": rows}, {"guess": images}
 
 
+def pair_labels(truth: Sequence[int], found: Sequence[int]) -> list[int]:
+    """The labels found, in the order of the true ones that they are.
+
+    Which labels are in a batch and which picture has which are two questions: labels are found
+    before pictures, so that they count as a multiset, whatever the pixels are like. Every true
+    label that was found, as often as it was found, stands in its place; the rest fill the others
+    in their own order.
+
+    Args:
+        truth: B labels.
+        found: B labels.
+
+    Returns:
+        B labels, those of ``found``.
+    """
+    left = Counter(found)
+    hits: list[int | None] = []
+    for label in truth:
+        hit = left[label] > 0
+        left[label] -= hit
+        hits.append(label if hit else None)
+    rest = []
+    for label in found:
+        if left[label] > 0:
+            left[label] -= 1
+            rest.append(label)
+    others = iter(rest)
+    return [next(others) if hit is None else hit for hit in hits]
+
+
 def column_summary(rows: list[dict[str, Any]]) -> dict[str, Summary]:
-    """Means of a column's scores, and ``top1``: how often the private image was named first."""
+    """Means of a column's scores, and two shares.
+
+    Returns:
+        The scores, ``labels``: of those in the batches, how many were found; ``top1``: how often
+        the private image was named first.
+    """
+    hits = [r["label"] == r["label_found"] for r in rows]
     ranks = [r["rank"] for r in rows if r.get("rank") is not None]
     scores = {s: summarise([r[s] for r in rows]) for s in SCORES}
-    return scores | {"top1": share(ranks.count(1), len(ranks))}
+    labels = share(sum(hits), len(hits))
+    return scores | {"labels": labels, "top1": share(ranks.count(1), len(ranks))}

@@ -13,6 +13,11 @@ from reports.panels import build_panels
 from reports.records import Record
 from reports.rounds import parted
 
+TIMED = (
+    "warning: --budget stops attacks by the clock; where it does, the numbers depend on this "
+    "machine (--evaluations limits attacks on any machine alike)"
+)
+CUT = "* cut short by --budget: a rerun need not give the same pixels"
 FIGURE = "reconstructions.png"
 
 
@@ -27,6 +32,7 @@ def table(record: Record) -> str:
     wide = 1 + max(len("(prior)"), *(len(_shown(record, n)) for n in record.summary))
     head = (
         f"{'defense':<{wide}}{'attacker':<11}{'PSNR dB':>20}{'SSIM':>21}{'LPIPS':>21}{'s/image':>9}"
+        f"{'labels':>9}{'evals':>9}"
     )
     total = next((b["candidates"] for b in record.bounds.values() if b.get("candidates")), None)
     if total:
@@ -47,11 +53,16 @@ def table(record: Record) -> str:
         seconds = f"{sum(r['seconds'] for r in rows) / len(rows):.1f}"
         cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
         line = _line(wide, _shown(record, name), column, summary, seconds + cut)
-        lines.append(line + (f"{named(rows):>10}" if total else ""))
+        told = "told" if facts.get("labels_known") else labels(rows)
+        spent = sum(r["evaluations"] for r in rows) // len(rows)
+        lines.append(f"{line}{told:>9}{spent:>9,}" + (f"{named(rows):>10}" if total else ""))
+    lines.append(work(record))
     if total:
         lines.append(f"1 of {total}: how often the private image was named first of so many")
     if any(r["stopped"] == "time" for r in record.rows):
-        lines.append("* cut short by --budget: a rerun need not give the same pixels")
+        lines.append(CUT)
+    if found := owned(record):
+        lines.append(found)
     lines += ["", *control_lines(record), ""]
     for name, bound in record.bounds.items():
         if parted(name)[1] is None:
@@ -61,6 +72,27 @@ def table(record: Record) -> str:
     if record.environment.get("lpips", "available") != "available":
         lines.append(f"LPIPS unavailable: {record.environment['lpips']}")
     return "\n".join(lines)
+
+
+def work(record: Record) -> str:
+    """What the column ``evals`` counts, and what practice cost beside it."""
+    text = "evals: gradients taken per image"
+    practice = {r["practice"] for r in record.rows if r.get("practice")}
+    if practice:
+        text += f", beside {max(practice):,} per image of a batch, once, for practice"
+    return text
+
+
+def owned(record: Record) -> str:
+    """That the adversary's own images held private ones, which were dropped; else empty."""
+    told = record.baseline.get("auxiliary", {})
+    if not told.get("dropped"):
+        return ""
+    total = told["images"] + told["dropped"]
+    return (
+        f"{told['dropped']} of the adversary's {total} images show a private one, or nearly, "
+        "and were dropped"
+    )
 
 
 def named(rows: list[dict[str, Any]]) -> str:
@@ -85,6 +117,11 @@ def _shown(record: Record, key: str) -> str:
         return f"  step {step}"
     held = rounds.parse(record.bounds[name].get("round"), "round")
     return f"{name}, step {held.step}" if held and len(held.attacked) > 1 else name
+
+
+def labels(rows: list[dict[str, Any]]) -> str:
+    """``12/16``: so many of the labels in the batches were found."""
+    return f"{sum(r['label'] == r['label_found'] for r in rows)}/{len(rows)}"
 
 
 def _line(wide: int, defense: str, column: str, summary: dict[str, Summary], seconds: str) -> str:

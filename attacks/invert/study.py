@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
@@ -15,10 +16,13 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks.invert.candidates import Lineup
-from attacks.invert.contract import Inversion, Threat, registry
+from attacks.invert.clock import Clock, TimeIsUp
+from attacks.invert.contract import Threat, registry
 from attacks.invert.exposure import attacked, exposed, placed
 from attacks.invert.floor import fisher_psnr
 from attacks.invert.matching import require
+from attacks.invert.meter import metered
+from attacks.invert.practice import Practised, practise
 from attacks.invert.rounds import judged
 from attacks.invert.scoring import column_summary, scored
 from attacks.invert.setting import load_setting
@@ -30,6 +34,9 @@ from reports.environment import environment
 from reports.records import Partial, Record
 
 Report = Callable[[str, int, int], None]
+ATTACK = 0.8
+"""Share of a batch's time that its attack gets, where time is guarded; the rest is for the
+candidate game and the Fisher information."""
 
 
 def study(
@@ -54,7 +61,7 @@ def study(
     total, done = len(cells) * (batches + 1), 0
     rows: list[dict[str, Any]] = []
     arrays: dict[str, Tensor] = {"truth": private.images}
-    tuned: dict[tuple[str, bool], Inversion] = {}
+    tuned: dict[tuple[str, bool], Practised] = {}
     for name, adaptive in cells:
         model, lineup = setting.models[name], shared
         if front.stages(shields[name]) or model is not shared.model:
@@ -68,8 +75,9 @@ def study(
             batch_size=scenario.batch,
             auxiliary_images=auxiliary.images,
             auxiliary_labels=auxiliary.labels,
-            seconds=scenario.budget,
+            evaluations=scenario.evaluations,
         )
+        clock = Clock.of(scenario.budget and scenario.budget * scenario.images)
         require(attack.refusal(model, threat), attack.name)
         guesses: list[Tensor] = []
         for index in range(batches):
@@ -85,12 +93,15 @@ def study(
                 if habit not in tuned:
                     report(f"{column}: practising on auxiliary images", done, total)
                     practice = dataclasses.replace(informed, defense=defenses.get("none"))
-                    tuned[habit] = attack.tuned(
+                    tuned[habit] = practise(
+                        attack,
                         model,
                         cross_entropy,
                         informed if adaptive else practice,
+                        clock,
                         generator=stream(scenario.seed, "practice", *habit),
                     )
+                ready, turn = tuned[habit], clock.part(1 / (batches - index))
                 report(f"{column}: batch {index + 1} of {batches}", done, total)
                 grads = exposed(
                     victims.per_example_gradients,
@@ -105,30 +116,45 @@ def study(
                     grads, generator=stream(scenario.seed, "release", name, index)
                 )
                 began = time.perf_counter()
-                guess = attacked(
-                    tuned[habit],
-                    model,
-                    cross_entropy,
-                    release,
-                    informed,
-                    generator=stream(scenario.seed, "attack", column, index),
-                )
+                allowed = turn.part(ATTACK).left / scenario.batch
+                with metered() as meter:
+                    guess = attacked(
+                        ready.attack,
+                        model,
+                        cross_entropy,
+                        release,
+                        dataclasses.replace(informed, seconds=allowed),
+                        generator=stream(scenario.seed, "attack", column, index),
+                    )
                 seconds = (time.perf_counter() - began) / scenario.batch
                 place = None
                 if scenario.batch == 1 and lineup.size > 1:
                     draw = stream(scenario.seed, "candidates", column, index)
-                    place = placed(lineup, release, informed, grads, images, labels, draw)
+                    with contextlib.suppress(TimeIsUp):
+                        place = placed(lineup, release, informed, grads, images, labels, draw, turn)
                 probe = stream(scenario.seed, "probe", name, index)
+                floor = fisher_psnr(
+                    model,
+                    cross_entropy,
+                    release,
+                    informed,
+                    images,
+                    labels,
+                    generator=probe,
+                    clock=turn,
+                )
+                if ready.cut or turn.over:
+                    guess = dataclasses.replace(guess, stopped="time")
                 piece = scored(
                     guess,
                     images.cpu(),
                     labels.cpu(),
                     seconds=seconds,
+                    evaluations=meter.gradients // scenario.batch,
+                    practice=ready.gradients // scenario.batch,
                     wire_bytes=release.wire_bytes,
                     rank=place,
-                    fisher_psnr=fisher_psnr(
-                        model, cross_entropy, release, informed, images, labels, generator=probe
-                    ),
+                    fisher_psnr=floor,
                 )
                 if partial:
                     partial.save(key, *piece)
@@ -142,6 +168,7 @@ def study(
         arrays[column] = torch.cat(guesses)
     report("scoring the baseline", done, total)
     baseline = prior_baseline(private.images, auxiliary.images, arrays)
+    baseline["auxiliary"] = {"images": len(auxiliary.labels), "dropped": setting.dropped}
     summary = {
         f"{n}/{'adaptive' if a else 'naive'}": column_summary(
             [r for r in rows if (r["defense"], r["adaptive"]) == (n, a)]
