@@ -154,7 +154,7 @@ def test_a_budget_in_seconds_is_warned_of_and_marked(tmp_path, capsys, monkeypat
     assert "warning: --budget stops attacks by the clock" in err
     assert "* cut short by --budget" in out
     assert json.loads((tmp_path / "o/result.json").read_text())["rows"][0]["stopped"] == "time"
-    assert main([*line[:-1], "p", "--evaluations", "5"]) == 0
+    assert main([*line[:-1], "p", "--evaluations", "5", "--attack", "bayes"]) == 0
     out, err = capsys.readouterr()
     assert "warning" not in err
     row = json.loads((tmp_path / "p/result.json").read_text())["rows"][0]

@@ -79,7 +79,7 @@ def work(record: Record) -> str:
     text = "evals: gradients taken per image"
     practice = {r["practice"] for r in record.rows if r.get("practice")}
     if practice:
-        text += f", beside {max(practice):,} per image of a batch, once, for practice"
+        text += f"; practice on its own took up to {max(practice):,} more, once for all images"
     return text
 
 
