@@ -28,7 +28,7 @@ def prior_baseline(truth: Tensor, auxiliary: Tensor, arrays: dict[str, Tensor]) 
     guesses = {"mean_image": mean, "nearest_auxiliary": auxiliary[distance.argmin(1)]}
     for name, guess in guesses.items():
         rows[name] = score_rows(guess, truth)
-        found[name] = {s: summarise([r[s] for r in rows[name]]) for s in SCORES}
+        found[name] = {s: summarise([r[s] for r in rows[name]], scores.RANGES[s]) for s in SCORES}
     best = max(guesses, key=lambda n: found[n]["psnr"]["mean"])
     arrays["prior"] = guesses[best].contiguous()
     shown = [{"image": i, **row} for i, row in enumerate(rows[best])]

@@ -1,28 +1,24 @@
-"""What changed between two sets of Records: a paired bootstrap over the images both attacked."""
+"""What changed between two sets of Records, paired by the images that both attacked."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from reports.intervals import FEWEST, Seeds, Values, p_above_zero
 from reports.inversions import SCORES, Inversion
 from reports.panels import build_panels
-from reports.pooling import Values, resampled
+from reports.pooling import Estimate, pool
 from reports.settings import Column, Panel, Setting
+from reports.signs import flipped_p, holm
 
-RESAMPLES = 20_000
 LEVEL = 0.05
 CLOSER = {"psnr": 1, "ssim": 1, "lpips": -1}
 """Whether a larger score is a closer guess."""
-
-
-Seeds = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Change:
         before: mean over the images that both have.
         after: likewise.
         difference: ``after - before``.
-        low: lower end of its 95% interval, for this comparison alone.
+        low: lower end of its 95% interval, for this comparison alone; NaN for too few pairs.
         high: upper end.
         pairs: images that both have; a pair is one image of one seed.
         p: two-sided, adjusted after Holm for all settings of the same column and score.
@@ -133,31 +129,29 @@ def _change(values: dict[str, tuple[Values, Values, Seeds]], score: str) -> Chan
     if not known.any():
         return None
     old, new, seeds = old[known], new[known], seeds[known]
-    gap, half, p = paired_test(new - old, seeds)
+    gap, p = paired_test(new - old, seeds)
     means = float(old.mean()), float(new.mean())
-    return Change("", "", "", score, *means, gap, gap - half, gap + half, len(old), p, "")
+    return Change("", "", "", score, *means, gap.mean, gap.low, gap.high, len(old), p, "")
 
 
-def paired_test(gaps: Values, seeds: Seeds) -> tuple[float, float, float]:
-    """Mean of paired differences, half the width of its 95% interval, two-sided p.
+def paired_test(gaps: Values, seeds: Seeds) -> tuple[Estimate, float]:
+    """Mean of paired differences with its 95% interval, and the two-sided p of "it is 0".
 
-    Bootstrap-t (Efron and Tibshirani 1993, chapter 12): what is resampled is the mean over its
-    standard error, which keeps its level with few images where percentiles do not. Resamples
-    are those of `pooling.resampled`: seeds, then images.
+    p is twice the larger of two one-sided ones: over sign patterns (`signs.flipped_p`), exact
+    for differences that are symmetric around 0, and that of the interval
+    (`intervals.p_above_zero`), which is for skewed ones and for seeds that differ.
+
+    Args:
+        gaps: (N,) finite.
+        seeds: (N,) the seed of each.
+
+    Returns:
+        The estimate, and p, which is 1 below `intervals.FEWEST` pairs.
     """
-    mean = float(gaps.mean())
-    if len(gaps) < 2:
-        return mean, math.nan, 1.0
-    if np.ptp(gaps) == 0:
-        return mean, 0.0, 1.0 if mean == 0 else 1 / (RESAMPLES + 1)
-    # Equal draws in both calls, so these are moments of the same resamples.
-    centred = gaps - mean
-    first = resampled(centred, seeds, RESAMPLES)
-    second = resampled(centred**2, seeds, RESAMPLES)
-    spread = np.sqrt(np.maximum(second - first**2, 1e-12 * centred.var()))
-    pivots = np.abs(first) / spread
-    p = (1 + int((pivots >= abs(mean) / gaps.std()).sum())) / (RESAMPLES + 1)
-    return mean, float(np.quantile(pivots, 1 - LEVEL)) * float(gaps.std()), p
+    if len(gaps) < FEWEST:
+        return pool(gaps, seeds), 1.0
+    sides = (max(float(flipped_p(g[None])[0]), p_above_zero(g, seeds)) for g in (gaps, -gaps))
+    return pool(gaps, seeds), min(1.0, 2 * min(sides))
 
 
 def _judged(changes: Sequence[Change]) -> list[Change]:
@@ -165,16 +159,13 @@ def _judged(changes: Sequence[Change]) -> list[Change]:
     judged = list(changes)
     for family in {(c.column, c.score) for c in changes}:
         places = [i for i, c in enumerate(changes) if (c.column, c.score) == family]
-        places.sort(key=lambda i: changes[i].p)
-        highest = 0.0
-        for rank, place in enumerate(places):
+        for place, p in zip(places, holm([changes[i].p for i in places]), strict=True):
             change = changes[place]
-            highest = max(highest, min(1.0, (len(places) - rank) * change.p))
             closer = change.difference * CLOSER[change.score] > 0
             verdict = "no change shown"
-            if change.pairs < 2:
+            if change.pairs < FEWEST:
                 verdict = "too few images to say"
-            elif highest < LEVEL:
+            elif p < LEVEL:
                 verdict = "leaks more" if closer else "leaks less"
-            judged[place] = dataclasses.replace(change, p=highest, verdict=verdict)
+            judged[place] = dataclasses.replace(change, p=p, verdict=verdict)
     return judged

@@ -5,34 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest
+
+from reports.intervals import ANYWHERE, Range, interval
 
 Summary = dict[str, float | int | None]
 
 
-def summarise(values: Sequence[float | None]) -> Summary:
-    """Mean and 95% percentile-bootstrap interval over images.
+def summarise(values: Sequence[float | None], within: Range = ANYWHERE) -> Summary:
+    """Mean and 95% interval over images, see `intervals.interval`.
 
     Args:
         values: one score per image; None (a score that could not be had) is left out.
+        within: the least and the largest score there can be, see `scores.RANGES`.
 
     Returns:
-        ``mean``, ``low``, ``high``, ``n``. The interval is None below two values, the mean
-        below one. The resampling has a fixed seed, so equal scores give equal intervals.
+        ``mean``, ``low``, ``high``, ``n``. The interval is None where the values are too few,
+        the mean below one. Equal scores give equal intervals.
     """
-    known = np.array([v for v in values if v is not None and math.isfinite(v)])
-    if len(known) == 0:
+    known = sorted(v for v in values if v is not None and math.isfinite(v))
+    if not known:
         return {"mean": None, "low": None, "high": None, "n": 0}
-    mean = float(known.mean())
-    if len(known) == 1 or np.ptp(known) == 0:
-        edge = mean if len(known) > 1 else None
-        return {"mean": mean, "low": edge, "high": edge, "n": len(known)}
-    drawn = bootstrap(
-        (known,), np.mean, method="percentile", n_resamples=9999, rng=np.random.default_rng(0)
-    )
-    low, high = (float(v) for v in drawn.confidence_interval)
-    return {"mean": mean, "low": low, "high": high, "n": len(known)}
+    low, high = interval(known, within) or (None, None)
+    return {"mean": math.fsum(known) / len(known), "low": low, "high": high, "n": len(known)}
 
 
 def share(successes: int, n: int) -> Summary:

@@ -16,6 +16,7 @@ from reports.inversions import COLUMNS, Guarantee, Inversion, Scores
 from reports.naming import panel_titles, setting_labels
 from reports.rounds import parted
 from reports.settings import Column, Panel, Setting
+from reports.verdicts import judge
 
 
 def build_panels(found: Sequence[Inversion], start: str = "") -> list[Panel]:
@@ -85,7 +86,9 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
             "Some records repeat a setting and seed of an earlier one with other scores, as a "
             f"clock that cuts attacks short makes them do. The earlier counts: {'; '.join(told)}."
         )
-    return Panel(anchor, group[0].panel, "", settings, pooled, [o.source for o in group], notes)
+    return Panel(
+        anchor, group[0].panel, "", judge(settings), pooled, [o.source for o in group], notes
+    )
 
 
 def _key(defense: str, guarantee: Guarantee) -> str:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reports.confidence import Summary, share, summarise
+from reports.intervals import ANYWHERE, Range, Seeds, Values, seeds_interval
 
-RESAMPLES = 4000
-CELLS = 2_000_000
-"""At most so many drawn images are held at a time."""
-Values = NDArray[np.float64]
+__all__ = ["NOTHING", "Estimate", "Values", "pool", "proportion"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +20,8 @@ class Estimate:
 
     Attributes:
         mean: NaN when there is nothing to average.
-        low: NaN below two values.
-        high: NaN below two values.
+        low: NaN where the values are too few for an interval.
+        high: likewise.
         count: values averaged.
     """
 
@@ -54,54 +51,30 @@ class Estimate:
 NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 
-def pool(values: Sequence[float] | Values, seeds: Sequence[int] | NDArray[np.int64]) -> Estimate:
-    """Mean over all units and its 95% percentile interval.
+def pool(
+    values: Sequence[float] | Values,
+    seeds: Sequence[int] | Seeds,
+    within: Range = ANYWHERE,
+) -> Estimate:
+    """Mean over all units and its 95% interval.
 
-    Two-level bootstrap: seeds are resampled, then images within each drawn seed, so images of
-    one seed are not taken for independent of each other. With one seed there is only the second
-    level (`confidence.summarise`). Equal input gives equal intervals.
+    With one seed that of `intervals.interval`, about images under that seed. With several also
+    as wide as `intervals.seeds_interval`: images of one seed share its weights, and are not
+    taken for independent of each other. Equal input gives equal intervals.
 
     Args:
         values: (N,) one score per (seed, image); NaN is left out.
         seeds: (N,) the seed of each.
+        within: the least and the largest score there can be, see `scores.RANGES`.
     """
     scores, owners = np.asarray(values, dtype=float), np.asarray(seeds)
     known = np.isfinite(scores)
     scores, owners = scores[known], owners[known]
-    if len(scores) == 0:
-        return NOTHING
-    if len(np.unique(owners)) == 1 or np.ptp(scores) == 0:
-        return _estimate(summarise(scores.tolist()))
-    low, high = np.quantile(resampled(scores, owners, RESAMPLES), (0.025, 0.975))
-    return Estimate(float(scores.mean()), float(low), float(high), len(scores))
-
-
-def resampled(values: Values, seeds: NDArray[np.int64], count: int) -> Values:
-    """(count,) means of resamples, drawn from a fixed seed.
-
-    Args:
-        values: (N,) finite, N >= 1.
-        seeds: (N,) the seed of each; with more than one, seeds are drawn first, then images
-            within each drawn seed.
-        count: resamples.
-    """
-    draw = np.random.default_rng(0)
-    groups = [values[seeds == s] for s in np.unique(seeds)]
-    sizes = np.array([len(g) for g in groups])
-    padded = np.zeros((len(groups), sizes.max()))
-    for row, group in zip(padded, groups, strict=True):
-        row[: len(group)] = group
-    step = max(1, CELLS // padded.size)
-    means = []
-    for start in range(0, count, step):
-        part = min(step, count - start)
-        chosen = draw.integers(len(groups), size=(part, len(groups)))
-        taken = sizes[chosen]
-        places = (draw.random((*chosen.shape, padded.shape[1])) * taken[..., None]).astype(int)
-        inside = np.arange(padded.shape[1]) < taken[..., None]
-        drawn = padded[chosen[..., None], np.minimum(places, taken[..., None] - 1)]
-        means.append((drawn * inside).sum((1, 2)) / taken.sum(1))
-    return np.concatenate(means)
+    found = _estimate(summarise(scores.tolist(), within))
+    if not found.spread or len(np.unique(owners)) == 1:
+        return found
+    low, high = seeds_interval(scores, owners, within)
+    return replace(found, low=min(low, found.low), high=max(high, found.high))
 
 
 def proportion(hits: int, count: int) -> Estimate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
@@ -11,6 +13,9 @@ from reports import backbone
 
 PSNR_CAP = 60.0
 """dB. One exact image would otherwise make every mean infinite; 60 dB is a quarter grey level."""
+
+RANGES = {"psnr": (0.0, PSNR_CAP), "ssim": (-1.0, 1.0), "lpips": (0.0, math.inf)}
+"""The least and the largest value of each score; of PSNR because images lie in [0, 1]."""
 
 WINDOW = 7
 """Edge of SSIM's uniform window, scikit-image's default; images must be at least this large."""

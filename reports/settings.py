@@ -7,17 +7,27 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.stats import binom
 
 from reports.control import CANNOT_JUDGE, NO_CONTROL, doubt
 from reports.gather import Source
+from reports.intervals import ANYWHERE, FEWEST, LEVEL, p_above_zero
 from reports.inversions import Guarantee
 from reports.pooling import NOTHING, Estimate, Values, pool, proportion
+from reports.scores import RANGES
+from reports.signs import flipped_p
 
+FALSE = "the guarantee is false"
 LEAKS = "leaks"
 NAMED = "not rebuilt, but named"
 NOT_SHOWN = "nothing beyond guessing shown"
 UNKNOWN = "too few images to say"
 UNSCORED = "no truth to compare with"
+ALPHA = (1 - LEVEL) / 2
+"""One-sided, and of all settings of a panel together: so often something is said that is not so."""
+GAIN, NAMES, EXCEEDS = "gain", "named", "exceeds"
+"""Tests of a column: PSNR above guessing, the right image named more often than by chance, and
+more often than its guarantee allows."""
 
 
 @dataclass(frozen=True)
@@ -29,23 +39,32 @@ class Column:
         images: (N,) of each unit.
         values: name -> (N,), see `inversions.Scores`; ``prior`` is the PSNR of the best guess
             without the release for the same image.
+        corrected: test -> p, corrected over the settings of its panel (`verdicts.judge`); where
+            it is None a test counts as the only one.
     """
 
     seeds: np.ndarray[Any, np.dtype[np.int64]]
     images: np.ndarray[Any, np.dtype[np.int64]]
     values: dict[str, Values]
+    corrected: dict[str, float] | None = None
     _known: dict[str, Estimate] = field(default_factory=dict, compare=False, repr=False)
 
     def estimate(self, name: str) -> Estimate:
-        """Mean and interval of one score over seeds and images; resampled once."""
+        """Mean and interval of one score over seeds and images."""
         if name not in self._known:
-            self._known[name] = pool(self.values[name], self.seeds)
+            self._known[name] = pool(self.values[name], self.seeds, RANGES.get(name, ANYWHERE))
         return self._known[name]
+
+    @property
+    def gains(self) -> Values:
+        """(N,) PSNR above the prior's, in dB, paired by image; NaN where one is missing."""
+        found: Values = self.values["psnr"] - self.values["prior"]
+        return found
 
     @cached_property
     def gain(self) -> Estimate:
-        """PSNR above the prior's, in dB, paired by image."""
-        return pool(self.values["psnr"] - self.values["prior"], self.seeds)
+        """Mean and interval of `gains`."""
+        return pool(self.gains, self.seeds)
 
     def share(self, name: str, hit: float = 1.0) -> Estimate:
         """How many units have the value ``hit``, with a Clopper-Pearson interval."""
@@ -56,6 +75,26 @@ class Column:
     def named(self) -> Estimate:
         """Share of images named at the first try among the candidates."""
         return self.share("rank")
+
+    def p(self, test: str, guarantee: Guarantee) -> float:
+        """One-sided p of a test, see `GAIN`; 1 where there is too little to say."""
+        if self.corrected is not None:
+            return self.corrected[test]
+        return self.alone(test, guarantee)
+
+    def alone(self, test: str, guarantee: Guarantee) -> float:
+        """The same, were this the only setting."""
+        if test == GAIN:
+            known = np.isfinite(self.gains)
+            gains, seeds = self.gains[known], self.seeds[known]
+            if len(gains) < FEWEST:
+                return 1.0
+            return max(float(flipped_p(gains[None])[0]), p_above_zero(gains, seeds))
+        found, total = self.named, guarantee.candidates
+        if not found.known or not total:
+            return 1.0
+        rate = 1 / total if test == NAMES else guarantee.top1
+        return float(binom.sf(round(found.mean * found.count) - 1, found.count, rate))
 
 
 @dataclass(frozen=True)
@@ -101,21 +140,27 @@ class Setting:
         """Adaptive PSNR above guessing, dB, paired by image."""
         return self.columns["adaptive"].gain if "adaptive" in self.columns else NOTHING
 
+    def shows(self, test: str, column: str = "") -> bool:
+        """Whether a test of the judged column, or of the one named, comes out."""
+        found = self.columns.get(column) if column else self.judged
+        return found is not None and found.p(test, self.guarantee) < ALPHA
+
     @property
     def verdict(self) -> str:
-        """What the paired difference to guessing shows, and the candidate game where that shows
-        nothing. No verdict says that a setting is safe, and an attack that fails without a
-        defense too gives none."""
+        """What the attack shows: against the guarantee, then against guessing, image by image,
+        then in the candidate game. No verdict says that a setting is safe, and an attack that
+        fails without a defense too gives none."""
+        if self.shows(EXCEEDS):
+            return FALSE
+        if self.shows(GAIN):
+            return LEAKS
+        if self.shows(NAMES):
+            return NAMED
         column = self.judged
         if column is None or not column.gain.known:
             return UNSCORED
-        if not column.gain.spread:
+        if column.gain.count < FEWEST:
             return UNKNOWN
-        if column.gain.low > 0:
-            return LEAKS
-        named = column.named
-        if named.known and named.low > 1 / self.guarantee.candidates:
-            return NAMED
         return CANNOT_JUDGE if self.doubt else NOT_SHOWN
 
     @property
@@ -128,8 +173,8 @@ class Setting:
     def misleads(self) -> bool:
         """Whether the naive attacker shows nothing where the adaptive one leaks."""
         naive = self.columns.get("naive")
-        shown = naive is None or not naive.gain.spread or naive.gain.low > 0
-        return not shown and "adaptive" in self.columns and self.verdict == LEAKS
+        shown = naive is None or naive.gain.count < FEWEST or self.shows(GAIN, "naive")
+        return not shown and "adaptive" in self.columns and self.shows(GAIN, "adaptive")
 
 
 @dataclass

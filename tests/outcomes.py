@@ -12,6 +12,7 @@ import torch
 from reports import records
 from reports.confidence import summarise
 from reports.records import Record
+from reports.scores import RANGES
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 SCORES = ("psnr", "ssim", "lpips")
@@ -26,7 +27,7 @@ def inversion(
     level: float = 24.0,
     naive: float | None = 9.0,
     prior: float = 13.0,
-    images: int = 4,
+    images: int = 8,
     against: dict[str, float] | None = None,
     spread: float = 1.0,
     **changed: Any,
@@ -79,7 +80,7 @@ def inversion(
     guesses = [
         {"image": i, "psnr": prior + offsets[i], "ssim": 0.1, "lpips": 0.5} for i in range(images)
     ]
-    baseline = {s: summarise([g[s] for g in guesses]) for s in SCORES}
+    baseline = {s: summarise([g[s] for g in guesses], RANGES[s]) for s in SCORES}
     scenario = {
         "data": "photos",
         "images": images,

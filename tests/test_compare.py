@@ -69,9 +69,12 @@ def test_equal_runs_show_no_change():
     assert unmatched(runs, runs) == []
 
 
-def test_one_image_says_nothing():
-    (change,) = changed([inversion([20.0])], [inversion([50.0])])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_few_images_say_nothing(count):
+    base = np.linspace(20, 30, count)
+    (change,) = changed([inversion(base)], [inversion(base + np.linspace(9, 10, count))])
     assert change.verdict == "too few images to say"
+    assert change.p == 1 and np.isnan(change.low)
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -91,12 +94,12 @@ def test_false_alarms_are_as_rare_as_stated(seeds):
 
 def test_many_comparisons_are_paid_for():
     rates = np.linspace(0, 0.9, 40)
-    before = [inversion(noisy(12, 20, i), rate=float(r)) for i, r in enumerate(rates)]
-    after = [inversion(noisy(12, 20, 100 + i), rate=float(r)) for i, r in enumerate(rates)]
-    raw = []
-    for old, new in zip(before, after, strict=True):
-        raw += [c.p for c in changed([old], [new])]
-    assert min(raw) < 0.05  # taken alone, some of 40 look significant
+    base = noisy(12, 20, 0)
+    before = [inversion(base, rate=float(r)) for r in rates]
+    after = [inversion(base + noisy(12, 0, 1 + i), rate=float(r)) for i, r in enumerate(rates)]
+    after[0] = inversion(base + 6 + noisy(12, 0, 99), rate=0.0)
+    (alone,) = changed(before[:1], after[:1])
+    assert alone.verdict == "leaks more" and 0.05 / 40 < alone.p < 0.05
     assert all(c.verdict == "no change shown" for c in changed(before, after))
 
 

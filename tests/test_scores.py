@@ -108,19 +108,10 @@ def test_what_is_not_an_image_is_refused():
         scores.ssim(guess * float("nan"), truth)
 
 
-def test_the_interval_covers_the_mean_it_is_about():
-    draw = np.random.default_rng(0)
-    covered = 0
-    for _ in range(200):
-        summary = confidence.summarise(draw.normal(20, 4, 32).tolist())
-        covered += summary["low"] <= 20 <= summary["high"]
-    # 95% nominal; the percentile bootstrap is known to be a little short at n = 32.
-    assert 176 <= covered <= 199
-
-
 def test_summaries_of_few_or_missing_scores():
     assert confidence.summarise([]) == {"mean": None, "low": None, "high": None, "n": 0}
     one = confidence.summarise([5.0, None])
     assert one == {"mean": 5.0, "low": None, "high": None, "n": 1}
     assert confidence.show(one) == "5.0"
-    assert confidence.show(confidence.summarise([1.0, 1.0])) == "1.0 [1.0, 1.0]"
+    assert confidence.show(confidence.summarise([1.0] * 8)) == "1.0"
+    assert confidence.show(confidence.summarise([0.0] * 8, (0, 1))) == "0.0 [0.0, 0.4]"

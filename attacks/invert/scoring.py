@@ -11,7 +11,7 @@ from torch import Tensor
 from attacks.invert.contract import Guess
 from reports.baseline import SCORES, score_rows
 from reports.confidence import Summary, share, summarise
-from reports.scores import assign
+from reports.scores import RANGES, assign
 
 
 def scored(
@@ -87,6 +87,6 @@ def column_summary(rows: list[dict[str, Any]]) -> dict[str, Summary]:
     """
     hits = [r["label"] == r["label_found"] for r in rows]
     ranks = [r["rank"] for r in rows if r.get("rank") is not None]
-    scores = {s: summarise([r[s] for r in rows]) for s in SCORES}
+    scores = {s: summarise([r[s] for r in rows], RANGES[s]) for s in SCORES}
     labels = share(sum(hits), len(hits))
     return scores | {"labels": labels, "top1": share(ranks.count(1), len(ranks))}

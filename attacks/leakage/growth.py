@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,9 +10,8 @@ import numpy as np
 
 from attacks.leakage.result import Units
 from reports.compare import LEVEL, paired_test
+from reports.intervals import FEWEST
 
-FEWEST = 6
-"""Units below which even a large growth would hardly ever be significant."""
 MARGINS = {"psnr": 0.1}
 """A smaller mean difference is no growth, however sure: machines and versions round apart."""
 MARGIN = 0.005
@@ -28,7 +28,7 @@ class Growth:
         leak: its name.
         before: mean over the units.
         after: likewise.
-        low: lower end of the 95% interval of ``after - before``.
+        low: lower end of the 95% interval of ``after - before``; NaN where all pairs are equal.
         high: upper end.
         pairs: units that were compared; 0 for a claim, which is exact.
         p: two-sided, of this leak alone.
@@ -53,11 +53,12 @@ class Growth:
 
     def change(self) -> str:
         """``+4.59 [+3.1, +6.0]``."""
-        return f"{self.after - self.before:+.3g} [{self.low:+.3g}, {self.high:+.3g}]"
+        text = f"{self.after - self.before:+.3g}"
+        return text + ("" if math.isnan(self.low) else f" [{self.low:+.3g}, {self.high:+.3g}]")
 
 
 def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Growth]:
-    """Every leak that both runs have, by the paired bootstrap-t of `reports.compare`.
+    """Every leak that both runs have, by `reports.compare.paired_test`.
 
     Args:
         before: leak -> unit -> value; as `Result.units` has them.
@@ -83,9 +84,9 @@ def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Gr
         old = np.array([before[name][k] for k in keys])
         new = np.array([after[name][k] for k in keys])
         seeds = np.unique([k.rpartition("/")[0] for k in keys], return_inverse=True)[1]
-        gap, half, p = paired_test(new - old, seeds)
-        larger = gap * CLOSER.get(name, 1) > MARGINS.get(name, MARGIN)
+        gap, p = paired_test(new - old, seeds)
+        larger = gap.mean * CLOSER.get(name, 1) > MARGINS.get(name, MARGIN)
         means = float(old.mean()), float(new.mean())
-        change = Growth(name, *means, gap - half, gap + half, len(keys), p, larger and p < LEVEL)
+        change = Growth(name, *means, gap.low, gap.high, len(keys), p, larger and p < LEVEL)
         found.append(change)
     return found
