@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.intervals import FEWEST, Seeds, Values, p_above_zero
+from reports.intervals import FEWEST, Seeds, Values, p_between_seeds
 from reports.inversions import SCORES, Inversion
 from reports.panels import build_panels
 from reports.pooling import Estimate, pool
@@ -138,8 +138,9 @@ def paired_test(gaps: Values, seeds: Seeds) -> tuple[Estimate, float]:
     """Mean of paired differences with its 95% interval, and the two-sided p of "it is 0".
 
     p is twice the larger of two one-sided ones: over sign patterns (`signs.flipped_p`), exact
-    for differences that are symmetric around 0, and that of the interval
-    (`intervals.p_above_zero`), which is for skewed ones and for seeds that differ.
+    where nothing changed, for then every difference could as well have been its negative; and
+    between seeds (`intervals.p_between_seeds`), whose images may have changed together. The
+    interval allows for skewed differences too, and may reach 0 where p is small.
 
     Args:
         gaps: (N,) finite.
@@ -150,7 +151,7 @@ def paired_test(gaps: Values, seeds: Seeds) -> tuple[Estimate, float]:
     """
     if len(gaps) < FEWEST:
         return pool(gaps, seeds), 1.0
-    sides = (max(float(flipped_p(g[None])[0]), p_above_zero(g, seeds)) for g in (gaps, -gaps))
+    sides = (max(float(flipped_p(g[None])[0]), p_between_seeds(g, seeds)) for g in (gaps, -gaps))
     return pool(gaps, seeds), min(1.0, 2 * min(sides))
 
 

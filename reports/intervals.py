@@ -88,13 +88,18 @@ def p_above_zero(values: Values, seeds: Seeds) -> float:
     own = np.sort(values)
     end = _ends(own, float(own[-1] - own[0]), ANYWHERE)[0]
     p = (1 + int((_means(np.append(own, end)) <= 0).sum())) / (DRAWS + 1)
-    if len(np.unique(seeds)) > 1:
-        error, freedom = _between(values, seeds)
-        mean = float(values.mean())
-        if error == 0:
-            return p if mean > 0 else 1.0
-        p = max(p, float(student.sf(mean / error, freedom)))
-    return p
+    return max(p, p_between_seeds(values, seeds))
+
+
+def p_between_seeds(values: Values, seeds: Seeds) -> float:
+    """The same p as `seeds_interval` has it; 0, which rules nothing out, for one seed."""
+    if len(np.unique(seeds)) == 1:
+        return 0.0
+    error, freedom = _between(values, seeds)
+    mean = float(values.mean())
+    if error == 0:
+        return 0.0 if mean > 0 else 1.0
+    return float(student.sf(mean / error, freedom))
 
 
 def _ends(own: Values, width: float, within: Range) -> Range:

@@ -17,7 +17,8 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
     """The settings with every column's tests corrected over those of the same attacker.
 
     Of the candidate game after Holm 1979. A gain must be shown twice: over sign patterns of the
-    images, which all settings share (`signs.corrected_p`), and by its interval, after Holm.
+    images, which all settings share (`signs.corrected_p`), and by its interval, after Holm. Where
+    the worst of several rounds counts, it pays for there being the others too (Bonferroni).
     """
     found = list(settings)
     for name in COLUMNS:
@@ -29,10 +30,18 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
         for test in (NAMES, EXCEEDS):
             tests[test] = holm([s.columns[name].alone(test, s.guarantee) for s in own])
         for turn, (setting, column) in enumerate(zip(own, columns, strict=True)):
-            judged = replace(column, corrected={t: ps[turn] for t, ps in tests.items()})
+            tried = _tried(setting)
+            corrected = {t: min(1.0, tried * ps[turn]) for t, ps in tests.items()}
+            judged = replace(column, corrected=corrected)
             place = next(i for i, s in enumerate(found) if s.anchor == setting.anchor)
             found[place] = replace(found[place], columns={**found[place].columns, name: judged})
     return found
+
+
+def _tried(setting: Setting) -> int:
+    """How many rounds the one that counts was picked from."""
+    counts = setting.guarantee.round
+    return max(1, len(counts.attacked)) if counts else 1
 
 
 def _gains(columns: Sequence[Column]) -> list[float]:

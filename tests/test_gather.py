@@ -297,7 +297,7 @@ def test_too_little_is_called_too_little(tmp_path):
     assert panel.settings[0].verdict == UNKNOWN
     record = outcomes.inversion(seed=5)
     for row in record.rows:
-        row.update(psnr=None, ssim=None, lpips=None)
+        row.update(psnr=None, ssim=None, lpips=None, rank=None)
     record.baseline.clear()
     records.write(record, tmp_path / "captured")
     unscored = panels_of(tmp_path / "captured")[0]
