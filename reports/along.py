@@ -44,7 +44,7 @@ def along(moments: Sequence[Moment], path: Path) -> Path:
     """Two panels of scores and one of the drop rate against the step; returns ``path``.
 
     Solid lines: the adversary who replays the defense; dotted: the one who ignores it. Bars and
-    the grey band of the prior are 95% bootstrap intervals over images.
+    the grey band of the prior are 95% intervals over images.
 
     Args:
         moments: of any number of runs, on the same private images.
@@ -76,7 +76,7 @@ def along(moments: Sequence[Moment], path: Path) -> Path:
     figure.suptitle(
         f"What one release gives away along training: {facts['model']}, {facts['data']}, "
         f"{facts['images']} members\nsolid: adaptive attack {facts['attack']}, dotted: naive; "
-        "bars: 95% bootstrap interval over images",
+        "bars: 95% interval over images",
         fontsize=9.5,
     )
     with atomic(path) as scratch:

@@ -134,7 +134,7 @@ def _titles(figure: Figure, record: Record, shown: int) -> None:
         0.012,
         1 - 0.42 / high,
         "Under each image: PSNR, then SSIM / LPIPS (lower is closer). "
-        "Headings: mean PSNR in dB, 95% bootstrap interval.",
+        "Headings: mean PSNR in dB, 95% interval where there are 8 images and more.",
         fontsize=7,
         color=SOFT,
     )

@@ -52,9 +52,9 @@ def _story(contents: Contents) -> Iterator[Flowable]:
         yield paragraph(plain(sentence), "lead")
     yield paragraph(
         "PSNR (dB), SSIM and LPIPS say how close a rebuilt image is to the private one; for LPIPS "
-        "lower is closer. Brackets: 95% bootstrap intervals. Adaptive: the attacker replays the "
-        "defense; that is what counts. Naive: the attacker ignores it. A low PSNR proves nothing; "
-        "a small epsilon (ε) does, and ∞ is no guarantee at all.",
+        "lower is closer. Brackets: 95% intervals, none below 8 images. Adaptive: the attacker "
+        "replays the defense; that is what counts. Naive: the attacker ignores it. A low PSNR "
+        "proves nothing; a small epsilon (ε) does, and ∞ is no guarantee at all.",
         "note",
     )
     for turn, section in enumerate(contents.sections):

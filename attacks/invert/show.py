@@ -40,7 +40,7 @@ def table(record: Record) -> str:
     count = f"{facts['images']} images, batch {facts['batch']}"
     lines = [
         f"{facts['data']}: {count}, {facts['model']} ({facts['state']}), attack {facts['attack']}",
-        "mean [95% bootstrap interval over images]; PSNR capped at 60 dB; LPIPS: lower is closer",
+        "mean [95% interval over 8 images and more]; PSNR capped at 60 dB; LPIPS: lower is closer",
         head,
         "-" * len(head),
     ]

@@ -1,4 +1,4 @@
-"""RMIA's prior probability, and the options under which it tells the shadows' members best."""
+"""RMIA's prior probability, and the temperature at which it tells the shadows' members best."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from attacks.membership.reference import Signal, over_shadows
 from attacks.membership.signals import log_likelihood
 
 TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0)
-SLOPES = tuple(k / 10 for k in range(11))
 FALLBACK = (2.0, 0.3)
-"""Temperature and `a` where the shadows cannot tell: about what Zarifzadeh et al. 2024 use."""
+"""Temperature and `a` where nothing can be learned: about what Zarifzadeh et al. 2024 use."""
 NEAR = 1e-9
 """AUCs this near are equal: sums over shadow models in another order differ by less."""
 
@@ -40,49 +39,37 @@ def tuned(
     shadows: Tensor,
     members: Tensor,
     labels: Tensor,
-    *,
-    online: bool,
     temperatures: Sequence[float] = TEMPERATURES,
-    slopes: Sequence[float] = SLOPES,
-) -> tuple[float, float]:
-    """The temperature and `a` of the best AUC when each shadow is attacked with the other ones.
+) -> float:
+    """The temperature of the best AUC when each shadow is attacked online with the other ones.
 
     The shadow that was trained on all the other examples, if there is one, is left out too: with
-    it, members would be compared with one model more than others are.
+    it, members would be compared with one model more than others are. This reads what shadows
+    say of examples that they were trained on, which an offline adversary does not have.
 
     Args:
         shadows: (K, N, Q, C) logits.
         members: (K, N) bool.
         labels: (N,).
-        online: whether those attacks are; then `a` does not matter.
-        temperatures: those to choose from; one is taken as it is.
-        slopes: the same for `a`.
+        temperatures: those to choose from.
 
     Returns:
-        Temperature and `a`, those of `FALLBACK` where too few shadows saw the examples to tell.
+        The temperature, that of `FALLBACK` where too few shadows saw the examples to tell.
     """
-    slopes = slopes[:1] if online else slopes
-    if len(temperatures) == len(slopes) == 1:
-        return temperatures[0], slopes[0]
-    usual = zip((temperatures, slopes), FALLBACK, strict=True)
-    temperature, a = (given[0] if len(given) == 1 else value for given, value in usual)
-    best, chosen = 0.0, (temperature, a)
+    best, chosen = 0.0, FALLBACK[0]
     partners = _partners(members)
     for temperature in temperatures:
         own = over_shadows(softened(temperature), shadows, labels)
         outside, known = _others(own, ~members, partners)
-        inside = None
-        if online:
-            inside, also = _others(own, members, partners)
-            known = known & also
+        inside, also = _others(own, members, partners)
+        known = known & also
         truth = members[known].cpu().numpy()
         if truth.all() or not truth.any():
             break
-        for a in slopes:
-            scores = (own - log_prior(inside, outside, a))[known].mean(-1)
-            area = float(roc_auc_score(truth, scores.cpu().numpy()))
-            if area > best + NEAR:
-                best, chosen = area, (temperature, a)
+        scores = (own - log_prior(inside, outside, 1.0))[known].mean(-1)
+        area = float(roc_auc_score(truth, scores.cpu().numpy()))
+        if area > best + NEAR:
+            best, chosen = area, temperature
     return chosen
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attacks.membership.checks import require_shadows
 from attacks.membership.contract import Evidence, Membership, registry
-from attacks.membership.ratios import SLOPES, TEMPERATURES, log_prior, softened, tuned
+from attacks.membership.ratios import FALLBACK, log_prior, softened, tuned
 from attacks.membership.reference import log_mean_where, over_shadows
 from defenses import BadInput
 from defenses.registry import option
@@ -32,9 +32,10 @@ class Rmia(Membership):
     Online, p(x) is the mean of the shadows' probabilities in and out, each side weighing half,
     and p(z) the mean over the shadows, all of which are out. Offline, p_in is taken for
     a p_out + 1 - a, hence p = ((1 + a) p_out + 1 - a) / 2 for x and z. Larger a: memorised less.
-    ``auto`` takes the temperature of 0.5, 1, 2, 4, 8 and the `a` of 0, 0.1, ..., 1 that are best,
-    in AUC, when every shadow in turn is attacked with the other ones (`ratios.tuned`); 2 and 0.3
-    where that cannot be done.
+    ``auto`` is an `a` of 0.3 and, offline, a temperature of 2; online the temperature of 0.5, 1,
+    2, 4, 8 that is best, in AUC, when every shadow in turn is attacked with the other ones
+    (`ratios.tuned`), 2 where that cannot be done. Offline nothing is read that a shadow says of
+    an example that it was trained on.
 
     Several queries are compared one by one and averaged. Needs the population's logits of target
     and shadows. Examples that dominate equally many are told apart by ratio(x) itself, by less
@@ -81,16 +82,12 @@ class Rmia(Membership):
         return self._dominated(ratio_x, ratio_z.expand(-1, ratio_x.shape[1])).mean(-1)
 
     def _tuned(self, evidence: Evidence) -> tuple[float, float]:
-        """Temperature and `a`, as given or as the shadows have it."""
+        """Temperature and `a`, as given, else as the shadows (online) or the paper have them."""
         temperature, a = _number("temperature", self.temperature), _number("a", self.a)
-        return tuned(
-            evidence.shadows,
-            evidence.members,
-            evidence.labels,
-            online=self.mode == "online",
-            temperatures=TEMPERATURES if temperature is None else (temperature,),
-            slopes=SLOPES if a is None else (a,),
-        )
+        if temperature is None:
+            known = evidence.shadows, evidence.members, evidence.labels
+            temperature = tuned(*known) if self.mode == "online" else FALLBACK[0]
+        return temperature, FALLBACK[1] if a is None else a
 
     def _dominated(self, ratio_x: Tensor, ratio_z: Tensor) -> Tensor:
         """Share of log ratios (M, Q) at least log gamma below those in (N, Q), (N, Q)."""
