@@ -18,6 +18,7 @@ from reports import records
 from reports.along import Moment, along
 from reports.confidence import show
 from reports.owned import PIECES, remove
+from victims.origins import origins
 
 PROG = "python -m attacks.along"
 FIGURE = "along.png"
@@ -107,7 +108,8 @@ def _moments(
             if arguments.fresh:
                 remove(out, (*RECORD, *PIECES))
             record = records.read(out)
-            if record is None:
+            noted = {} if record is None else record.environment.get("origins", {})
+            if record is None or noted != origins(scenario.document()):
                 record = run(scenario, out=out, report=bar, **place)
                 records.write(record, out)
         yield Moment(name or scenario.defense, step, record)

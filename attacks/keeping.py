@@ -18,6 +18,7 @@ from reports import records
 from reports.owned import PIECES
 from reports.records import Record
 from victims.memory import keep_memory
+from victims.origins import origins
 
 RECORD = ("result.json", "arrays.safetensors")
 
@@ -97,7 +98,8 @@ def found_again(out: Path, document: dict[str, Any]) -> Record | None:
     """The Record in ``out``, None where none has been finished.
 
     Raises:
-        BadInput: it is another Scenario's than ``document``, or cannot be read.
+        BadInput: it is another Scenario's than ``document``, what that names has changed since
+            (`victims.origins`), or it cannot be read.
     """
     if not (out / "result.json").exists():
         return None
@@ -108,6 +110,13 @@ def found_again(out: Path, document: dict[str, Any]) -> Record | None:
         raise BadInput(
             f"{out} holds the result of other flags or another version: choose another --out, "
             "or --fresh to replace it"
+        )
+    now, then = origins(document), record.environment.get("origins", {})
+    changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+    if changed:
+        raise BadInput(
+            f"{out} holds a result of other files: what {' and '.join(changed)} names has changed, "
+            "or was not noted; choose another --out, or --fresh to replace it"
         )
     return record
 

@@ -119,7 +119,10 @@ def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Recor
     """
     from attacks.invert.command import command_line
     from attacks.invert.study import study
+    from victims.origins import origins
 
+    made_of = origins(scenario.document())
     record = study(scenario, out=out, **context)
+    record.environment["origins"] = made_of
     record.environment["command"] = command_line(scenario)
     return record

@@ -6,6 +6,7 @@ Any flag of the command may have several values; one Scenario per combination, o
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -24,6 +25,7 @@ from reports.executors import Outcome, Task, here, processes, ray_cluster
 from reports.executors.task import ERROR
 from reports.plan import jobs_of, split_flags
 from reports.records import atomic
+from victims.origins import origins
 
 PROG = "python -m reports.sweep"
 OWN = "--jobs --threads --executor --address --retry --dry-run --out --device --data-root --help"
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
     """Run what is missing in the folder, which is this sweep's; returns the exit code."""
-    done = [job for job in jobs if records.read(arguments.out / job.key) is not None]
+    done = [job for job in jobs if _finished(arguments.out / job.key, job)]
     kept = {j.key for j in jobs if (arguments.out / j.key / ERROR).exists()} - {j.key for j in done}
     finished = {job.key for job in done} | (set() if arguments.retry else kept)
     missing = [job for job in jobs if job.key not in finished]
@@ -173,6 +175,17 @@ def _follow(outcomes: Iterator[Outcome], tasks: Sequence[Task], out: Path) -> di
             sys.stdout.flush()
             bar.update()
     return failures
+
+
+def _finished(folder: Path, job: Job) -> bool:
+    """Whether the Job's Record is there, and of the code and files that it now names."""
+    record = records.read(folder)
+    if record is None:
+        return False
+    text = json.dumps(record.scenario, sort_keys=True).encode()
+    if hashlib.sha256(text).hexdigest()[:10] != job.key:  # nothing that it names is the user's word
+        return True
+    return bool(record.environment.get("origins", {}) == origins(record.scenario))
 
 
 def _headline(folder: Path) -> str:

@@ -14,6 +14,7 @@ from reports import records
 from reports.environment import environment
 from reports.records import Record
 from victims.export import write_weights
+from victims.origins import origins
 from victims.planning import Plan
 from victims.preparing import Prepared
 
@@ -97,6 +98,7 @@ def record_of(prepared: Prepared, rows: list[dict[str, Any]], device: str, comma
     accuracy["n"] = len(prepared.test[1])
     facts = environment(seed=plan.training.seed, device=device)
     facts["command"] = command
+    facts["origins"] = origins(plan.training.document())
     return Record(
         plan.training.document(),
         rows,

@@ -14,6 +14,7 @@ from attacks.audit.game import play
 from attacks.audit.seen import Course, Report, Seen
 from reports.executors.pool import prepare_process, spread
 from reports.records import Partial
+from victims.origins import mark
 from victims.planning import Plan
 from victims.trainer import Trainer
 
@@ -85,7 +86,7 @@ def play_all(
 
 
 def _name(exam: Exam, run: int) -> str:
-    return f"{exam.key()}-{run:04d}"
+    return f"{exam.key()}{mark(exam.document())}-{run:04d}"
 
 
 def _one(

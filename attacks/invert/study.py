@@ -32,6 +32,7 @@ from defenses import front, stream
 from reports.baseline import lpips_or_reason, prior_baseline
 from reports.environment import environment
 from reports.records import Partial, Record
+from victims.origins import mark
 
 Report = Callable[[str, int, int], None]
 ATTACK = 0.8
@@ -54,6 +55,7 @@ def study(
     shared = Lineup.of(setting.models[scenario.defense], cross_entropy, *alike)
     attack = registry.get(scenario.attack, **scenario.attack_options)
     partial = Partial(out) if out else None
+    prefix = f"{scenario.key()}{mark(scenario.document())}" if out else ""
     cells = [(n, a) for n in shields for a in COLUMNS[scenario.columns] if n != "none" or a]
     if ("none" in shields) and scenario.columns == "naive":
         cells.insert(0, ("none", True))  # nothing to replay: both attackers are the same one
@@ -83,7 +85,7 @@ def study(
         for index in range(batches):
             part = slice(index * scenario.batch, (index + 1) * scenario.batch)
             images, labels = private.images[part].to(device), private.labels[part].to(device)
-            key = f"{scenario.key()}-{column.replace('/', '-').replace(':', '.')}-{index}"
+            key = f"{prefix}-{column.replace('/', '-').replace(':', '.')}-{index}"
             piece = partial.load(key) if partial else None
             if piece is None:
                 # A naive adversary practises as if there were no defense, so all share a plan.

@@ -16,6 +16,7 @@ from attacks.membership.trial import Trial
 from reports.executors.pool import prepare_process, spread
 from reports.records import Partial
 from victims.memory import keep_memory, kept
+from victims.origins import mark
 from victims.training import Training
 
 __all__ = ["Piece", "train_all"]
@@ -42,7 +43,7 @@ def train_all(
         The pieces, and how they were made: ``jobs`` and what `layouts.choose` says.
     """
     partial = Partial(out) if out else None
-    prefix = trial.models_key()
+    prefix = f"{trial.models_key()}{mark(trial.document())}"
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

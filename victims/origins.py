@@ -1,0 +1,94 @@
+"""What a Scenario names but does not hold: code, folders and weights that may change under it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import defenses
+from defenses import BadInput
+from defenses.registry import import_object
+from defenses.sources import source_digest
+
+FOLDER = "folder:"
+
+
+def origins(document: Mapping[str, Any]) -> dict[str, str]:
+    """Digests by field of what decides a result beyond the Scenario's own words.
+
+    Args:
+        document: of a Scenario, Trial, Exam or Training that the user's own flags say; code that
+            it names is imported.
+
+    Returns:
+        Field -> hex digits, for one's own code (``pkg.module:object``, and defenses that other
+        packages register), the files of a folder of images, and a file of weights; nothing for
+        what comes with this project.
+
+    Raises:
+        BadInput: something that it names is not there.
+    """
+    found = {
+        "data": _data(document.get("data")),
+        "public": _data(document.get("public")),
+        "model": _code(document.get("model"), "model"),
+        "defense": _defenses([document.get("defense"), *document.get("against", ())]),
+        "attack": _all(_code(name, "attack") for name in _attacks(document)),
+        "weights": _file(document.get("weights")),
+        "state": _file(document.get("state")),
+    }
+    return {field: digest for field, digest in found.items() if digest}
+
+
+def mark(document: Mapping[str, Any]) -> str:
+    """A few hex digits of the `origins`, to be put in the names of kept pieces; empty for none."""
+    found = origins(document)
+    if not found:
+        return ""
+    return "-" + hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _attacks(document: Mapping[str, Any]) -> list[str]:
+    names = [document.get("attack"), *document.get("attacks", ()), *document.get("methods", ())]
+    return [str(name).partition(",")[0] for name in names if name]
+
+
+def _data(spec: str | None) -> str:
+    if not spec or ":" not in spec:
+        return ""
+    if not spec.startswith(FOLDER):
+        return _code(spec, "data")
+    root = Path(spec.removeprefix(FOLDER)).expanduser()
+    found = hashlib.sha256()
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        found.update(json.dumps(str(path.relative_to(root))).encode())
+        with open(path, "rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
+
+
+def _code(spec: str | None, what: str) -> str:
+    return source_digest(import_object(spec, what)) if spec and ":" in spec else ""
+
+
+def _defenses(names: Iterable[str | None]) -> str:
+    parts = [part for name in names if name for part in name.split("+")]
+    return _all(source_digest(defenses.registry.find(part)) for part in parts)
+
+
+def _all(digests: Iterable[str]) -> str:
+    kept = [digest for digest in digests if digest]
+    return hashlib.sha256("".join(kept).encode()).hexdigest() if kept else ""
+
+
+def _file(name: str | None) -> str:
+    if not name or name == "untrained":
+        return ""
+    try:
+        with open(name, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"{name}: {error.strerror}") from error
