@@ -21,12 +21,13 @@ from reports.gather import Gathered
 from reports.grids import Grid, build_grid
 from reports.listings import audit_table, change_table, membership_table, training_table
 from reports.panels import build_panels
+from reports.refuted import refutations
 from reports.scoreboard import scoreboard
 from reports.settings import Panel
 from reports.sorting import Sorted
 from reports.tables import Table, panel_table
 from reports.trainings import Trained
-from reports.words import Sentence, changed, found_out, overall
+from reports.words import Sentence, broken, changed, found_out, overall
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,10 @@ def build_contents(
         for p in before
     ]
     sections += _rest(trained, found)
-    lead = [changed(changes)] if changes is not None else []
+    audited = len({a.source.number for a in found.audits})
+    refuted = broken(refutations(panels, found.memberships, found.audits), audited)
+    lead = [refuted] if refuted else []
+    lead += [changed(changes)] if changes is not None else []
     if panels:
         lead.append(overall(panels))
     lead += [s for s in (found_out(found.memberships),) if s]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from reports.charts.accuracy import joined
 from reports.control import CANNOT_JUDGE
-from reports.settings import LEAKS, NAMED, NOT_SHOWN, Panel, Setting
+from reports.refuted import of_panel
+from reports.settings import FALSE, GAIN, NAMED, NOT_SHOWN, Panel, Setting
 from reports.trainings import Trained
 from reports.words import Link, Sentence, counted
 
@@ -16,8 +17,9 @@ MOST = 3
 
 
 def summary(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
-    """At most eight sentences on one panel, each number linked to the row that holds it."""
+    """At most nine sentences on one panel, a false guarantee first; numbers lead to their rows."""
     made = [
+        _refuted(panel),
         _attack(panel),
         _leaking(panel),
         _identified(panel),
@@ -50,9 +52,20 @@ def _attack(panel: Panel) -> Sentence:
     )
 
 
+def _refuted(panel: Panel) -> Sentence:
+    """Guarantees that a measurement contradicts."""
+    found = of_panel(panel)
+    if not found:
+        return ()
+    parts: list[str | Link] = ["The guarantee is false, as stated and for this code: "]
+    for turn, one in enumerate(found[:MOST]):
+        parts += ["; "] * (turn > 0) + [Link(one.told, one.anchor)]
+    return (*parts, f"; and {len(found) - MOST} more." if len(found) > MOST else ".")
+
+
 def _leaking(panel: Panel) -> Sentence:
     defended = [s for s in panel.settings if s.defense != "none"]
-    leaking = sorted((s for s in defended if s.verdict == LEAKS), key=lambda s: -_gain(s))
+    leaking = sorted((s for s in defended if s.shows(GAIN)), key=lambda s: -_gain(s))
     if not defended:
         return ()
     if not leaking:
@@ -70,7 +83,9 @@ def _leaking(panel: Panel) -> Sentence:
 
 def _identified(panel: Panel) -> Sentence:
     """Settings under which nothing can be rebuilt, and yet the update fits one image only."""
-    found = [s for s in panel.settings if s.verdict == NAMED and s.judged]
+    found = [
+        s for s in panel.settings if s.judged and s.verdict in (NAMED, FALSE) and not s.shows(GAIN)
+    ]
     if not found:
         return ()
     most = max(s.guarantee.candidates for s in found)

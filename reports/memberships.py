@@ -13,9 +13,10 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from reports import accusations
 from reports.accusations import Accused
 from reports.checks import clean, epsilon, mapping, number, share, text
-from reports.detection import dp_bound
+from reports.detection import dp_bound, sample, tpr_at
 from reports.gather import Source
-from reports.pooling import Estimate, Values
+from reports.intervals import LEVEL
+from reports.pooling import NOTHING, Estimate, Values
 
 START = "scores/"
 
@@ -65,10 +66,25 @@ class Membership:
 
     def caught(self, attack: str, false_rate: float) -> float:
         """Largest TPR at an FPR of at most ``false_rate``; NaN where the sample cannot tell."""
-        if attack not in self.scores or self.outside * false_rate < 1:
+        if attack not in self.scores or not self.resolves(false_rate):
             return math.nan
         false, true = self.roc(attack)
         return float(true[false <= false_rate].max())
+
+    def resolves(self, false_rate: float) -> bool:
+        """Whether there are enough non-members to tell who is caught at this rate."""
+        return self.outside * false_rate >= 1 - 1e-9
+
+    def tells(self, false_rate: float, level: float) -> bool:
+        """Whether the lower end of an interval of ``level`` can be above 0 at this rate."""
+        return (1 - false_rate) ** self.outside <= (1 - level) / 2
+
+    def rate(self, attack: str, false_rate: float, level: float = LEVEL) -> Estimate:
+        """`caught` with its interval (`detection.tpr_at`); nothing where it cannot be told."""
+        if attack not in self.scores or not self.resolves(false_rate):
+            return NOTHING
+        found = tpr_at(sample(self.scores[attack], self.members), false_rate, level)
+        return Estimate(found["mean"], found["low"], found["high"], found["n"])
 
     def bound(self, false: Values) -> Values:
         """TPR that no attack exceeds at these FPRs, by (epsilon, delta)."""

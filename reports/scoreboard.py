@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reports.audits import Audit
 from reports.charts.accuracy import joined
 from reports.memberships import Membership
 from reports.pooling import Estimate
-from reports.settings import Panel, Setting
+from reports.refuted import above_bound
+from reports.settings import FALSE, Panel, Setting
 from reports.spots import Spot, recorded, spot_of
-from reports.strongest import strongest
+from reports.strongest import Strongest, of_audit, of_membership
 from reports.tables import Cell, Row, Table, figure, numbers, percent, plain, value
 from reports.trainings import Trained
 
@@ -45,38 +46,47 @@ def scoreboard(
 ) -> Table | None:
     """A row per attacked setting, then those that only membership attacks or audits know.
 
-    A Record that several rows fit, because it does not name the options that tell them apart, is
-    in a row of its own. None below two rows: there is nothing to compare.
+    A row has leak, claim and audit of one training: of several Records that fit a setting the
+    first is in its row, and every other one in a row of its own. So is a Record that several
+    settings fit, because it does not name the options that tell them apart. None below two rows:
+    there is nothing to compare.
     """
     spots = [spot_of(s.defense, s.guarantee.options) for p in panels for s in p.settings]
-    others: list[Membership | Audit] = [*memberships, *audits]
-    placed: dict[int, list[Membership | Audit]] = {}
-    loose: dict[str, tuple[Spot, list[Membership | Audit]]] = {}
-    for one in others:
-        spot = recorded(one.source)
-        if isinstance(one, Audit):  # its rows name the defense
-            spot = replace(spot, defense=one.defense)
+    placed: dict[int, Strongest] = {}
+    loose: list[tuple[Spot, Strongest]] = []
+    for spot, one in _trainings(memberships, audits):
         fitting = [i for i, other in enumerate(spots) if other.fits(spot)]
-        if len(fitting) == 1:
-            placed.setdefault(fitting[0], []).append(one)
+        if len(fitting) == 1 and fitting[0] not in placed:
+            placed[fitting[0]] = one
         else:
-            loose.setdefault(spot.label, (spot, []))[1].append(one)
-    rows, turn = [], 0
+            loose.append((spot, one))
+    rows: list[Row] = []
     for panel in panels:
         costs = _costs(panel, trained)
         for setting in panel.settings:
-            rows.append(_row(turn, panel, setting, placed.get(turn, []), costs))
-            turn += 1
-    rows += [
-        _row_without(f"scoreboard-{turn + i}", spot, found)
-        for i, (spot, found) in enumerate(loose.values())
-    ]
+            rows.append(_row(len(rows), panel, setting, placed.get(len(rows)), costs))
+    for spot, one in loose:
+        rows.append(_row_without(f"scoreboard-{len(rows)}", spot, one))
     if len(rows) < 2:
         return None
     caption = (
         "Each defense against each attack; ignoring the defense (naive), knowing it (adaptive)"
     )
     return slim(Table("scoreboard-table", caption, HEADS, tuple(rows), BRIEF))
+
+
+def _trainings(
+    memberships: Sequence[Membership], audits: Sequence[Audit]
+) -> Iterator[tuple[Spot, Strongest]]:
+    """Every membership and audit Record with the defense that it is about."""
+    over = {turn for turn, _ in above_bound(memberships)}
+    for turn, one in enumerate(memberships):
+        yield recorded(one.source), of_membership(one, turn in over)
+    records: dict[int, list[Audit]] = {}
+    for row in audits:
+        records.setdefault(row.source.number, []).append(row)
+    for rows in records.values():  # they name the defense
+        yield replace(recorded(rows[0].source), defense=rows[0].defense), of_audit(rows)
 
 
 def slim(table: Table) -> Table:
@@ -94,12 +104,12 @@ def _row(
     turn: int,
     panel: Panel,
     setting: Setting,
-    others: Sequence[Membership | Audit],
+    other: Strongest | None,
     costs: Mapping[str, Estimate],
 ) -> Row:
     own = setting.sources
-    caught, claimed, proven, broken = strongest(others)
-    remark = broken or (BROKEN if setting.misleads else "")
+    remark = other.remark if other else ""
+    remark = remark or (FALSE if setting.verdict == FALSE else BROKEN if setting.misleads else "")
     cells = [plain(setting.label), _remark(remark)]
     for score, digits in (("psnr", 1), ("lpips", 2)):
         cells += [figure(setting.estimate(c, score), own, digits) for c in ("naive", "adaptive")]
@@ -109,15 +119,16 @@ def _row(
         if named and named.known
         else Cell("-")
     )
+    claimed = other.claimed if other else Cell("-")
     if claimed.text == "-":
         claimed = value(setting.guarantee.epsilon, own)
         claimed = Cell(f"{claimed.text} for one update", claimed.order, claimed.sources)
     cost = costs.get(setting.anchor)
-    sources = (*own, *(o.source for o in others))
+    sources = (*own, other.source) if other else own
     cells += [
-        caught,
+        other.caught if other else Cell("-"),
         claimed,
-        proven,
+        other.proven if other else Cell("-"),
         figure(cost, own) if cost else Cell("-"),
         plain(panel.title),
         numbers(sources),
@@ -125,20 +136,18 @@ def _row(
     return Row(f"scoreboard-{turn}", tuple(cells))
 
 
-def _row_without(anchor: str, spot: Spot, found: Sequence[Membership | Audit]) -> Row:
-    """A row of what was never inverted."""
-    caught, claimed, proven, broken = strongest(found)
-    data = sorted({str(o.source.record.scenario.get("data", "-")) for o in found})
+def _row_without(anchor: str, spot: Spot, one: Strongest) -> Row:
+    """A row of a training that no inversion's setting has."""
     cells = (
         plain(spot.label),
-        _remark(broken),
+        _remark(one.remark),
         *[Cell("-")] * 5,
-        caught,
-        claimed,
-        proven,
+        one.caught,
+        one.claimed,
+        one.proven,
         Cell("-"),
-        plain(", ".join(data)),
-        numbers([o.source for o in found]),
+        plain(str(one.source.record.scenario.get("data", "-"))),
+        numbers([one.source]),
     )
     return Row(anchor, cells)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from reports.gather import Source
 from reports.inversions import Option
 from reports.naming import option_place, show_option
 from reports.pooling import Estimate
-from reports.settings import LEAKS, NAMED, NOT_SHOWN, Panel, Setting
+from reports.settings import FALSE, LEAKS, NAMED, NOT_SHOWN, Panel, Setting
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,26 @@ class Table:
     brief: tuple[int, ...]
 
 
+def literal(text: str) -> str:
+    """The text as Markdown that shows it: no link, picture, code, HTML or new cell comes of it."""
+    # References are for HTML's own three; a backslash is enough for Markdown's punctuation.
+    plainly = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    marked = re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", plainly)
+    # Bare addresses become links by themselves.
+    return re.sub(r"(?i)(https?|ftp|www)([:.])", r"\1\\\2", marked).replace("@", "\\@")
+
+
 def markdown(table: Table) -> str:
     """The table's paper columns as Markdown, its caption above."""
 
     def line(cells: Sequence[str]) -> str:
-        safe = (c.replace("|", "\\|").replace("\n", " ") for c in cells)
-        return f"| {' | '.join(safe)} |"
+        return f"| {' | '.join(map(literal, cells))} |"
 
     heads = [table.heads[i] for i in table.brief]
     rows = [line([row.cells[i].text for i in table.brief]) for row in table.rows]
-    return "\n".join([table.caption, "", line(heads), line(["---"] * len(heads)), *rows, ""])
+    return "\n".join(
+        [literal(table.caption), "", line(heads), line(["---"] * len(heads)), *rows, ""]
+    )
 
 
 def plain(text: str) -> Cell:
@@ -145,7 +156,9 @@ def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
         text = "-" if found is None else show_option(found)
         options.append(Cell(text, float(found) if isinstance(found, bool) else found))
     named = f"{_share(adaptive.named)} of {setting.guarantee.candidates}" if adaptive else "-"
-    tone = {LEAKS: "leaks", NAMED: "leaks", NOT_SHOWN: "quiet"}.get(setting.verdict, "")
+    tone = {FALSE: "leaks", LEAKS: "leaks", NAMED: "leaks", NOT_SHOWN: "quiet"}.get(
+        setting.verdict, ""
+    )
     cells = (
         plain(f"{setting.defense}, {step}" if step else _named(setting)),
         *options,

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from reports.charts.changes import Change
 from reports.memberships import Membership
-from reports.settings import LEAKS, NAMED, NOT_SHOWN, Panel
+from reports.refuted import FALSE_ALARMS, Refutation, percent, simultaneous
+from reports.settings import FALSE, GAIN, NAMED, NOT_SHOWN, Panel
 
-FALSE_ALARMS = (0.001, 0.01, 0.1)
+MOST = 4
+"""At most so many refutations are told in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,28 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' * (number != 1)}"
 
 
+def broken(found: Sequence[Refutation], audits: int) -> Sentence:
+    """What contradicts a guarantee; it opens everything else.
+
+    Args:
+        found: see `refuted.refutations`.
+        audits: trainings that were audited.
+    """
+    if not found:
+        return ()
+    parts: list[str | Link] = ["A guarantee is false, as stated and for this code: "]
+    for turn, one in enumerate(found[:MOST]):
+        parts += ["; "] * (turn > 0) + [Link(one.told, one.anchor)]
+    more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
+    sure = " Each audit is wrong about a true claim in one case of twenty." if audits > 1 else ""
+    return (*parts, f"{more}.{sure}")
+
+
 def overall(panels: Sequence[Panel]) -> Sentence:
     """One sentence over all panels."""
     settings = [s for p in panels for s in p.settings if s.defense != "none"]
-    leaking = [s for s in settings if s.verdict == LEAKS]
-    named = [s for s in settings if s.verdict == NAMED]
+    leaking = [s for s in settings if s.shows(GAIN)]
+    named = [s for s in settings if s.verdict in (NAMED, FALSE) and not s.shows(GAIN)]
     quiet = [s for s in settings if s.verdict == NOT_SHOWN]
     if not settings:
         return ("No defense was attacked: see what an attacker gets without one.",)
@@ -58,19 +77,29 @@ def overall(panels: Sequence[Panel]) -> Sentence:
 
 
 def found_out(found: Sequence[Membership]) -> Sentence:
-    """Whom the strongest membership attack finds, at the lowest false-alarm rate that all show."""
+    """Whom the strongest membership attack finds, at the lowest false-alarm rate that all can tell.
+
+    Its interval is simultaneous over all attacks and trainings that it is the best of.
+    """
     scored = [m for m in found if m.scores]
-    rates = [r for r in FALSE_ALARMS if all(m.outside * r >= 1 for m in scored)]
-    if not scored or not rates:
+    shown = [r for r in FALSE_ALARMS if all(m.resolves(r) for m in scored)]
+    if not scored or not shown:
         return ()
-    rate = rates[0]
-    caught = [(m.caught(name, rate), name, m) for m in scored for name in m.scores]
-    share, name, worst = max(caught, key=lambda c: c[0])
+    tried = sum(len(m.scores) for m in scored)
+    level = simultaneous(tried)
+    told = [r for r in shown if all(m.tells(r, level) for m in scored)]
+    rate = told[0] if told else shown[-1]
+    caught = [(m.rate(name, rate, level), name, m) for m in scored for name in m.scores]
+    share, name, worst = max(caught, key=lambda c: (c[0].low, c[0].mean))
     where = f" in the worst of {len(scored)} trainings" if len(scored) > 1 else ""
+    best = f"; the best of {tried} results, its interval allows for that" if tried > 1 else ""
+    chance = "" if share.low > rate else ", so it is not told from chance"
+    chance = chance if told else ", and the others are too few to tell it from chance"
     return (
         f"Asked who was in the training data, the strongest attack ({name[:40]}) finds ",
-        Link(f"{share:.1%} of the members", worst.source.anchor),
-        f"{where} while accusing {rate:.1%} of the others wrongly; guessing would find {rate:.1%}.",
+        Link(f"{percent(share)} of the members", worst.source.anchor),
+        f"{where} while accusing {rate:.1%} of the others wrongly; guessing would find "
+        f"{rate:.1%}{chance}{best}.",
     )
 
 

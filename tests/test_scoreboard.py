@@ -59,10 +59,25 @@ def test_attacks_of_one_defense_meet_in_one_row(folder):
     assert len(masked["records"].split(",")) == 2
 
 
-def test_the_median_audit_counts_and_a_refuted_claim_is_said(folder):
+def test_claim_and_audit_are_of_one_training_and_a_refuted_one_counts(folder):
     dense = texts(board(folder), "dprs rate 0,")
-    assert dense["ε at least"] == "2.5"  # of 0.4, 2.5, 3.1 and 5
-    assert dense["remark"] == "audit refuted the claim in 1 of 4"
+    assert dense["ε at least"] == "3.1"  # not the 5 of a row that claims nothing
+    assert dense["ε claimed"] == "2"  # not the smallest claim there is, which holds
+    assert dense["remark"] == "the guarantee is false: an audit refutes the claim"
+
+
+def test_leak_and_claim_of_two_trainings_do_not_meet_in_one_row(folder):
+    options = {"rate": 0.9, "noise_multiplier": 0.01, "clip": 1.0}
+    careless = asked(outcomes.membership(gap=3.0), "dprs", options)
+    careless.bounds["epsilon"] = 50.0
+    records.write(careless, folder / "membership-2")
+    rows = [r for r in board(folder).rows if "0.9" in r.cells[0].text]
+    heads = board(folder).heads
+    found = [dict(zip(heads, (c.text for c in r.cells), strict=True)) for r in rows]
+    assert [f["ε claimed"] for f in found] == ["1", "50"]
+    first, second = (float(f["TPR at 1% FPR"].split()[0]) for f in found)
+    assert second > first + 0.3
+    assert "guarantee" not in found[1]["remark"]
 
 
 def test_what_fits_no_attacked_setting_has_a_row_of_its_own(folder):

@@ -13,6 +13,8 @@ from reports.detection import dp_bound
 from reports.exposed import exposed
 from reports.gather import Source
 from reports.records import Record, atomic
+from reports.refuted import refutations
+from reports.words import broken, found_out, plain
 
 FIGURES = ("roc.png", "scores.png", "exposed.png")
 SHOWN = 8
@@ -57,8 +59,15 @@ def table(record: Record) -> str:
         part["reason"] for found in summary["tpr_at"].values() for part in found.values()
         if part.get("reason")
     }  # fmt: skip
-    lines += ["", *sorted(reasons), promise(record), "", _exposed(record)]
+    lines += ["", *sorted(reasons), promise(record), *_verdicts(record), "", _exposed(record)]
     return "\n".join(lines)
+
+
+def _verdicts(record: Record) -> list[str]:
+    """Whether the promise is contradicted, and what the best of all attacks comes to."""
+    parsed = memberships.parse(Source("record-1", Path(), record, 0), "membership-1")
+    said = broken(refutations([], [parsed], []), 0), found_out([parsed])
+    return [plain(sentence) for sentence in said if sentence]
 
 
 def promise(record: Record) -> str:

@@ -10,12 +10,12 @@ from scipy.stats import beta, binom
 from reports.detection.sample import LEVEL, BadScores, Sample, Unresolved
 
 
-def tpr_at(parted: Sample, rate: float) -> dict[str, Any]:
+def tpr_at(parted: Sample, rate: float, level: float = LEVEL) -> dict[str, Any]:
     """Largest true-positive rate whose false-positive rate is at most ``rate``.
 
     The interval knows that the threshold is estimated too. One spread is that of the members at
     the estimated threshold (Clopper and Pearson 1934). The other is how far the TPR moves
-    between the two non-members, as order statistics, that enclose the true threshold with 95%.
+    between the two non-members, as order statistics, that enclose the true threshold.
     They are joined as independent ones, root of the sum of squares on each side (Zou and Donner
     2008). An end for which there is no such non-member is 0 or 1; a lower end above 0 takes
     about 3.7 / rate non-members.
@@ -23,6 +23,7 @@ def tpr_at(parted: Sample, rate: float) -> dict[str, Any]:
     Args:
         parted: from `sample`.
         rate: the false-positive rate, in (0, 1).
+        level: of the interval.
 
     Returns:
         ``mean``, ``low``, ``high`` in [0, 1]; ``n`` members.
@@ -36,7 +37,7 @@ def tpr_at(parted: Sample, rate: float) -> dict[str, Any]:
     needed = math.ceil(1 / rate - 1e-9)
     if n < needed:
         raise Unresolved(f"FPR {rate:g} takes at least {needed:,} non-members; there are {n:,}")
-    miss = (1 - LEVEL) / 2
+    miss = (1 - level) / 2
     caught = _caught(parted, min(n - 1, math.floor(rate * n + 1e-9)))
     mean = caught / m
     # At most `strict`, at least `loose` non-members on top: chance of either at most `miss`.

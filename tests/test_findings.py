@@ -1,0 +1,137 @@
+"""What the summaries say first, and what they do not say."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from reports import records
+from reports.contents import build_contents
+from reports.findings import summary
+from reports.gather import Source, gather
+from reports.memberships import parse
+from reports.panels import build_panels
+from reports.refuted import above_bound, refutations, simultaneous
+from reports.settings import FALSE, NAMED, NOT_SHOWN
+from reports.sorting import sort_out
+from reports.tables import Cell, Row, Table, literal, markdown
+from reports.words import broken, found_out, plain
+from tests import outcomes
+
+
+def contents_of(folder):
+    gathered = gather([folder])
+    return build_contents(gathered, sort_out(gathered), "title")
+
+
+def named(folder, top1, hits, images=12, rates=(0.9,)):
+    """Records whose images cannot be rebuilt and of which ``hits`` are named among 64."""
+    for rate in rates:
+        record = outcomes.inversion(rate=rate, level=8.0, images=images, against={"none": 32.0})
+        record.bounds["dprs"] |= {"candidates": 64, "top1": top1, "epsilon": 1.0}
+        for row in record.rows:
+            row["rank"] = 1 if row["image"] < hits else 9
+        records.write(record, folder / f"named-{rate}")
+
+
+def test_more_images_named_than_is_allowed_make_the_guarantee_false(tmp_path):
+    named(tmp_path, top1=0.0491, hits=12)
+    (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
+    own = next(s for s in panel.settings if s.defense == "dprs")
+    assert own.verdict == FALSE
+    said = plain(summary(panel, [])[0])
+    assert said.startswith("The guarantee is false") and "at most 4.91% is allowed" in said
+    found = contents_of(tmp_path)
+    assert plain(found.lead[0]).startswith("A guarantee is false")
+    board = next(s for s in found.sections if s.anchor == "scoreboard").table
+    assert any(FALSE in [c.text for c in row.cells] for row in board.rows)
+
+
+@pytest.mark.parametrize(("hits", "verdict"), [(2, NOT_SHOWN), (7, NAMED)])
+def test_a_bound_that_is_not_passed_for_sure_stands(tmp_path, hits, verdict):
+    named(tmp_path, top1=0.4, hits=hits)
+    (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
+    own = next(s for s in panel.settings if s.defense == "dprs")
+    # Two of twelve: p = 0.015 taken alone, and there are two settings.
+    assert own.verdict == verdict
+    assert not refutations([panel], [], [])
+
+
+def test_an_audit_that_refutes_its_claim_opens_the_page(tmp_path):
+    records.write(outcomes.audit(), tmp_path / "audit")
+    records.write(outcomes.inversion(level=8.0, against={"none": 32.0}), tmp_path / "one")
+    said = plain(contents_of(tmp_path).lead[0])
+    assert "an audit proves epsilon to be at least 3.1, where 2 is claimed" in said
+
+
+def membership(gap=1.0, epsilon=1.0, number=1, attacks=1):
+    record = outcomes.membership(gap=gap)
+    record.bounds["epsilon"] = epsilon
+    draw = np.random.default_rng(5)
+    for turn in range(attacks - 1):
+        blind = draw.standard_normal(len(record.arrays["members"]))
+        record.arrays[f"scores/blind-{turn}"] = torch.from_numpy(blind)
+    source = dataclasses.replace(Source("record-1", None, record, 0))
+    return parse(source, f"membership-{number}")
+
+
+def test_members_found_above_the_bound_make_the_guarantee_false():
+    found = above_bound([membership(gap=4.0)])
+    assert found and all(name == "lira" for _, name in found)
+    said = plain(broken(refutations([], [membership(gap=4.0)], []), 0))
+    assert "lira finds" in said and "where epsilon 1 allows" in said
+    assert not above_bound([membership(gap=0.5)])
+    assert not above_bound([membership(gap=4.0, epsilon=None)])
+    assert not above_bound([membership(gap=4.0, epsilon=50.0)])
+
+
+def test_the_best_of_many_attacks_is_told_from_chance_or_said_not_to_be():
+    blind = membership(gap=0.0, attacks=6)
+    said = plain(found_out([blind]))
+    assert "so it is not told from chance" in said and "[" in said
+    assert "the best of 7 results" in said
+    sure = plain(found_out([membership(gap=4.0)]))
+    assert "chance" not in sure and "10.0% of the others" in sure
+    one = parse(Source("record-1", None, outcomes.membership(examples=30, gap=4.0), 0), "m")
+    assert "too few to tell it from chance" in plain(found_out([one]))
+
+
+def test_an_interval_for_the_best_of_many_is_wider():
+    one = membership(gap=2.0)
+    alone, many = (one.rate("lira", 0.1, simultaneous(k)) for k in (1, 10))
+    assert many.low < alone.low < alone.mean == many.mean < alone.high < many.high
+    assert not one.rate("lira", 0.0001).known
+
+
+HOSTILE = [
+    outcomes.HOSTILE,
+    "[click](javascript:alert(1))",
+    "![x](https://example.org/beacon.png)",
+    "a | b | c",
+    "two\n\n# lines",
+    "`code` *bold* _it_ ~~gone~~ $x$",
+    "https://example.org and www.example.org",
+    "\\[a\\](b)",
+    "&lt;b&gt;",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_nothing_but_itself_in_markdown(name):
+    text = literal(name)
+    assert "\n" not in text and "<" not in text and ">" not in text
+    for mark in "[]()`*_|!#~$":
+        at = [i for i, c in enumerate(text) if c == mark]
+        # An odd number of backslashes before it: the mark itself is escaped.
+        for i in at:
+            before = len(text[:i]) - len(text[:i].rstrip("\\"))
+            assert before % 2 == 1, text
+    assert "http:" not in text and "https:" not in text and "www." not in text
+    row = Row("row", (Cell(name), Cell(name)))
+    lines = markdown(Table("key", name, (name, "b"), (row,), (0, 1))).splitlines()
+    assert len(lines) == 5
+    unescaped = [line.replace("\\\\", "").replace("\\|", "").count("|") for line in lines[2:]]
+    assert unescaped == [3, 3, 3]
