@@ -183,7 +183,8 @@ def _named(setting: Setting) -> str:
 
 
 def _share(found: Estimate) -> str:
-    return f"{found.mean:.0%}" if found.known else "-"
+    ends = f" [{found.low:.0%}, {found.high:.0%}]" if found.spread else ""
+    return f"{found.mean:.0%}{ends}" if found.known else "-"
 
 
 def _labels(setting: Setting) -> Cell:

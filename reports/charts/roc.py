@@ -60,8 +60,8 @@ def _chart(one: Membership) -> Chart:
 
     told = [f"{n}: AUC {one.auc(n).show(3)}" for n in names]
     for rate in (0.001, 0.01, 0.1):
-        if one.outside * rate >= 1:
-            told += [f"{n}: TPR {one.caught(n, rate):.3f} at FPR {rate:g}" for n in names]
+        if one.resolves(rate):
+            told += [f"{n}: TPR {one.rate(n, rate).show(3)} at FPR {rate:g}" for n in names]
     left = len(one.scores) - len(names)
     return Chart(
         f"{one.anchor}-roc",
