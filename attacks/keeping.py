@@ -42,6 +42,7 @@ def kept(
     perform: Callable[..., Record],
     draw: Callable[[Record, Path], object],
     figures: Sequence[str],
+    content: Callable[[Any, str | None], str],
 ) -> tuple[Record, Path]:
     """The Scenario's Record and its folder; what lies there is not run again without --fresh.
 
@@ -57,11 +58,13 @@ def kept(
         perform: runs it.
         draw: the figures, before the Record is written.
         figures: their files.
+        content: of the Scenario and ``data_root``: digest of the data that it sees, which the
+            Record's environment holds as ``data_sha256``.
 
     Raises:
         BadInput: a device, number of jobs or folder that cannot be; a folder that holds the
-            result of other flags, which another run is writing, or which ``fresh`` would have to
-            empty of what is not this command's.
+            result of other flags, or of other data under the same name; one that another run is
+            writing, or that ``fresh`` would have to empty of what is not this command's.
     """
     context: dict[str, Any] = {"device": chosen_device(arguments.device)}
     context["data_root"] = arguments.data_root
@@ -75,6 +78,7 @@ def kept(
             held.refuse_strangers()
             held.clear(PIECES)
         elif (record := found_again(out, scenario.document())) is not None:
+            refuse_other(record, content(scenario, arguments.data_root), out)
             print(f"{out} holds this result already (--fresh runs it again)")
             if not all((out / figure).exists() for figure in figures):
                 _drawn(draw, record, out)
@@ -119,6 +123,16 @@ def found_again(out: Path, document: dict[str, Any]) -> Record | None:
             "or was not noted; choose another --out, or --fresh to replace it"
         )
     return record
+
+
+def refuse_other(record: Record, content: str, out: Path) -> None:
+    """Raise `BadInput` where a Record is of other data than those that now have their name."""
+    before = record.environment.get("data_sha256")
+    if before is not None and before != content:
+        raise BadInput(
+            f"{out} holds the result of these flags on other images: the data have changed since; "
+            "choose another --out, or --fresh to replace it"
+        )
 
 
 def made_by(command: str, folder: Path) -> bool:

@@ -87,16 +87,20 @@ class Partial:
 
     Args:
         folder: the Record's folder; pieces lie in ``partial/`` below it.
+        content: digest of the data that they are made of; pieces of other data are not found.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, content: str = "") -> None:
         self.folder = folder / "partial"
+        self.content = f"{content[:10]}-" if content else ""
 
     def load(self, key: str) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
         """A piece's facts and arrays, or None when it is not there."""
         try:
-            arrays = load((self.folder / f"{key}.safetensors").read_bytes())
-            facts = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
+            arrays = load((self.folder / f"{self.content}{key}.safetensors").read_bytes())
+            facts = json.loads(
+                (self.folder / f"{self.content}{key}.json").read_text(encoding="utf-8")
+            )
         except (OSError, ValueError, SafetensorError):
             return None
         return facts, arrays
@@ -104,9 +108,9 @@ class Partial:
     def save(self, key: str, facts: dict[str, Any], arrays: dict[str, Tensor]) -> None:
         """Store a piece; its facts come last, so that half a piece is none."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic(self.folder / f"{key}.safetensors") as scratch:
+        with atomic(self.folder / f"{self.content}{key}.safetensors") as scratch:
             scratch.write_bytes(pack(arrays))
-        with atomic(self.folder / f"{key}.json") as scratch:
+        with atomic(self.folder / f"{self.content}{key}.json") as scratch:
             scratch.write_text(json.dumps(facts), encoding="utf-8")
 
 

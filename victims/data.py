@@ -46,18 +46,20 @@ class Data:
         return Data(self.images[index], self.labels[index], self.classes, self.names)
 
 
-def digest(data: Data) -> str:
+def digest(*data: Data) -> str:
     """64 hex digits (SHA-256) that change with any pixel, label, class name, shape or order.
 
     Files that hold the same pixels under another path or in another format have one digest; it
     tells what a result was measured on after the files themselves have changed.
     """
-    found = hashlib.sha256(json.dumps([data.classes, list(data.names)]).encode())
-    for part in (data.images, data.labels):
-        pixels = part.detach().cpu().contiguous()
-        found.update(f"{pixels.dtype} {tuple(pixels.shape)} ".encode())
-        for few in pixels.split(1024):  # a whole set's bytes would be a second copy of it
-            found.update(few.numpy().tobytes())
+    found = hashlib.sha256()
+    for each in data:
+        found.update(json.dumps([each.classes, list(each.names)]).encode())
+        for part in (each.images, each.labels):
+            pixels = part.detach().cpu().contiguous()
+            found.update(f"{pixels.dtype} {tuple(pixels.shape)} ".encode())
+            for few in pixels.split(1024):  # a whole set's bytes would be a second copy of it
+                found.update(few.numpy().tobytes())
     return found.hexdigest()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from attacks.audit import show
 from attacks.audit.command import PROG, job, parse, perform
+from attacks.audit.game import content
 from attacks.audit.study import broken
 from attacks.flags import command
 from attacks.keeping import kept, made
@@ -15,7 +16,9 @@ from attacks.keeping import kept, made
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, audit, print, draw. Returns the exit code: 1 when a claim is refuted."""
     arguments = parse(argv)
-    record, out = kept(arguments, job(arguments), "audit", perform, show.draw, show.FIGURES)
+    record, out = kept(
+        arguments, job(arguments), "audit", perform, show.draw, show.FIGURES, content
+    )
     print(show.table(record))
     print(f"\n{made(out, show.FIGURES)}")
     return 1 if broken(record.rows) else 0

@@ -11,6 +11,7 @@ from attacks.audit.seen import Course, Report, Seen
 from attacks.audit.white_box import white_box
 from defenses import BadInput
 from defenses.randomness import seed_of
+from victims.data import digest, load_data
 from victims.planning import Plan, plan
 from victims.trainer import Trainer
 
@@ -24,6 +25,22 @@ def planned(exam: Exam) -> Plan:
     if count is None:
         raise BadInput("an audit needs --count: the training's examples besides the canaries")
     return plan(exam.training, count + exam.canaries // 2)
+
+
+def content(exam: Exam, data_root: str | None) -> str:
+    """Digest of the examples that an Exam's trainings see, and of those it makes canaries of."""
+    t = exam.training
+    more = 0 if exam.white_box else exam.canaries
+    return digest(
+        load_data(
+            t.data,
+            split="train",
+            count=(t.count or 0) + more,
+            root=data_root,
+            size=t.size,
+            seed=exam.seed,
+        )
+    )
 
 
 def play(

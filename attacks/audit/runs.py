@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from attacks.audit.exam import Exam
-from attacks.audit.game import play
+from attacks.audit.game import content, play
 from attacks.audit.seen import Course, Report, Seen
 from reports.executors.pool import prepare_process, spread
 from reports.records import Partial
@@ -18,7 +18,7 @@ from victims.origins import mark
 from victims.planning import Plan
 from victims.trainer import Trainer
 
-Work = tuple[Exam, Plan, Callable[..., Trainer], str, str | None, Path | None]
+Work = tuple[Exam, Plan, Callable[..., Trainer], str, str | None, Path | None, str]
 SAVINGS = 20
 """A run is kept so many times on its way."""
 
@@ -46,7 +46,8 @@ def play_all(
         jobs: trainings at a time.
         trainer: see `game.play`; processes need it importable.
     """
-    partial = Partial(out) if out else None
+    told = content(exam, data_root) if out else ""
+    partial = Partial(out, told) if out else None
     found: dict[int, Seen] = {}
     for run in range(exam.runs):
         piece = partial.load(_name(exam, run)) if partial else None
@@ -54,7 +55,7 @@ def play_all(
             arrays = piece[1]
             found[run] = Seen(arrays["inserted"].bool(), arrays["scores"], piece[0]["steps"])
     missing = [run for run in range(exam.runs) if run not in found]
-    work: Work = (exam, made, trainer, device, data_root, out)
+    work: Work = (exam, made, trainer, device, data_root, out, told)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -96,13 +97,14 @@ def _one(
     device: str,
     data_root: str | None,
     out: Path | None,
+    told: str,
     run: int,
     *,
     report: Report = lambda line, done, total: None,
 ) -> Seen:
     course = None
     if out is not None:
-        partial, name = Partial(out), f"{_name(exam, run)}-course"
+        partial, name = Partial(out, told), f"{_name(exam, run)}-course"
 
         def load() -> dict[str, Tensor] | None:
             piece = partial.load(name)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import attacks.audit as audit
 from attacks.audit.exam import Exam
-from attacks.audit.game import planned
+from attacks.audit.game import content, planned
 from attacks.audit.runs import play_all
 from attacks.audit.seen import Report
 from defenses import BadInput
@@ -111,7 +111,7 @@ def perform(
         summary,
         {"audited": 0.0, "auc": 0.5},
         told,
-        environment(seed=exam.seed, device=device),
+        {**environment(seed=exam.seed, device=device), "data_sha256": content(exam, data_root)},
         {"scores": scores, "inserted": inserted.to(torch.uint8)},
     )
 

@@ -17,6 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", message="TF32 acceleration")
     from attacks.claim import probe
     from attacks.invert import observed, show
+    from attacks.invert.setting import content
 
     chosen_device(arguments.device)
     if arguments.out is not None:
@@ -27,10 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(show.TIMED, file=sys.stderr)
     if arguments.observation is not None:
         seen = observed.Observed.of(scenario, arguments.observation)
-        record, out = kept(arguments, seen, "invert", observed.perform, show.draw, figures)
+        record, out = kept(
+            arguments, seen, "invert", observed.perform, show.draw, figures, observed.content
+        )
         print(observed.told(record))
     else:
-        record, out = kept(arguments, scenario, "invert", perform, show.draw, figures)
+        record, out = kept(arguments, scenario, "invert", perform, show.draw, figures, content)
         print(show.table(record))
     print(f"\n{made(out, figures)}")
     return 0

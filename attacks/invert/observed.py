@@ -30,6 +30,7 @@ from defenses import BadInput, stream
 from reports.confidence import summarise
 from reports.environment import environment
 from reports.records import Record
+from victims.data import digest
 
 Report = Callable[[str, int, int], None]
 
@@ -72,6 +73,23 @@ class Observed:
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
+def content(seen: Observed, data_root: str | None) -> str:
+    """Digest of the adversary's images, all that an attack on the update sees of data."""
+    return digest(_auxiliary(seen.scenario, data_root))
+
+
+def _auxiliary(scenario: Scenario, data_root: str | None) -> victims.Data:
+    return victims.load_data(
+        scenario.data,
+        split="train",
+        count=AUXILIARY,
+        at_most=True,
+        root=data_root,
+        size=scenario.size,
+        seed=scenario.seed,
+    )
+
+
 def perform(
     seen: Observed, *, out: Path, device: str, data_root: str | None, report: Report
 ) -> Record:
@@ -88,14 +106,7 @@ def perform(
         BadInput: the data, the model or the update cannot be had as named.
     """
     scenario = seen.scenario
-    where = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
-    auxiliary = victims.load_data(
-        scenario.data,
-        split="train",
-        count=AUXILIARY,
-        at_most=True,
-        **where,  # type: ignore[arg-type]
-    )
+    auxiliary = _auxiliary(scenario, data_root)
     channels, height, width = auxiliary.images.shape[1:]
     shield = build_defenses(dataclasses.replace(scenario, against=()))[scenario.defense]
     model = load_victim(scenario, (channels, height, width), auxiliary.classes, shield).to(device)
@@ -147,6 +158,7 @@ def perform(
     ]
     unknown = {s: summarise([]) for s in ("psnr", "ssim", "lpips")}
     facts = environment(seed=scenario.seed, device=device)
+    facts["data_sha256"] = digest(auxiliary)
     facts["command"] = f"{command_line(scenario)} --observation {shlex.quote(str(seen.path))}"
     return Record(
         seen.document(),

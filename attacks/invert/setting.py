@@ -15,6 +15,7 @@ from attacks.invert.rounds import Schedule, schedule
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses
 from defenses import Defense, Side, front
+from victims.data import digest
 from victims.features import split_last
 from victims.models import load_guarded
 from victims.trust import agree
@@ -59,11 +60,11 @@ class Setting:
         return channels, height, width
 
 
-def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> Setting:
-    """Everything that a study of the Scenario needs before it starts.
+def draw(scenario: Scenario, data_root: str | None) -> tuple[victims.Data, victims.Data]:
+    """The images under attack with those like them, and the other split's: the adversary's.
 
     Raises:
-        BadInput: the data, the model or the defenses cannot be had as named.
+        BadInput: they cannot be had.
     """
     where: dict[str, Any] = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
     other = "train" if scenario.split == "test" else "test"
@@ -74,11 +75,25 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
     )
     if len(drawn.labels) < count:  # let the loader say so
         drawn = victims.load_data(scenario.data, split=scenario.split, count=count, **where)
-    private = drawn.take(torch.arange(count))
-    alike = drawn.take(torch.arange(count, len(drawn.labels)))
-    auxiliary = victims.load_data(
+    return drawn, victims.load_data(
         scenario.data, split=other, count=AUXILIARY, at_most=True, **where
     )
+
+
+def content(scenario: Scenario, data_root: str | None) -> str:
+    """Digest of all images that a study of the Scenario sees."""
+    return digest(*draw(scenario, data_root))
+
+
+def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> Setting:
+    """Everything that a study of the Scenario needs before it starts.
+
+    Raises:
+        BadInput: the data, the model or the defenses cannot be had as named.
+    """
+    drawn, auxiliary = draw(scenario, data_root)
+    private = drawn.take(torch.arange(scenario.images))
+    alike = drawn.take(torch.arange(scenario.images, len(drawn.labels)))
     channels, height, width = private.images.shape[1:]
     shape = (channels, height, width)
     agree(private, auxiliary, scenario.data)

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from attacks.flags import command
 from attacks.keeping import kept, made
 from attacks.membership import show
+from attacks.membership.candidates import content
 from attacks.membership.command import PROG, job, parse, perform
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, attack, print, draw. Returns the exit code."""
     arguments = parse(argv)
-    record, out = kept(arguments, job(arguments), "membership", perform, show.draw, show.FIGURES)
+    record, out = kept(
+        arguments, job(arguments), "membership", perform, show.draw, show.FIGURES, content
+    )
     print(show.table(record))
     print(f"\n{made(out, show.FIGURES)}")
     return 0

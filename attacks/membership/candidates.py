@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attacks.membership.trial import Trial
 from defenses import stream
-from victims.data import Data, load_data
+from victims.data import Data, digest, load_data
 from victims.training import Training
 
 MODEL_SEEDS = 2**40
@@ -60,6 +60,12 @@ def draw(trial: Trial, data_root: str | None = None) -> Candidates:
     return Candidates(
         data.take(everything[: 2 * n]), data.take(everything[2 * n :]), torch.stack(rows)
     )
+
+
+def content(trial: Trial, data_root: str | None = None) -> str:
+    """Digest of the examples that a Trial is played on."""
+    drawn = draw(trial, data_root)
+    return digest(drawn.pool, drawn.population)
 
 
 def training_of(trial: Trial, model: int, shared: Training) -> Training:

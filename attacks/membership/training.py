@@ -15,6 +15,7 @@ from attacks.membership.shadows import Piece, settled, train_one, train_together
 from attacks.membership.trial import Trial
 from reports.executors.pool import prepare_process, spread
 from reports.records import Partial
+from victims.data import digest
 from victims.memory import keep_memory, kept
 from victims.origins import mark
 from victims.training import Training
@@ -42,7 +43,8 @@ def train_all(
     Returns:
         The pieces, and how they were made: ``jobs`` and what `layouts.choose` says.
     """
-    partial = Partial(out) if out else None
+    seen = digest(candidates.pool, candidates.population)
+    partial = Partial(out, seen) if out else None
     prefix = f"{trial.models_key()}{mark(trial.document())}"
     before = torch.get_num_threads()
     torch.set_num_threads(1)
