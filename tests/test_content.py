@@ -42,7 +42,7 @@ def test_a_result_of_other_images_is_not_found_again(command, tmp_path, capsys):
     assert "holds this result already" in capsys.readouterr().out
     before = (tmp_path / "out" / "result.json").read_bytes()
     pictures(tmp_path / "data", 1)
-    with pytest.raises(BadInput, match="on other images: the data have changed since"):
+    with pytest.raises(BadInput, match=r"ha(s|ve) changed"):
         command.main(argv)
     assert (tmp_path / "out" / "result.json").read_bytes() == before
     assert command.main([*argv, "--fresh"]) == 0
