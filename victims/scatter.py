@@ -74,6 +74,8 @@ class Scattering(nn.Module):
             (B, C * 81, H // 4, W // 4): channel by channel the mean, the two scales' 8 angles
             (radians (3 - i) * pi / 8), then 8 coarse angles for each fine one.
         """
+        if not len(images):  # a Poisson batch may be of none, which some FFT libraries refuse
+            return images.new_zeros(0, images.shape[1] * PATHS, len(self.down), len(self.across))
         # Many images at once would leave a CPU's cache: two to four times as slow.
         chunk = CHUNK if images.device.type == "cpu" else max(1, len(images))
         return torch.cat([self._scatter(part) for part in images.split(chunk)])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from defenses import BadInput, Defense, Release
+
+PREFIXES = ("module.", "_module.", "_orig_mod.")
+"""What DataParallel, Opacus and torch.compile put before the names of what they wrap."""
 
 
 def load_observation(path: Path, model: nn.Module, defense: Defense, batch_size: int) -> Release:
@@ -16,36 +21,60 @@ def load_observation(path: Path, model: nn.Module, defense: Defense, batch_size:
 
     Args:
         path: the file; its tensors must carry the model's parameter names and shapes. Buffers
-            and frozen parameters of the model may be among them and are passed over.
+            and frozen parameters of the model may be among them and are passed over, whatever
+            they hold.
         model: the model whose update it is.
         defense: what produced the update, so that an adaptive attack can replay it.
         batch_size: examples in the private batch.
 
     Raises:
         BadInput: not a safetensors file (a pickle is never opened), truncated, other names or
-            shapes than the model's, NaN or infinite values, or all zeros.
+            shapes than the model's, a wrapped model's names, no floating-point numbers, NaN or
+            infinite values, in float32 too, or zeros in all trainable parameters.
     """
     expected = {k: tuple(p.shape) for k, p in model.named_parameters() if p.requires_grad}
-    found: dict[str, Tensor] = {}
+    passed = {k for k, _ in (*model.named_buffers(), *model.named_parameters())} - set(expected)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            for name in file.keys():  # noqa: SIM118  (a handle, not a dict)
-                found[name] = file.get_tensor(name)
-    except (OSError, SafetensorError) as error:
+            _check_names(path, set(file.keys()), expected, passed)
+            found = {name: file.get_tensor(name) for name in expected}
+    except BadInput:
+        raise
+    except Exception as error:  # what the reader raises for a hostile header is not documented
         raise BadInput(f"{path} is not a readable safetensors file: {error}") from error
-    if missing := sorted(set(expected) - set(found)):
-        raise BadInput(f"{path} lacks the parameter {missing[0]!r} of the model")
-    still = {k for k, _ in model.named_buffers()} | {k for k, _ in model.named_parameters()}
-    if extra := sorted(set(found) - set(expected) - still):
-        raise BadInput(f"{path} holds {extra[0]!r}, which the model does not have")
-    for name, shape in expected.items():
-        value = found[name]
-        if tuple(value.shape) != shape:
-            raise BadInput(f"{path}: {name!r} is {tuple(value.shape)}; the model has {shape}")
-        if not value.is_floating_point() or not bool(torch.isfinite(value).all()):
-            raise BadInput(f"{path}: {name!r} must hold finite floating-point numbers")
-    if not any(bool(v.any()) for v in found.values()):
-        raise BadInput(f"{path} is zero everywhere: there is nothing to attack")
-    update = {k: found[k].float() for k in expected}
+    update = {k: _checked(path, k, found[k], shape) for k, shape in expected.items()}
     kept = sum(int((v != 0).sum()) for v in update.values())
+    if not kept:
+        raise BadInput(
+            f"{path} is zero in all {len(update)} trainable parameters: there is nothing to attack"
+        )
     return Release(update, defense.public(batch_size), 4 * kept)
+
+
+def _check_names(
+    path: Path, found: set[str], expected: Mapping[str, Any], passed: set[str]
+) -> None:
+    """Refuse names that are missing or are too many; a wrapper's prefix is told."""
+    missing, extra = sorted(set(expected) - found), sorted(found - set(expected) - passed)
+    for start in PREFIXES:
+        if missing and any(name.startswith(start) for name in extra):
+            raise BadInput(
+                f"{path} holds {extra[0]!r}: its names start with {start!r}, which a wrapper of "
+                f"the model adds; save them without, as {missing[0]!r}"
+            )
+    if missing:
+        raise BadInput(f"{path} lacks the parameter {missing[0]!r} of the model")
+    if extra:
+        raise BadInput(f"{path} holds {extra[0]!r}, which the model does not have")
+
+
+def _checked(path: Path, name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """One parameter's update in float32, as attacks take it."""
+    if tuple(value.shape) != shape:
+        raise BadInput(f"{path}: {name!r} is {tuple(value.shape)}; the model has {shape}")
+    if not value.is_floating_point():
+        raise BadInput(f"{path}: {name!r} is {value.dtype}; it must hold floating-point numbers")
+    value = value.float()
+    if not bool(torch.isfinite(value).all()):
+        raise BadInput(f"{path}: {name!r} must hold finite floating-point numbers in float32")
+    return value
