@@ -13,8 +13,9 @@ from typing import Any
 from attacks.locking import lock
 from defenses import BadInput
 from reports.owned import PIECES, found, remove
+from victims.sources import RESULTS
 
-MARK = ".leakgauge"
+MARK = RESULTS
 """Hidden file in the folder: the lock, and whose results lie there."""
 LONGEST = 2**20
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from attacks import along
 from attacks.audit import __main__ as audit
@@ -205,3 +206,16 @@ def test_a_figure_along_other_runs_is_not_replaced_unasked(go, tmp_path):
     assert contents(tmp_path / "a") == first
     assert go("along", *words, "--names", "other", "--fresh")[0] == 0
     assert (tmp_path / "a" / "along.png").read_bytes() != first["along.png"]
+
+
+def test_results_beside_the_data_are_no_class_of_them(go, tmp_path):
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        for index in range(4):
+            image = Image.new("RGB", (8, 8), (60 * index, 90, 20 if label == "cat" else 200))
+            image.save(tmp_path / label / f"{index}.png")
+    words = ["--data", "folder:.", *QUICK[:2], *QUICK[4:], "--against", "--adaptive"]
+    for seed in ("0", "1"):
+        code, _, err = go("attacks.invert", *words, "--seed", seed)
+        assert code == 0, err
+    assert len(list((tmp_path / "runs").iterdir())) == 2

@@ -61,7 +61,10 @@ BAD = {
     "buffers alone": (BUFFERS, "lacks the parameter 'linear.bias'"),
     "nothing": ({}, "lacks the parameter"),
     "infinite": (GOOD | {WEIGHT: torch.full((2, 6), float("inf"))}, "must hold finite"),
-    "too large": (GOOD | {WEIGHT: torch.full((2, 6), 1e300).double()}, "finite .* in float32"),
+    "too large": (
+        GOOD | {WEIGHT: torch.full((2, 6), 1e300, dtype=torch.float64)},
+        "in float32",
+    ),
     "integers": (GOOD | {WEIGHT: torch.ones(2, 6, dtype=torch.int64)}, "is torch.int64"),
     "transposed": (GOOD | {WEIGHT: torch.ones(6, 2)}, r"is \(6, 2\); the model has \(2, 6\)"),
     "one too many": (GOOD | {"module.head": torch.ones(1)}, "which the model does not have"),

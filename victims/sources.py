@@ -19,6 +19,8 @@ MAX_FILES = 2**22
 SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
 """Names that an operating system leaves behind, beside those with a dot in front."""
 DRIVE = re.compile("[A-Za-z]:/")
+RESULTS = ".leakgauge"
+"""Hidden file that commands put beside their results, see `attacks.claim`."""
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Other packings may unpack a few bytes to gigabytes at once."""
 
@@ -69,6 +71,14 @@ def source(path: Path) -> Source:
     return _zip(path)
 
 
+def _results(folder: Path) -> bool:
+    """Whether results of a command lie in a folder, or below it as in ``runs``: no class of data.
+
+    A command run beside the data writes there, before it reads them.
+    """
+    return (folder / RESULTS).exists() or any(folder.glob(f"*/{RESULTS}"))
+
+
 def _folder(path: Path) -> Source:
     found = Source(path, lambda name: (path / name).open("rb"))
     above: dict[str, frozenset[tuple[int, int]]] = {}
@@ -81,8 +91,8 @@ def _folder(path: Path) -> Source:
         trail |= {(about.st_dev, about.st_ino)}
         for name in sorted(folders):
             inner = (start / name).as_posix()
-            if _hidden(name):
-                found.passed[inner] = "hidden"
+            if _hidden(name) or _results(path / inner):
+                found.passed[inner] = "hidden" if _hidden(name) else "results of leakgauge"
                 folders.remove(name)
             else:
                 found.folders.append(inner)
