@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import shlex
 import sys
 import warnings
@@ -118,6 +119,8 @@ def command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoReturn:
         return plain(message, category, *place, **more)
 
     warnings.formatwarning = brief
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = main(None)
     except BadInput as error:

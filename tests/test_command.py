@@ -109,6 +109,8 @@ BAD = [
     (["--attack", "analytic"], "attack 'analytic' does not apply: the model's first layer"),
     (["--state", "absent.safetensors"], "--state absent.safetensors: No such file"),
     (["--observation", "absent.safetensors"], "absent.safetensors is not a readable"),
+    (["--step", "5"], "--step is of a run of victims.train: give --checkpoint too"),
+    (["--observation", "."], ". is not a readable safetensors file"),
     (["--defense", "json:loads"], "'json:loads' is not a dataclass"),
 ]
 

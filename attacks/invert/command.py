@@ -153,6 +153,8 @@ def job(arguments: argparse.Namespace) -> Scenario:
         fields[f"{kind}_options"] = given_options(arguments, kind)
     if arguments.observation is not None:
         fields["images"] = arguments.batch
+    if arguments.checkpoint is None and "step" in arguments.given:
+        raise BadInput("--step is of a run of victims.train: give --checkpoint too")
     if arguments.checkpoint is not None:
         from attacks.invert import trained
 
