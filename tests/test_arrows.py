@@ -30,6 +30,7 @@ JOINTS = {  # the thin modules that join rooms
     "attacks/audit/simulate.py",
     "attacks/audit/study.py",
     "attacks/audit/white_box.py",
+    "attacks/invert/apart.py",
     "attacks/invert/command.py",
     "attacks/invert/observed.py",
     "attacks/invert/rounds.py",
