@@ -1,4 +1,4 @@
-"""Epsilon of the Gaussian mechanism, by Opacus' accountants."""
+"""Epsilon of the Gaussian mechanism: exact without subsampling, else by RDP or Opacus' PRV."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import math
 import warnings
 from collections.abc import Sequence
 
-from scipy.optimize import brentq
+import numpy as np
 
 from defenses.registry import BadInput
+from defenses.renyi import curve, epsilon_of_curve
+from defenses.tradeoff import epsilon_of
 
 ACCOUNTANTS = ("rdp", "prv")
-LARGEST_PRV = 20.0
-"""Above this epsilon the bound is RDP's whatever the accountant."""
+LARGEST_PRV = 500.0
+"""Above this epsilon the bound is RDP's whatever the accountant: PRV's numbers overflow."""
+PRV_ERROR = 0.002
+"""Error of PRV's epsilon over its size, which is added to it."""
+LARGEST_GRID = 2**22
+"""Points on which PRV may hold a privacy loss; where more were needed, its error is larger."""
 Spent = tuple[float, float, int]
 """Noise multiplier, sample rate and number of releases, as Opacus' accountants write them."""
-
-# Opacus' own orders begin at 1.1, too coarse for the tiny noise that attacks are shown at.
-ORDERS = [1 + 10 ** (k / 10) for k in range(-40, 21)]
 
 
 def gaussian_epsilon(
@@ -30,17 +33,26 @@ def gaussian_epsilon(
     accountant: str = "rdp",
     history: Sequence[Spent] = (),
 ) -> float:
-    """Epsilon after ``steps`` Poisson-subsampled Gaussian releases of sensitivity 1.
+    """Epsilon >= 0 after ``steps`` Poisson-subsampled Gaussian releases of sensitivity 1.
+
+    Without subsampling the releases are one Gaussian mechanism, whose epsilon is known exactly
+    (Balle and Wang 2018, Theorem 8), whatever the accountant. With it, every bound is valid and
+    the least one counts: the accountant's and that of the same releases without subsampling.
 
     Args:
-        noise_multiplier: noise std over sensitivity, >= 0; 0 gives infinity.
+        noise_multiplier: noise std over sensitivity, >= 0; 0 gives infinity, infinity 0.
         steps: number of releases, >= 0.
         sample_rate: probability with which each example is in a batch, in (0, 1].
         delta: in (0, 1).
         accountant: ``"rdp"`` (Mironov 2017) or ``"prv"`` (Gopi et al. 2021; RDP's bound above
-            epsilon 20); add/remove adjacency.
+            epsilon 500 and where PRV finds none); add/remove adjacency.
         history: earlier releases of the same data, which compose with these.
+
+    Raises:
+        BadInput: a number outside its range, or an unknown accountant.
     """
+    if not noise_multiplier >= 0:
+        raise BadInput(f"the noise multiplier is {noise_multiplier:g}; it must be >= 0")
     if accountant not in ACCOUNTANTS:
         raise BadInput(f"unknown accountant {accountant!r}; known: {', '.join(ACCOUNTANTS)}")
     if not 0 < delta < 1:
@@ -50,85 +62,45 @@ def gaussian_epsilon(
     if steps < 0:
         raise BadInput(f"the number of steps is {steps}; it must be >= 0")
     ledgers = [*history, (noise_multiplier, sample_rate, steps)]
-    spent = [entry for entry in ledgers if entry[2] > 0]
-    if not spent:
-        return 0.0
+    spent = tuple((*entry,) for entry in ledgers if entry[2] > 0 and entry[0] < math.inf)
     if any(noise == 0 for noise, _, _ in spent):
         return math.inf
-    loose = _bound("rdp", tuple(spent), delta)
-    # PRV's grid grows with epsilon until no memory holds it; up there RDP's bound will do.
-    if accountant == "prv" and loose < LARGEST_PRV:
-        return _bound("prv", tuple(spent), delta)
-    return loose
+    return _bound(accountant, spent, delta) if spent else 0.0
 
 
 @functools.lru_cache(maxsize=4096)  # a run asks for the same steps again and again
 def _bound(name: str, spent: tuple[Spent, ...], delta: float) -> float:
+    # By hypot, since a square of tiny noise overflows.
+    mu = math.hypot(*(math.sqrt(steps) / noise for noise, _, steps in spent))
+    if not math.isfinite(mu):
+        return math.inf
+    whole = epsilon_of(mu, delta)
+    if whole == 0 or all(rate == 1 for _, rate, _ in spent) or whole > 1e7:
+        return whole
+    total = sum(steps * curve(noise, rate) for noise, rate, steps in spent)
+    loose = min(whole, epsilon_of_curve(np.asarray(total), delta))
+    if name == "prv" and 0 < loose < LARGEST_PRV:
+        return min(loose, _prv(spent, delta, loose))
+    return loose
+
+
+def _prv(spent: tuple[Spent, ...], delta: float, loose: float) -> float:
+    """Opacus' bound for an epsilon of at most ``loose``; infinite where it finds none."""
     from opacus.accountants import create_accountant
 
-    ledger = create_accountant(name)
-    ledger.history = list(spent)
-    with warnings.catch_warnings():
+    full = math.hypot(*(math.sqrt(steps) / noise for noise, rate, steps in spent if rate == 1))
+    ledger = create_accountant("prv")
+    ledger.history = [entry for entry in spent if entry[1] < 1]
+    if full:  # any number of them is one Gaussian mechanism
+        ledger.history.append((1 / full, 1.0, 1))
+    number = sum(steps for _, _, steps in ledger.history)
+    # The grid's spacing that Opacus derives from the error, over the loss's range.
+    spacing = 1 / math.sqrt(number * math.log(12_000 / delta) / 2)
+    error = max(PRV_ERROR * loose, 2 * (2 * loose + 6) / spacing / LARGEST_GRID)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # "optimal order is the largest alpha": still a bound
-        if name == "rdp":
-            return float(ledger.get_epsilon(delta, alphas=ORDERS))
-        return float(ledger.get_epsilon(delta))
-
-
-def noise_for_epsilon(
-    epsilon: float,
-    *,
-    steps: int,
-    sample_rate: float,
-    delta: float,
-    accountant: str = "rdp",
-    history: Sequence[Spent] = (),
-) -> float:
-    """The smallest noise multiplier (within 0.1%) whose `gaussian_epsilon` is at most ``epsilon``.
-
-    Raises:
-        BadInput: epsilon is not a positive finite number, or ``history`` has spent it already.
-    """
-    if not (epsilon > 0 and math.isfinite(epsilon)):
-        raise BadInput(f"epsilon is {epsilon:g}; it must be > 0 and finite")
-
-    if history:
-        before = gaussian_epsilon(
-            1, steps=0, sample_rate=1, delta=delta, accountant=accountant, history=history
-        )
-        if before >= epsilon:
-            raise BadInput(
-                f"epsilon {epsilon:g} is already spent: earlier training took {before:.4g}"
-            )
-
-    def search(name: str, high: float, step: float) -> float:
-        @functools.cache
-        def excess(log_noise: float) -> float:
-            spent = gaussian_epsilon(
-                math.exp(log_noise),
-                steps=steps,
-                sample_rate=sample_rate,
-                delta=delta,
-                accountant=name,
-                history=history,
-            )
-            return math.log(spent / epsilon)
-
-        top, width = math.log(high), math.log(step)
-        while excess(top) > 0:
-            top += width
-        low = top - width
-        while excess(low) <= 0:
-            low, top = low - width, low
-        root = brentq(excess, low, top, xtol=2e-4)
-        while excess(root) > 0:
-            root += 3e-4
-        return math.exp(root)
-
-    if accountant != "prv":
-        return search(accountant, 1.0, 2.0)
-    # PRV is the costly one; RDP's answer is a little too high, and mostly by less than a tenth.
-    past = {"steps": 0, "sample_rate": 1.0, "delta": delta, "history": history}
-    if gaussian_epsilon(1, **past) < 0.9 * epsilon:  # type: ignore[arg-type]
-        return search("prv", search("rdp", 1.0, 2.0), 1.1)
-    return search("prv", 1.0, 2.0)
+        try:
+            found = float(ledger.get_epsilon(delta, eps_error=min(error, 0.5)))
+        except (ArithmeticError, MemoryError, RuntimeError, ValueError):
+            return math.inf  # a delta below what its sums resolve
+    return found if found > 0 else math.inf

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, batch_of, registry
 from defenses.dpsgd import DPSGD
-from defenses.gradients import add_noise, clipped_sum
+from defenses.gradients import add_noise, clipped_sum, rows
 from defenses.randomness import child
 from defenses.registry import BadInput, option
 from defenses.sparsity import Sparsified
@@ -71,14 +71,14 @@ class GEP(Sparsified, DPSGD):
         plan["basis"] = {}
         for name, value in like.items():
             size = max(1, round(self.basis * math.sqrt(value.numel()) / total))
-            public = anchors[name].detach().to(value).flatten(1)
+            public = rows(anchors[name].detach().to(value))
             keep = torch.ones_like(public[0]).bool()
             if self.rate:
                 keep = plan["mask"][name].flatten()
             # On kept coordinates alone: orthonormal there, and exactly zero on dropped ones.
-            rows = subspace(public[:, keep], size, self.iterations, draw)
-            plan["basis"][name] = rows.new_zeros(len(rows), len(keep))
-            plan["basis"][name][:, keep] = rows
+            found = subspace(public[:, keep], size, self.iterations, draw)
+            plan["basis"][name] = found.new_zeros(len(found), len(keep))
+            plan["basis"][name][:, keep] = found
         return plan
 
     def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -88,7 +88,7 @@ class GEP(Sparsified, DPSGD):
         if plan.get("rate"):
             grads = {k: g * plan["mask"][k] for k, g in grads.items()}
         basis = {k: plan["basis"][k].to(g.dtype) for k, g in grads.items()}
-        inside = {k: g.flatten(1) @ basis[k].T for k, g in grads.items()}
+        inside = {k: rows(g) @ basis[k].T for k, g in grads.items()}
         # Written out: a norm taken as |g|^2 - |w|^2 may round to less than what is then summed.
         beside = {k: g - (inside[k] @ basis[k]).view_as(g) for k, g in grads.items()}
         residual = clipped_sum(beside, self.residual_clip)

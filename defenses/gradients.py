@@ -6,11 +6,18 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from defenses.outer import Outer
 
 Factored = Mapping[str, Tensor | Outer]
 """`Gradients` of which some are known by their factors."""
+
+BLOCK = 256
+"""Coordinates whose squares are added in the gradients' own type; more would add up its errors."""
+ROUNDINGS = 4
+"""By how many roundings a clipped gradient stays below the bound: the norm's, the factor's and
+the product's."""
 
 
 def masked(grads: Factored, mask: Mapping[str, Tensor]) -> dict[str, Tensor | Outer]:
@@ -18,32 +25,62 @@ def masked(grads: Factored, mask: Mapping[str, Tensor]) -> dict[str, Tensor | Ou
     return {k: g.masked(mask[k]) if isinstance(g, Outer) else g * mask[k] for k, g in grads.items()}
 
 
+def rows(grad: Tensor) -> Tensor:
+    """(B, *shape) as (B, n), also of a parameter without axes and of an empty batch."""
+    return grad.flatten(1) if grad.ndim > 1 else grad[:, None]
+
+
 def squared_norms(grads: Factored) -> Tensor:
-    """(B,) squared L2 norm of each example's gradient over all parameters together."""
+    """(B,) float64 squared L2 norm of each example's gradient over all parameters together.
+
+    The norm's relative error is at most a few roundings of the gradients' own type, however many
+    coordinates there are: a bound on the sensitivity is worth as much as the norms it rests on.
+    """
     parts = [
-        g.squared_norms() if isinstance(g, Outer) else _dots(g.flatten(1)) for g in grads.values()
+        g.squared_norms() if isinstance(g, Outer) else _squares(rows(g)) for g in grads.values()
     ]
     return torch.stack(parts).sum(0)
 
 
-def _dots(rows: Tensor) -> Tensor:
-    """(B,) squared norms of (B, n) rows without storing the squares."""
-    return (rows[:, None] @ rows[:, :, None])[:, 0, 0]
+def _squares(values: Tensor) -> Tensor:
+    """(B,) float64 squared norms of (B, n) rows."""
+    kind = torch.promote_types(values.dtype, torch.float32)
+    whole = values.shape[1] // BLOCK * BLOCK
+    blocks, rest = values[:, :whole].unflatten(1, (-1, BLOCK)), values[:, whole:]
+    if values.requires_grad:  # a norm has no second derivative where a block is zero
+        parts = [blocks.to(kind).square().sum(2), rest.to(kind).square().sum(1, keepdim=True)]
+        return torch.cat(parts, 1).sum(1, dtype=torch.float64)
+    norms = [
+        vector_norm(blocks, dim=2, dtype=kind),
+        vector_norm(rest, dim=1, keepdim=True, dtype=kind),
+    ]
+    return torch.cat(norms, 1).double().square().sum(1)
 
 
 def clip_factors(grads: Factored, bound: float) -> Tensor:
-    """(B,) min(1, bound / norm) of each example (Abadi et al. 2016, Algorithm 1)."""
+    """(B,) float64 min(1, bound / norm) of each example (Abadi et al. 2016, Algorithm 1).
+
+    Less by a few roundings where it clips, so that what is clipped is never longer than ``bound``.
+    """
+    kind = min((_kind(g) for g in grads.values()), key=lambda k: torch.finfo(k).bits)
+    within = bound * (1 - ROUNDINGS * torch.finfo(kind).eps)
     # Clamped before the root: the same factor, and finite slopes for a gradient of zero.
-    return bound / squared_norms(grads).clamp(min=bound**2).sqrt()
+    return within / squared_norms(grads).clamp(min=within**2).sqrt()
 
 
 def clipped_sum(grads: Factored, bound: float) -> dict[str, Tensor]:
     """Sum over the examples, each clipped to L2 norm ``bound``; no clipped copy is stored."""
     factors = clip_factors(grads, bound)
     return {
-        k: g.weighted_sum(factors) if isinstance(g, Outer) else torch.tensordot(factors, g, 1)
+        k: g.weighted_sum(factors)
+        if isinstance(g, Outer)
+        else torch.tensordot(factors.to(g.dtype), g, 1)
         for k, g in grads.items()
     }
+
+
+def _kind(grad: Tensor | Outer) -> torch.dtype:
+    return grad.slope.dtype if isinstance(grad, Outer) else grad.dtype
 
 
 def add_noise(

@@ -33,15 +33,15 @@ class Outer:
         return Outer(self.slope, self.inputs, mask if self.mask is None else self.mask * mask)
 
     def squared_norms(self) -> Tensor:
-        """(B,) squared L2 norms."""
-        slope, inputs = self.slope.square(), self.inputs.square()
+        """(B,) float64 squared L2 norms."""
+        slope, inputs = self.slope.double().square(), self.inputs.double().square()
         if self.mask is None:
             return slope.sum(1) * inputs.sum(1)
         return ((slope @ self.mask.to(slope)) * inputs).sum(1)
 
     def weighted_sum(self, factors: Tensor) -> Tensor:
         """(out, in) sum over the examples, each times its factor (B,)."""
-        total = (self.slope * factors[:, None]).T @ self.inputs
+        total = (self.slope * factors[:, None].to(self.slope)).T @ self.inputs
         return total if self.mask is None else total * self.mask
 
     def dense(self) -> Tensor:

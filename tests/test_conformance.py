@@ -17,6 +17,7 @@ from defenses.conformance.limits import CHANCE, least_rms, most_rms, t_statistic
 from defenses.conformance.subject import Subject
 from defenses.contract import dense
 from defenses.dpsgd import DPSGD
+from defenses.gradients import clipped_sum
 from defenses.tradeoff import epsilon_of
 from tests.conftest import configured, seeded
 from tests.zoo.specimen import TRAINING, builder, mlp, private
@@ -172,6 +173,49 @@ def test_what_else_a_check_finds(kind, check, told):
     assert not finding.holds
     assert told in finding.told
     assert "\n" not in str(finding)
+
+
+@dataclasses.dataclass(frozen=True)
+class Longer(DPSGD):
+    """Clips to a norm that is longer than it says by a share."""
+
+    excess: float = 0.0
+
+    def contribute(self, grads, plan):
+        return clipped_sum(grads, self.clip * (1 + self.excess))
+
+
+@dataclasses.dataclass(frozen=True)
+class Rough(DPSGD):
+    """Norms by a float32 product, whose rounding errors add up."""
+
+    def contribute(self, grads, plan):
+        rows = [g.flatten(1) for g in grads.values()]
+        square = sum((r[:, None] @ r[:, :, None])[:, 0, 0] for r in rows)
+        factors = self.clip / square.clamp(min=self.clip**2).sqrt()
+        return {k: torch.tensordot(factors, g, 1) for k, g in grads.items()}
+
+
+@pytest.mark.parametrize("noise", [0.5, 4.0])
+def test_a_movement_that_is_a_millionth_too_long_is_seen(noise):
+    check = BY_NAME["sensitivity"]
+    assert check(Longer(1.0, noise)).holds
+    for excess in (2e-6, 1e-3):
+        finding = check(Longer(1.0, noise, excess))
+        assert not finding.holds
+        assert "too far; limit 1e-06" in finding.told
+
+
+def test_norms_of_a_float32_product_are_seen():
+    finding = BY_NAME["sensitivity"](Rough(1.0, 0.5))
+    assert not finding.holds
+    assert "too far; limit 1e-06" in finding.told
+
+
+@pytest.mark.parametrize("name", ["dpsgd+topk", "dpsgd+quantize", "adaptive+randk+quantize"])
+def test_of_a_chain_the_stage_with_the_guarantee_is_held_to_it(name):
+    chain = configured(name)
+    assert BY_NAME["sensitivity"](chain).told == BY_NAME["sensitivity"](chain.first).told
 
 
 def test_uniform_noise_is_not_normal():

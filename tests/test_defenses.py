@@ -8,7 +8,7 @@ import torch
 import defenses
 from defenses import BadInput, Side
 from defenses.chain import Chain
-from defenses.gradients import clip_factors, clipped_sum
+from defenses.gradients import clip_factors, clipped_sum, squared_norms
 from defenses.outer import Outer
 from tests.conftest import SHARED_OPTIONS, configured, seeded
 
@@ -166,11 +166,55 @@ def test_sparsity_buys_no_epsilon():
 
 def test_clip_leaves_short_gradients_alone_and_survives_zero():
     grads = {"w": torch.tensor([[0.3, 0.4], [3.0, 4.0], [0.0, 0.0]])}
-    assert torch.allclose(clip_factors(grads, 1.0), torch.tensor([1.0, 0.2, 1.0]))
+    factors = clip_factors(grads, 1.0)
+    assert factors[0] == factors[2] == 1
+    assert float(factors[1]) == pytest.approx(0.2, rel=1e-6)
     assert torch.allclose(clipped_sum(grads, 1.0)["w"], torch.tensor([0.9, 1.2]))
     zero = {"w": torch.zeros(1, 2, requires_grad=True)}
     (slope,) = torch.autograd.grad(clipped_sum(zero, 1.0)["w"].sum(), zero["w"])
     assert torch.equal(slope, torch.ones(1, 2))
+
+
+def lengths(like, draw):
+    """Gradients whose squares a sum in float32 gets wrong: equal, skewed, of one coordinate."""
+    flat = torch.randn(3, like, generator=draw)
+    single = torch.zeros(1, like)
+    single[0, -1] = 1e6
+    return torch.cat([torch.full((1, like), 0.1), flat * (3 * flat).exp(), flat[:1] * 1e-3, single])
+
+
+@pytest.mark.parametrize("size", [1, 10, 257, 3000, 300_007])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_norms_are_exact_and_clipped_gradients_are_never_too_long(size, dtype):
+    grads = {"w": lengths(size, seeded()).to(dtype), "scale": torch.randn(6, generator=seeded(1))}
+    grads["scale"] = grads["scale"].to(dtype)
+    true = sum(g.double().reshape(6, -1).square().sum(1) for g in grads.values()).sqrt()
+    found = squared_norms(grads).sqrt()
+    assert float(((found - true) / true).abs().max()) < (1e-14 if dtype == torch.float64 else 4e-7)
+    slopes = {k: g.clone().requires_grad_() for k, g in grads.items()}
+    assert float(((squared_norms(slopes).detach().sqrt() - true) / true).abs().max()) < 4e-7
+    for bound in (1e-3, 0.7, 30.0):
+        for i in range(6):
+            one = clipped_sum({k: g[i : i + 1] for k, g in grads.items()}, bound)
+            length = sum(v.double().square().sum() for v in one.values()).sqrt()
+            assert length <= bound
+            slack = 0.04 if dtype == torch.bfloat16 else 1e-6
+            assert length == pytest.approx(min(bound, float(true[i])), rel=slack)
+
+
+def test_factors_of_a_gradient_have_its_exact_norm():
+    layer = Outer(torch.full((4, 900), 0.1), torch.randn(4, 300, generator=seeded()))
+    for outer in (layer, layer.masked(torch.rand(900, 300, generator=seeded(1)) < 0.5)):
+        true = outer.dense().double().flatten(1).norm(dim=1)
+        assert torch.allclose(outer.squared_norms().sqrt(), true, rtol=2e-7, atol=0)
+
+
+def test_a_clipped_sum_has_second_derivatives_where_a_block_is_zero():
+    grad = torch.cat([torch.zeros(1, 256), torch.ones(1, 300)], 1).requires_grad_()
+    total = clipped_sum({"w": grad}, 1.0)["w"]
+    (slope,) = torch.autograd.grad(total.square().sum(), grad, create_graph=True)
+    (curve,) = torch.autograd.grad(slope.square().sum(), grad)
+    assert torch.isfinite(curve).all()
 
 
 @pytest.mark.parametrize(

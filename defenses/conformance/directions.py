@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from defenses.conformance.limits import flat, least_rms, rms
+from defenses.conformance.limits import flat, least_rms, most_rms, rms
 from defenses.conformance.subject import Subject, joined
 from defenses.contract import Gradients
 
@@ -55,18 +55,40 @@ def along(
         required: the least noise std for movements (draws,) of the release.
         step: of the releases.
     """
-    both = joined(grads, one)
     moved, noise = torch.zeros(0).double(), torch.zeros(0).double()
     for look in LOOKS:
-        for draw in range(len(moved), look):
-            base = subject.release(grads, step=step, draw=draw)
-            way = flat(subject.release(both, step=step, draw=draw).update) - flat(base.update)
-            length = way.norm()
-            share = flat(subject.left(grads, base)) @ way / length.clamp(min=1e-30)
-            moved, noise = torch.cat([moved, length[None]]), torch.cat([noise, share[None]])
+        pairs = [_pair(subject, grads, one, step, draw) for draw in range(len(moved), look)]
+        moved = torch.cat([moved, torch.stack([length for length, _ in pairs])])
+        noise = torch.cat([noise, torch.stack([share for _, share in pairs])])
         shares = noise / required(moved).clamp(min=1e-30)
         found = rms(shares[moved > 0]) if bool((moved > 0).any()) else 1.0
         lacking = found < least_rms(look)
         if lacking or found > 1 - 1.5 / (2 * look) ** 0.5:
             break
     return Along(rms(moved), rms(noise), lacking, look)
+
+
+def wider(
+    subject: Subject, grads: Gradients, one: Gradients, stated: float, *, step: int = 0
+) -> bool:
+    """Whether the noise along a movement is more than the stated std, beyond chance.
+
+    So it is where the stated std is that of the quietest direction, as `GEP`'s.
+    """
+    noise: list[Tensor] = []
+    for look in LOOKS:
+        noise += [_pair(subject, grads, one, step, draw)[1] for draw in range(len(noise), look)]
+        if rms(torch.stack(noise)) > stated * most_rms(look):
+            return True
+    return False
+
+
+def _pair(
+    subject: Subject, grads: Gradients, one: Gradients, step: int, draw: int
+) -> tuple[Tensor, Tensor]:
+    """How far the example moves a release, and how much of its noise lies along that movement."""
+    base = subject.release(grads, step=step, draw=draw)
+    moved = subject.release(joined(grads, one), step=step, draw=draw)
+    way = flat(moved.update) - flat(base.update)
+    length = way.norm()
+    return length, flat(subject.left(grads, base)) @ way / length.clamp(min=1e-30)

@@ -14,7 +14,10 @@ from torch import Tensor
 
 CHANCE = 1e-7
 ROUNDING = 1e-3
-"""Relative error that float32 arithmetic may cause in a movement; there is no chance in it."""
+"""Relative error that float32 arithmetic may cause in a movement that holds other examples'
+gradients, taken in other company; there is no chance in it."""
+EXACT = 1e-6
+"""The same where gradients are handed over: what a norm and a clipping factor may be off by."""
 SAME = 1e-4
 """The same in the largest coordinate of two updates that should be equal."""
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from defenses.chain import Chain
 from defenses.contract import Defense, Gradients, Release, Side
 from defenses.randomness import stream
 
@@ -59,6 +60,13 @@ class Subject:
             defense = defense.informed(Side(anchors=self.random(16, "public"), moved=course))
         self.defense = defense
         self._noise: dict[tuple[int, int, int], Noise] = {}
+
+    @cached_property
+    def guarantor(self) -> Subject:
+        """The first stage of a chain, whose guarantee is the chain's; else this subject."""
+        if isinstance(self.defense, Chain):
+            return Subject(self.defense.first, self.like, self.seed)
+        return self
 
     @cached_property
     def claims(self) -> bool:
