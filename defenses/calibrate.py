@@ -89,4 +89,4 @@ def _between(low: float, high: float, over: float, under: float, epsilon: float)
     if not (0 < under < over < math.inf):
         return None
     share = math.log(over / epsilon) / math.log(over / under)
-    return low * (high / low) ** share
+    return low * math.exp(math.log(high / low) * share)

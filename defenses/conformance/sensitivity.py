@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -108,7 +108,7 @@ def _moves(subject: Subject) -> Iterator[_Move]:
                 yield _Move(where, (grads, one), step, moved, limit, stated, blur)
 
 
-def _blur(update: Mapping[str, Tensor], way: Tensor) -> float:
+def _blur(update: dict[str, Tensor], way: Tensor) -> float:
     """Four roundings of every coordinate, which go their own ways, relative to the movement."""
     eps = max(torch.finfo(v.dtype).eps for v in update.values())
     square = way.square()
