@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+CANNOT_JUDGE = "cannot be judged"
+"""As `reports.control` says it, which would load numpy into every run of pytest."""
 Lines = Callable[[], list[str]]
 
 
@@ -22,6 +24,9 @@ class Leak:
         baseline: mean, low and high of guessing without the release or the model, where known.
         bound: what theory allows at most; None: it bounds nothing here.
         context: lines that follow the number in a message.
+        doubt: why finding little is no evidence; empty where it is some. Then nothing bounds the
+            leak from above, and no comparison that a small leak passes holds.
+        worse: ``high``, or ``low`` for a score of which a smaller one leaks more.
     """
 
     name: str
@@ -31,6 +36,8 @@ class Leak:
     baseline: tuple[float, float, float] | None = None
     bound: float | None = None
     context: Lines = list
+    doubt: str = ""
+    worse: str = "high"
 
     @property
     def mean(self) -> Bound:
@@ -61,6 +68,8 @@ class Leak:
             found.append(f"guessing gives {shown(self.baseline, self.unit)}")
         if self.bound is not None:
             found.append(f"theory allows at most {self.bound:.4g}")
+        if self.doubt:
+            found.append(f"{CANNOT_JUDGE}: {self.doubt}")
         return found + self.context()
 
     def _hint(self, other: object) -> NoReturn:
@@ -78,7 +87,8 @@ class Bound(float):
     @classmethod
     def of(cls, leak: Leak, end: str) -> Bound:
         """The ``mean``, ``low`` or ``high`` of a leak."""
-        made = cls(leak.interval[("mean", "low", "high").index(end)])
+        unknown = bool(leak.doubt) and end == leak.worse
+        made = cls(math.nan if unknown else leak.interval[("mean", "low", "high").index(end)])
         made.leak, made.end = leak, end
         return made
 
@@ -87,6 +97,8 @@ class Bound(float):
 
     def told(self) -> str:
         """``PSNR.high 20.71``."""
+        if math.isnan(self) and self.leak.doubt:
+            return f"{self.leak.name}.{self.end} ({CANNOT_JUDGE})"
         return f"{self.leak.name}.{self.end} {float(self):.4g}"
 
 

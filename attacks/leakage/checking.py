@@ -9,7 +9,7 @@ from typing import Any
 from attacks.audit.exam import Exam
 from attacks.leakage.baseline import Baseline, NoBaseline, changes, read
 from attacks.leakage.growth import Growth, compared
-from attacks.leakage.result import Result, beside
+from attacks.leakage.result import APART, Result, beside
 from attacks.membership.trial import Trial
 from attacks.scenario import Scenario
 
@@ -43,7 +43,8 @@ def growths(before: Baseline, result: Result) -> list[Growth]:
     after = Baseline.of(result)
     # A setting that did not exist yet was at its default.
     known = {**DEFAULTS[result.kind]().document(), **before.settings}
-    known = {k: v for k, v in known.items() if k in before.settings or k in after.settings}
+    either = before.settings.keys() | after.settings.keys()
+    known = {k: v for k, v in known.items() if k in either and k not in APART}
     told = changes(known, after.settings)
     if before.kind != after.kind:
         told = f"{before.kind:.40} -> {after.kind}"

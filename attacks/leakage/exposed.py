@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.stats import rankdata
 
-from attacks.leakage.bounds import Leak, exact
+from attacks.leakage.bounds import Leak, Verdict, exact
 from attacks.leakage.result import Result, Units, interval, sources
 from attacks.membership.show import promise
 from defenses import BadInput
 from reports import detection, memberships
 from reports.charts.roc import roc_charts
 from reports.charts.svg import to_png
+from reports.learned import learned
 from reports.records import Record, atomic
 
 LOW = 0.01
@@ -78,6 +79,26 @@ class Exposed(Result):
         return self._leak(f"TPR at {rate:g} FPR", found, exact(rate), bound)
 
     @property
+    def learned(self) -> Verdict:
+        """Whether the target learned anything that an attack could find (`reports.learned`).
+
+        No undefended model is trained beside it. Belongs into every test of membership.
+        """
+        found = learned(self.records[0])
+        if found is None:
+            return Verdict.of(False, "the result does not say whether the target learned")
+        return Verdict.of(found.holds, found.told())
+
+    @property
+    def doubt(self) -> str:
+        """See `Result.doubt`: the target did not learn."""
+        return "" if self.learned else self.learned.told
+
+    def controls(self) -> list[str]:
+        """What the target learned, and whether anything can be said."""
+        return super().controls() or [self.learned.told]
+
+    @property
     def epsilon(self) -> float:
         """Of the target's whole training, infinite where its assumptions do not hold."""
         told = self.records[0].bounds
@@ -102,6 +123,8 @@ class Exposed(Result):
         """Figure, guarantee, the other attacks."""
         lines = [f"figure: {self.figure}", promise(self.records[0])]
         others = [self.by(a).auc.show() for a in self.attacks if a != self.attack]
+        if self.learned:
+            lines.append(self.learned.told)
         return lines + (["; ".join(others)] if others else [])
 
     def draw(self, record: Record, folder: Path) -> Path:
@@ -137,7 +160,8 @@ class Exposed(Result):
         self, name: str, found: dict[str, Any], guess: tuple[float, float, float], bound: Any
     ) -> Leak:
         name = f"{name} of {self.attack}"
-        return Leak(name, interval(found), found["n"], "", guess, bound, self.context)
+        told = interval(found)
+        return Leak(name, told, found["n"], "", guess, bound, self.context, self.doubt)
 
 
 def influence(scores: NDArray[np.float64], members: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import attacks
 from attacks.audit.study import perform as audited
 from attacks.leakage import baseline, checking, quick
 from attacks.leakage.audited import Audited
+from attacks.leakage.bounds import CANNOT_JUDGE
 from attacks.leakage.exposed import Exposed
 from attacks.leakage.growth import Growth
 from attacks.leakage.inverted import Inverted
@@ -162,9 +163,11 @@ class Leakage:
 
         Raises:
             AssertionError: a leak grew beyond its confidence interval, or there is no baseline
-                to compare with, or one of other settings.
+                to compare with, or one of other settings; or the result cannot be judged.
         """
         __tracebackhide__ = True
+        if result.doubt:
+            raise AssertionError("\n".join([f"{CANNOT_JUDGE}: {result.doubt}", result.told()]))
         path = self.baselines / f"{plain(self.test + (f'.{name}' if name else ''))}.json"
         if path in self._checked:
             raise BadInput("a test checks two results: name the second, leakage.check(r, 'name')")

@@ -10,11 +10,12 @@ from typing import ClassVar
 import numpy as np
 
 from attacks.invert.show import promise
-from attacks.leakage.bounds import Leak, Verdict, exact, shown
+from attacks.leakage.bounds import CANNOT_JUDGE, Leak, Verdict, exact, shown
 from attacks.leakage.result import Result, Units, interval, sources
 from defenses import BadInput
 from defenses.conformance import CHECKS
 from reports import figures, inversions
+from reports.control import doubt
 from reports.panels import build_panels
 from reports.pooling import Estimate
 from reports.records import Record
@@ -71,15 +72,23 @@ class Inverted(Result):
         """Of one release."""
         return self._setting.guarantee.epsilon
 
+    @property
+    def doubt(self) -> str:
+        """See `Result.doubt`: the undefended update was not rebuilt, or the clock ran out."""
+        return doubt(self._setting.control, bool(self._scores.values["clock"].any()))
+
     @cached_property
     def adaptive(self) -> Verdict:
         """Whether these are the numbers of an attacker who knows the defense.
 
-        The adaptive column was run, and the defense's `replay` explains its releases and has
+        The adaptive column was run and not cut short, the same attack rebuilds the undefended
+        update of the same images, and the defense's `replay` explains its releases and has
         slopes (`defenses.conformance`): an attacker who follows a wrong replay is none.
         """
         if self.column != "adaptive":
             return Verdict.of(False, "these are the naive attacker's numbers")
+        if self.doubt:
+            return Verdict.of(False, f"{CANNOT_JUDGE}: {self.doubt}")
         for check in CHECKS:
             if check.name in FOLLOWED:
                 finding = check(self.subject.defense)
@@ -130,6 +139,8 @@ class Inverted(Result):
         """Figure, guarantee, the other attacker."""
         lines = [f"figure: {self.figure}"]
         lines.append(promise(self.subject.name, self.records[0].bounds[self.subject.name]))
+        held = self._setting.guarantee.round
+        lines += [held.told()] if held else []
         if self.column == "adaptive" and "naive" in self._setting.columns:
             psnr = self._setting.columns["naive"].estimate("psnr")
             lines.append(f"naive attack: PSNR {shown(interval(psnr), 'dB')}")
@@ -158,5 +169,13 @@ class Inverted(Result):
         prior = self._panel.prior if score else None
         guess = None if prior is None else interval(prior.estimate(score))
         return Leak(
-            f"{self.column} {name}", interval(found), found.count, unit, guess, None, self.context
+            f"{self.column} {name}",
+            interval(found),
+            found.count,
+            unit,
+            guess,
+            None,
+            self.context,
+            self.doubt,
+            "low" if score == "lpips" else "high",
         )

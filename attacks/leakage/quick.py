@@ -16,13 +16,12 @@ from attacks.audit.exam import Exam
 from attacks.leakage.subject import Subject
 from attacks.membership.trial import Trial
 from attacks.scenario import Scenario
-from defenses import BadInput
+from defenses import BadInput, front
 from victims.training import Training
 
 INVERSION: dict[str, Any] = {
     "data": "digits",
     "images": 8,
-    "against": (),
     "budget": 600.0,  # iterations end an attack, not the clock: a rerun gives the same pixels
 }
 DIGITS: dict[str, Any] = {
@@ -62,7 +61,12 @@ def scenario(subject: Subject, given: Mapping[str, Any]) -> Scenario:
     if "state" in given:  # other weights under the same name are another Scenario
         with open(given["state"], "rb") as file:
             values["state_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-    values["against"] = tuple(values["against"])
+    # Without a defense the attack must succeed, or what it does not find is no evidence. A model
+    # that was trained as the defense changed it has no such control.
+    fits = "state" not in given or not front.stages(subject.defense)
+    control = ("none",) if fits else ()
+    others = tuple(n for n in values.get("against", ()) if n != "none" or not control)
+    values["against"] = control + others
     return Scenario(defense=subject.name, defense_options=subject.options, **values)
 
 

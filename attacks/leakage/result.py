@@ -10,13 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from attacks.leakage.bounds import Leak
+from attacks.leakage.bounds import CANNOT_JUDGE, Leak
 from attacks.leakage.subject import Subject
 from reports import records
 from reports.gather import Source
 from reports.pooling import Estimate
 from reports.records import Record
 
+APART = {"defense", "defense_options", "seed", "against"}
+"""Fields of a job in which comparable results may differ; what is shown beside it is one."""
 Units = Mapping[str, float]
 """One leak of each image (``seed/image``) or example (``17 member``); their mean is the leak."""
 
@@ -40,8 +42,7 @@ class Result(ABC):
     @property
     def settings(self) -> dict[str, Any]:
         """What was run, but for defense and seed; only results that share it are compared."""
-        own = {"defense", "defense_options", "seed"}
-        return {k: v for k, v in self.records[0].scenario.items() if k not in own}
+        return {k: v for k, v in self.records[0].scenario.items() if k not in APART}
 
     @property
     def setting(self) -> str:
@@ -62,6 +63,11 @@ class Result(ABC):
     @abstractmethod
     def epsilon(self) -> float:
         """Of the guarantee, infinite where there is none."""
+
+    @property
+    @abstractmethod
+    def doubt(self) -> str:
+        """Why finding little here is no evidence; empty where it is some."""
 
     @abstractmethod
     def draw(self, record: Record, folder: Path) -> Path:
@@ -84,7 +90,12 @@ class Result(ABC):
         numbers = "; ".join(leak.show() for leak in self.leaks())
         finite = math.isfinite(self.epsilon)
         promised = f"claimed epsilon {self.epsilon:.4g}" if finite else "no epsilon is claimed"
-        return f"{self.kind} of {self.subject.label}, {self.setting}: {numbers}; {promised}"
+        lines = [f"{self.kind} of {self.subject.label}, {self.setting}: {numbers}", promised]
+        return "; ".join([*lines, *self.controls()])
+
+    def controls(self) -> list[str]:
+        """What is said of the positive control in every line about this result."""
+        return [f"{CANNOT_JUDGE}: {self.doubt}"] if self.doubt else []
 
     def __repr__(self) -> str:
         return f"<{self.kind} of {self.subject.label}>"

@@ -62,11 +62,13 @@ def train_one(
 
     Returns:
         Facts: ``seconds`` of training, accuracy on its members (``inside``) and on the other
-        candidates (``outside``). Tensors: ``pool`` (2n, Q, C) and ``population`` (M, Q, C)
+        candidates (``outside``), of the target also on its members before training (``start``).
+        Tensors: ``pool`` (2n, Q, C) and ``population`` (M, Q, C)
         logits; of the target also ``gradient-*`` (2n,), see `gradients`.
     """
     trainer = started(trial, shared, candidates, model, device)
     arrange(trainer, layout)
+    start = {"start": _before(trainer, candidates)} if model == 0 else {}
     began = time.perf_counter()
     watcher = Watcher(trainer, candidates.pool, trial.watched) if model == 0 else None
     while trainer.step < trainer.plan.steps:
@@ -75,7 +77,7 @@ def train_one(
         else:
             trainer.advance()
     facts, found = _asked(trial, candidates, model, trainer, time.perf_counter() - began)
-    return facts, found | (watcher.scores() if watcher is not None else {})
+    return facts | start, found | (watcher.scores() if watcher is not None else {})
 
 
 def train_together(
@@ -105,6 +107,13 @@ def _asked(
     right = (found["pool"][:, 0].argmax(1) == candidates.pool.labels).double()
     inside, outside = float(right[chosen].mean()), float(right[~chosen].mean())
     return {"seconds": seconds, "inside": inside, "outside": outside}, found
+
+
+def _before(trainer: Trainer, candidates: Candidates) -> float:
+    """Accuracy of the untrained target on its members."""
+    own = candidates.pool.take(candidates.members[0].nonzero()[:, 0])
+    right = logits(trainer, own.images, 1)[:, 0].argmax(1) == own.labels
+    return float(right.double().mean())
 
 
 def arrange(trainer: Trainer, layout: str) -> None:

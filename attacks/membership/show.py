@@ -9,9 +9,11 @@ from reports.charts.histograms import score_chart
 from reports.charts.roc import roc_charts
 from reports.charts.svg import to_png
 from reports.confidence import show
+from reports.control import CANNOT_JUDGE
 from reports.detection import dp_bound
 from reports.exposed import exposed
 from reports.gather import Source
+from reports.learned import learned
 from reports.records import Record, atomic
 from reports.refuted import refutations
 from reports.words import broken, found_out, plain
@@ -44,6 +46,7 @@ def table(record: Record) -> str:
         f"accuracy: target {models['target']['inside']:.1%} on members, "
         f"{models['target']['outside']:.1%} on others; "
         f"shadows {models['shadows']['inside']:.1%} / {models['shadows']['outside']:.1%}",
+        control_line(record),
         "[95% interval]; chance: AUC 0.5, TPR = FPR",
         head,
         "-" * len(head),
@@ -68,6 +71,15 @@ def _verdicts(record: Record) -> list[str]:
     parsed = memberships.parse(Source("record-1", Path(), record, 0), "membership-1")
     said = broken(refutations([], [parsed], []), 0), found_out([parsed])
     return [plain(sentence) for sentence in said if sentence]
+
+
+def control_line(record: Record) -> str:
+    """Whether the target learned; where it did not, that nothing can be said."""
+    found = learned(record)
+    if found is None:
+        return "cannot be judged: this result does not say whether the target learned"
+    note = "" if found.holds else f"{CANNOT_JUDGE}: "
+    return f"{note}{found.told()}; no undefended model was trained beside it"
 
 
 def promise(record: Record) -> str:

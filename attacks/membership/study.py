@@ -79,7 +79,7 @@ def perform(
     arrays = {f"scores/{name}": values.double() for name, values in scores.items()}
     arrays |= {"members": truth.to(torch.uint8), "exposed": exposed}
     summary["models"] = {
-        "target": {k: pieces[0][0][k] for k in ("inside", "outside")},
+        "target": {k: v for k, v in pieces[0][0].items() if k != "seconds"},
         "shadows": {k: _mean([p[0][k] for p in pieces[1:]]) for k in ("inside", "outside")},
     }
     summary["strongest"] = strongest
