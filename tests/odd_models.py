@@ -341,6 +341,13 @@ class Norm(Plain):
         return self.b(torch.relu(self.n(self.a(x.flatten(1)))))
 
 
+class Single(Plain):
+    """Works in float32 whatever it is given."""
+
+    def forward(self, x):
+        return super().forward(x.float())
+
+
 class Auxiliary(Plain):
     """Answers in training with a pair."""
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks.invert.matching import candidate_gradients
+from attacks.invert.matching import candidate_gradients, refuse_single_derivatives
 from defenses import BadInput, stream
 from tests import odd_models
 from victims import preparing, runs
@@ -61,6 +61,7 @@ def test_gradients_are_those_of_one_example_at_a_time(name, training):
 def test_gradients_can_be_differentiated_in_a_copy_of_double_precision(name):
     model = loaded(name)
     model(batch()[0])  # whatever a pass leaves behind, a copy can be made
+    refuse_single_derivatives(model, cross_entropy, SHAPE, name)
     working = copy.deepcopy(model).double()
     images, labels = batch(2, torch.float64)
     images.requires_grad_()
@@ -77,6 +78,12 @@ def test_gradients_can_be_differentiated_in_a_copy_of_double_precision(name):
 
     rise = (energy(images.detach() + step) - energy(images.detach() - step)) / 2
     assert rise == pytest.approx(float((slope * step).sum()), rel=1e-3, abs=1e-12)
+
+
+def test_a_model_without_second_derivatives_in_float64_trains_but_is_not_attacked():
+    trained("Single")
+    with pytest.raises(BadInput, match="model 'own:net' cannot be attacked"):
+        refuse_single_derivatives(loaded("Single"), cross_entropy, SHAPE, "own:net")
 
 
 @pytest.mark.parametrize("name", odd_models.REFUSED)

@@ -13,8 +13,9 @@ import defenses
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.meter import spend
 from attacks.invert.priors import SpectralPrior
-from defenses import BadInput, Release, front
+from defenses import BadInput, Release, front, stream
 from defenses.eager import eager
+from defenses.randomness import seeded
 
 Residual = Callable[[Tensor], tuple[Tensor, Tensor]]
 """images (B, C, H, W) -> (explained (P,), observed (P,)), differentiable in the images."""
@@ -50,6 +51,39 @@ def candidate_gradients(
         ]
     columns = zip(*rows, strict=True)
     return {k: torch.stack(column) for (k, _), column in zip(named, columns, strict=True)}
+
+
+def refuse_single_derivatives(
+    model: nn.Module, loss: Loss, image_shape: tuple[int, int, int], name: str
+) -> None:
+    """Try on one image what every optimisation attack needs: second derivatives in float64.
+
+    Args:
+        model: logits from images; left as it is.
+        loss: of logits and labels.
+        image_shape: (C, H, W).
+        name: of the model, for the message.
+
+    Raises:
+        BadInput: the model has none, or works in its own precision alone.
+    """
+    like = next(model.parameters())
+    draw = stream(0, "derivatives")
+    image = torch.rand(1, *image_shape, generator=draw, dtype=torch.float64).to(like.device)
+    label = torch.zeros(1, dtype=torch.int64, device=like.device)
+    try:
+        working = copy.deepcopy(model).double()
+        with seeded(draw):
+            image.requires_grad_()
+            grads = candidate_gradients(working, loss, image, label, differentiable=True)
+            total = torch.stack([g.square().sum() for g in grads.values()]).sum()
+            torch.autograd.grad(total, image)
+    except Exception as error:  # a model of the user's own may say anything
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise BadInput(
+            f"model {name!r} cannot be attacked, for its gradient in float64 has no derivative "
+            f"by the image: {said}"
+        ) from error
 
 
 def replay(grads: Mapping[str, Tensor], release: Release, threat: Threat) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 import victims
 from attacks.invert.apart import keep_apart
 from attacks.invert.candidates import CANDIDATES
+from attacks.invert.matching import refuse_single_derivatives
 from attacks.invert.rounds import Schedule, schedule
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses
@@ -147,4 +148,7 @@ def load_victim(
         classes=classes,
         weights=None if scenario.state == "untrained" else scenario.state,
     )
-    return front.drawing(split_last(model) if scenario.layers == "last" else model)
+    victim = front.drawing(split_last(model) if scenario.layers == "last" else model)
+    if ":" in scenario.model:
+        refuse_single_derivatives(victim, cross_entropy, shape, scenario.model)
+    return victim
