@@ -159,6 +159,40 @@ def test_a_checkpoint_of_the_engine_resumes_the_run(tmp_path, name):
     assert resumed.get_epsilon(1e-5) == engine.get_epsilon(1e-5)
 
 
+def test_a_checkpoint_tells_nothing_of_the_noise_and_without_a_seed_it_is_never_drawn_twice():
+    drawn = []
+    for _ in range(2):
+        _, model, optimizer, loader = parts()
+        optimizer = defend(
+            optimizer, model, defenses.get("dpsgd"), **options(loader) | {"seed": None}
+        )
+        assert "generator" not in optimizer.state_dict()["leakgauge"]
+        train(model, optimizer, [(torch.zeros(0, 6), torch.zeros(0, dtype=torch.long))])
+        drawn.append(optimizer.release.update["0.weight"])
+    assert not torch.equal(*drawn)
+
+
+def test_of_summed_losses_the_release_is_what_its_replay_is():
+    _, model, optimizer, loader = parts(noise=0.0)
+    optimizer.loss_reduction = "sum"
+    optimizer = defend(optimizer, model, defenses.get("dpsgd"), **options(loader))
+    before, (x, y) = weights(model), next(iter(loader))
+    train(model, optimizer, [(x, y)])
+    released = torch.cat([v.flatten() for v in optimizer.release.update.values()])
+    assert torch.allclose(before - weights(model), 0.3 * 16 * released, atol=1e-6)
+
+
+def test_modes_that_are_not_supported_are_refused():
+    _, model, optimizer, loader = parts()
+    optimizer.secure_mode = True
+    with pytest.raises(BadInput, match="secure_mode=True, which defend"):
+        defend(optimizer, model, defenses.get("dpsgd"), **options(loader))
+    optimizer.secure_mode = False
+    optimizer.__class__ = type("Ghost", (type(optimizer),), {})
+    with pytest.raises(BadInput, match="does not take the place of Ghost"):
+        defend(optimizer, model, defenses.get("dpsgd"), **options(loader))
+
+
 def test_other_optimizers_are_refused():
     _, model, optimizer, _ = parts()
     with pytest.raises(BadInput, match="takes Opacus' DPOptimizer, not SGD"):

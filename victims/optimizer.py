@@ -68,6 +68,17 @@ def defend(
         )
     if not isinstance(optimizer, DPOptimizer):
         raise BadInput(f"defend() takes Opacus' DPOptimizer, not {type(optimizer).__name__}")
+    if type(optimizer) is not DPOptimizer:
+        raise BadInput(
+            f"defend() does not take the place of {type(optimizer).__name__}: ghost, per-layer and "
+            "adaptive clipping and distributed training have rules of their own; give the engine "
+            "grad_sample_mode 'hooks' or 'functorch', clipping='flat' and one process"
+        )
+    if optimizer.secure_mode:
+        raise BadInput(
+            "the engine asks for secure_mode=True, which defend() cannot give: its noise is not "
+            "from a cryptographic generator; make the engine with secure_mode=False"
+        )
     fields = {f.name for f in dataclasses.fields(defense)}
     if "clip" in fields:
         clipped: dict[str, Any] = {"clip": float(optimizer.max_grad_norm)}
@@ -83,7 +94,7 @@ def defend(
         steps=steps,
         expected_batch_size=optimizer.expected_batch_size,
         loss_reduction=optimizer.loss_reduction,
-        generator=stream(chosen, "noise"),
+        seed=chosen,
         memory=memory,
     )
     if optimizer.step_hook is not None:
@@ -103,7 +114,7 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         steps: int,
         expected_batch_size: int,
         loss_reduction: str = "mean",
-        generator: torch.Generator,
+        seed: int,
         memory: dict[str, Tensor],
     ) -> None:
         super().__init__(
@@ -112,8 +123,9 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
             max_grad_norm=getattr(defense, "clip", float("inf")),
             expected_batch_size=expected_batch_size,
             loss_reduction=loss_reduction,
-            generator=generator,
+            generator=stream(seed, "noise", 0),
         )
+        self._seed = seed
         names = {id(p): n.removeprefix("_module.") for n, p in model.named_parameters()}
         if any(id(p) not in names for p in self.params):
             raise BadInput("the optimiser holds parameters that are not the model's")
@@ -123,6 +135,7 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         self.steps = steps
         self.steps_done = 0
         self.release: Release | None = None
+        self._factor = 1
         self._plan: dict[str, Any] | None = None
         self._total: dict[str, Tensor] = {}
 
@@ -161,9 +174,8 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
                 batch_size=size,
                 generator=self.generator,
             )
-        factor = size if self.loss_reduction == "sum" else 1
-        update = {k: v * factor for k, v in release.update.items()}
-        self.release = dataclasses.replace(release, update=update)
+        self.release = release
+        self._factor = size if self.loss_reduction == "sum" else 1
         self._plan, self._total = None, {}
 
     def scale_grad(self) -> None:
@@ -175,8 +187,12 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
             with torch.enable_grad():
                 closure()
         if self.pre_step() and self.release is not None:
-            apply_release(self.original_optimizer, self.named, self.release)
+            # With summed losses Opacus' step is the batch size longer; the release is divided.
+            update = {k: v * self._factor for k, v in self.release.update.items()}
+            step = dataclasses.replace(self.release, update=update)
+            apply_release(self.original_optimizer, self.named, step)
             self.steps_done += 1
+            self.generator = stream(self._seed, "noise", self.steps_done)
         return None
 
     def _step(self) -> int:
@@ -184,20 +200,19 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         return min(self.steps_done, self.steps - 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """The wrapped optimiser's, with the step, the generator of the noise and the memory."""
+        """The wrapped optimiser's, with the step and the memory; nothing that tells the noise."""
         own = {
             "steps_done": self.steps_done,
-            "generator": self.generator.get_state(),
             "memory": {k: v.clone() for k, v in self.memory.items()},
         }
         return {**self.original_optimizer.state_dict(), "leakgauge": own}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Go on from `state_dict`; without a seed noise is fresh from the operating system."""
         rest = {k: v for k, v in state_dict.items() if k != "leakgauge"}
         self.original_optimizer.load_state_dict(rest)
         own = state_dict["leakgauge"]
         self.steps_done = own["steps_done"]
-        self.generator.set_state(own["generator"])
+        self.generator = stream(self._seed, "noise", self.steps_done)
         self.memory.clear()  # the defense holds this very dictionary
         self.memory.update({k: v.clone() for k, v in own.get("memory", {}).items()})
