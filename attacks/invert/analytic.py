@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.labels import recover_labels
+from attacks.invert.layers import fed_with_pixels
 from attacks.invert.matching import energy, noise_std, require, residual, support
 from attacks.invert.priors import SpectralPrior
 from defenses import Release
@@ -28,8 +29,8 @@ class Analytic(Inversion):
         """Needs batch size 1 and a linear layer with bias fed by the pixels."""
         if threat.batch_size != 1:
             return f"it takes one image per batch, not {threat.batch_size}"
-        if _first_linear(model, threat.image_shape) is None:
-            return "the model's first layer is not linear with a bias"
+        if fed_with_pixels(model, threat.image_shape, threat.classes) is None:
+            return "the model's first layer is not linear with a bias, or is not trained"
         return ""
 
     def reconstruct(
@@ -43,20 +44,19 @@ class Analytic(Inversion):
     ) -> Guess:
         """See `Inversion.reconstruct`; deterministic."""
         require(self.refusal(model, threat), "analytic")
-        found = _first_linear(model, threat.image_shape)
-        assert found is not None
-        layer, offset, scale = found
-        weight = release.update[f"{layer}.weight"].double()
-        bias = release.update[f"{layer}.bias"].double()
+        fed_by = fed_with_pixels(model, threat.image_shape, threat.classes)
+        assert fed_by is not None
+        weight = release.update[fed_by.weight].double()
+        bias = release.update[fed_by.bias].double()
         if threat.adaptive:
             seen = support(release, threat)
-            trust = seen[f"{layer}.weight"] & seen[f"{layer}.bias"][:, None] & (bias != 0)[:, None]
+            trust = seen[fed_by.weight] & seen[fed_by.bias][:, None] & (bias != 0)[:, None]
         else:
             trust = torch.zeros_like(weight, dtype=torch.bool)
             trust[bias.abs().argmax()] = True
         lever = (trust * bias.square()[:, None]).sum(0)
         fed = (trust * weight * bias[:, None]).sum(0) / lever.clamp(min=1e-300)
-        pixels = (fed - offset) / scale
+        pixels = (fed - fed_by.offset) / fed_by.scale
         mean = threat.auxiliary_images.mean(0).flatten().to(pixels)
         pixels = torch.where(lever > 0, pixels, mean).nan_to_num(0.5)
         images = pixels.clamp(0, 1).reshape(1, *threat.image_shape)
@@ -65,30 +65,3 @@ class Analytic(Inversion):
         compare = residual(model, loss, release, threat, labels)
         value = energy(compare, images, prior, noise_std(release, threat))
         return Guess(images.float().cpu(), labels, value, "analytic", 1, "solved")
-
-
-def _first_linear(
-    model: nn.Module, image_shape: tuple[int, int, int]
-) -> tuple[str, Tensor, Tensor] | None:
-    """Name, offset (D,) and scale (D,) of a linear layer fed with offset + scale * pixels."""
-    linear = next(((k, m) for k, m in model.named_modules() if isinstance(m, nn.Linear)), None)
-    if linear is None or linear[1].bias is None:
-        return None
-    name, layer = linear
-    seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
-    like = next(model.parameters())
-    probe = torch.rand(image_shape, generator=torch.Generator().manual_seed(0)).to(like)
-    try:
-        with torch.no_grad():
-            for image in (torch.zeros_like(probe), torch.ones_like(probe), probe):
-                model(image[None])
-    finally:
-        hook.remove()
-    offset, top, mixed = (s.double().flatten() for s in seen)
-    scale = top - offset
-    if offset.numel() != probe.numel() or not bool((scale != 0).all()):
-        return None
-    if not torch.allclose(mixed, offset + scale * probe.double().flatten(), atol=1e-4):
-        return None
-    return name, offset, scale

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from scipy.optimize import nnls
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch.nn import functional as F
 
 from attacks.invert.clock import Clock
 from attacks.invert.contract import Loss, Threat
+from attacks.invert.layers import behind_logits
 from attacks.invert.matching import candidate_gradients, flatten, replay, support
 from defenses import Release
 
@@ -19,9 +22,9 @@ TEMPLATES = 40
 def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threat) -> Tensor:
     """(B,) labels, sorted; those the adversary knows are returned as they are.
 
-    One example: the class whose last-layer bias gradient is negative (iDLG, Zhao et al. 2020)
-    when the whole bias is visible and noiseless, or always for a naive adversary; otherwise the
-    class that explains the last layer's visible gradient best (`_explains_last_layer`). Batches:
+    One example: the class whose gradient is negative on the bias behind the logits (iDLG, Zhao et
+    al. 2020) when the whole bias is visible and noiseless, or always for a naive adversary;
+    otherwise the class that explains the last layer's visible gradient best (`_explain`). Batches:
     least squares on templates, the replayed gradients of the adversary's own images under each
     label, gives the counts, which on an undefended bias is n_c = B (mean p_c - db_c).
     """
@@ -29,37 +32,42 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
         return threat.labels
     clock = threat.clock()
     seen = support(release, threat)
-    name, bias = list(release.update.items())[-1]
-    visible = bias.shape == (threat.classes,) and bool(seen[name].all())
+    own = threat.auxiliary_images[:1].to(next(model.parameters()).device)
+    last = behind_logits(model, own, threat.classes)
+    bias = release.update.get(last.bias or "")
+    visible = bias is not None and bool(seen[str(last.bias)].all())
     exact = not threat.adaptive or float(release.public.get("noise_std", 0.0)) == 0
     if threat.batch_size == 1:
-        if visible and exact and (bias.min() < 0 or not threat.adaptive):
+        if bias is not None and visible and exact and (bias.min() < 0 or not threat.adaptive):
             return bias.argmin()[None].cpu()
-        misfit = _explains_last_layer(model, loss, release, threat, seen)
-        if misfit is not None:
-            return misfit.argmin()[None].cpu()
+        if last.weight in release.update:
+            mask = seen[last.weight]
+            return _explain(model, loss, release.update[last.weight], mask, threat)
     templates = _templates(model, loss, release, threat, clock)
     observed = flatten(release.update).double()
     if threat.batch_size == 1:
         return F.cosine_similarity(templates, observed[None]).argmax()[None].cpu()
     if visible:  # the weights' gradients depend on the images too, the bias's hardly
-        templates, observed = templates[:, -threat.classes :], observed[-threat.classes :]
+        place = _place(release.update, str(last.bias))
+        templates, observed = templates[:, place], observed[place]
     return _counts(templates, observed, threat)
 
 
-def _explains_last_layer(
-    model: nn.Module, loss: Loss, release: Release, threat: Threat, seen: dict[str, Tensor]
-) -> Tensor | None:
-    """(classes,) squared misfit of the last linear layer's gradient under each label, or None.
+def _explain(model: nn.Module, loss: Loss, value: Tensor, mask: Tensor, threat: Threat) -> Tensor:
+    """(1,) the label under which the gradient of the layer behind the logits is explained best.
 
     That gradient is an outer product d_c a^T of the loss's slope at the logits, which is known
     but for the label (its mean over auxiliary images is taken), and of features that are not:
     they are solved for by least squares on the visible coordinates, so their sign is free.
+
+    Args:
+        model: the victim.
+        loss: the victim's.
+        value: (classes, features), as released.
+        mask: of its visible coordinates.
+        threat: ``auxiliary_images`` and ``classes`` are used.
     """
-    weights = [k for k, v in release.update.items() if v.ndim == 2 and len(v) == threat.classes]
-    if not weights:
-        return None
-    value, mask = release.update[weights[-1]].double(), seen[weights[-1]].double()
+    value, mask = value.double(), mask.double()
     device = value.device
     with torch.no_grad():
         logits = model(threat.auxiliary_images.to(device))
@@ -70,7 +78,17 @@ def _explains_last_layer(
         slope = torch.autograd.grad(loss(point, labels), point)[0].sum(0).double()[:, None]
         features = (mask * slope * value).sum(0) / (mask * slope.square()).sum(0).clamp(min=1e-30)
         misfits.append((mask * (value - slope * features)).square().sum())
-    return torch.stack(misfits)
+    return torch.stack(misfits).argmin()[None].cpu()
+
+
+def _place(update: Mapping[str, Tensor], name: str) -> slice:
+    """Where a parameter's values lie in `flatten` of the update."""
+    start = 0
+    for key, value in update.items():
+        if key == name:
+            break
+        start += value.numel()
+    return slice(start, start + update[name].numel())
 
 
 def _counts(templates: Tensor, observed: Tensor, threat: Threat) -> Tensor:
