@@ -38,6 +38,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--attack", default="auto", help="see attacks.invert (default auto)")
     add("--evaluations", type=int, help="gradients per image (default: the attack's own)")
     add("--budget", type=float, help="a guard in seconds per image; see attacks.invert")
+    add("--code", nargs="+", default=[], metavar="SPEC", help="code of the runs to be imported")
     add("--data-root")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--out", type=Path, default=Path("runs/along"))
@@ -92,11 +93,11 @@ def _moments(
     from attacks.invert import trained
     from attacks.scenario import Scenario, run
 
-    last = trained.steps_of(folder)
+    last = trained.steps_of(folder, arguments.code)
     steps = sorted({round(last * i / (arguments.moments - 1)) for i in range(arguments.moments)})
     for step in steps:
         with Progress(f"{folder.name} step {step}: ") as bar:
-            fields = trained.fields_at(folder, step, report=bar, **place)
+            fields = trained.fields_at(folder, step, code=arguments.code, report=bar, **place)
             scenario = dataclasses.replace(
                 Scenario(**fields),
                 images=arguments.images,

@@ -15,6 +15,7 @@ from defenses.dpsgd import DPSGD
 from defenses.gradients import clipped_sum, squared_norms
 from defenses.memory import Remembering
 from defenses.registry import option
+from defenses.secrecy import normal
 
 SHORT = "adaptive.short"
 """Among the sums over a batch: how many gradients are at most C long, less half of all."""
@@ -86,7 +87,7 @@ class Adaptive(Remembering, DPSGD):
         sums = dict(total)
         count = float(sums.pop(SHORT, 0.0))
         made = super().finish(sums, plan, batch_size=batch_size, generator=generator)
-        count += self.noise_of_count() * float(torch.randn((), generator=generator))
+        count += self.noise_of_count() * float(normal(torch.Size(), torch.float32, generator))
         share = min(1.0, max(0.0, 0.5 + count / batch_size))
         clip = made.public["clip"] * math.exp(-self.clip_rate * (share - self.quantile))
         self.remember({"clip": torch.tensor(clip, dtype=torch.float64)})

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from defenses.outer import Outer
+from defenses.secrecy import normal
 
 Factored = Mapping[str, Tensor | Outer]
 """`Gradients` of which some are known by their factors."""
@@ -94,7 +95,7 @@ def add_noise(
         return dict(update)
     noisy = {}
     for name, value in update.items():
-        draw = torch.randn(value.shape, generator=generator, dtype=value.dtype)
+        draw = normal(value.shape, value.dtype, generator)
         noisy[name] = value + std * draw.to(value.device)
     return noisy
 

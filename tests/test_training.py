@@ -118,7 +118,7 @@ class TestStep:
     def test_dpsgd_is_clip_sum_noise_divide_as_a_loop_does_it(self):
         trainer = trainer_of(defense_options={"clip": 0.3, "noise_multiplier": 0.0})
         before = weights(trainer)
-        index = poisson(200, 0.1, defenses.stream(0, "batch", 0))
+        index = poisson(200, 0.1, trainer.draw("batch", 0))
         total = {k: torch.zeros_like(p) for k, p in before.items()}
         for i in index.tolist():
             loss = cross_entropy(
@@ -287,9 +287,9 @@ class TestPieces:
         assert float(sizes.var()) == pytest.approx(47.5, rel=5 * math.sqrt(2 / 200))
 
     def test_shuffled_batches_see_every_example_once_per_epoch(self):
-        epoch = torch.cat([shuffled(100, 20, step, seed=3) for step in range(5)])
+        epoch = torch.cat([shuffled(100, 20, step, seeded) for step in range(5)])
         assert epoch.sort().values.equal(torch.arange(100))
-        assert not shuffled(100, 20, 0, seed=3).equal(shuffled(100, 20, 5, seed=3))
+        assert not shuffled(100, 20, 0, seeded).equal(shuffled(100, 20, 5, seeded))
 
     def test_views_are_crops_of_the_padded_image_and_mirror_only_colour(self):
         images = torch.rand(4, 3, 12, 10, generator=seeded())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ from torch import Tensor
 
 from defenses import BadInput
 from defenses.accounting import Spent
+from defenses.foreign import refuse_code
 from reports.records import atomic
+from victims.ledger import spent_of
+from victims.training import Training
 
 LATEST = "checkpoint.safetensors"
 FORMAT = "leakgauge-training-1"
@@ -29,7 +32,9 @@ class Checkpoint:
         step: steps done.
         rows: what was reported per epoch so far.
         ledger: (noise multiplier, sample rate, steps) of every training of this data so far.
-        state: see `Trainer.state`; its random streams follow from the seed and the step.
+        state: see `Trainer.state`.
+        key: of the run's streams (`victims.streams.run_key`), which changes with its data; "" for
+            a secure run, of which nothing is written that tells data or noise.
     """
 
     training: dict[str, Any]
@@ -37,11 +42,12 @@ class Checkpoint:
     rows: list[dict[str, Any]]
     ledger: list[Spent]
     state: dict[str, Tensor]
+    key: str = ""
 
 
 def save(checkpoint: Checkpoint, path: Path) -> Path:
     """Write a checkpoint; a kill leaves the one that was there. Returns ``path``."""
-    facts = {k: getattr(checkpoint, k) for k in ("training", "step", "rows", "ledger")}
+    facts = {k: getattr(checkpoint, k) for k in ("training", "step", "rows", "ledger", "key")}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as scratch:
         save_file(checkpoint.state, scratch, {"format": FORMAT, "facts": json.dumps(facts)})
@@ -70,8 +76,9 @@ def read(path: Path) -> Checkpoint:
         if about.get("format") != FORMAT:
             raise BadInput(f"{path} is no training checkpoint ({FORMAT})")
         facts = json.loads(about["facts"])
-        ledger = [(float(n), float(q), int(s)) for n, q, s in facts["ledger"]]
-        return Checkpoint(facts["training"], int(facts["step"]), facts["rows"], ledger, state)
+        told, ledger = facts["training"], spent_of(facts["ledger"])
+        key = str(facts.get("key", ""))
+        return Checkpoint(told, int(facts["step"]), facts["rows"], ledger, state, key)
     except (OSError, SafetensorError) as error:
         raise BadInput(f"{path} is not a readable checkpoint: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -80,20 +87,22 @@ def read(path: Path) -> Checkpoint:
         raise BadInput(f"{path} holds a damaged checkpoint: {error}") from error
 
 
-def earlier_spending(path: Path, data: Mapping[str, Any]) -> tuple[Spent, ...]:
-    """What the weights in ``path`` have already spent on the same data; () for other files.
+def training_in(found: Checkpoint, source: Path, code: Collection[str] = ()) -> Training:
+    """The settings of a checkpoint's run.
 
     Args:
-        path: a safetensors file to start from; ``ledger`` in its metadata says what it cost.
-        data: ``data``, ``count``, ``size`` and ``seed`` of the training to come. Weights trained
-            on any part of the same data set are taken to have seen the same people.
+        found: from a file.
+        source: where it lies, for the message.
+        code: specs of code (``pkg.module:object``) that the user's own command line names; no
+            other is imported.
+
+    Raises:
+        BadInput: it names other code, or fields that no training has.
     """
+    refuse_code(found.training, source, code)
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            about = file.metadata() or {}
-        facts = json.loads(about.get("facts", "{}"))
-        if facts.get("training", {}).get("data") != data["data"]:
-            return ()
-        return tuple((float(n), float(q), int(s)) for n, q, s in facts["ledger"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        return ()
+        return Training(**found.training)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{source} was written by another version: {error}") from error

@@ -8,6 +8,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from reports.records import atomic
+from victims.ledger import Part
+from victims.people import looks, packed
 from victims.trainer import Trainer
 
 
@@ -26,7 +28,15 @@ def write_weights(trainer: Trainer, path: Path, *, averaged: bool = True) -> Pat
         for name, value in trainer.evaluated().items():
             state[names[id(trainer.parameters[name])]] = value.cpu().clone()
     made = trainer.plan
-    facts = {"training": made.training.document(), "ledger": made.ledger(trainer.step)}
+    told = made.training
+    # Whoever has an image could ask a look whether it was private: a secure run writes none.
+    seen = "" if told.secure else packed(looks(trainer.people))
+    own = Part(told.data, seen, made.ledger(trainer.step)[-1], told.sampling == "poisson")
+    facts = {
+        "training": told.document(),
+        "ledger": made.ledger(trainer.step),
+        "parts": [part.document() for part in (*trainer.past.parts, own)],
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as scratch:
         save_file(state, scratch, {"facts": json.dumps(facts)})

@@ -76,7 +76,7 @@ def training_of(arguments: argparse.Namespace) -> Training:
         BadInput: no such Training, or an unknown defense or option.
     """
     given: dict[str, Any] = {
-        f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(Training)
+        f.name: getattr(arguments, f.name, f.default) for f in dataclasses.fields(Training)
     }
     given["defense_options"] = given_options(arguments, "defense")
     shield = defenses.get(arguments.defense, **given["defense_options"])

@@ -11,16 +11,14 @@ from torch import Tensor, nn
 from defenses import BadInput
 from defenses.outer import Outer
 from victims.apart import Apart, ordinary
-from victims.memory import kept
 from victims.vmapping import Loss, gradients_at
 
 __all__ = ["Loss", "gradient_chunks", "gradients_at", "per_example_gradients"]
 
 TENSOR_BYTES = 24 * 2**20
 """The largest parameter's gradients of one chunk take at most this: past 32 MiB, glibc gives and
-takes back the memory of each tensor, and page faults set the pace."""
-KEPT_TENSOR_BYTES = 64 * 2**20
-"""The same where `victims.memory.keep_memory` keeps glibc from it."""
+takes back the memory of each tensor, and page faults set the pace. One size whether or not
+`victims.memory.keep_memory` keeps glibc from it: sums in other chunks have other last bits."""
 
 
 def per_example_gradients(
@@ -107,9 +105,8 @@ def chunk_size(weights: dict[str, Tensor], views: int = 1, outer: Sequence[str] 
     """
     layers = [f"{n}.weight" for n in outer]
     sizes = [sum(p.shape) if k in layers else p.numel() for k, p in weights.items()]
-    limit = KEPT_TENSOR_BYTES if kept() else TENSOR_BYTES
     # Views share their example's gradient, but each has activations of its own.
-    return max(1, limit // max(4 * max(sizes, default=1), 1) // max(1, views))
+    return max(1, TENSOR_BYTES // max(4 * max(sizes, default=1), 1) // max(1, views))
 
 
 def untrained(model: nn.Module) -> dict[str, Tensor]:

@@ -14,15 +14,19 @@ from reports import records
 from reports.environment import environment
 from reports.records import Record
 from victims.export import write_weights
+from victims.ledger import UNTOLD
 from victims.origins import origins
-from victims.planning import Plan
 from victims.preparing import Prepared
 
+ASSUMED = "Poisson sampling, add/remove adjacency"
+UNSEEN = ", starting weights that saw none of the private images"
+NO_GUARANTEE = "?, had all batches been Poisson samples, which they were not: no guarantee"
 COLUMNS = "{:>5} {:>7} {:>24} {:>9} {:>6} {:>11}"
 
 
-def describe(plan: Plan) -> None:
+def describe(prepared: Prepared) -> None:
     """Say what is about to be run and what its numbers assume."""
+    plan = prepared.trainer.plan
     t = plan.training
     options = shown_options(plan.defense)
     shown = ", ".join(
@@ -37,8 +41,12 @@ def describe(plan: Plan) -> None:
         print(
             f"warning: the budget of epsilon {t.epsilon:g} ends this run after {plan.steps} steps"
         )
-    if plan.history:
-        print("the starting weights were trained on this data: their epsilon is counted")
+    for remark in prepared.trainer.past.remarks:
+        print(remark)
+    if t.secure:
+        print(
+            "secure: noise and batches come from the operating system; they cannot be drawn again"
+        )
     if t.sampling != "poisson" and math.isfinite(plan.epsilon(1)):
         print(
             "warning: batches are shuffled, and epsilon is the accountant's for Poisson sampling: "
@@ -51,6 +59,7 @@ def describe(plan: Plan) -> None:
 def show(row: dict[str, Any]) -> dict[str, Any]:
     """Print one epoch's row without breaking the progress bar; returns it."""
     epsilon = "inf" if row["epsilon"] is None else f"{row['epsilon']:.4g}"
+    epsilon += "" if row["holds"] or row["epsilon"] is None else "?"
     rate = "-" if row["rate"] is None else f"{row['rate']:.3f}"
     accuracy = f"{row['accuracy']:.2%} [{row['low']:.2%}, {row['high']:.2%}]"
     sent = f"{row['wire_bytes'] / 2**20:.1f} MiB"
@@ -67,7 +76,9 @@ def finish(
     record = record_of(prepared, rows, device, command)
     print(f"\nalways naming the most frequent class: {prepared.majority:.2%}")
     for name, value in record.bounds["epsilon"].items():
-        print(f"epsilon ({name}): {'inf' if value is None else f'{value:.4g}'}")
+        told = "inf" if value is None else f"{value:.4g}"
+        doubt = "" if record.bounds["holds"] or value is None else NO_GUARANTEE
+        print(f"epsilon ({name}): {told}{doubt}")
     return [weights, records.write(record, out)]
 
 
@@ -90,8 +101,8 @@ def record_of(prepared: Prepared, rows: list[dict[str, Any]], device: str, comma
         "steps": plan.steps,
         "delta": plan.training.delta,
         "epsilon": {a: e if math.isfinite(e) else None for a, e in spent.items()},
-        "assumes": "Poisson sampling, add/remove adjacency",
-        "holds": plan.training.sampling == "poisson",
+        "assumes": ASSUMED + (UNSEEN if UNTOLD in prepared.trainer.past.remarks else ""),
+        "holds": plan.holds,
         "ledger": plan.ledger(plan.steps),
     }
     accuracy = {"mean": last["accuracy"], "low": last["low"], "high": last["high"]}

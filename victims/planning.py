@@ -27,6 +27,8 @@ class Plan:
         side: what it was told.
         history: what earlier training of the same data has spent.
         cut: whether the budget ends the run early.
+        sound: whether the accountants' assumptions were true of the history.
+        content: digest of private data, starting weights and public data; "" where unknown.
     """
 
     training: Training
@@ -38,6 +40,13 @@ class Plan:
     side: Side
     history: tuple[Spent, ...] = ()
     cut: bool = False
+    sound: bool = True
+    content: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the accountants' assumptions are true of all that epsilon counts."""
+        return self.sound and self.training.sampling == "poisson"
 
     def epoch_ends(self) -> list[int]:
         """Number of steps done when each epoch ends."""
@@ -70,8 +79,10 @@ class Plan:
         return [*self.history, (self.defense.effective_noise(), self.sample_rate, steps)]
 
 
-def plan(training: Training, examples: int, history: tuple[Spent, ...] = ()) -> Plan:
-    """Sample rate, steps and noise of a run on ``examples`` private examples.
+def plan(
+    training: Training, examples: int, history: tuple[Spent, ...] = (), *, sound: bool = True
+) -> Plan:
+    """Sample rate, steps and noise of a run on ``examples`` private examples; see `Plan`.
 
     Raises:
         BadInput: a batch larger than the data, an epsilon for a defense that guarantees none,
@@ -89,7 +100,8 @@ def plan(training: Training, examples: int, history: tuple[Spent, ...] = ()) -> 
     side = Side(sample_rate=rate, mask_seed=seed_of(t.seed, "masks"))
     if t.epsilon is not None and "noise_multiplier" not in t.defense_options:
         defense = _noised(defense, t, steps, rate, history)
-    made = Plan(t, examples, rate, steps, per_epoch, defense.informed(side), side, history)
+    informed = defense.informed(side)
+    made = Plan(t, examples, rate, steps, per_epoch, informed, side, history, sound=sound)
     if t.epsilon is None:
         return made
     if made.epsilon(1) > t.epsilon:

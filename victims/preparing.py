@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 
 import defenses
 from defenses import BadInput, Gradients, front
-from victims import checkpoint as store
+from victims.anchors import anchors_of, refuse_private
 from victims.data import Data, digest, load_data
 from victims.features import Featurised, precompute, split_last, state_digest
+from victims.ledger import Past, past_of
 from victims.models import load_guarded
 from victims.planning import Plan, plan
+from victims.streams import content_of
 from victims.trainer import Trainer
 from victims.training import Training
 from victims.trust import agree, check
@@ -49,6 +52,7 @@ def prepare(
     features: dict[Any, Tensor] | None = None,
     private: Data | None = None,
     test: Data | None = None,
+    anchors: Data | None = None,
     made: Plan | None = None,
     trainer: Callable[..., Trainer] = Trainer,
     joined: Callable[[Tensor], Gradients] | None = None,
@@ -64,6 +68,7 @@ def prepare(
             model's name, the digest of its frozen part and that of the data.
         private: these examples instead of ``training.data``'s, as for shadow models.
         test: likewise instead of the test split's.
+        anchors: likewise instead of ``training.public``'s.
         made: this plan instead of one for the number of private examples.
         trainer: builds the trainer; it takes what `Trainer` takes.
         joined: see `Trainer`.
@@ -83,12 +88,12 @@ def prepare(
     whole = build(t, (*train.images.shape[1:],), classes)
     model = split_last(whole) if t.layers == "last" else whole
     started = t.weights != "untrained"
-    past = store.earlier_spending(Path(t.weights), t.document()) if started else ()
-    made = made or plan(t, len(train.labels), past)
-    shared = None
-    if t.public is not None:
-        public = load_data(t.public, split="train", count=t.anchors, at_most=True, **where)
-        shared = (public.images, public.labels)
+    past = past_of(Path(t.weights), t.data, train.images) if started else Past()
+    made = made or plan(t, len(train.labels), past.history, sound=past.holds)
+    anchors = anchors or anchors_of(t, data_root=data_root, seed=t.seed)
+    refuse_private(anchors, train.images, "the private ones")
+    made = dataclasses.replace(made, content=_content(t, train, whole, anchors))
+    shared = None if anchors is None else (anchors.images, anchors.labels)
     images, tests = train.images, test.images
     if isinstance(model, Featurised):
         if t.views > 1:
@@ -108,9 +113,17 @@ def prepare(
         if shared is not None:
             shared = (precompute(model, shared[0]), shared[1])
     victim = trainer(made, model, images, train.labels, shared, device, joined)
-    victim.whole = whole
+    victim.whole, victim.past, victim.people = whole, past, train.images
     majority = float(test.labels.bincount().max()) / len(test.labels)
     return Prepared(victim, train, (tests, test.labels), majority)
+
+
+def _content(t: Training, train: Data, whole: nn.Module, anchors: Data | None) -> str:
+    """Digest of what a run works on, see `victims.streams`; images, for features may differ in
+    their last bits from machine to machine, and so may weights that a name and a seed tell."""
+    known = t.weights == "untrained" and ":" not in t.model
+    start = "" if known else content_of(dict(whole.state_dict()))
+    return content_of(digest(train), start, "" if anchors is None else digest(anchors))
 
 
 def build(training: Training, shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from defenses import BadInput, front, stream
+from defenses import BadInput, front
 from defenses.randomness import seeded
 from reports.records import atomic
 from victims.export import write_weights
@@ -61,7 +61,7 @@ def watcher(
         for index in range(images):
             part = slice(index, index + 1)
             example = trainer.inputs[part].to(trainer.device)
-            draw = stream(training.seed, "record", trainer.step, index)
+            draw = trainer.draw("record", trainer.step, index)
             with seeded(draw):
                 release = trainer.release(
                     front.shown_at_random(trainer.plan.defense, example, draw),

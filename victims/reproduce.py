@@ -68,7 +68,7 @@ def _train(training: Training, folder: Path, features: dict[Any, Any], **where: 
 
     with Progress() as bar:
         prepared = preparing.prepare(training, report=bar, features=features, **where)
-    describe(prepared.trainer.plan)
+    describe(prepared)
     with Progress() as bar:
         rows = [show(row) for row in runs.run(prepared, folder, keep=0, report=bar)]
     finish(prepared, rows, folder, where["device"], command_line(training))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
-
-from defenses import stream
 
 
 def poisson(examples: int, rate: float, generator: torch.Generator) -> Tensor:
@@ -13,8 +13,13 @@ def poisson(examples: int, rate: float, generator: torch.Generator) -> Tensor:
     return (torch.rand(examples, generator=generator, dtype=torch.float64) < rate).nonzero()[:, 0]
 
 
-def shuffled(examples: int, batch_size: int, step: int, seed: int) -> Tensor:
-    """(batch_size,) indices: fixed batches of a new order every epoch; what is left over waits."""
+def shuffled(
+    examples: int, batch_size: int, step: int, order: Callable[[int], torch.Generator]
+) -> Tensor:
+    """(batch_size,) indices: fixed batches of a new order every epoch; what is left over waits.
+
+    ``order`` gives the generator of an epoch's order, the same one whenever it is asked.
+    """
     epoch, place = divmod(step, examples // batch_size)
-    order = torch.randperm(examples, generator=stream(seed, "order", epoch))
-    return order[place * batch_size : (place + 1) * batch_size]
+    drawn = torch.randperm(examples, generator=order(epoch))
+    return drawn[place * batch_size : (place + 1) * batch_size]

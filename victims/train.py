@@ -46,6 +46,11 @@ def parser(argv: Sequence[str] | None) -> Parser:
     made = training_parser(argv, PROG, __doc__)
     add = made.add_argument
     add(
+        "--secure",
+        action="store_true",
+        help="for deployments: noise and batches from the operating system, kept nowhere",
+    )
+    add(
         "--record-every",
         type=int,
         default=0,
@@ -121,6 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise BadInput(f"--{flag} is {value}; it must be >= 0")
     keep_memory()
     training = job(arguments)
+    if training.secure and arguments.record_every:
+        raise BadInput("--record-every writes single people's releases: not with --secure")
     out = arguments.out or Path("runs") / f"train-{training.key()}"
     writes = Writes("victims.train", WRITES)
 
@@ -156,7 +163,7 @@ def _trained(arguments: argparse.Namespace, training: Training, held: Claim, dev
         held.clear()
     else:
         found_again(out, prepared.trainer.plan.training.document())
-    describe(prepared.trainer.plan)
+    describe(prepared)
     with Progress() as bar:
         rows = runs.run(
             prepared,

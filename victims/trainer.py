@@ -18,10 +18,12 @@ from defenses.randomness import seeded
 from victims.apart import ordinary
 from victims.features import Featurised, on_features
 from victims.gradients import gradient_chunks, per_example_gradients, refuse_batchnorm
+from victims.ledger import Past
 from victims.passing import passed
 from victims.planning import Plan
 from victims.sampling import poisson, shuffled
 from victims.stepping import apply_release, optimizer_of, rate_factor
+from victims.streams import Keyed, Secret, Streams, content_of, run_key
 from victims.taps import factorable
 from victims.views import augmented
 
@@ -29,8 +31,10 @@ from victims.views import augmented
 class Trainer:
     """A victim in training; all that changes is in `state`, and the rest follows from the plan.
 
-    Step t draws its batch, views, dropout and noise from generators named (seed, purpose, t), so
-    that a run resumed from any `state` goes the way of the undisturbed one.
+    Step t draws its batch, views, dropout and noise from the generators ``draw(purpose, t)``, which
+    follow from the seed and from all that the run works on (`victims.streams`): a run resumed from
+    any `state` goes the way of the undisturbed one, and no other run has its noise. A secure
+    training's come from the operating system, and a resumed run's are others.
 
     Args:
         plan: see `victims.training.plan`.
@@ -42,6 +46,12 @@ class Trainer:
         joined: the gradients (k, *shape) of k rows that have no input, given their indices
             counted from the end of ``inputs``: how an auditor joins its canaries. The plan counts
             them among its examples.
+
+    Attributes:
+        whole: the model with the frozen layers that ``model`` may lack.
+        past: what its weights had cost before.
+        people: the private images, where ``inputs`` are features of them.
+        draw: the run's generators.
 
     Raises:
         BadInput: BatchNorm under a defense that needs per-example gradients, or no public data
@@ -62,6 +72,8 @@ class Trainer:
         self.joined = joined
         self.model = model.to(device).train()
         self.whole: nn.Module = self.model
+        self.past = Past()
+        self.people = inputs
         self.inputs, self.labels, self.public = inputs, labels, public
         self.device = device
         self.net = on_features(self.model) if isinstance(self.model, Featurised) else self.model
@@ -83,6 +95,7 @@ class Trainer:
         if summed and plan.training.views == 1 and len(inputs):
             example = inputs[:1].to(device), labels[:1].to(device)
             self.outer = factorable(self.net, cross_entropy, *example)
+        self.draw = self._streams()
         self.start = {k: p.detach().clone() for k, p in self.parameters.items()}
         self.average = {k: p.clone() for k, p in self.start.items()}
         self.optimizer = optimizer_of(plan.training, list(self.parameters.values()))
@@ -112,6 +125,17 @@ class Trainer:
             for name, value in self.net.named_buffers():
                 value.copy_(buffers[name])
 
+    def _streams(self) -> Streams:
+        """The run's generators. A plan that knows no content is keyed by the tensors at hand."""
+        if self.plan.training.secure:
+            return Secret()
+        content = self.plan.content
+        if not content:
+            shared = self.public or ()
+            held = (self.inputs, self.labels, *shared)
+            content = content_of(*held, dict(self.model.state_dict()))
+        return Keyed(self.plan.training.seed, run_key(self.plan, content))
+
     def advance(self) -> Release:
         """One step. Returns what left the victim.
 
@@ -120,7 +144,7 @@ class Trainer:
         """
         images, labels, extra = self.batch()
         with self.drawing(self.step):
-            draw = stream(self.plan.training.seed, "noise", self.step)
+            draw = self.draw("noise", self.step)
             release = self.release(images, labels, draw, extra=extra, moves=True)
         self.follow(release)
         return release
@@ -128,7 +152,7 @@ class Trainer:
     @contextmanager
     def drawing(self, step: int) -> Iterator[None]:
         """Dropout and the like, which draw from the global generator, draw as at that step."""
-        with seeded(stream(self.plan.training.seed, "dropout", step)):
+        with seeded(self.draw("dropout", step)):
             yield
 
     def batch(self) -> tuple[Tensor, Tensor, Gradients | None]:
@@ -143,11 +167,11 @@ class Trainer:
 
     def seen(self, index: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Rows ``index`` (B,) of the inputs as that step shows them to the model, and labels."""
-        t = self.plan.training
+        views = self.plan.training.views
         images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
-        images = front.shown_at_random(self.plan.defense, images, stream(t.seed, "shown", step))
-        if t.views > 1:
-            images = augmented(images, t.views, stream(t.seed, "views", step))
+        images = front.shown_at_random(self.plan.defense, images, self.draw("shown", step))
+        if views > 1:
+            images = augmented(images, views, self.draw("views", step))
         return images, labels
 
     def follow(self, release: Release) -> None:
@@ -169,9 +193,10 @@ class Trainer:
         """Indices of the examples in this step's batch."""
         t = self.plan.training
         if t.sampling == "poisson":
-            draw = stream(t.seed, "batch", self.step)
-            return poisson(self.plan.examples, self.plan.sample_rate, draw)
-        return shuffled(self.plan.examples, t.batch_size, self.step, t.seed)
+            return poisson(self.plan.examples, self.plan.sample_rate, self.draw("batch", self.step))
+        return shuffled(
+            self.plan.examples, t.batch_size, self.step, lambda epoch: self.draw("order", epoch)
+        )
 
     def release(
         self,

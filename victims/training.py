@@ -51,7 +51,10 @@ class Training:
         accountant: ``prv`` (tighter) or ``rdp``.
         public: data whose ``train`` split everyone knows, for defenses that learn from it.
         anchors: how many examples of it.
-        seed: of everything random; step t draws from streams named (seed, purpose, t).
+        seed: of everything random; what hides somebody is keyed by data and weights as well
+            (`victims.streams`).
+        secure: for deployments: what hides somebody is drawn from the operating system, nothing
+            that tells it is kept, and the seed only chooses what is public.
     """
 
     data: str = "digits"
@@ -79,6 +82,7 @@ class Training:
     public: str | None = None
     anchors: int = 128
     seed: int = 0
+    secure: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -107,10 +111,13 @@ class Training:
             raise BadInput("lr is 0; it must be > 0")
         if not 0 < self.delta < 1:
             raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")
+        if self.secure and self.sampling != "poisson":
+            raise BadInput("--secure takes Poisson batches: shuffled ones carry no guarantee")
 
     def document(self) -> dict[str, Any]:
-        """The fields as JSON holds them."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
+        """The fields as JSON holds them; ``secure`` where it is true."""
+        told: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return told if told.pop("secure") is False else {**told, "secure": True}
 
     def key(self) -> str:
         """Ten hex digits that name this run."""

@@ -13,6 +13,7 @@ from attacks.audit.exam import Exam
 from attacks.audit.seen import Report, Seen, looked_at
 from attacks.membership.shadows import logits
 from defenses import stream
+from victims.anchors import anchors_of, refuse_private
 from victims.data import Data, load_data
 from victims.planning import Plan
 from victims.preparing import prepare
@@ -37,6 +38,8 @@ def black_box(
         size=t.size,
         seed=exam.seed,
     )
+    anchors = anchors_of(t, data_root=data_root, seed=exam.seed)
+    refuse_private(anchors, data.images, "the private ones and the canaries")
     everything = torch.arange(len(data.labels))
     base, others = data.take(everything[: t.count]), data.take(everything[t.count :])
     wrong = torch.randint(1, data.classes, (exam.canaries,), generator=stream(t.seed, "labels"))
@@ -55,6 +58,7 @@ def black_box(
         device=device,
         private=private,
         test=asked,
+        anchors=anchors,
         data_root=data_root,
         made=made,
         trainer=trainer,

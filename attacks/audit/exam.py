@@ -59,6 +59,8 @@ class Exam:
             raise BadInput(f"confidence is {self.confidence:g}; it must be in (0, 1)")
         if self.claim is not None and not self.claim >= 0:
             raise BadInput(f"claim is {self.claim:g}; it must be >= 0")
+        if self.training.secure:
+            raise BadInput("--secure is for deployments: an audit is an experiment, trained again")
         if not self.methods:
             raise BadInput("no method is named")
         for name in self.methods:

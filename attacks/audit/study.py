@@ -102,7 +102,7 @@ def perform(
         "steps": made.steps,
         "sample_rate": made.sample_rate,
         "assumes": "Poisson sampling, add/remove adjacency",
-        "holds": made.training.sampling == "poisson",
+        "holds": made.holds,
     }
     summary = {"audits": {"auc": auc(sample(scores[-1], inserted))}, "along": along}
     return Record(

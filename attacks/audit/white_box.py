@@ -12,6 +12,7 @@ from attacks.audit.canaries import Canaries
 from attacks.audit.exam import Exam
 from attacks.audit.seen import Course, Report, Seen, looked_at
 from defenses import Release, Summed
+from victims.anchors import anchors_of
 from victims.data import load_data
 from victims.planning import Plan
 from victims.preparing import prepare
@@ -39,6 +40,7 @@ def white_box(
         device=device,
         private=private,
         test=private,
+        anchors=anchors_of(t, data_root=data_root, seed=exam.seed),
         data_root=data_root,
         made=made,
         trainer=trainer,

@@ -14,6 +14,7 @@ from attacks.flags import Parser, add_options, chosen_device, given_flags, given
 from attacks.progress import Progress
 from attacks.scenario import Scenario, run
 from defenses import BadInput
+from defenses.foreign import code_in
 
 PROG = "python -m attacks.invert"
 RUNS_OWN = {"data", "size", "model", "state", "defense", "epsilon", "observation"}
@@ -106,6 +107,13 @@ def parser(argv: Sequence[str] | None) -> Parser:
         help="steps of a run, first to last, at which a scheduled defense is attacked; the worst "
         "counts (default 3)",
     )
+    add(
+        "--code",
+        nargs="+",
+        default=[],
+        metavar="SPEC",
+        help="code of that run that may be imported",
+    )
     add("--labels-known", action="store_true", help="tell the attacker the labels")
     add("--epsilon", type=float, help="set the noise so that one release spends this epsilon")
     add("--delta", type=float, default=start.delta, help="of the guarantee (default 1e-5)")
@@ -163,7 +171,9 @@ def job(arguments: argparse.Namespace) -> Scenario:
             raise BadInput(f"--{own[0]} comes from the run when --checkpoint is given")
         with Progress("reaching the step: ") as bar:
             place = {"device": chosen_device(arguments.device), "data_root": arguments.data_root}
-            found = trained.fields_at(arguments.checkpoint, arguments.step, report=bar, **place)
+            found = trained.fields_at(
+                arguments.checkpoint, arguments.step, code=arguments.code, report=bar, **place
+            )
         if "against" in arguments.given:
             found["against"] = tuple(arguments.against)
         fields |= found
@@ -207,6 +217,7 @@ def command_line(scenario: Scenario) -> str:
         settled = RUNS_OWN | {"delta", "seed"}
         values = {k: v for k, v in values.items() if k.split(".")[0] not in settled}
         values["checkpoint"] = Path(scenario.state).parent.parent
+        values["code"] = list(code_in(scenario.document()))
         if not scenario.against:
             del values["against"]
     chosen = ["--defense", scenario.defense, "--attack", scenario.attack]

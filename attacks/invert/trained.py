@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,17 @@ from defenses.registry import shown_options
 from victims import checkpoint as store
 from victims import runs
 from victims.export import write_weights
-from victims.planning import plan
-from victims.training import Training
+from victims.planning import Plan, plan
 
 
-def steps_of(folder: Path) -> int:
-    """How many steps the run in ``folder`` has; see `fields_at` for errors."""
-    training, examples = _training(folder)
-    return plan(training, examples).steps
+def steps_of(folder: Path, code: Collection[str] = ()) -> int:
+    """How many steps the run in ``folder`` has; see `fields_at` for arguments and errors."""
+    return _plan(folder, code).steps
 
 
-def fields_at(folder: Path, step: int, **context: Any) -> dict[str, Any]:
+def fields_at(
+    folder: Path, step: int, *, code: Collection[str] = (), **context: Any
+) -> dict[str, Any]:
     """Fields of a `Scenario` that attacks the run in ``folder`` before its step ``step``.
 
     The weights are written to ``folder/states`` once, trained again from the nearest checkpoint.
@@ -31,18 +32,19 @@ def fields_at(folder: Path, step: int, **context: Any) -> dict[str, Any]:
     Args:
         folder: of ``python -m victims.train``.
         step: 0 is before the first one; at the last one there is the finished model.
+        code: specs of the run that are the user's own code, see `store.training_in`.
         context: ``device``, ``data_root``, ``report`` of `victims.preparing.prepare`.
 
     Raises:
         BadInput: no run in ``folder``, or a step that it does not have.
     """
-    training, examples = _training(folder)
-    made = plan(training, examples)
+    made = _plan(folder, code)
+    training = made.training
     if not 0 <= step <= made.steps:
         raise BadInput(f"step is {step}; the run in {folder} has steps 0 to {made.steps}")
     weights = folder / "states" / f"step-{step:06d}.safetensors"
     if not weights.exists():
-        reached = runs.at_step(folder, step, **context)
+        reached = runs.at_step(folder, step, code=code, **context)
         write_weights(reached.trainer, weights, averaged=False)
     shield = made.defense.at(min(step, made.steps - 1), made.steps)
     return {
@@ -61,15 +63,12 @@ def fields_at(folder: Path, step: int, **context: Any) -> dict[str, Any]:
     }
 
 
-def _training(folder: Path) -> tuple[Training, int]:
-    """The run's settings and how many private examples it has."""
+def _plan(folder: Path, code: Collection[str]) -> Plan:
+    """The run's plan, the history of its starting weights included."""
     path = folder / store.LATEST
     if not path.exists():
         raise BadInput(f"{folder} holds no training run (no {store.LATEST})")
     found = store.read(path)
-    try:
-        training = Training(**found.training)
-    except TypeError as error:
-        raise BadInput(f"{path} was written by another version: {error}") from error
-    _, rate, _ = found.ledger[-1]
-    return training, round(training.batch_size / rate)
+    training = store.training_in(found, path, code)
+    *history, (_, rate, _) = found.ledger
+    return plan(training, round(training.batch_size / rate), tuple(history))

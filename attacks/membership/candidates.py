@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attacks.membership.trial import Trial
 from defenses import stream
+from victims.anchors import anchors_of, refuse_private
 from victims.data import Data, digest, load_data
 from victims.training import Training
 
@@ -25,11 +26,13 @@ class Candidates:
         pool: 2n examples, of which every model is trained on n.
         population: others, on which none is.
         members: (1 + K, 2n) bool; row 0 is the target's, the rest are the shadows'.
+        anchors: public examples of all models alike, none of them a candidate; None: not wanted.
     """
 
     pool: Data
     population: Data
     members: Tensor
+    anchors: Data | None = None
 
 
 def draw(trial: Trial, data_root: str | None = None) -> Candidates:
@@ -39,7 +42,7 @@ def draw(trial: Trial, data_root: str | None = None) -> Candidates:
     of the shadows. The target's members are drawn independently of that.
 
     Raises:
-        BadInput: too few examples.
+        BadInput: too few examples, or public ones among them.
     """
     t, n = trial.training, trial.members
     data = load_data(
@@ -50,6 +53,8 @@ def draw(trial: Trial, data_root: str | None = None) -> Candidates:
         size=t.size,
         seed=trial.seed,
     )
+    anchors = anchors_of(t, data_root=data_root, seed=trial.seed)
+    refuse_private(anchors, data.images, "the candidates and the population")
     everything = torch.arange(len(data.labels))
     rows = []
     for turn in range(1 + trial.shadows // 2):
@@ -58,7 +63,7 @@ def draw(trial: Trial, data_root: str | None = None) -> Candidates:
         chosen[order[:n]] = True
         rows += [chosen] if turn == 0 else [chosen, ~chosen]
     return Candidates(
-        data.take(everything[: 2 * n]), data.take(everything[2 * n :]), torch.stack(rows)
+        data.take(everything[: 2 * n]), data.take(everything[2 * n :]), torch.stack(rows), anchors
     )
 
 

@@ -17,7 +17,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
 from attacks.membership.stacking import blanked, padded, stacked
-from defenses import Release, Summed, stream
+from defenses import Release, Summed
 from victims.gradients import chunk_size, gradients_at
 from victims.trainer import Trainer
 
@@ -60,7 +60,7 @@ class Lockstep:
             batches.append(t.batch()[:2])
             defense = t.informed()
             assert isinstance(defense, Summed)
-            draw = stream(t.plan.training.seed, "noise", t.step)
+            draw = t.draw("noise", t.step)
             plan = defense.plan(t.parameters, step=t.step, steps=t.plan.steps, generator=draw)
             begun.append((defense, plan, draw))
         totals = self.totals(begun[0][0], [plan for _, plan, _ in begun], batches)

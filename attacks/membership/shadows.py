@@ -43,6 +43,7 @@ def started(
         device=device,
         private=candidates.pool.take(candidates.members[model].nonzero()[:, 0]),
         test=candidates.population,
+        anchors=candidates.anchors,
     )
     return prepared.trainer
 

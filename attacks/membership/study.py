@@ -138,7 +138,7 @@ def bounds(made: Plan) -> dict[str, Any]:
         "steps": made.steps,
         "sample_rate": made.sample_rate,
         "assumes": "Poisson sampling, add/remove adjacency",
-        "holds": made.training.sampling == "poisson",
+        "holds": made.holds,
     }
 
 

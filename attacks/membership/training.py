@@ -126,7 +126,7 @@ _given: dict[str, Any] = {}
 def _begin(work: Work, data_root: str | None, keep: bool) -> None:
     prepare_process(1)
     torch.set_num_threads(1)
-    if keep:  # as in the parent: the size of chunks, hence the order of sums, depends on it
+    if keep:  # as in the parent; it sets the pace and nothing else
         keep_memory()
     _given.update(work=work, candidates=draw(work[0], data_root))
 

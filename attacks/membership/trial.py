@@ -58,6 +58,8 @@ class Trial:
             raise BadInput(f"unknown layout {self.layout!r}; known: {', '.join(LAYOUTS)}")
         if self.training.weights != "untrained":
             raise BadInput("a membership target starts untrained: its shadows could not follow it")
+        if self.training.secure:
+            raise BadInput("--secure is for deployments: a trial is an experiment, trained again")
         if not self.attacks:
             raise BadInput("no attack is named")
 

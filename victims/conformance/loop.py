@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from defenses import Release, stream
 from defenses.conformance.finding import Finding, Verdict, found
+from victims.streams import Keyed
 from victims.trainer import Trainer
 from victims.views import augmented
 
@@ -46,6 +47,8 @@ class Loop:
         if inputs is not None and labels is not None:
             both = [torch.cat([both[0], inputs]), torch.cat([both[1], labels])]
         made = self.build(*both)
+        # Neighbouring data share their noise here and nowhere else: what is left is the example.
+        made.draw = Keyed(self.seed, "conformance")
         for module in made.net.modules():
             # Dropout would be drawn anew for everybody when one example joins.
             if isinstance(module, nn.modules.dropout._DropoutNd):

@@ -1,0 +1,41 @@
+"""Code that a file names is not imported: only what the user's own command line names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from defenses.registry import BadInput
+
+SPECS = ("data", "public", "model", "defense", "against", "attack", "attacks", "methods")
+"""Fields whose values may be ``pkg.module:object``, which importing runs."""
+PATHS = ("data", "public")
+"""Those of them in which ``folder:PATH`` is no code."""
+
+
+def code_in(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Spec -> field of everything among ``fields`` that would be imported."""
+    found: dict[str, str] = {}
+    for name in SPECS:
+        value = fields.get(name)
+        for spec in value if isinstance(value, list | tuple) else [value]:
+            path = name in PATHS and str(spec).startswith("folder:")
+            if spec is not None and ":" in str(spec) and not path:
+                found.setdefault(str(spec), name)
+    return found
+
+
+def refuse_code(fields: Mapping[str, Any], source: object, named: Collection[str]) -> None:
+    """Raise `BadInput` where a document from a file would have something imported.
+
+    Args:
+        fields: of the document; lists hold several values of a field.
+        source: the file, for the message.
+        named: specs that the user's own command line names.
+    """
+    for spec, name in code_in(fields).items():
+        if spec not in named:
+            raise BadInput(
+                f"{source} names {spec!r} as its {name}, code that is not imported because a file "
+                f"says so: if you trust it, give --code {spec}"
+            )
