@@ -279,7 +279,7 @@ def test_poisson_ledgers_are_believed_and_shuffled_ones_are_not(rate):
         assert holds, told
     for step, row in enumerate(ledger):
         row.zero_()
-        row[shuffled(examples, int(rate * examples), step, seed=0)] = 1
+        row[shuffled(examples, int(rate * examples), step, seeded)] = 1
     assert not judged(ledger, rate)[0]
 
 

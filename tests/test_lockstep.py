@@ -42,6 +42,7 @@ SETTINGS = [
     {"defense": "dprs", "model": "lenet5", "data": "photos", "lr": 0.05},
 ]
 STEPS = 10
+APART = {"data": "tests.parts:private", "public": "tests.parts:public"}
 
 
 def trainers(dtype=torch.float32, count=3, **changed):
@@ -178,7 +179,8 @@ def test_a_defense_of_the_users_own_that_sums_is_taken(own):
 
 
 def test_what_cannot_be_stacked_is_named():
-    assert obstacle(trainers(defense="gep", public="digits", count=2)).startswith("defense 'gep'")
+    gep = trainers(data=APART["data"], defense="gep", public=APART["public"], count=2)
+    assert obstacle(gep).startswith("defense 'gep'")
     settings = trainers(count=2)
     for layer, reason in ((nn.Dropout(0.5), "dropout"), (nn.BatchNorm1d(64), "BatchNorm")):
         body = nn.Flatten(), layer, nn.Linear(64, 10)
@@ -253,7 +255,7 @@ def test_auto_takes_what_was_fastest_and_the_command_names_it(fastest, monkeypat
 
 
 def test_what_was_asked_together_and_cannot_be_is_trained_one_after_another_and_said():
-    training = dataclasses.replace(TRIAL.training, defense="gep", public="digits", model="linear")
+    training = dataclasses.replace(TRIAL.training, **APART, defense="gep", model="linear")
     trial = dataclasses.replace(TRIAL, training=training, shadows=2)
     how = choose(trial, training, draw(trial), "cpu")
     assert how["layout"] == "plain"

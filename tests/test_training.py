@@ -232,6 +232,7 @@ class TestStep:
                 raise NotImplementedError
 
         halved, plain = trainer_of(defense="halved", lr=1.0), trainer_of(defense="none", lr=0.5)
+        plain.draw = halved.draw
         for _ in range(3):
             halved.advance()
             plain.advance()
@@ -243,7 +244,12 @@ class TestStep:
         for rate in (0.0, 0.5):
             options = {"rate": rate, "noise_multiplier": 0.1}
             trainer = trainer_of(
-                defense=name, defense_options=options, public="digits", anchors=16, model="linear"
+                data="tests.parts:private",
+                defense=name,
+                defense_options=options,
+                public="tests.parts:public",
+                anchors=16,
+                model="linear",
             )
             before = trainer.correct(trainer.inputs, trainer.labels)
             for _ in range(20):
