@@ -18,7 +18,7 @@ def code_in(fields: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in SPECS:
         value = fields.get(name)
-        for spec in value if isinstance(value, list | tuple) else [value]:
+        for spec in _flat(value):
             path = name in PATHS and str(spec).startswith("folder:")
             if spec is not None and ":" in str(spec) and not path:
                 found.setdefault(str(spec), name)
@@ -39,3 +39,10 @@ def refuse_code(fields: Mapping[str, Any], source: object, named: Collection[str
                 f"{source} names {spec!r} as its {name}, code that is not imported because a file "
                 f"says so: if you trust it, give --code {spec}"
             )
+
+
+def _flat(value: Any) -> list[Any]:
+    """The values of a field that may have several, which may be lists themselves."""
+    if not isinstance(value, list | tuple):
+        return [value]
+    return [inner for item in value for inner in _flat(item)]

@@ -21,6 +21,7 @@ class Audit:
         audited: lower bound on epsilon.
         confidence: of the bound, in (0, 1); NaN-free.
         verdict: the Record's own words; may be empty.
+        holds: whether the claim's assumptions are true of the training.
     """
 
     anchor: str
@@ -31,6 +32,7 @@ class Audit:
     audited: float
     confidence: float
     verdict: str
+    holds: bool = True
 
     @property
     def broken(self) -> bool:
@@ -62,6 +64,7 @@ def parse(source: Source, anchor: str) -> list[Audit]:
             epsilon(row["audited"], "rows.audited"),
             share(row.get("confidence"), "rows.confidence"),
             text(row.get("verdict") or "", "rows.verdict"),
+            source.record.bounds.get("holds", True) is True,
         )
         for turn, row in enumerate(source.record.rows, 1)
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,9 @@ from typing import Any
 import defenses
 from defenses import BadInput
 
+COMMANDS = {f"attacks.{f}": f"attacks.{f}.command" for f in ("invert", "membership", "audit")}
+COMMANDS["victims.train"] = "victims.train"
+"""What can be swept, and the module that says how."""
 Values = Sequence[str | Sequence[str]]
 NOT_SWEPT = ("--out", "--fresh", "--device", "--data-root", "--observation", "--help")
 
@@ -38,24 +40,12 @@ class Job:
 def command_module(name: str) -> ModuleType:
     """The module with a command's ``parse``, ``parser``, ``job``, ``command_line``, ``perform``.
 
-    It is ``NAME.command`` for a family of attacks, else ``NAME`` itself.
-
     Raises:
-        BadInput: no such command, or one that runs no Scenarios.
+        BadInput: no such command. Nothing else is imported: a study may be somebody else's file.
     """
-    try:
-        inner = f"{name}.command"
-        is_family = importlib.util.find_spec(inner) is not None
-    except ModuleNotFoundError:
-        is_family = False
-    try:
-        module = importlib.import_module(inner if is_family else name)
-    except (ImportError, ValueError) as error:
-        raise BadInput(f"no command {name!r} ({error}); try attacks.invert") from error
-    for needed in ("parse", "parser", "job", "command_line", "perform", "SWEPT"):
-        if not hasattr(module, needed):
-            raise BadInput(f"{name} runs no Scenarios (it has no {needed}); try attacks.invert")
-    return module
+    if name not in COMMANDS:
+        raise BadInput(f"no command {name!r} runs Scenarios; there are: {', '.join(COMMANDS)}")
+    return importlib.import_module(COMMANDS[name])
 
 
 def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:

@@ -37,8 +37,8 @@ def training_table(found: Sequence[Trained]) -> Table:
         spent = [
             value(max(r.epsilons.get(a, math.nan) for r in one.runs), own) for a in ("prv", "rdp")
         ]
-        if not run.holds:  # batches were shuffled, and the accountants assume Poisson sampling
-            spent = [Cell(f"{c.text} (not of this sampling)", c.order, c.sources) for c in spent]
+        if not all(r.holds for r in one.runs):
+            spent = [doubted(cell) for cell in spent]
         cells = (
             plain(one.label),
             plain(str(run.facts["data"])),
@@ -90,17 +90,23 @@ def membership_table(found: Sequence[Membership]) -> Table:
     return Table("memberships-table", caption, heads, tuple(rows), tuple(range(len(heads))))
 
 
+def doubted(cell: Cell) -> Cell:
+    """An epsilon of which an assumption is false: batches were shuffled, here or before."""
+    return Cell(f"{cell.text} (no guarantee)", cell.order, cell.sources)
+
+
 def audit_table(found: Sequence[Audit]) -> Table:
     """A row per audit."""
     heads = ("defense", "method", "ε claimed", "ε at least", "confidence", "verdict", "records")
     rows = []
     for one in found:
         own = (one.source,)
+        claim = value(one.claimed, own)
         verdict = one.verdict or ("more leaks than claimed" if one.broken else "claim not refuted")
         cells = (
             plain(one.defense),
             plain(one.method or "-"),
-            value(one.claimed, own),
+            claim if one.holds or math.isinf(one.claimed) else doubted(claim),
             value(one.audited, own),
             value(100 * one.confidence, own, ".4g"),
             Cell(verdict, verdict, (), "leaks" if one.broken else ""),

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from defenses import BadInput
+from defenses.foreign import refuse_code
 from reports.crossing import Job, Values, cross
 
 COMMAND = "attacks.invert"
 RESERVED = ("command", "seeds", "block")
 
 
-def jobs_of(first: str | None, flags: dict[str, list[str]]) -> list[Job]:
+def jobs_of(
+    first: str | None, flags: dict[str, list[str]], code: Collection[str] = ()
+) -> list[Job]:
     """The Jobs of a sweep.
 
     Args:
         first: a command, a file that ends in ``.toml``, or None for ``attacks.invert``.
         flags: given on the command line; they overrule the file's. ``--seeds N`` is seeds 0..N-1.
+        code: specs (``pkg.module:object``) in the file that may be imported.
 
     Raises:
-        BadInput: no such file or command, or no such Scenario.
+        BadInput: no such file or command, no such Scenario, or other code that the file names.
     """
     if first is None or not first.endswith(".toml"):
         return cross(first or COMMAND, _seeded(flags))
@@ -30,6 +34,7 @@ def jobs_of(first: str | None, flags: dict[str, list[str]]) -> list[Job]:
     jobs: dict[str, Job] = {}
     for block in document.get("block", [{}]):
         merged = {**document, **block}
+        refuse_code({k: v for k, v in merged.items() if _flag(k) not in flags}, first, code)
         command = merged.get("command", COMMAND)
         if not isinstance(command, str):
             raise BadInput(f"{first}: command is {command!r}; it must be a text")

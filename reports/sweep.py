@@ -28,7 +28,8 @@ from reports.records import atomic
 from victims.origins import origins
 
 PROG = "python -m reports.sweep"
-OWN = "--jobs --threads --executor --address --retry --dry-run --out --device --data-root --help"
+OWN = "--jobs --threads --executor --address --code --retry --dry-run --out --device --data-root"
+OWN += " --help"
 LIST = "sweep.json"
 WRITES = Writes("reports.sweep", (LIST,))
 EXECUTORS = ("auto", "here", "processes", "ray")
@@ -43,6 +44,7 @@ def parser() -> Parser:
     add("--threads", type=int, default=1, help="of each; equal Records need equal threads (1)")
     add("--executor", choices=EXECUTORS, default="auto", help="auto: here for one job")
     add("--address", help="of the Ray cluster (default $RAY_ADDRESS, else this machine's)")
+    add("--code", nargs="+", default=[], metavar="SPEC", help="code in STUDY.toml to be imported")
     add("--retry", action="store_true", help="run again what failed")
     add("--dry-run", action="store_true", help="only list the Scenarios and their commands")
     add("--out", type=Path, default=Path("runs/sweep"), help="one folder per Scenario in it")
@@ -65,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         count = getattr(arguments, name)
         if count is not None and count < 1:
             raise BadInput(f"--{name} is {count}; it must be >= 1")
-    jobs = jobs_of(first, flags)
+    jobs = jobs_of(first, flags, arguments.code)
     if arguments.dry_run:
         print("\n".join(f"{job.key}  {job.again}" for job in jobs))
         return 0

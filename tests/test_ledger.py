@@ -20,10 +20,12 @@ from attacks.membership.candidates import draw
 from attacks.membership.shadows import started
 from attacks.membership.study import bounds
 from attacks.membership.trial import Trial
+from attacks.scenario import Scenario, run
 from defenses import BadInput
 from defenses.foreign import code_in, refuse_code
 from defenses.gradients import add_noise
 from defenses.secrecy import SecretGenerator, normal
+from reports.plan import jobs_of
 from tests.conftest import seeded
 from victims import checkpoint as store
 from victims import memory, preparing, runs
@@ -352,8 +354,8 @@ class TestAnchors:
         monkeypatch.setattr(preparing.Trainer, "__init__", noted)
         training = dataclasses.replace(SMALL, **APART, count=40, anchors=16)
         exam = Exam(training, canaries=20, canary=canary, runs=2)
-        for run in range(2):
-            play(exam, run=run, made=planned(exam))
+        for turn in range(2):
+            play(exam, run=turn, made=planned(exam))
         assert torch.equal(*seen)
         own = dataclasses.replace(training, data="digits", public="digits", anchors=300)
         with pytest.raises(BadInput, match="public examples of --public are among"):
@@ -405,3 +407,45 @@ def test_sums_do_not_depend_on_who_keeps_the_memory(monkeypatch):
         monkeypatch.setattr(memory, "_kept", kept)
         sizes.append(chunk_size({"w": torch.empty(1 << 18, device="meta")}))
     assert sizes == [24, 24]
+
+
+def test_code_in_a_study_file_is_not_imported_either(tmp_path):
+    study = tmp_path / "study.toml"
+    study.write_text('images = 1\n[[block]]\ndefense = ["none", "evil:Shield"]\n')
+    with pytest.raises(BadInput, match=r"study.toml names 'evil:Shield' as its defense"):
+        jobs_of(str(study), {})
+    assert len(jobs_of(str(study), {"--defense": ["none"]})) == 1
+    with pytest.raises(BadInput, match="cannot be imported"):
+        jobs_of(str(study), {}, ["evil:Shield"])
+    study.write_text('command = "evil"\n')
+    with pytest.raises(BadInput, match="no command 'evil' runs Scenarios"):
+        jobs_of(str(study), {})
+
+
+def test_single_releases_of_different_images_share_no_noise():
+    few = {
+        "defense": "gaussian",
+        "against": (),
+        "images": 1,
+        "split": "train",
+        "columns": "adaptive",
+    }
+    few |= {"defense_options": {"noise_multiplier": 100.0}, "attack_options": {"iterations": 2}}
+    few |= {"columns": "adaptive"}
+    seen = []
+    inner = add_noise
+
+    def noted(update, std, generator):
+        noisy = inner(update, std, generator)
+        seen.append(torch.cat([(noisy[k] - update[k]).flatten() for k in update]))
+        return noisy
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("defenses.summed.add_noise", noted)
+        firsts = []
+        for changed in ({"data": "digits"}, {"data": "tests.parts:private"}, {"data": "digits"}):
+            run(Scenario(model="linear", attack="dlg", **{**few, **changed}))
+            firsts.append(seen[0])
+            seen.clear()
+    assert abs(alike(firsts[0], firsts[1])) < 0.2
+    assert torch.equal(firsts[0], firsts[2])

@@ -118,7 +118,7 @@ def test_training_survives_its_command_line():
         (["--rate", "0.5", "--rate", "0.9"], "--rate is given twice"),
         (["--labels-known", "perhaps"], "true or false"),
         (["attacks.nowhere"], "no command 'attacks.nowhere'"),
-        (["attacks.bench"], "runs no Scenarios"),
+        (["attacks.bench"], "no command 'attacks.bench' runs Scenarios"),
         (["nowhere.toml"], "no study file nowhere.toml"),
         (["--jobs", "0"], "--jobs is 0"),
         (["--address", "here:1", "--images", "1"], "--address goes with --executor ray"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,10 +30,12 @@ from attacks.invert.setting import content, load_setting
 from attacks.scenario import COLUMNS, Scenario
 from attacks.shields import guarantee
 from defenses import front, stream
+from defenses.registry import shown_options
 from reports.baseline import lpips_or_reason, prior_baseline
 from reports.environment import environment
 from reports.records import Partial, Record
 from victims.origins import mark
+from victims.streams import content_of
 
 Report = Callable[[str, int, int], None]
 ATTACK = 0.8
@@ -106,6 +109,9 @@ def study(
                     )
                 ready, turn = tuned[habit], clock.part(1 / (batches - index))
                 report(f"{column}: batch {index + 1} of {batches}", done, total)
+                # By its content, so that no two releases of different images share their noise.
+                told = json.dumps(shown_options(shields[name]), default=repr)
+                mine = content_of(images, labels, scenario.model, scenario.state_sha256, told)
                 grads = exposed(
                     victims.per_example_gradients,
                     model,
@@ -113,10 +119,10 @@ def study(
                     shields[name],
                     images,
                     labels,
-                    generator=stream(scenario.seed, "exposure", name, index),
+                    generator=stream(scenario.seed, "exposure", name, index, mine),
                 )
                 release = shields[name].release(
-                    grads, generator=stream(scenario.seed, "release", name, index)
+                    grads, generator=stream(scenario.seed, "release", name, index, mine)
                 )
                 began = time.perf_counter()
                 allowed = turn.part(ATTACK).left / scenario.batch

@@ -42,6 +42,9 @@ class Audited(Result):
         """Whether more leaks than is claimed, at the stated confidence."""
         holds = broken(self.records[0].rows)
         told = f"epsilon >= {float(self.epsilon_low):.4g} proven, {self.epsilon:.4g} claimed"
+        told += (
+            "" if self.records[0].bounds["holds"] else " (for Poisson batches, which these are not)"
+        )
         return Verdict.of(holds, told + (f"; figure: {self.figure}" if holds else ""))
 
     @property
