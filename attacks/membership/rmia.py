@@ -43,8 +43,10 @@ class Rmia(Membership):
     """
 
     mode: str = option("online", "online or offline")
-    temperature: str = option("auto", "logits are divided by it; a number in [0.01, 100] or auto")
-    a: str = option("auto", "offline: p_in = a p_out + 1 - a; a number in [0, 1] or auto")
+    temperature: float | str = option(
+        "auto", "logits are divided by it; a number in [0.01, 100] or auto"
+    )
+    a: float | str = option("auto", "offline: p_in = a p_out + 1 - a; a number in [0, 1] or auto")
     gamma: float = option(1.0, "ratio that counts as dominated", low=0, open_low=True)
     break_ties: bool = option(True, "tell examples apart that dominate equally many")
 
