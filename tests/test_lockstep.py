@@ -105,7 +105,7 @@ def test_batches_were_of_different_lengths_and_some_were_empty():
 
 def steps_of(**changed):
     found = trainers(**changed)
-    for step in range(STEPS):
+    for step in range(6 * STEPS):
         for trainer in found:
             trainer.step = step
         yield found
