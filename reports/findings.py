@@ -69,7 +69,7 @@ def _leaking(panel: Panel) -> Sentence:
     if not defended:
         return ()
     if not leaking:
-        return ("No defended setting is shown to leak more than guessing.",)
+        return ("No defended setting is shown to let an attacker rebuild more than guessing does.",)
     if len(leaking) == 1:
         start = f"1 of {counted(len(defended), 'defended setting')} still leaks: "
     else:
@@ -143,15 +143,15 @@ def _misled(panel: Panel) -> Sentence:
 
 
 def _guaranteed(panel: Panel) -> Sentence:
-    """The strongest promise, and how many settings have none."""
-    promised = sorted(
-        (s for s in panel.settings if math.isfinite(s.guarantee.epsilon)),
-        key=lambda s: s.guarantee.epsilon,
-    )
+    """The strongest promise that is not refuted, and how many settings have none."""
+    finite = [s for s in panel.settings if math.isfinite(s.guarantee.epsilon)]
+    promised = sorted((s for s in finite if s.verdict != FALSE), key=lambda s: s.guarantee.epsilon)
+    if finite and not promised:
+        return ("No setting has a guarantee that the measurements leave standing.",)
     if not promised:
         return ("No setting comes with a guarantee: epsilon is infinite for all of them.",)
     best = promised[0]
-    bare = len(panel.settings) - len(promised)
+    bare = len(panel.settings) - len(finite)
     held = best.guarantee
     chance = 1 / max(1, held.candidates)
     if held.top1 > 0.995:

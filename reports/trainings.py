@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from reports.checks import epsilon, mapping, number, share, text, whole
 from reports.gather import Source
@@ -131,6 +132,8 @@ def _accuracy(group: Sequence[Run]) -> Estimate:
     means = np.array([r.accuracy.mean for r in group])
     mean = float(means.mean())
     test = mean * (1 - mean) / max(1, min(r.accuracy.count for r in group))
-    error = math.sqrt(test + float(means.var(ddof=1)) / len(means))
-    reach = float(norm.ppf(0.975)) * error
+    seeds = float(means.std(ddof=1)) / math.sqrt(len(means))
+    # Of few seeds the spread is itself uncertain: Student's quantile, not the normal one.
+    freedom = len(means) - 1
+    reach = math.hypot(norm.ppf(0.975) * math.sqrt(test), student.ppf(0.975, freedom) * seeds)
     return Estimate(mean, max(0.0, mean - reach), min(1.0, mean + reach), len(group))

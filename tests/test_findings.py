@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from reports import records
+from reports import records, trainings
 from reports.contents import build_contents
 from reports.findings import summary
 from reports.gather import Source, gather
@@ -48,6 +48,24 @@ def test_more_images_named_than_is_allowed_make_the_guarantee_false(tmp_path):
     assert plain(found.lead[0]).startswith("A guarantee is false")
     board = next(s for s in found.sections if s.anchor == "scoreboard").table
     assert any(FALSE in [c.text for c in row.cells] for row in board.rows)
+
+
+def test_a_refuted_guarantee_is_not_told_as_the_strongest(tmp_path):
+    named(tmp_path, top1=0.0491, hits=12)
+    (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
+    said = " ".join(plain(s) for s in summary(panel, []))
+    assert "strongest guarantee" not in said
+    assert "No setting has a guarantee that the measurements leave standing" in said
+
+
+def test_accuracy_over_two_seeds_is_not_told_as_if_they_were_many():
+    runs = []
+    for seed, accuracy in ((0, 0.80), (1, 0.82)):
+        record = outcomes.training(accuracy, seed=seed)
+        runs.append(trainings.parse(Source(f"record-{seed + 1}", None, record, 0)))
+    (pooled,) = trainings.pool_runs(runs)
+    # Student's quantile of one degree of freedom, 12.7, times the error of the mean, 0.01.
+    assert pooled.accuracy.high - pooled.accuracy.mean == pytest.approx(0.127, abs=0.002)
 
 
 @pytest.mark.parametrize(("hits", "verdict"), [(2, NOT_SHOWN), (7, NAMED)])

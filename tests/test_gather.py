@@ -387,7 +387,7 @@ def test_a_large_cross_stays_a_cross(tmp_path):
 def test_images_that_cannot_be_drawn_do_no_harm(tmp_path):
     record = outcomes.inversion()
     record.arrays["dprs/adaptive"] = torch.full((4, 3, 16, 16), math.nan)
-    record.arrays["dprs/naive"] = torch.rand(4, 5, 16, 16)
+    record.arrays["dprs/naive"] = torch.rand(4, 5, 0, 16)
     record.arrays["truth"] = torch.zeros(3)
     record.arrays["prior"] = torch.rand(4, 1, 200, 100)
     records.write(record, tmp_path)
@@ -455,7 +455,7 @@ def test_several_records_show_fewer_members_each(tmp_path):
     [
         (None, 8, 0),
         (torch.zeros(3), 8, 0),
-        (torch.zeros(4, 5, 8, 8), 8, 0),
+        (torch.zeros(4, 5, 8, 8), 4, 4),
         (torch.zeros(4, 1, 0, 8), 8, 0),
         (torch.zeros(4, 1, 8, 8, dtype=torch.uint8), 8, 0),
         (torch.full((4, 3, 8, 8), math.nan), 4, 4),

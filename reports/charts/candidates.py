@@ -37,7 +37,7 @@ def candidate_charts(panel: Panel) -> Iterator[Chart]:
         f"{panel.anchor}-candidates",
         f"The right image named at once among {count} candidates",
         f"Share of images named against the noise multiplier. {'; '.join(told)}. "
-        f"No attack exceeds {limits}. Chance: {1 / count:.3g}.",
+        f"Allowed at most {limits}. Chance: {1 / count:.3g}.",
         _drawer(lines, bounds, count),
         note=(f"Lines left out: {left}. " if left else "")
         + "Bars: 95% Clopper-Pearson. The bound holds for one update.",
@@ -74,7 +74,11 @@ def _drawer(
             dots.set_urls([f"#{s.anchor}" for s in line.settings])
         limit = [bounds[p] for p in places]
         axes.plot(
-            range(len(places)), limit, color=theme.ink, lw=1.8, label="no attack exceeds this"
+            range(len(places)),
+            limit,
+            color=theme.ink,
+            lw=1.8,
+            label="at most, if guarantees hold",
         )
         chance = f"chance, 1 in {count}"
         axes.axhline(1 / count, color=theme.soft, ls="--", lw=1.1, label=chance)

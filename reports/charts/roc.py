@@ -45,7 +45,7 @@ def _chart(one: Membership) -> Chart:
             )
         axes.plot(grid, grid, color=theme.soft, ls="--", lw=1.1, label="chance")
         if bounded:
-            label = f"no attack exceeds this (ε {one.epsilon:.3g})"
+            label = f"at most, if ε {one.epsilon:.3g} holds"
             axes.plot(grid, one.bound(grid), color=theme.ink, lw=1.8, label=label)
         axes.set_xscale("log")
         axes.set_yscale("log")
