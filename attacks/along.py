@@ -121,6 +121,8 @@ def _print(found: Sequence[Moment]) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for moment in found:
         for column, scores in moment.record.summary.items():
+            if column.split("/")[0] != moment.record.scenario["defense"]:
+                continue  # the positive control
             rate = moment.rate()
             cut = "*" if any(r["stopped"] == "time" for r in moment.record.rows) else ""
             cells = [show(scores["psnr"]), show(scores["ssim"], 2), show(scores["lpips"], 2)]

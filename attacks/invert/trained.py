@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from defenses import BadInput
+from defenses import BadInput, front
 from defenses.registry import shown_options
 from victims import checkpoint as store
 from victims import runs
@@ -57,7 +57,8 @@ def fields_at(
         "step": step,
         "defense": training.defense,
         "defense_options": shown_options(shield),
-        "against": (),
+        # The positive control; weights of a model that the defense has changed fit no other.
+        "against": () if front.stages(shield) or training.defense == "none" else ("none",),
         "delta": training.delta,
         "seed": training.seed,
     }
