@@ -12,8 +12,9 @@ from attacks.invert.clock import Clock
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.descent import Minimum, lbfgs
 from attacks.invert.labels import recover_labels
-from attacks.invert.matching import Residual, energy, flatten, noise_std, residual
+from attacks.invert.matching import Residual, flatten, noise_std, residual
 from attacks.invert.priors import SpectralPrior, total_variation
+from attacks.invert.settle import settle
 from defenses import Release
 from defenses.registry import option
 
@@ -71,7 +72,7 @@ class Bayes(Inversion):
         if noiseless and found.stopped != "time":
             found = self._pixels(compare, images, total - spent, clock)
             images, spent = found.point, spent + found.evaluations
-        value = energy(compare, images, prior, std)
+        images, value = settle(compare, images, prior, std)
         return Guess(images.float().cpu(), labels, value, "bayes", spent, found.stopped)
 
     def _spectral(

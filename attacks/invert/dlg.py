@@ -11,8 +11,9 @@ from attacks.invert.clock import Clock
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.descent import Minimum, lbfgs
 from attacks.invert.labels import recover_labels
-from attacks.invert.matching import Residual, energy, is_explained, noise_std, residual
+from attacks.invert.matching import Residual, is_explained, noise_std, residual
 from attacks.invert.priors import SpectralPrior, total_variation
+from attacks.invert.settle import settle
 from defenses import Release
 from defenses.registry import option
 
@@ -56,7 +57,8 @@ class DLG(Inversion):
             share = min(self.iterations, total - spent)
             found = self._descend(compare, threat, prior, share, clock, generator)
             images = found.point.clamp(0, 1)
-            tries.append((energy(compare, images, prior, std), images))
+            images, value = settle(compare, images, prior, std)
+            tries.append((value, images))
             spent += found.evaluations
             if found.stopped == "time" or is_explained(compare, images, release, std):
                 break

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.labels import recover_labels
-from attacks.invert.matching import energy, noise_std, residual
+from attacks.invert.matching import noise_std, residual
 from attacks.invert.priors import SpectralPrior, total_variation
+from attacks.invert.settle import settle
 from defenses import Release
 from defenses.registry import option
 
@@ -79,5 +80,5 @@ class Geiping(Inversion):
             images.data.clamp_(0, 1)
         prior = SpectralPrior.fit(threat.auxiliary_images.to(device))
         precise = residual(model, loss, release, threat, labels)
-        score = energy(precise, best[1].double(), prior, noise_std(release, threat))
-        return Guess(best[1].cpu(), labels, score, "geiping", done, stopped)
+        found, score = settle(precise, best[1], prior, noise_std(release, threat))
+        return Guess(found.cpu(), labels, score, "geiping", done, stopped)

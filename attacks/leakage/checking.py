@@ -45,6 +45,8 @@ def growths(before: Baseline, result: Result) -> list[Growth]:
     known = {**DEFAULTS[result.kind]().document(), **before.settings}
     either = before.settings.keys() | after.settings.keys()
     known = {k: v for k, v in known.items() if k in either and k not in APART}
+    if "budget" in known:  # seconds decide nothing but where they cut, and the result says so
+        known["budget"] = after.settings.get("budget")
     told = changes(known, after.settings)
     if before.kind != after.kind:
         told = f"{before.kind:.40} -> {after.kind}"

@@ -145,7 +145,9 @@ class Inverted(Result):
             psnr = self._setting.columns["naive"].estimate("psnr")
             lines.append(f"naive attack: PSNR {shown(interval(psnr), 'dB')}")
         if self._scores.values["clock"].any():
-            lines.append("the clock cut attacks short: a rerun may differ; raise budget")
+            lines.append(
+                "the clock cut attacks short: a rerun may differ; raise budget or leave it out"
+            )
         return lines
 
     def draw(self, record: Record, folder: Path) -> Path:

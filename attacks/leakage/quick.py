@@ -22,7 +22,6 @@ from victims.training import Training
 INVERSION: dict[str, Any] = {
     "data": "digits",
     "images": 8,
-    "budget": 600.0,  # iterations end an attack, not the clock: a rerun gives the same pixels
 }
 DIGITS: dict[str, Any] = {
     "model": "mlp",
