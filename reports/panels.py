@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -86,6 +86,7 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
             "Some records repeat a setting and seed of an earlier one with other scores, as a "
             f"clock that cuts attacks short makes them do. The earlier counts: {'; '.join(told)}."
         )
+    notes += timed(group[0].panel)
     return Panel(
         anchor, group[0].panel, "", judge(settings), pooled, [o.source for o in group], notes
     )
@@ -136,6 +137,16 @@ def _control(settings: Sequence[Setting]) -> str:
     if bare is None or bare.judged is None:
         return NO_CONTROL
     return control(bare.judged.values["psnr"], bare.judged.values["prior"])
+
+
+def timed(facts: Mapping[str, Any]) -> list[str]:
+    """That a clock could stop the attacks of these Records, as it did in all of older versions."""
+    if facts.get("budget") is None:
+        return []
+    return [
+        f"Attacks were timed ({facts['budget']!s:.20} s per image): what the clock cut short "
+        "depends on the machine that ran them."
+    ]
 
 
 def _column(
