@@ -65,7 +65,8 @@ def perform(
     seen = evidence(candidates, pieces)
     truth = candidates.members[0]
     scores = {text: attack.scores(seen).cpu() for text, attack in attacks.items()}
-    scores |= {k: v for k, v in pieces[0][1].items() if k.startswith("gradient-")}
+    # Sorted, for files give tensors back in another order, and equal AUCs go to the first.
+    scores |= {k: v for k, v in sorted(pieces[0][1].items()) if k.startswith("gradient-")}
     parts = {name: evaluate(values, truth) for name, values in scores.items()}
     names = dict.fromkeys(key for part in parts.values() for key in part)
     summary: dict[str, Any] = {
