@@ -20,9 +20,8 @@ from defenses import (  # noqa: F401  (they register)
     soteria,
     topk,
 )
-from defenses.accounting import gaussian_epsilon
+from defenses.accounting import gaussian_epsilon, noise_for_epsilon
 from defenses.before import Before
-from defenses.calibrate import noise_for_epsilon
 from defenses.compression import Compression
 from defenses.contract import Defense, Gradients, Release, Side, registry, with_effective_noise
 from defenses.randomness import stream

@@ -1,14 +1,18 @@
-"""Epsilon of the Gaussian mechanism: exact without subsampling, else by RDP or Opacus' PRV."""
+"""Epsilon of the Gaussian mechanism, and the noise that an epsilon asks for.
+
+Exact without subsampling, else by RDP or Opacus' PRV.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from defenses.calibrate import MOST_NOISE, least_noise
 from defenses.registry import BadInput
 from defenses.renyi import curve, epsilon_of_curve
 from defenses.tradeoff import epsilon_of
@@ -66,6 +70,41 @@ def gaussian_epsilon(
     if any(noise == 0 for noise, _, _ in spent):
         return math.inf
     return _bound(accountant, spent, delta) if spent else 0.0
+
+
+def noise_for_epsilon(
+    epsilon: float,
+    *,
+    steps: int,
+    sample_rate: float,
+    delta: float,
+    accountant: str = "rdp",
+    history: Sequence[Spent] = (),
+) -> float:
+    """The smallest noise multiplier (within 0.02%) whose `gaussian_epsilon` is <= ``epsilon``.
+
+    The search keeps a bracket, so that what it returns was seen to be within the budget.
+
+    Raises:
+        BadInput: epsilon is not a positive finite number, ``history`` has spent it already, or
+            no noise up to 1e8 makes it so small.
+    """
+    if not (epsilon > 0 and math.isfinite(epsilon)):
+        raise BadInput(f"epsilon is {epsilon:g}; it must be > 0 and finite")
+    known = {"delta": delta, "history": history}
+    before = gaussian_epsilon(1, steps=0, sample_rate=1, accountant=accountant, **known)  # type: ignore[arg-type]
+    if history and before >= epsilon:
+        raise BadInput(f"epsilon {epsilon:g} is already spent: earlier training took {before:.4g}")
+
+    def spent(name: str) -> Callable[[float], float]:
+        run = {"steps": steps, "sample_rate": sample_rate, "accountant": name}
+        return lambda noise: gaussian_epsilon(noise, **run, **known)  # type: ignore[arg-type]
+
+    # PRV is the costly one; RDP's answer is a little too high, and mostly by less than a tenth.
+    start, step = 1.0, 2.0
+    if accountant == "prv" and (not history or 0.9 * epsilon > spent("rdp")(MOST_NOISE)):
+        start, step = least_noise(spent("rdp"), epsilon, 1.0, 2.0), 1.1
+    return least_noise(spent(accountant), epsilon, start, step)
 
 
 @functools.lru_cache(maxsize=4096)  # a run asks for the same steps again and again

@@ -1,11 +1,10 @@
-"""The noise that an epsilon asks for."""
+"""The least noise within a budget, by a bracket of the search."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from defenses.accounting import Spent, gaussian_epsilon
 from defenses.registry import BadInput
 
 PRECISION = 2e-4
@@ -13,43 +12,23 @@ PRECISION = 2e-4
 MOST_NOISE, LEAST_NOISE = 1e8, 1e-8
 
 
-def noise_for_epsilon(
-    epsilon: float,
-    *,
-    steps: int,
-    sample_rate: float,
-    delta: float,
-    accountant: str = "rdp",
-    history: Sequence[Spent] = (),
+def least_noise(
+    spent: Callable[[float], float], epsilon: float, start: float, step: float
 ) -> float:
-    """The smallest noise multiplier (within 0.02%) whose `gaussian_epsilon` is <= ``epsilon``.
+    """The least noise (within `PRECISION`) that spends no more than ``epsilon``.
 
-    The search keeps a bracket, so that what it returns was seen to be within the budget.
+    The bracket grows from ``start`` by ``step`` and is narrowed, so that what comes back was seen
+    to be within the budget.
+
+    Args:
+        spent: epsilon of a noise multiplier, which falls as the noise grows.
+        epsilon: the budget, > 0.
+        start: where the search starts, > 0.
+        step: factor of its first step, > 1.
 
     Raises:
-        BadInput: epsilon is not a positive finite number, ``history`` has spent it already, or
-            no noise up to 1e8 makes it so small.
+        BadInput: no noise up to `MOST_NOISE` is enough.
     """
-    if not (epsilon > 0 and math.isfinite(epsilon)):
-        raise BadInput(f"epsilon is {epsilon:g}; it must be > 0 and finite")
-    known = {"delta": delta, "history": history}
-    before = gaussian_epsilon(1, steps=0, sample_rate=1, accountant=accountant, **known)  # type: ignore[arg-type]
-    if history and before >= epsilon:
-        raise BadInput(f"epsilon {epsilon:g} is already spent: earlier training took {before:.4g}")
-
-    def spent(name: str) -> Callable[[float], float]:
-        run = {"steps": steps, "sample_rate": sample_rate, "accountant": name}
-        return lambda noise: gaussian_epsilon(noise, **run, **known)  # type: ignore[arg-type]
-
-    # PRV is the costly one; RDP's answer is a little too high, and mostly by less than a tenth.
-    start, step = 1.0, 2.0
-    if accountant == "prv" and (not history or 0.9 * epsilon > spent("rdp")(MOST_NOISE)):
-        start, step = _least(spent("rdp"), epsilon, 1.0, 2.0), 1.1
-    return _least(spent(accountant), epsilon, start, step)
-
-
-def _least(spent: Callable[[float], float], epsilon: float, start: float, step: float) -> float:
-    """The least noise within the budget, by a bracket that grows from ``start`` and is halved."""
     high = start
     while spent(high) > epsilon:
         step *= 1.0 if high == start else step

@@ -22,6 +22,7 @@ class Audit:
         confidence: of the bound, in (0, 1); NaN-free.
         verdict: the Record's own words; may be empty.
         holds: whether the claim's assumptions are true of the training.
+        unclaimed: what the bound assumes and the defense does not claim to be; may be empty.
     """
 
     anchor: str
@@ -33,11 +34,12 @@ class Audit:
     confidence: float
     verdict: str
     holds: bool = True
+    unclaimed: str = ""
 
     @property
     def broken(self) -> bool:
-        """Whether more leaks than was claimed."""
-        return self.audited > self.claimed
+        """Whether more leaks than was claimed, by nothing but what the defense claims."""
+        return self.audited > self.claimed and not self.unclaimed
 
 
 def is_audit(source: Source) -> bool:
@@ -65,6 +67,7 @@ def parse(source: Source, anchor: str) -> list[Audit]:
             share(row.get("confidence"), "rows.confidence"),
             text(row.get("verdict") or "", "rows.verdict"),
             source.record.bounds.get("holds", True) is True,
+            text(row.get("unclaimed") or "", "rows.unclaimed"),
         )
         for turn, row in enumerate(source.record.rows, 1)
     ]

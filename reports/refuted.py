@@ -99,7 +99,14 @@ def percent(found: Estimate) -> str:
 
 def worst(rows: Sequence[Audit]) -> Audit:
     """Of the rows of one Record, the one that says most against its claim, else proves most."""
-    return max(rows, key=lambda a: (a.broken, a.audited - a.claimed if a.broken else a.audited))
+    return max(
+        rows,
+        key=lambda a: (
+            a.broken,
+            not a.unclaimed,
+            a.audited - a.claimed if a.broken else a.audited,
+        ),
+    )
 
 
 def _by_audit(audits: Sequence[Audit]) -> list[Refutation]:

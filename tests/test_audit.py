@@ -355,7 +355,7 @@ def test_the_command_leaves_with_1_when_a_claim_is_refuted(tmp_path, capsys):
     assert main([*QUICK, "--claim", "0.5", "--out", str(tmp_path / "broken")]) == 1
     assert "claim refuted" in capsys.readouterr().out
     assert {p.name for p in (tmp_path / "broken").iterdir()} == {
-        *("result.json", "arrays.safetensors", "epsilon.png", "scores.png")
+        *("result.json", "arrays.safetensors", "epsilon.png", "scores.png", ".leakgauge")
     }
     assert main([*QUICK, "--out", str(tmp_path / "kept")]) == 0
     assert "holds this result already" in capsys.readouterr().out

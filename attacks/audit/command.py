@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.audit.exam import BLACK_BOX, CANARIES, Exam
+from attacks.audit.exam import CANARIES, Exam, usual
 from attacks.audit.study import perform as examined
 from attacks.flags import Parser, line
 from reports.records import Record
@@ -47,7 +47,8 @@ def parser(argv: Sequence[str] | None) -> Parser:
         "--methods",
         nargs="+",
         metavar="NAME",
-        help=f"{', '.join(names())} (default gdp; one-run for mislabelled)",
+        help=f"{', '.join(names())} (default gdp for a defense that claims Gaussian noise, else "
+        "one-run and threshold; one-run for mislabelled)",
     )
     add("--confidence", type=float, default=start.confidence, help="of the verdict (default 0.95)")
     add("--claim", type=float, help="epsilon claimed for the run (default: the accountant's)")
@@ -65,7 +66,7 @@ def job(arguments: argparse.Namespace) -> Exam:
         BadInput: no such Exam, or an unknown auditor, defense or option.
     """
     own = {name: getattr(arguments, name) for name in OWN}
-    own["methods"] = tuple(own["methods"] or (_usual(own["canary"]),))
+    own["methods"] = tuple(own["methods"] or ())
     training = training_of(arguments)
     return Exam(dataclasses.replace(training, seed=0), **own, seed=training.seed)
 
@@ -73,13 +74,9 @@ def job(arguments: argparse.Namespace) -> Exam:
 def command_line(exam: Exam) -> str:
     """The command that plays this Exam again, with the flags that are not at their default."""
     values = training_values(exam.training) | {name: getattr(exam, name) for name in OWN}
-    usual = exam.methods == (_usual(exam.canary),)
-    values |= {"methods": None if usual else list(exam.methods), "seed": exam.seed}
+    known = exam.methods == usual(exam.training, exam.canary)
+    values |= {"methods": None if known else list(exam.methods), "seed": exam.seed}
     return line(PROG, parser(["--defense", exam.training.defense]), values)
-
-
-def _usual(canary: str) -> str:
-    return "one-run" if canary == BLACK_BOX else "gdp"
 
 
 def perform(exam: Exam, **context: Any) -> Record:

@@ -21,6 +21,8 @@ class Auditor(ABC):
     name: ClassVar[str] = ""
     assumes: ClassVar[str] = ""
     """What makes the bound valid, beyond the scores being the audited training's."""
+    gaussian: ClassVar[bool] = False
+    """Whether it assumes that the mechanism is Gaussian, which not every defense claims to be."""
 
     seed: int = option(0, "of the auditor's own draws: splits and the order of equal scores")
 

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import defenses
 from attacks.audit.canaries import KINDS
 from attacks.audit.contract import registry
 from defenses import BadInput
@@ -30,7 +31,8 @@ class Exam:
             ``mislabelled`` examples seen through the trained model alone (black-box).
         length: norm of a gradient canary, in clipping norms.
         runs: independent trainings whose canaries are taken together.
-        methods: auditors; several share the probability of a false alarm.
+        methods: auditors; several share the probability of a false alarm. None named: those that
+            are valid for what the defense claims, see `usual`.
         confidence: of the verdict, in (0, 1).
         claim: epsilon that is audited; None: the accountant's.
         seed: of everything random.
@@ -41,7 +43,7 @@ class Exam:
     canary: str = "dirac"
     length: float = 10.0
     runs: int = 1
-    methods: tuple[str, ...] = ("gdp",)
+    methods: tuple[str, ...] = ()
     confidence: float = 0.95
     claim: float | None = None
     seed: int = 0
@@ -62,7 +64,7 @@ class Exam:
         if self.training.secure:
             raise BadInput("--secure is for deployments: an audit is an experiment, trained again")
         if not self.methods:
-            raise BadInput("no method is named")
+            object.__setattr__(self, "methods", usual(self.training, self.canary))
         for name in self.methods:
             registry.find(name)
 
@@ -82,3 +84,26 @@ class Exam:
         """Ten hex digits that name this Exam."""
         text = json.dumps(self.document(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def usual(training: Training, canary: str) -> tuple[str, ...]:
+    """Auditors that are valid for what the defense of a training claims.
+
+    Of mislabelled examples ``one-run``, which assumes nothing. Of a defense that claims a Gaussian
+    mechanism ``gdp``, the tightest; of any other, whose noise may have any law, ``one-run`` and
+    ``threshold``.
+
+    Raises:
+        BadInput: an unknown defense or option.
+    """
+    if canary == BLACK_BOX:
+        return ("one-run",)
+    defense = defenses.get(training.defense, **training.defense_options)
+    set_by_epsilon = (
+        training.epsilon is not None
+        and "noise_multiplier" not in training.defense_options
+        and defenses.with_effective_noise(defense, 1.0) is not None
+    )
+    if set_by_epsilon or defense.effective_noise() > 0:
+        return ("gdp",)
+    return ("one-run", "threshold")

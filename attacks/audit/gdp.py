@@ -33,6 +33,7 @@ class GaussianDP(Auditor):
     mechanism, of error rates whose sum is as small as that seen: exact, both counts being binomial.
     """
 
+    gaussian: ClassVar[bool] = True
     assumes: ClassVar[str] = (
         "canaries that do not touch each other's scores, and a mechanism whose trade-off curve is "
         "that of Gaussian differential privacy"

@@ -22,6 +22,7 @@ class OneRunFDP(Auditor):
     knows that such guesses are rare. Several numbers of guesses are tried, alpha shared among them.
     """
 
+    gaussian: ClassVar[bool] = True
     assumes: ClassVar[str] = (
         "each canary was inserted by a fair coin of its own, and a mechanism whose trade-off curve "
         "is that of Gaussian differential privacy"

@@ -18,7 +18,13 @@ def draw(record: Record, out: Path) -> None:
     """Audited against claimed epsilon along the run, and the scores, as PNG files in ``out``."""
     along = record.summary["along"]
     claims = [math.inf if p["claimed"] is None else float(p["claimed"]) for p in along]
-    audited = {name: [float(p["audited"][name]) for p in along] for name in along[-1]["audited"]}
+    rests = {row["method"] for row in record.rows if row.get("unclaimed")}
+    audited = {
+        name + (", if Gaussian" if name in rests else ""): [
+            float(p["audited"][name]) for p in along
+        ]
+        for name in along[-1]["audited"]
+    }
     steps = [int(p["step"]) for p in along]
     confidence = float(record.scenario["confidence"])
     inserted = record.arrays["inserted"].bool().numpy()
@@ -54,6 +60,14 @@ def table(record: Record) -> str:
     for row in record.rows:
         lines.append(f"{row['method']:<14}{row['audited']:>11.3f}  {row['verdict']}")
     lines += ["", *(f"{row['method']} assumes {row['assumes']}" for row in record.rows)]
+    rests = [row for row in record.rows if row.get("unclaimed")]
+    lines += [
+        f"{facts['defense']} does not claim to be {row['unclaimed']}: what {row['method']} finds "
+        "is no evidence against its claim"
+        for row in rests
+    ]
+    if first["claimed"] is None:
+        lines.append("nothing is claimed, so nothing can be refuted (--claim EPSILON audits one)")
     if len(record.rows) > 1:
         lines.append("the methods share the probability of a false alarm")
     return "\n".join(lines)

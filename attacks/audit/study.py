@@ -15,7 +15,7 @@ from attacks.audit.exam import Exam
 from attacks.audit.game import content, planned
 from attacks.audit.runs import play_all
 from attacks.audit.seen import Report
-from defenses import BadInput
+from defenses import BadInput, Defense
 from defenses.registry import shown_options
 from reports.detection import auc, sample
 from reports.environment import environment
@@ -24,6 +24,8 @@ from victims.planning import Plan
 from victims.trainer import Trainer
 
 REFUTED, CONSISTENT, UNCLAIMED = "claim refuted", "consistent", "nothing claimed"
+IF_GAUSSIAN = "claim refuted, if the mechanism is Gaussian"
+GAUSSIAN = "a Gaussian mechanism"
 
 
 def perform(
@@ -49,8 +51,10 @@ def perform(
 
     Returns:
         ``rows``: one per auditor with ``claimed`` (None: nothing), ``audited``, ``verdict`` and
-        what it ``assumes``. ``summary["along"]``: the bounds at several steps of the run, each look
-        at the stated confidence by itself. Arrays: ``scores`` (looks, m), ``inserted`` (m,).
+        what it ``assumes``; of this ``unclaimed`` is what the defense does not claim to be, so
+        that no verdict can rest on it (may be empty). ``summary["along"]``: the bounds at several
+        steps of the run, each look at the stated confidence by itself. Arrays: ``scores``
+        (looks, m), ``inserted`` (m,).
 
     Raises:
         BadInput: it cannot be played; before anything is trained.
@@ -72,6 +76,7 @@ def perform(
     steps = seen[0].steps
     claims = [_claim(exam, made, step) for step in steps]
     bounds = [_bounds(exam, row, inserted) for row in scores]
+    unclaimed = {name: _unclaimed(name, made.defense) for name in exam.methods}
     rows = [
         {
             "defense": exam.training.defense,
@@ -79,8 +84,9 @@ def perform(
             "claimed": _finite(claims[-1]),
             "audited": bounds[-1][name],
             "confidence": exam.confidence,
-            "verdict": verdict(claims[-1], bounds[-1][name]),
+            "verdict": verdict(claims[-1], bounds[-1][name], unclaimed[name]),
             "assumes": audit.registry.find(name).assumes,
+            "unclaimed": unclaimed[name],
             "canary": exam.canary,
             "canaries": len(inserted),
             "inserted": int(inserted.sum()),
@@ -116,11 +122,24 @@ def perform(
     )
 
 
-def verdict(claimed: float, audited: float) -> str:
-    """One of `REFUTED`, `CONSISTENT` and `UNCLAIMED`."""
+def verdict(claimed: float, audited: float, unclaimed: str = "") -> str:
+    """One of `REFUTED`, `IF_GAUSSIAN`, `CONSISTENT` and `UNCLAIMED`.
+
+    Args:
+        claimed: epsilon; infinite: none.
+        audited: its lower bound.
+        unclaimed: what the bound assumes and the defense does not claim to be.
+    """
     if math.isinf(claimed):
         return UNCLAIMED
-    return REFUTED if audited > claimed else CONSISTENT
+    if audited <= claimed:
+        return CONSISTENT
+    return IF_GAUSSIAN if unclaimed else REFUTED
+
+
+def _unclaimed(method: str, defense: Defense) -> str:
+    rests = audit.registry.find(method).gaussian and defense.effective_noise() == 0
+    return GAUSSIAN if rests else ""
 
 
 def rehearse(exam: Exam) -> None:
@@ -156,5 +175,5 @@ def _finite(value: float) -> float | None:
 
 
 def broken(rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether any row refutes the claim."""
+    """Whether any row refutes the claim by nothing but what the defense claims."""
     return any(row["verdict"] == REFUTED for row in rows)

@@ -26,9 +26,11 @@ class Audited(Result):
         """The largest epsilon that the audited training's true one is proven to exceed."""
         best = self._best
         proven = (float(best["audited"]), float(best["audited"]), math.inf)
-        name = f"audited epsilon ({best['method']}, confidence {best['confidence']:g})"
+        rests = best.get("unclaimed", "")
+        given = f"{best['method']}, confidence {best['confidence']:g}"
+        name = f"audited epsilon ({given}{f', if of {rests}' if rests else ''})"
         guess = exact(0.0)
-        bound = self.epsilon if math.isfinite(self.epsilon) else None
+        bound = self.epsilon if math.isfinite(self.epsilon) and not rests else None
         return Leak(name, proven, int(best["canaries"]), "", guess, bound, self.context).low
 
     @property
@@ -94,4 +96,8 @@ class Audited(Result):
 
     @property
     def _best(self) -> dict[str, Any]:
-        return max(self.records[0].rows, key=lambda row: float(row["audited"]))
+        # What rests on nothing that the defense does not claim comes first.
+        return max(
+            self.records[0].rows,
+            key=lambda row: (not row.get("unclaimed"), float(row["audited"])),
+        )

@@ -22,8 +22,11 @@ SAME = 1e-4
 """The same in the largest coordinate of two updates that should be equal."""
 
 
-def least_rms(count: int) -> float:
-    """What the root mean square of ``count`` draws of N(0, 1) hardly ever falls below."""
+def least_rms(count: float) -> float:
+    """What the root mean square of ``count`` draws of N(0, 1) hardly ever falls below.
+
+    A count that is no whole number is that of `worth`.
+    """
     return math.sqrt(stats.chi2.ppf(CHANCE, count) / count) if count else 0.0
 
 
@@ -48,6 +51,18 @@ def most_t(count: int) -> float:
 def rms(values: Tensor) -> float:
     """Root mean square; 0 for no values."""
     return float(values.double().square().mean().sqrt()) if values.numel() else 0.0
+
+
+def worth(values: Tensor) -> float:
+    """How many normal draws say as much about a standard deviation as one of such values.
+
+    The variance of a square is (kurtosis - 1) times that of a normal's over 2; never above 1, since
+    what has shorter tails than a normal may also be known by its normal limit.
+    """
+    if not float(values.double().square().sum()):
+        return 1.0
+    kurtosis = float((values.double() / rms(values)).pow(4).mean())
+    return min(1.0, 2 / max(kurtosis - 1, 1e-9))
 
 
 def shape_statistics(values: Tensor) -> tuple[float, float]:

@@ -12,8 +12,12 @@ from reports.charts.style import MARKERS, SMALL, Chart, Theme, blank, legend
 
 
 def audit_charts(found: Sequence[Audit]) -> Iterator[Chart]:
-    """One scatter over all audits with a finite claim; nothing below two."""
-    finite = [a for a in found if math.isfinite(a.claimed) and math.isfinite(a.audited)]
+    """One scatter over all audits with a finite claim; nothing below two.
+
+    Bounds that assume what the defense does not claim are left to the table.
+    """
+    valid = [a for a in found if not a.unclaimed]
+    finite = [a for a in valid if math.isfinite(a.claimed) and math.isfinite(a.audited)]
     if len(finite) < 2:
         return
 
@@ -49,6 +53,10 @@ def audit_charts(found: Sequence[Audit]) -> Iterator[Chart]:
 
     told = [f"{a.defense}: claimed {a.claimed:.3g}, at least {a.audited:.3g}" for a in finite]
     left = len(found) - len(finite)
-    note = f"Audits without a finite claim are in the table only: {left}." if left else ""
+    note = (
+        f"Audits without a finite claim, or by what is not claimed: {left}, in the table only."
+        if left
+        else ""
+    )
     title = "Epsilon claimed and audited"
     yield Chart("audits-epsilon", title, f"{'; '.join(told)}.", draw, note=note)

@@ -1,0 +1,104 @@
+"""A claim that rests on no Gaussian mechanism is audited by what is valid for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from attacks.audit import study
+from attacks.audit.__main__ import main
+from attacks.audit.exam import Exam, usual
+from defenses.conformance import examine
+from tests.zoo.laplace import Laplace
+from victims.training import Training
+
+SPEC = "tests.zoo.laplace:Laplace"
+
+
+def exam(share: float = 1.0, seed: int = 0, **changes) -> Exam:
+    """Four full batches of a defense that claims epsilon 2; ``share`` 1 is correct."""
+    options = {"per_step": 0.5, "share": share}
+    training = Training(
+        count=20, batch_size=270, epochs=4, lr=0.1, defense=SPEC, defense_options=options
+    )
+    return Exam(training, **{"canaries": 500, "seed": seed, **changes})
+
+
+@pytest.mark.parametrize(
+    ("fields", "methods"),
+    [
+        ({"defense": "dpsgd"}, ("gdp",)),
+        (
+            {"defense": "dpsgd", "defense_options": {"noise_multiplier": 0.0}},
+            ("one-run", "threshold"),
+        ),
+        ({"defense": "dpsgd+topk"}, ("gdp",)),
+        ({"defense": "gep", "epsilon": 3.0}, ("gdp",)),
+        ({"defense": "none"}, ("one-run", "threshold")),
+        ({"defense": SPEC}, ("one-run", "threshold")),
+    ],
+)
+def test_the_default_auditors_are_valid_for_what_is_claimed(fields, methods):
+    training = Training(**fields)
+    assert usual(training, "dirac") == Exam(training, claim=3.0).methods == methods
+    assert usual(training, "mislabelled") == ("one-run",)
+
+
+def test_a_correct_laplace_defense_is_not_refuted():
+    for seed in range(4):
+        record = study.perform(exam(seed=seed))
+        assert [row["method"] for row in record.rows] == ["one-run", "threshold"]
+        assert {row["verdict"] for row in record.rows} == {study.CONSISTENT}
+        assert record.rows[0]["claimed"] == pytest.approx(2.0)
+
+
+def test_a_third_of_the_laplace_noise_is_refuted():
+    record = study.perform(exam(share=1 / 3))
+    assert study.broken(record.rows)
+    assert all(not row["unclaimed"] for row in record.rows)
+
+
+def test_a_gaussian_auditor_that_is_asked_for_says_what_it_rests_on(tmp_path, capsys):
+    flags = [
+        *("--defense", SPEC, "--per-step", "0.5", "--count", "20", "--batch-size", "270"),
+        *("--epochs", "4", "--lr", "0.1", "--canaries", "500", "--methods", "gdp"),
+        *("--claim", "0.5"),
+    ]
+    assert main([*flags, "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert study.IF_GAUSSIAN in told
+    assert "does not claim to be a Gaussian mechanism" in told
+
+
+def test_a_verdict_names_the_assumption_that_the_defense_does_not_claim():
+    assert study.verdict(1.0, 2.0) == study.REFUTED
+    assert study.verdict(1.0, 2.0, study.GAUSSIAN) == study.IF_GAUSSIAN
+    assert study.verdict(1.0, 0.5, study.GAUSSIAN) == study.CONSISTENT
+
+
+def test_a_page_does_not_call_it_refuted(tmp_path):
+    from reports.gather import Gathered, Source
+    from reports.refuted import refutations
+    from reports.sorting import sort_out
+
+    record = study.perform(exam(methods=("gdp",), claim=0.01))
+    record.rows[0] |= {"audited": 5.0, "verdict": study.IF_GAUSSIAN}
+    found = sort_out(Gathered([Source("record-1", tmp_path, record, 0)], [])).audits
+    assert found[0].unclaimed == study.GAUSSIAN
+    assert not refutations([], [], found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_laplace_noise_conforms(seed):
+    assert not [str(f) for f in examine(Laplace(), seed=seed) if not f.holds]
+
+
+def test_less_laplace_noise_than_is_stated_is_seen():
+    class Quiet(Laplace):
+        def finish(self, total, plan, *, batch_size, generator):
+            made = super().finish(total, plan, batch_size=batch_size, generator=generator)
+            known = {k: v / batch_size for k, v in total.items()}
+            update = {k: known[k] + 0.5 * (v - known[k]) for k, v in made.update.items()}
+            return type(made)(update, made.public, made.wire_bytes)
+
+    wrong = examine(Quiet())
+    assert any("of the stated" in str(f) for f in wrong if not f.holds)
