@@ -22,24 +22,24 @@ def flipped_p(gains: Values) -> Values:
 
 
 def corrected_p(gains: Values) -> Values:
-    """The same, corrected for looking at all settings (Westfall and Young 1993, minP step-down).
+    """The same, corrected for looking at all settings (Westfall and Young 1993, maxT step-down).
 
     A unit's sign is flipped in all settings at once, as they attack the same image, so many
-    settings cost little where they tell the same. Under laws that are symmetric around 0 the
-    chance that any setting without a gain has a p below alpha is at most alpha.
+    settings cost little where they tell the same. Sums are compared in units of their own
+    standard deviation over the patterns: the p of a setting has few values where units are few,
+    and the least of several p's would hide a setting that alone leaks among others that do not.
+    Under laws that are symmetric around 0 the chance that any setting without a gain has a p
+    below alpha is at most alpha.
     """
     sums = _sums(gains)
-    single = _single(sums)
-    # p of every pattern within its setting: the share of patterns that reach at least as far.
-    tails = np.empty_like(sums)
-    for row, (own, slack) in enumerate(zip(sums, _slack(sums), strict=True)):
-        ladder = np.sort(own)
-        tails[row] = 1 - np.searchsorted(ladder, own - slack, side="left") / len(own)
-    order = np.argsort(single, kind="stable")
-    found, highest = np.ones(len(single)), 0.0
-    smallest = np.minimum.accumulate(tails[order][::-1], axis=0)[::-1]
+    size = np.sqrt(np.square(np.nan_to_num(np.asarray(gains, dtype=np.float64))).sum(1))
+    scaled = sums / np.where(size > 0, size, 1.0)[:, None]
+    order = np.argsort(-scaled[:, 0], kind="stable")
+    found, highest = np.ones(len(sums)), 0.0
+    largest = np.maximum.accumulate(scaled[order][::-1], axis=0)[::-1]
     for turn, place in enumerate(order):
-        highest = max(highest, float((smallest[turn] <= single[place] + 1e-12).mean()))
+        reached = largest[turn] >= scaled[place, 0] - 1e-9  # rounding
+        highest = max(highest, float(reached.mean()))
         found[place] = min(1.0, highest)
     return found
 
