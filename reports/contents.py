@@ -15,6 +15,7 @@ from reports.charts.histograms import score_chart
 from reports.charts.roc import roc_charts
 from reports.charts.scores import score_charts
 from reports.charts.style import Chart
+from reports.control import CANNOT_JUDGE
 from reports.findings import summary
 from reports.galleries import Gallery, build_galleries
 from reports.gather import Gathered
@@ -142,8 +143,13 @@ def _rest(trained: Sequence[Trained], found: Sorted) -> list[Section]:
         table = membership_table(found.memberships)
         title = "Who was in the training set"
         galleries = build_galleries(found.memberships)
+        notes = tuple(
+            f"Record {m.source.number}: {CANNOT_JUDGE} whether members are safe: {m.doubt}."
+            for m in found.memberships
+            if m.doubt
+        )
         sections.append(
-            Section("memberships", title, charts=charts, table=table, galleries=galleries)
+            Section("memberships", title, (), None, charts, table, notes, galleries=galleries)
         )
     if found.audits:
         charts = tuple(audit_charts(found.audits))

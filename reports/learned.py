@@ -64,3 +64,18 @@ def learned(record: Record) -> Learned | None:
     right = round(float(target["inside"]) * n)
     p = float(binomtest(right, n, floor, alternative="greater").pvalue)
     return Learned(float(target["inside"]), float(target["outside"]), floor, n, p)
+
+
+def doubt(record: Record) -> str:
+    """Why finding nobody in this Record is no evidence; empty where it is some.
+
+    Raises:
+        ValueError: something has a type or range that no Record has; one line says what.
+    """
+    try:
+        found = learned(record)
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError("summary.models.target or rows are not those of a Record") from error
+    if found is None:
+        return "the result does not say whether the target learned"
+    return "" if found.holds else found.told()

@@ -13,9 +13,10 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from reports import accusations
 from reports.accusations import Accused
 from reports.checks import clean, epsilon, mapping, number, share, text
-from reports.detection import dp_bound, sample, tpr_at
+from reports.detection import auc, dp_area, dp_bound, sample, tpr_at
 from reports.gather import Source
 from reports.intervals import LEVEL
+from reports.learned import doubt
 from reports.pooling import NOTHING, Estimate, Values
 
 START = "scores/"
@@ -35,6 +36,7 @@ class Membership:
         delta: of it.
         exposed: the members found out first, most exposed first; may be empty.
         strongest: the attack that finds them out; nothing where the Record does not say.
+        doubt: why finding nobody is no evidence, see `learned.doubt`; empty where it is some.
     """
 
     anchor: str
@@ -46,6 +48,7 @@ class Membership:
     delta: float
     exposed: tuple[Accused, ...]
     strongest: str
+    doubt: str = ""
 
     @property
     def outside(self) -> int:
@@ -86,9 +89,19 @@ class Membership:
         found = tpr_at(sample(self.scores[attack], self.members), false_rate, level)
         return Estimate(found["mean"], found["low"], found["high"], found["n"])
 
+    def area(self, attack: str, level: float = LEVEL) -> Estimate:
+        """AUC from the scores, with its interval (`detection.auc`)."""
+        found = auc(sample(self.scores[attack], self.members), level)
+        return Estimate(found["mean"], found["low"], found["high"], found["n"])
+
     def bound(self, false: Values) -> Values:
         """TPR that no attack exceeds at these FPRs, by (epsilon, delta)."""
         return dp_bound(false, math.inf if self.epsilon is None else self.epsilon, self.delta)
+
+    @property
+    def largest(self) -> float:
+        """AUC that no attack exceeds, by (epsilon, delta)."""
+        return dp_area(math.inf if self.epsilon is None else self.epsilon, self.delta)
 
     @property
     def attacks(self) -> list[str]:
@@ -136,6 +149,7 @@ def parse(source: Source, anchor: str) -> Membership:
         share(record.bounds.get("delta", 0), "bounds.delta"),
         accusations.parse(record),
         text(record.summary.get("strongest", ""), "summary.strongest"),
+        doubt(record),
     )
 
 

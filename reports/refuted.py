@@ -61,21 +61,32 @@ def of_panel(panel: Panel) -> list[Refutation]:
 
 
 def above_bound(found: Sequence[Membership]) -> dict[tuple[int, str], str]:
-    """(place in ``found``, attack) -> by how much its TPR exceeds what its epsilon allows.
+    """(place in ``found``, attack) -> by how much its AUC or TPR exceeds what its epsilon allows.
 
-    Intervals are simultaneous over all trainings, attacks and false-positive rates compared.
+    Intervals are simultaneous over all trainings, attacks, and numbers compared: the AUC and the
+    TPRs at `FALSE_ALARMS`.
     """
-    asked = [
-        (turn, name, rate)
+    bounded = [
+        (turn, name)
         for turn, one in enumerate(found)
         if one.epsilon is not None and math.isfinite(one.epsilon)
         for name in one.scores
-        for rate in FALSE_ALARMS
-        if one.resolves(rate)
     ]
+    asked = [
+        (*key, rate) for key in bounded for rate in FALSE_ALARMS if found[key[0]].resolves(rate)
+    ]
+    level = simultaneous(len(bounded) + len(asked))
     told: dict[tuple[int, str], str] = {}
+    for turn, name in bounded:
+        one = found[turn]
+        area = one.area(name, level)
+        if area.low > one.largest:
+            told[turn, name] = (
+                f"{name:.40} tells members from others with an AUC of {area.show(3)}, "
+                f"where epsilon {one.epsilon:.4g} allows {one.largest:.3f}"
+            )
     for turn, name, rate in asked:
-        one, level = found[turn], simultaneous(len(asked))
+        one = found[turn]
         caught = one.rate(name, rate, level)
         allowed = float(one.bound(np.array([rate]))[0])
         if caught.low > allowed:

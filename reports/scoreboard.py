@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from reports.audits import Audit
 from reports.charts.accuracy import joined
+from reports.control import CANNOT_JUDGE
 from reports.memberships import Membership
 from reports.pooling import Estimate
 from reports.refuted import above_bound
@@ -18,6 +19,8 @@ from reports.tables import Cell, Row, Table, figure, numbers, percent, plain, va
 from reports.trainings import Trained
 
 BROKEN = "adaptive attack broke it"
+IDLE = f"members: {CANNOT_JUDGE}"
+"""The target of the membership attack did not learn, or the Record does not say."""
 VICTIM = "attacked on"
 HEADS = (
     "defense",
@@ -110,6 +113,8 @@ def _row(
     own = setting.sources
     remark = other.remark if other else ""
     remark = remark or (FALSE if setting.verdict == FALSE else BROKEN if setting.misleads else "")
+    unknown = setting.verdict == CANNOT_JUDGE
+    remark = remark or (CANNOT_JUDGE if unknown else IDLE if other and other.doubt else "")
     cells = [plain(setting.label), _remark(remark)]
     for score, digits in (("psnr", 1), ("lpips", 2)):
         cells += [figure(setting.estimate(c, score), own, digits) for c in ("naive", "adaptive")]
@@ -140,7 +145,7 @@ def _row_without(anchor: str, spot: Spot, one: Strongest) -> Row:
     """A row of a training that no inversion's setting has."""
     cells = (
         plain(spot.label),
-        _remark(one.remark),
+        _remark(one.remark or (IDLE if one.doubt else "")),
         *[Cell("-")] * 5,
         one.caught,
         one.claimed,
@@ -153,7 +158,8 @@ def _row_without(anchor: str, spot: Spot, one: Strongest) -> Row:
 
 
 def _remark(text: str) -> Cell:
-    return Cell(text or "-", text or None, (), "leaks" if text else "")
+    tone = "leaks" if text and text not in (CANNOT_JUDGE, IDLE) else ""
+    return Cell(text or "-", text or None, (), tone)
 
 
 def _costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estimate]:

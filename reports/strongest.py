@@ -28,6 +28,7 @@ class Strongest:
         proven: what an audit proves it to be at least.
         remark: what refutes the claim; may be empty.
         source: the Record.
+        doubt: why finding little is no evidence; may be empty.
     """
 
     caught: Cell
@@ -35,6 +36,7 @@ class Strongest:
     proven: Cell
     remark: str
     source: Source
+    doubt: str = ""
 
 
 def of_membership(one: Membership, over: bool = False) -> Strongest:
@@ -48,6 +50,7 @@ def of_membership(one: Membership, over: bool = False) -> Strongest:
         Cell("-"),
         OVER if over else "",
         one.source,
+        one.doubt,
     )
 
 

@@ -95,11 +95,15 @@ def found_out(found: Sequence[Membership]) -> Sentence:
     best = f"; the best of {tried} results, its interval allows for that" if tried > 1 else ""
     chance = "" if share.low > rate else ", so it is not told from chance"
     chance = chance if told else ", and the others are too few to tell it from chance"
+    idle = sum(bool(m.doubt) for m in scored)
+    doubted = "it cannot be judged" if len(scored) == 1 else f"{idle} of them cannot be judged"
+    why = "the target did not learn, or the result does not say whether it did"
+    doubted = f" What is not found is no evidence: {doubted} ({why})." if idle else ""
     return (
         f"Asked who was in the training data, the strongest attack ({name[:40]}) finds ",
         Link(f"{percent(share)} of the members", worst.source.anchor),
         f"{where} while accusing {rate:.1%} of the others wrongly; guessing would find "
-        f"{rate:.1%}{chance}{best}.",
+        f"{rate:.1%}{chance}{best}.{doubted}",
     )
 
 

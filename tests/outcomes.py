@@ -142,8 +142,10 @@ def training(
     return Record(scenario, rows, {"accuracy": found}, {"accuracy": 0.1}, bounds, {})
 
 
-def membership(*, examples: int = 400, gap: float = 1.0, pictures: int = 10) -> Record:
-    """A Record of membership inference with two attacks, the second blind."""
+def membership(
+    *, examples: int = 400, gap: float = 1.0, pictures: int = 10, accuracy: float = 0.9
+) -> Record:
+    """A Record of membership inference with two attacks, the second blind; accuracy on members."""
     draw = np.random.default_rng(0)
     members = (np.arange(examples) % 2).astype(np.float32)
     arrays = {
@@ -166,7 +168,8 @@ def membership(*, examples: int = 400, gap: float = 1.0, pictures: int = 10) -> 
     auc = {"lira": {"mean": 0.76, "low": 0.71, "high": 0.8, "n": examples}}
     scenario = {"data": "digits", "model": "mlp", "defense": "dpsgd", "seed": 0}
     bounds = {"epsilon": 1.0, "delta": 1e-5}
-    summary = {"auc": auc, "strongest": "lira"}
+    models = {"target": {"inside": accuracy, "outside": 0.6, "start": 0.1}}
+    summary = {"auc": auc, "strongest": "lira", "models": models}
     return Record(scenario, rows, summary, {}, bounds, {}, arrays)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from reports import records, trainings
+from reports import detection, records, trainings
 from reports.contents import build_contents
 from reports.findings import summary
 from reports.gather import Source, gather
@@ -101,6 +101,10 @@ def test_members_found_above_the_bound_make_the_guarantee_false():
     assert found and all(name == "lira" for _, name in found)
     said = plain(broken(refutations([], [membership(gap=4.0)], []), 0))
     assert "lira finds" in said and "where epsilon 1 allows" in said
+    # An AUC above its bound where there are too few others to tell who is caught.
+    few = parse(Source("record-1", None, outcomes.membership(examples=40, gap=3.0), 0), "m")
+    (said,) = above_bound([few]).values()
+    assert "with an AUC of" in said and f"allows {detection.dp_area(1.0, 1e-5):.3f}" in said
     assert not above_bound([membership(gap=0.5)])
     assert not above_bound([membership(gap=4.0, epsilon=None)])
     assert not above_bound([membership(gap=4.0, epsilon=50.0)])
@@ -115,6 +119,26 @@ def test_the_best_of_many_attacks_is_told_from_chance_or_said_not_to_be():
     assert "chance" not in sure and "10.0% of the others" in sure
     one = parse(Source("record-1", None, outcomes.membership(examples=30, gap=4.0), 0), "m")
     assert "too few to tell it from chance" in plain(found_out([one]))
+
+
+def test_members_of_a_target_that_did_not_learn_are_not_told_to_be_safe(tmp_path):
+    idle = outcomes.membership(gap=0.0, accuracy=0.11)
+    records.write(idle, tmp_path / "idle")
+    records.write(outcomes.inversion(against={"none": 32.0}), tmp_path / "one")
+    found = contents_of(tmp_path)
+    assert "What is not found is no evidence: it cannot be judged" in plain(found.lead[-1])
+    (section,) = (s for s in found.sections if s.anchor == "memberships")
+    assert "cannot be judged whether members are safe: the target did not learn" in section.notes[0]
+    board = next(s for s in found.sections if s.anchor == "scoreboard").table
+    assert "members: cannot be judged" in [c.text for row in board.rows for c in row.cells]
+    assert not membership().doubt
+
+
+def test_an_attack_without_a_control_is_marked_on_the_scoreboard(tmp_path):
+    record = outcomes.inversion(level=13.0, spread=0.1, against={"none": 13.0})
+    records.write(record, tmp_path / "one")
+    board = next(s for s in contents_of(tmp_path).sections if s.anchor == "scoreboard").table
+    assert "cannot be judged" in [c.text for row in board.rows for c in row.cells]
 
 
 def test_an_interval_for_the_best_of_many_is_wider():

@@ -179,6 +179,9 @@ def test_a_target_that_did_not_learn_is_no_evidence(gauge, told):
     idle = gauge.membership(Frozen(), **MEMBERSHIP)
     assert not idle.learned and "the target did not learn" in repr(idle.learned)
     assert not idle.auc.high < 1 and not idle.tpr(0.1).high < 1.1
+    for end in (idle.auc.low, idle.auc.mean, idle.auc.high):  # nothing here says that it is small
+        assert not end < 1 and not end <= 1 and not end < 1 and not end <= 1.0
+    assert idle.auc.low > 0.1
     assert explained("<", idle.auc.high, 0.6)[0].startswith("AUC of ")
     assert any("cannot be judged: the target did not" in x for x in idle.auc.lines())
     assert "cannot be judged: the target did not learn" in told[-1]
@@ -213,15 +216,33 @@ def test_an_audit_refutes_a_claim_that_is_too_small(gauge):
     assert found.refuted
     assert found.epsilon_low > found.claimed == 0.1
     assert "proven, 0.1 claimed; figure: " in repr(found.refuted)
+    assert "; the guarantee is false: epsilon is at least " in found.told()
+    with pytest.raises(AssertionError, match="the guarantee is false: epsilon is at least"):
+        gauge.check(found)
     assert found.figure.name == "epsilon.png" and found.figure.stat().st_size > 1000
     assert not gauge.audit("dpsgd", defense_options=options, claim=100.0, **AUDIT).refuted
+
+
+def test_members_found_above_the_bound_are_said_to_make_the_guarantee_false(gauge):
+    found = gauge.membership("dpsgd", defense_options={"noise_multiplier": 1.0}, **MEMBERSHIP)
+    (record,) = found.records
+    assert not found.contradictions() and "the guarantee is false" not in found.told()
+    sure = record.arrays["members"].double()
+    arrays = {**record.arrays, f"scores/{found.attack}": sure}
+    bounds = {**record.bounds, "epsilon": 1.0, "holds": True}
+    wrong = dataclasses.replace(
+        found, records=(dataclasses.replace(record, arrays=arrays, bounds=bounds),)
+    )
+    (told,) = wrong.refutation
+    assert told.startswith("the guarantee is false: ") and "where epsilon 1 allows" in told
+    assert told in wrong.told() and told in wrong.auc.lines()
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.5, 3.0, 50.0])
 def test_the_bound_on_the_auc_is_the_area_under_the_bound_on_the_roc(epsilon):
     rates = np.linspace(0, 1, 200_001)
     area = float(detection.dp_bound(rates, epsilon, 0.01).mean())
-    assert exposed._area(epsilon, 0.01) == pytest.approx(area, abs=1e-4)
+    assert detection.dp_area(epsilon, 0.01) == pytest.approx(area, abs=1e-4)
 
 
 # The defense

@@ -71,6 +71,12 @@ class Audited(Result):
         """What is proven, and the canaries' AUC."""
         return [self.epsilon_low.leak, self.auc]
 
+    def contradictions(self) -> list[str]:
+        """What is proven, where more leaks than is claimed."""
+        proven = float(self.epsilon_low)
+        told = f"epsilon is at least {proven:.4g}, where {self.epsilon:.4g} is claimed"
+        return [told] if broken(self.records[0].rows) else []
+
     def units(self) -> dict[str, Units]:
         """The AUC by canary, see `exposed.influence`."""
         record = self.records[0]

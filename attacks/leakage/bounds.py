@@ -92,6 +92,22 @@ class Bound(float):
         made.leak, made.end = leak, end
         return made
 
+    def __lt__(self, other: float) -> bool:
+        return not self._open("high") and float(self) < other
+
+    def __le__(self, other: float) -> bool:
+        return not self._open("high") and float(self) <= other
+
+    def __gt__(self, other: float) -> bool:
+        return not self._open("low") and float(self) > other
+
+    def __ge__(self, other: float) -> bool:
+        return not self._open("low") and float(self) >= other
+
+    def _open(self, end: str) -> bool:
+        """Whether the leak may go on at this end: no comparison that says it does not holds."""
+        return bool(self.leak.doubt) and self.leak.worse == end
+
     def __reduce__(self) -> Any:
         return float, (float(self),)
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import trapezoid
 from scipy.stats import rankdata
 
 from attacks.leakage.bounds import Leak, Verdict, exact
@@ -22,6 +21,7 @@ from reports.charts.roc import roc_charts
 from reports.charts.svg import to_png
 from reports.learned import learned
 from reports.records import Record, atomic
+from reports.refuted import above_bound
 
 LOW = 0.01
 """False-positive rate that is always told: an average over all hides who is found for sure."""
@@ -61,7 +61,9 @@ class Exposed(Result):
     def auc(self) -> Leak:
         """Chance that a member outscores another example; 0.5 without any leak."""
         found = self._summary["auc"][self.attack]
-        bound = _area(self.epsilon, self._delta) if math.isfinite(self.epsilon) else None
+        bound = (
+            detection.dp_area(self.epsilon, self._delta) if math.isfinite(self.epsilon) else None
+        )
         return self._leak("AUC", found, exact(0.5), bound)
 
     def tpr(self, rate: float = LOW) -> Leak:
@@ -109,6 +111,11 @@ class Exposed(Result):
         resolved = int((~self._members).sum()) * LOW >= 1
         return [self.auc] + ([self.tpr(LOW)] if resolved else [])
 
+    def contradictions(self) -> list[str]:
+        """AUCs and TPRs of all attacks above what epsilon allows, corrected for being several."""
+        parsed = memberships.parse(sources(self.records, self.folder)[0], "membership-1")
+        return list(above_bound([parsed]).values())
+
     def units(self) -> dict[str, Units]:
         """Each attack's AUC by example, see `influence`."""
         truth = self._members
@@ -121,7 +128,7 @@ class Exposed(Result):
 
     def context(self) -> list[str]:
         """Figure, guarantee, the other attacks."""
-        lines = [f"figure: {self.figure}", promise(self.records[0])]
+        lines = [f"figure: {self.figure}", promise(self.records[0]), *self.refutation]
         others = [self.by(a).auc.show() for a in self.attacks if a != self.attack]
         if self.learned:
             lines.append(self.learned.told)
@@ -181,10 +188,3 @@ def influence(scores: NDArray[np.float64], members: NDArray[np.bool_]) -> NDArra
     found[members] = area + (m + n) / m * (beaten - area)
     found[~members] = area + (m + n) / n * (beats - area)
     return found
-
-
-def _area(epsilon: float, delta: float) -> float:
-    """The area under `detection.dp_bound`, a line with two corners."""
-    turn = (1 - delta) / (1 + math.exp(min(epsilon, 700.0)))
-    corners = [0.0, turn, 1 - delta, 1.0]
-    return float(trapezoid(detection.dp_bound(corners, epsilon, delta), corners))

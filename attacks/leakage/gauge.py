@@ -163,11 +163,14 @@ class Leakage:
 
         Raises:
             AssertionError: a leak grew beyond its confidence interval, or there is no baseline
-                to compare with, or one of other settings; or the result cannot be judged.
+                to compare with, or one of other settings; or the result cannot be judged, or
+                contradicts its guarantee.
         """
         __tracebackhide__ = True
         if result.doubt:
             raise AssertionError("\n".join([f"{CANNOT_JUDGE}: {result.doubt}", result.told()]))
+        if result.refutation:  # however little it leaks against a baseline
+            raise AssertionError("\n".join([*result.refutation, result.told()]))
         path = self.baselines / f"{plain(self.test + (f'.{name}' if name else ''))}.json"
         if path in self._checked:
             raise BadInput("a test checks two results: name the second, leakage.check(r, 'name')")

@@ -19,6 +19,7 @@ from reports.control import doubt
 from reports.panels import build_panels
 from reports.pooling import Estimate
 from reports.records import Record
+from reports.refuted import of_panel
 from reports.settings import Column, Panel, Setting
 
 FOLLOWED = ("replay", "adaptive")
@@ -119,6 +120,11 @@ class Inverted(Result):
             found.append(Leak("guessing", interval(guess), guess.count, "dB"))
         return found + ([self.named] if self._scores.named.known else [])
 
+    def contradictions(self) -> list[str]:
+        """The image named more often than the guarantee allows."""
+        own = self._setting.anchor
+        return [found.told for found in of_panel(self._panel) if found.anchor == own]
+
     def units(self) -> dict[str, Units]:
         """Every score of every image, and the share of candidates that explain less than it does.
 
@@ -139,6 +145,7 @@ class Inverted(Result):
         """Figure, guarantee, the other attacker."""
         lines = [f"figure: {self.figure}"]
         lines.append(promise(self.subject.name, self.records[0].bounds[self.subject.name]))
+        lines += self.refutation
         held = self._setting.guarantee.round
         lines += [held.told()] if held else []
         if self.column == "adaptive" and "naive" in self._setting.columns:

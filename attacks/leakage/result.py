@@ -16,6 +16,7 @@ from reports import records
 from reports.gather import Source
 from reports.pooling import Estimate
 from reports.records import Record
+from reports.settings import FALSE
 
 APART = {"defense", "defense_options", "seed", "against"}
 """Fields of a job in which comparable results may differ; what is shown beside it is one."""
@@ -85,13 +86,23 @@ class Result(ABC):
     def context(self) -> list[str]:
         """Lines that follow any number of this result in a message."""
 
+    @abstractmethod
+    def contradictions(self) -> list[str]:
+        """What of this result contradicts the guarantee, see `reports.refuted`; often nothing."""
+
+    @property
+    def refutation(self) -> list[str]:
+        """The same as one line of a message; none where nothing does."""
+        found = self.contradictions()
+        return [f"{FALSE}: {'; '.join(found)}"] if found else []
+
     def told(self) -> str:
         """One line for the terminal."""
         numbers = "; ".join(leak.show() for leak in self.leaks())
         finite = math.isfinite(self.epsilon)
         promised = f"claimed epsilon {self.epsilon:.4g}" if finite else "no epsilon is claimed"
         lines = [f"{self.kind} of {self.subject.label}, {self.setting}: {numbers}", promised]
-        return "; ".join([*lines, *self.controls()])
+        return "; ".join([*lines, *self.refutation, *self.controls()])
 
     def controls(self) -> list[str]:
         """What is said of the positive control in every line about this result."""

@@ -6,7 +6,7 @@ never split. Intervals are of 95% and their coverage is simulated in tests/test_
 
 from reports.detection.accuracy import balanced_accuracy
 from reports.detection.area import auc, roc
-from reports.detection.bounds import chance, dp_bound, gdp_bound
+from reports.detection.bounds import chance, dp_area, dp_bound, gdp_bound
 from reports.detection.caught import tpr_at
 from reports.detection.sample import BadScores, Sample, Unresolved, Values, sample
 from reports.detection.summary import RATES, summarise
@@ -20,6 +20,7 @@ __all__ = [
     "auc",
     "balanced_accuracy",
     "chance",
+    "dp_area",
     "dp_bound",
     "gdp_bound",
     "roc",

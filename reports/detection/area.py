@@ -28,13 +28,17 @@ def roc(scores: ArrayLike, members: ArrayLike) -> tuple[Values, Values, Values]:
     return false, true, thresholds
 
 
-def auc(parted: Sample) -> dict[str, Any]:
+def auc(parted: Sample, level: float = LEVEL) -> dict[str, Any]:
     """Chance that a member outscores a non-member, ties counting half.
 
     The interval is that of DeLong et al. 1988, symmetric on the logit scale so that it stays in
     [0, 1]. Where its variance is zero or unknown: with one example on a side, the largest
     possible variance A (1 - A) / min(m, n) (van Dantzig 1951); when every pair compares alike,
     the exact edge for min(m, n) independent pairs that agree.
+
+    Args:
+        parted: from `sample`.
+        level: of the interval.
 
     Returns:
         ``mean``, ``low``, ``high`` in [0, 1]; ``n`` examples.
@@ -44,14 +48,14 @@ def auc(parted: Sample) -> dict[str, Any]:
     beaten = (both[:m] - rankdata(parted.inside)) / n
     beats = 1 - (both[m:] - rankdata(parted.outside)) / m
     area = float(beaten.mean())
-    low, high = _auc_interval(area, beaten, beats)
+    low, high = _auc_interval(area, beaten, beats, level)
     return {"mean": area, "low": low, "high": high, "n": m + n}
 
 
-def _auc_interval(area: float, beaten: Values, beats: Values) -> tuple[float, float]:
+def _auc_interval(area: float, beaten: Values, beats: Values, level: float) -> tuple[float, float]:
     m, n = len(beaten), len(beats)
     fewest = min(m, n)
-    edge = ((1 - LEVEL) / 2) ** (1 / fewest)
+    edge = ((1 - level) / 2) ** (1 / fewest)
     if area in (0.0, 1.0):
         return (edge, 1.0) if area else (0.0, 1 - edge)
     if fewest > 1:
@@ -61,7 +65,7 @@ def _auc_interval(area: float, beaten: Values, beats: Values) -> tuple[float, fl
     if variance == 0:  # all scores are equal: as far off as the pairs unseen may differ
         return area - (1 - edge) / 2, area + (1 - edge) / 2
     centre = math.log(area / (1 - area))
-    reach = float(norm.ppf((1 + LEVEL) / 2)) * math.sqrt(variance) / (area * (1 - area))
+    reach = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance) / (area * (1 - area))
     low, high = (
         1 / (1 + math.exp(-min(max(x, -700), 700))) for x in (centre - reach, centre + reach)
     )

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.integrate import trapezoid
 from scipy.stats import norm
 
 from reports.detection.sample import Values
@@ -28,6 +29,18 @@ def dp_bound(fpr: ArrayLike, epsilon: float, delta: float = 0.0) -> Values:
     other = 1 - math.exp(-epsilon) * (1 - delta - false)
     bound: Values = np.clip(np.minimum(one, other), 0, 1)
     return bound
+
+
+def dp_area(epsilon: float, delta: float = 0.0) -> float:
+    """Largest AUC under (epsilon, delta)-DP: the area under `dp_bound`, a line with two corners.
+
+    Args:
+        epsilon: >= 0, may be infinite.
+        delta: in [0, 1].
+    """
+    turn = (1 - delta) / (1 + math.exp(min(epsilon, 700.0)))
+    corners = np.array([0.0, turn, 1 - delta, 1.0])
+    return float(trapezoid(dp_bound(corners, epsilon, delta), corners))
 
 
 def gdp_bound(fpr: ArrayLike, mu: float) -> Values:
