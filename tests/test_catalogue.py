@@ -494,3 +494,23 @@ def test_the_attack_that_knows_the_defense_breaks_it(name, options, gain, digit)
         )
         reached.append(-10 * math.log10(float((guess.images - private.images).square().mean())))
     assert reached[1] > reached[0] + gain
+
+
+@pytest.mark.parametrize("name", defenses.names())
+def test_a_parameter_without_axes_is_released_and_replayed(name):
+    def gradients(batch: int, seed: int) -> dict[str, torch.Tensor]:
+        draw = seeded(seed)
+        rows = torch.randn(batch, 6, 5, generator=draw)
+        return {"weight": rows, "scale": torch.randn(batch, generator=draw)}
+
+    defense, grads = configured(name), gradients(4, 0)
+    public = gradients(8, 1)
+    known = {"anchors": public, "moved": {k: g[0] for k, g in public.items()}}
+    if defense.wants & known.keys():
+        defense = defense.informed(Side(**{k: v for k, v in known.items() if k in defense.wants}))
+    release = defense.release(grads, step=0, steps=2, generator=seeded())
+    replayed = defense.replay(grads, release)
+    for made in (release.update, replayed):
+        assert made["scale"].shape == ()
+        assert made["weight"].shape == (6, 5)
+        assert all(torch.isfinite(v).all() for v in made.values())

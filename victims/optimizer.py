@@ -24,6 +24,7 @@ from defenses import (
 )
 from defenses.randomness import seed_of
 from victims.stepping import apply_release
+from victims.streams import content_of
 
 
 def defend(
@@ -50,7 +51,9 @@ def defend(
         sample_rate: probability with which each example is in a batch, 1 / len(data loader).
         steps: how many steps the run has, for a schedule such as DPRS's.
         seed: of noise and masks; None draws one from the operating system, as one should
-            outside of experiments, for whoever knows the seed can subtract the noise.
+            outside of experiments, for whoever knows the seed can subtract the noise. A step's
+            noise is keyed by what the batch gives too, to the last bit: a run that is resumed
+            with other batches, or repeated without somebody, meets other noise.
 
     Raises:
         BadInput: not an Opacus optimiser, or one of another model; a defense that acts on images,
@@ -123,7 +126,7 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
             max_grad_norm=getattr(defense, "clip", float("inf")),
             expected_batch_size=expected_batch_size,
             loss_reduction=loss_reduction,
-            generator=stream(seed, "noise", 0),
+            generator=stream(seed, "plan", 0),
         )
         self._seed = seed
         names = {id(p): n.removeprefix("_module.") for n, p in model.named_parameters()}
@@ -161,18 +164,18 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
     def add_noise(self) -> None:
         """Make the logical batch's release, divided by the expected batch size."""
         size = self.expected_batch_size * self.accumulated_iterations
+        given = content_of(self._total, self.memory)  # noise that meets other data is other noise
+        noise = stream(self._seed, "noise", self.steps_done, size, given)
         if isinstance(self.defense, Summed):
             plan = self._plan or {}
-            release = self.defense.finish(
-                self._total, plan, batch_size=size, generator=self.generator
-            )
+            release = self.defense.finish(self._total, plan, batch_size=size, generator=noise)
         else:
             release = self.defense.release(
                 self._total,
                 step=self._step(),
                 steps=self.steps,
                 batch_size=size,
-                generator=self.generator,
+                generator=noise,
             )
         self.release = release
         self._factor = size if self.loss_reduction == "sum" else 1
@@ -192,7 +195,7 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
             step = dataclasses.replace(self.release, update=update)
             apply_release(self.original_optimizer, self.named, step)
             self.steps_done += 1
-            self.generator = stream(self._seed, "noise", self.steps_done)
+            self.generator = stream(self._seed, "plan", self.steps_done)
         return None
 
     def _step(self) -> int:
@@ -213,6 +216,6 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         self.original_optimizer.load_state_dict(rest)
         own = state_dict["leakgauge"]
         self.steps_done = own["steps_done"]
-        self.generator = stream(self._seed, "noise", self.steps_done)
+        self.generator = stream(self._seed, "plan", self.steps_done)
         self.memory.clear()  # the defense holds this very dictionary
         self.memory.update({k: v.clone() for k, v in own.get("memory", {}).items()})

@@ -53,10 +53,7 @@ def audit_charts(found: Sequence[Audit]) -> Iterator[Chart]:
 
     told = [f"{a.defense}: claimed {a.claimed:.3g}, at least {a.audited:.3g}" for a in finite]
     left = len(found) - len(finite)
-    note = (
-        f"Audits without a finite claim, or by what is not claimed: {left}, in the table only."
-        if left
-        else ""
-    )
+    others = "Without a finite claim, or assuming what is not claimed, and in the table only"
+    note = f"{others}: {left}." if left else ""
     title = "Epsilon claimed and audited"
     yield Chart("audits-epsilon", title, f"{'; '.join(told)}.", draw, note=note)
