@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reports.control import CANNOT_JUDGE, doubt
 from reports.intervals import FEWEST, Seeds, Values, p_between_seeds
 from reports.inversions import SCORES, Inversion
 from reports.panels import build_panels
@@ -37,7 +38,9 @@ class Change:
         high: upper end.
         pairs: images that both have; a pair is one image of one seed.
         p: two-sided, adjusted after Holm for all settings of the same column and score.
-        verdict: ``leaks more``, ``leaks less``, ``no change shown`` or ``too few images to say``.
+        verdict: ``leaks more``, ``leaks less``, ``no change shown``, ``too few images to say`` or
+            ``cannot be judged``: it seems to leak less, and that is no evidence.
+        doubt: why finding less afterwards is no evidence, see `control.doubt`; may be empty.
     """
 
     panel: str
@@ -52,6 +55,7 @@ class Change:
     pairs: int
     p: float
     verdict: str
+    doubt: str = ""
 
 
 def compare(before: Sequence[Inversion], after: Sequence[Inversion]) -> list[Change]:
@@ -64,12 +68,16 @@ def compare(before: Sequence[Inversion], after: Sequence[Inversion]) -> list[Cha
     for panel, old, new in _pairs(before, after)[0]:
         label = old.label if old.defense == new.defense else f"{old.label} -> {new.label}"
         for column in (c for c in old.columns if c in new.columns):
+            cut = bool(new.columns[column].values["clock"].any())
+            why = doubt(new.control, cut)
             values = _matched(old.columns[column], new.columns[column])
             for score in SCORES:
                 change = _change(values, score)
                 if change is not None:
                     changes.append(
-                        dataclasses.replace(change, panel=panel, setting=label, column=column)
+                        dataclasses.replace(
+                            change, panel=panel, setting=label, column=column, doubt=why
+                        )
                     )
     return _judged(changes)
 
@@ -167,6 +175,7 @@ def _judged(changes: Sequence[Change]) -> list[Change]:
             if change.pairs < FEWEST:
                 verdict = "too few images to say"
             elif p < LEVEL:
-                verdict = "leaks more" if closer else "leaks less"
+                less = CANNOT_JUDGE if change.doubt else "leaks less"
+                verdict = "leaks more" if closer else less
             judged[place] = dataclasses.replace(change, p=p, verdict=verdict)
     return judged

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.charts.changes import Change
+from reports.control import CANNOT_JUDGE
 from reports.memberships import Membership
 from reports.refuted import FALSE_ALARMS, Refutation, percent, simultaneous
 from reports.settings import FALSE, GAIN, NAMED, NOT_SHOWN, Panel
@@ -114,7 +115,8 @@ def changed(changes: Sequence[Change]) -> Sentence:
         return ("No setting is in both sets of Records, so no change can be shown.",)
     more = [c for c in own if c.verdict == "leaks more"]
     less = [c for c in own if c.verdict == "leaks less"]
-    still = len(own) - len(more) - len(less)
+    unknown = [c for c in own if c.verdict == CANNOT_JUDGE]
+    still = len(own) - len(more) - len(less) - len(unknown)
     parts: list[str | Link] = [
         f"Of {counted(len(own), 'setting')} in both sets, {len(more) or 'none'} now leak more, "
         f"{len(less) or 'none'} leak less, and for {still or 'none'} no change is shown."
@@ -124,4 +126,7 @@ def changed(changes: Sequence[Change]) -> Sentence:
             top = max(found, key=lambda c: abs(c.difference))
             told = f"{top.setting}, by {abs(top.difference):.1f} dB"
             parts += [f" Most changed for the {words}: ", Link(told, "changes"), "."]
+    if unknown:
+        why = ", or ".join(dict.fromkeys(c.doubt for c in unknown))
+        parts.append(f" {len(unknown)} would seem to leak less and cannot be judged: {why}.")
     return tuple(parts)

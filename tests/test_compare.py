@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reports import words
 from reports.compare import _change, compare, unmatched
 from reports.gather import Source
 from reports.inversions import Inversion, parse
 from reports.records import Record
+from reports.words import plain
+from tests import outcomes
 
 
 def inversion(psnr, *, seed=0, defense="dprs", rate=0.9, column="adaptive", model="lenet"):
@@ -51,8 +54,43 @@ def test_a_planted_change_is_found_and_pairing_is_what_finds_it():
     assert change.high - change.low < 0.3  # unpaired it would be about 4 dB wide
     assert change.after - change.before == pytest.approx(change.difference)
     assert change.pairs == 24
-    (change,) = changed([inversion(base + 1)], [inversion(base + noisy(24, 0, 1) / 20)])
-    assert change.verdict == "leaks less"
+
+
+@pytest.mark.parametrize(
+    ("bare", "stopped", "verdict", "reason"),
+    [
+        (32.0, "iterations", "leaks less", ""),
+        (13.2, "iterations", "cannot be judged", "the undefended update was not rebuilt either"),
+        (None, "iterations", "cannot be judged", "no positive control"),
+        (32.0, "time", "cannot be judged", "the clock cut the attack short"),
+    ],
+)
+def test_an_attack_that_proves_nothing_does_not_show_that_less_leaks(
+    bare, stopped, verdict, reason
+):
+    sides = []
+    for level, bare_level, ended in ((24.0, 32.0, "iterations"), (14.0, bare, stopped)):
+        record = outcomes.inversion(
+            level=level, images=12, against={} if bare_level is None else {"none": bare_level}
+        )
+        for row in record.rows:
+            row["stopped"] = ended if row["defense"] == "dprs" else "iterations"
+        sides.append([parse(Source("record-1", Path("x"), record, 0))])
+    changes = compare(*sides)
+    (change,) = (
+        c
+        for c in changes
+        if c.setting.startswith("dprs") and c.score == "psnr" and c.column == "adaptive"
+    )
+    assert change.verdict == verdict and reason in change.doubt
+    said = plain(words.changed(changes))
+    assert ("cannot be judged: " + reason in said) == bool(reason)
+    (back,) = (
+        c
+        for c in compare(*reversed(sides))
+        if c.setting.startswith("dprs") and c.score == "psnr" and c.column == "adaptive"
+    )
+    assert back.verdict == "leaks more"  # an alarm needs no control
 
 
 def test_lpips_is_read_the_other_way_round():

@@ -65,6 +65,10 @@ class Change(Protocol):
     def verdict(self) -> str:
         """``leaks more``, ``leaks less``, ``no change shown``, or that it cannot be said."""
 
+    @property
+    def doubt(self) -> str:
+        """Why finding less is no evidence; may be empty."""
+
 
 def change_charts(changes: Sequence[Change]) -> Iterator[Chart]:
     """Forest plot of the PSNR differences of the adaptive attacker; the largest `MOST`."""
