@@ -51,7 +51,7 @@ class Scenario:
     """
 
     data: str = "photos"
-    images: int = 4
+    images: int = 8
     size: int | None = None
     batch: int = 1
     model: str = "lenet"

@@ -79,7 +79,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
         "cifar100, svhn, folder:PATH or pkg.module:callable (default photos)",
     )
     add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
-    add("--images", type=int, default=start.images, help="private images attacked (default 4)")
+    add("--images", type=int, default=start.images, help="private images attacked (default 8)")
     add("--size", type=int, help="image edge for photos and folder:")
     add("--batch", type=int, default=start.batch, help="examples per update (default 1)")
     add(
