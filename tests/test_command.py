@@ -93,7 +93,7 @@ BAD = [
     (["--rate", "-0.1"], "rate is -0.1; it must be in [0, 1)"),
     (["--clip", "-1"], "clip is -1; it must be > 0"),
     (["--noise-multiplier", "-1"], "noise_multiplier is -1; it must be >= 0"),
-    (["--noise-multiplier", "nan"], "noise_multiplier is nan"),
+    (["--noise-multiplier", "nan"], "noise_multiplier must be a number, not nan"),
     (["--defense", "dpsgd", "--rate", "0.9"], "unrecognized arguments: --rate 0.9"),
     (["--defense", "topk", "--epsilon", "3"], "'topk' guarantees no epsilon"),
     (["--epsilon", "-2"], "epsilon is -2; it must be > 0"),
