@@ -15,6 +15,7 @@ from reports.tables import Cell, figure, value
 FALSE_RATE = 0.01
 OVER = f"{FALSE}: more members are found than it allows"
 REFUTED = f"{FALSE}: an audit refutes the claim"
+ASSUMED = "the audit assumes what the defense does not claim"
 
 
 @dataclass(frozen=True)
@@ -58,5 +59,5 @@ def of_audit(rows: list[Audit]) -> Strongest:
     """The rows of one audit Record; the one counts that says most against its claim."""
     one = worst(rows)
     own = (one.source,)
-    remark = REFUTED if one.broken else ""
+    remark = REFUTED if one.broken else ASSUMED if one.unclaimed else ""
     return Strongest(Cell("-"), value(one.claimed, own), value(one.audited, own), remark, *own)

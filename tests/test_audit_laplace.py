@@ -7,6 +7,7 @@ import pytest
 from attacks.audit import study
 from attacks.audit.__main__ import main
 from attacks.audit.exam import Exam, usual
+from attacks.leakage.gauge import Leakage
 from defenses.conformance import examine
 from tests.zoo.laplace import Laplace
 from victims.training import Training
@@ -85,6 +86,19 @@ def test_a_page_does_not_call_it_refuted(tmp_path):
     found = sort_out(Gathered([Source("record-1", tmp_path, record, 0)], [])).audits
     assert found[0].unclaimed == study.GAUSSIAN
     assert not refutations([], [], found)
+
+
+def test_a_leakage_test_counts_no_assumption_that_is_not_claimed(tmp_path):
+    leakage = Leakage(tmp_path, tmp_path, "test")
+    fields = {"count": 20, "epochs": 4, "canaries": 300}
+    usual_one = leakage.audit(Laplace(per_step=0.5), **fields)
+    assert not usual_one.refuted
+    assert "fair coin" in usual_one.told() + " ".join(usual_one.context())
+    asked = leakage.audit(Laplace(per_step=0.5), methods=("gdp",), claim=0.01, **fields)
+    assert float(asked.epsilon_low) > 0.01
+    assert not asked.refuted
+    assert "if of a Gaussian mechanism" in str(asked.epsilon_low.leak.name)
+    assert any("does not claim to be a Gaussian" in line for line in asked.context())
 
 
 @pytest.mark.parametrize("seed", range(3))

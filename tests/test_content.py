@@ -20,7 +20,7 @@ PLAYED = ["--count=10", "--population=2", "--shadows=2", "--attacks", "loss", "-
 COMMANDS = {
     invert: ["--model=mlp", "--defense=none", "--against", "--images=1", "--attack=analytic"],
     membership: [*SMALL, *PLAYED],
-    audit: [*SMALL, "--count=8", "--canaries=8"],
+    audit: [*SMALL, "--count=8", "--canaries=8", "--methods=one-run"],
 }
 
 

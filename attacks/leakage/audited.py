@@ -93,7 +93,10 @@ class Audited(Result):
         )
         if not self.records[0].bounds["holds"]:
             lines.append("the claim assumes Poisson sampling, which this training does not do")
-        return [*lines, f"the audit assumes {self._best['assumes']}"]
+        best = self._best
+        rests = best.get("unclaimed", "")
+        beyond = f"; the defense does not claim to be {rests}" if rests else ""
+        return [*lines, f"the audit assumes {best['assumes']}{beyond}"]
 
     def draw(self, record: Record, folder: Path) -> Path:
         """Audited against claimed epsilon along the run."""
