@@ -14,7 +14,7 @@ from reports.control import NO_CONTROL, UNDEFENDED, control
 from reports.gather import Source
 from reports.inversions import COLUMNS, Guarantee, Inversion, Scores
 from reports.naming import panel_titles, setting_labels
-from reports.rounds import parted
+from reports.rounds import parted, severity
 from reports.settings import Column, Panel, Setting
 from reports.verdicts import judge
 
@@ -73,6 +73,7 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
         )
         for turn, (key, label) in enumerate(zip(order, labels, strict=True), 1)
     ]
+    settings = [_worst(s) for s in settings]
     able = _control(settings)
     settings = [
         replace(s, control=able, rounds=tuple(replace(r, control=able) for r in s.rounds))
@@ -129,6 +130,34 @@ def _rounds(
         )
         for step in sorted(found)
     )
+
+
+def _worst(setting: Setting) -> Setting:
+    """The setting with the numbers of the round that gives most away over all of its seeds.
+
+    Each Record counts the worst of its own: the mean of maxima grows with the noise, and over
+    many seeds it would be told from guessing where no round can be.
+    """
+    first = setting.judged
+    if not setting.rounds or first is None or len(np.unique(first.seeds)) == 1:
+        return setting
+    worst = max(setting.rounds, key=_severity)
+    held, own, whole = setting.guarantee.round, worst.guarantee, setting.guarantee.options
+    assert held is not None  # or there were no rounds
+    changed = {k: v for k, v in own.options.items() if v != whole.get(k)}
+    step = int(worst.anchor.rpartition("-")[2])
+    told = replace(held, step=step, options=changed)
+    guarantee = replace(own, options=whole, round=told)
+    return replace(setting, guarantee=guarantee, columns=worst.columns)
+
+
+def _severity(setting: Setting) -> tuple[float, float, float]:
+    column = setting.judged
+    if column is None:
+        return 0.0, 0.0, 0.0
+    ranks = column.values["rank"]
+    known = np.isfinite(column.gains)
+    return severity(column.gains[known].tolist(), ranks[np.isfinite(ranks)].tolist())
 
 
 def _control(settings: Sequence[Setting]) -> str:

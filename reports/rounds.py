@@ -7,11 +7,12 @@ privacy counts and is stored under the defense's own name; the others are ``NAME
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from reports.checks import mapping, number, sequence, whole
+from reports.control import MARGIN
 
 Option = float | int | bool | str
 _OTHER = re.compile(r"(?s)(.+)@(\d{1,9})")
@@ -79,6 +80,21 @@ class Round:
             "attacked": list(self.attacked),
             "unseen": list(self.unseen),
         }
+
+
+def severity(gains: Sequence[float], ranks: Sequence[float]) -> tuple[float, float, float]:
+    """Sorts rounds; the highest is the worst for privacy.
+
+    By the mean gain where that is `control.MARGIN` and more; a smaller one is chance as easily,
+    and does not hide a round that names the private image more often.
+
+    Args:
+        gains: PSNR above guessing, dB, of every image.
+        ranks: places in the candidate game, 1 where the private image was named first.
+    """
+    gain = sum(gains) / len(gains) if gains else 0.0
+    named = sum(rank == 1 for rank in ranks) / len(ranks) if ranks else 0.0
+    return gain if gain >= MARGIN else 0.0, named, gain
 
 
 def other(defense: str, step: int) -> str:

@@ -162,7 +162,7 @@ def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
     cells = (
         plain(f"{setting.defense}, {step}" if step else _named(setting)),
         *options,
-        Cell(setting.verdict, setting.verdict, (), tone),
+        Cell("-") if step else Cell(setting.verdict, setting.verdict, (), tone),
         figure(setting.estimate("adaptive", "psnr"), own),
         figure(setting.estimate("adaptive", "ssim"), own, 2),
         figure(setting.estimate("adaptive", "lpips"), own, 2),

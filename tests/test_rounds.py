@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import defenses
@@ -120,7 +121,12 @@ def test_without_a_schedule_the_record_is_what_it_was():
 
 @pytest.mark.parametrize(
     ("levels", "named", "worst"),
-    [((20, 25, 14), (1, 1, 9), 500), ((5, 9, 7), (9, 9, 1), 999), ((5, 9, 7), (9, 9, 9), 500)],
+    [
+        ((20, 25, 14), (1, 1, 9), 500),
+        ((5, 9, 7), (9, 9, 1), 999),
+        ((5, 9, 7), (9, 9, 9), 500),
+        ((13.3, 9, 7), (9, 9, 1), 999),
+    ],
 )
 def test_the_worst_is_the_closest_else_the_best_named(levels, named, worst):
     """The best guess without the update is at 13 dB."""
@@ -137,6 +143,36 @@ def test_the_worst_is_the_closest_else_the_best_named(levels, named, worst):
         bounds={k: v for k, v in whole.bounds.items() if "@" in k},
     )
     assert judged(record, {"dprs": found}).bounds["dprs"]["round"]["step"] == worst
+
+
+def guessed(seed):
+    """A Record of a schedule under which no round is closer than guessing, nor further."""
+    found = schedule(defenses.get("dprs", rate=0.9), 3)
+    against = {"none": 32.0} | {f"dprs@{step}": 13.0 for step in found.fixed}
+    whole = outcomes.inversion(seed=seed, against=against)
+    draw = np.random.default_rng(seed)
+    guesses = {row["image"]: row["psnr"] for row in whole.baseline["rows"]}
+    rows = [row for row in whole.rows if row["defense"] != "dprs"]
+    for row in rows:
+        if parted(row["defense"])[1] is not None:
+            row |= {"psnr": guesses[row["image"]] + 2 * draw.standard_normal(), "rank": None}
+    summary = {k: v for k, v in whole.summary.items() if not k.startswith("dprs/")}
+    bounds = {k: v for k, v in whole.bounds.items() if k != "dprs"}
+    record = dataclasses.replace(whole, rows=rows, summary=summary, bounds=bounds)
+    return judged(record, {"dprs": found})
+
+
+def test_the_worst_round_is_that_of_all_seeds_and_not_the_mean_of_each_ones_worst():
+    leaking = 0
+    for start in range(5):
+        runs = [Source(f"record-{i}", Path(), guessed(16 * start + i), 0) for i in range(16)]
+        (panel,) = build_panels([inversions.parse(source) for source in runs])
+        own = next(s for s in panel.settings if s.defense == "dprs")
+        held = own.guarantee.round
+        round_ = next(r for r in own.rounds if r.label == f"step {held.step:,}")
+        assert own.gain == round_.gain == max((r.gain for r in own.rounds), key=lambda g: g.mean)
+        leaking += own.verdict == "leaks"
+    assert leaking == 0  # with each one's worst 5 of 5
 
 
 # What people see

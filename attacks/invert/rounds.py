@@ -7,14 +7,14 @@ sees the whole run attacks the round that gives most away.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from defenses import BadInput, Defense
 from defenses.registry import shown_options
 from reports.records import Record
-from reports.rounds import Round, other, parted
+from reports.rounds import Round, other, parted, severity
 
 STEPS = 1000
 """Steps of the nominal run, of one epoch each: schedules go by the share of the run that is done,
@@ -81,9 +81,9 @@ def judged(record: Record, schedules: Mapping[str, Schedule]) -> Record:
     """The Record with each schedule's worst round under the defense's own name.
 
     Worst is the round with the highest mean PSNR above guessing of the attacker who knows the
-    defense (of the other one where that was not run); where no round is above guessing, the one
-    that names the private image most often. Its attackers are both of that round. A maximum
-    taken after looking errs on the adversary's side.
+    defense (of the other one where that was not run); where no round is above it by
+    `reports.control.MARGIN`, the one that names the private image most often. Its attackers are
+    both of that round. A maximum taken after looking errs on the adversary's side.
 
     Args:
         record: of all rounds, by their own names.
@@ -116,9 +116,8 @@ def _severity(record: Record, name: str) -> tuple[float, float, float]:
     own = [row for row in record.rows if row["defense"] == name]
     own = [row for row in own if row["adaptive"]] or own
     guesses = {row["image"]: row["psnr"] for row in record.baseline["rows"]}
-    gain = _mean([row["psnr"] - guesses[row["image"]] for row in own])
-    named = _mean([float(row["rank"] == 1) for row in own if row.get("rank") is not None])
-    return max(0.0, gain), named, gain
+    gains = [row["psnr"] - guesses[row["image"]] for row in own]
+    return severity(gains, [row["rank"] for row in own if row.get("rank") is not None])
 
 
 def _row(
@@ -162,7 +161,3 @@ def _alike(one: Defense, two: Defense) -> bool:
         return one is two or bool(one == two)
     except (RuntimeError, ValueError, TypeError):  # tensors have no one truth
         return False
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
