@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from reports.checks import epsilon, share, text
+from reports.control import CANNOT_JUDGE
 from reports.gather import Source
 
 
@@ -23,6 +25,8 @@ class Audit:
         verdict: the Record's own words; may be empty.
         holds: whether the claim's assumptions are true of the training.
         unclaimed: what the bound assumes and the defense does not claim to be; may be empty.
+        reach: what the audit would prove with perfect scores; NaN where the Record does not say.
+        doubt: why it is no evidence that the claim was not refuted; empty where it is some.
     """
 
     anchor: str
@@ -35,11 +39,18 @@ class Audit:
     verdict: str
     holds: bool = True
     unclaimed: str = ""
+    reach: float = math.nan
+    doubt: str = ""
 
     @property
     def broken(self) -> bool:
         """Whether more leaks than was claimed, by nothing but what the defense claims."""
         return self.audited > self.claimed and not self.unclaimed
+
+    @property
+    def judged(self) -> bool:
+        """Whether something is said about the claim: it is refuted, or could have been."""
+        return self.verdict != CANNOT_JUDGE
 
 
 def is_audit(source: Source) -> bool:
@@ -68,6 +79,8 @@ def parse(source: Source, anchor: str) -> list[Audit]:
             text(row.get("verdict") or "", "rows.verdict"),
             source.record.bounds.get("holds", True) is True,
             text(row.get("unclaimed") or "", "rows.unclaimed"),
+            epsilon(row["reach"], "rows.reach") if "reach" in row else math.nan,
+            text(row.get("doubt") or "", "rows.doubt"),
         )
         for turn, row in enumerate(source.record.rows, 1)
     ]

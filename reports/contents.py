@@ -28,7 +28,7 @@ from reports.settings import Panel
 from reports.sorting import Sorted
 from reports.tables import Table, panel_table
 from reports.trainings import Trained
-from reports.words import Sentence, broken, changed, found_out, overall
+from reports.words import Sentence, broken, changed, found_out, overall, unjudged
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def build_contents(
     lead += [changed(changes)] if changes is not None else []
     if panels:
         lead.append(overall(panels))
-    lead += [s for s in (found_out(found.memberships),) if s]
+    lead += [s for s in (found_out(found.memberships), unjudged(found.audits)) if s]
     days = sorted({s.date for s in gathered.sources if s.date})
     dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
     return Contents(title, dates, tuple(lead), tuple(sections), gathered)

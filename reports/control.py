@@ -47,17 +47,20 @@ def control_of(record: Record) -> str:
     return control(*(_numbers([pair[side] for pair in pairs]) for side in (0, 1)))
 
 
-def doubt(state: str, clocked: bool = False) -> str:
+def doubt(state: str, clocked: bool = False, naive: bool = False) -> str:
     """Why finding nothing is no evidence, in words; empty where it is some.
 
     Args:
         state: of the control, see `control`.
         clocked: whether the clock cut the attack on the defended update short.
+        naive: whether only the attacker who ignores the defense was run.
     """
     if state == NOT_REBUILT:
         return "the undefended update was not rebuilt either"
     if state == NO_CONTROL:
         return "no positive control: the undefended update was not attacked"
+    if naive:
+        return "only the naive attacker was run"
     return "the clock cut the attack short" if clocked else ""
 
 

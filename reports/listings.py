@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from reports.audits import Audit
 from reports.charts.changes import Change
+from reports.control import CANNOT_JUDGE
 from reports.memberships import Membership
 from reports.pooling import Estimate
 from reports.settings import Panel
@@ -68,6 +69,7 @@ def membership_table(found: Sequence[Membership]) -> Table:
         "TPR at FPR 10%",
         "ε",
         "δ",
+        "target",
         "records",
     )
     rows = []
@@ -83,11 +85,17 @@ def membership_table(found: Sequence[Membership]) -> Table:
                 *(figure(one.rate(attack, rate), own, 3) for rate in (0.001, 0.01, 0.1)),
                 Cell("-") if one.epsilon is None else value(one.epsilon, own),
                 Cell(f"{one.delta:g}", one.delta),
+                _target(one),
                 numbers(own),
             )
             rows.append(Row(f"{one.anchor}-attack-{turn}", cells))
     caption = "How well members of the training set are told from others"
     return Table("memberships-table", caption, heads, tuple(rows), tuple(range(len(heads))))
+
+
+def _target(one: Membership) -> Cell:
+    """Whether the target learned; where it did not, that nobody was found is no evidence."""
+    return plain(f"{CANNOT_JUDGE}: {one.doubt}" if one.doubt else "learned")
 
 
 def doubted(cell: Cell) -> Cell:
@@ -97,17 +105,28 @@ def doubted(cell: Cell) -> Cell:
 
 def audit_table(found: Sequence[Audit]) -> Table:
     """A row per audit."""
-    heads = ("defense", "method", "ε claimed", "ε at least", "confidence", "verdict", "records")
+    heads = (
+        "defense",
+        "method",
+        "ε claimed",
+        "ε at least",
+        "ε provable at most",
+        "confidence",
+        "verdict",
+        "records",
+    )
     rows = []
     for one in found:
         own = (one.source,)
         claim = value(one.claimed, own)
         verdict = one.verdict or ("more leaks than claimed" if one.broken else "claim not refuted")
+        verdict = verdict if one.judged else f"{CANNOT_JUDGE}: {one.doubt}"
         cells = (
             plain(one.defense),
             plain(one.method or "-"),
             claim if one.holds or math.isinf(one.claimed) else doubted(claim),
             value(one.audited, own),
+            value(one.reach, own),
             value(100 * one.confidence, own, ".4g"),
             Cell(verdict, verdict, (), "leaks" if one.broken else ""),
             numbers(own),

@@ -158,7 +158,7 @@ def _row_without(anchor: str, spot: Spot, one: Strongest) -> Row:
 
 
 def _remark(text: str) -> Cell:
-    tone = "leaks" if text and text not in (CANNOT_JUDGE, IDLE) else ""
+    tone = "leaks" if text and CANNOT_JUDGE not in text else ""
     return Cell(text or "-", text or None, (), tone)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
-from reports.control import CANNOT_JUDGE, NO_CONTROL, doubt
+from reports.control import CANNOT_JUDGE, NO_CONTROL, UNDEFENDED, doubt
 from reports.gather import Source
 from reports.intervals import ANYWHERE, FEWEST, LEVEL, p_above_zero
 from reports.inversions import Guarantee
@@ -167,7 +167,9 @@ class Setting:
     def doubt(self) -> str:
         """Why finding nothing here is no evidence; empty where it is some."""
         column = self.judged
-        return doubt(self.control, column is not None and bool(column.values["clock"].any()))
+        clocked = column is not None and bool(column.values["clock"].any())
+        naive = self.defense != UNDEFENDED and "adaptive" not in self.columns
+        return doubt(self.control, clocked, naive)
 
     @property
     def misleads(self) -> bool:

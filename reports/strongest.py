@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.audits import Audit
+from reports.control import CANNOT_JUDGE
 from reports.gather import Source
 from reports.memberships import Membership
 from reports.pooling import NOTHING
@@ -16,6 +17,7 @@ FALSE_RATE = 0.01
 OVER = f"{FALSE}: more members are found than it allows"
 REFUTED = f"{FALSE}: an audit refutes the claim"
 ASSUMED = "the audit assumes what the defense does not claim"
+UNTOLD = f"{CANNOT_JUDGE}: the audit could not have refuted the claim"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Strongest:
             the Record's attacks.
         claimed: its epsilon.
         proven: what an audit proves it to be at least.
-        remark: what refutes the claim; may be empty.
+        remark: what refutes the claim, or why nothing could; may be empty.
         source: the Record.
         doubt: why finding little is no evidence; may be empty.
     """
@@ -59,5 +61,6 @@ def of_audit(rows: list[Audit]) -> Strongest:
     """The rows of one audit Record; the one counts that says most against its claim."""
     one = worst(rows)
     own = (one.source,)
-    remark = REFUTED if one.broken else ASSUMED if one.unclaimed else ""
+    remark = ASSUMED if one.unclaimed else "" if any(a.judged for a in rows) else UNTOLD
+    remark = REFUTED if one.broken else remark
     return Strongest(Cell("-"), value(one.claimed, own), value(one.audited, own), remark, *own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.audits import Audit
 from reports.charts.changes import Change
 from reports.control import CANNOT_JUDGE
 from reports.memberships import Membership
@@ -12,7 +13,7 @@ from reports.refuted import FALSE_ALARMS, Refutation, percent, simultaneous
 from reports.settings import FALSE, GAIN, NAMED, NOT_SHOWN, Panel
 
 MOST = 4
-"""At most so many refutations are told in one sentence."""
+"""At most so many refutations or audits are told in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,23 @@ def broken(found: Sequence[Refutation], audits: int) -> Sentence:
     more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
     sure = " Each audit is wrong about a true claim in one case of twenty." if audits > 1 else ""
     return (*parts, f"{more}.{sure}")
+
+
+def unjudged(audits: Sequence[Audit]) -> Sentence:
+    """Audits that did not refute their claims, and could not have."""
+    trainings: dict[int, list[Audit]] = {}
+    for row in audits:
+        trainings.setdefault(row.source.number, []).append(row)
+    found = [rows[0] for rows in trainings.values() if not any(a.judged for a in rows)]
+    if not found:
+        return ()
+    parts: list[str | Link] = [
+        f"Of {counted(len(trainings), 'audit')}, {len(found)} cannot be judged: "
+    ]
+    for turn, one in enumerate(found[:MOST]):
+        told = f"{one.doubt}, where {one.claimed:.4g} is claimed ({one.defense:.60})"
+        parts += ["; "] * (turn > 0) + [Link(told, one.anchor)]
+    return (*parts, f"; and {len(found) - MOST} more." if len(found) > MOST else ".")
 
 
 def overall(panels: Sequence[Panel]) -> Sentence:

@@ -12,13 +12,13 @@ from scipy.stats import binom, norm
 
 import defenses
 from attacks import audit
-from attacks.audit import gdp, one_run, study
+from attacks.audit import control, gdp, one_run, study
 from attacks.audit.__main__ import main
 from attacks.audit.canaries import Canaries
 from attacks.audit.exam import Exam
 from attacks.audit.game import planned, play
 from attacks.audit.guesses import Guesses
-from attacks.audit.seen import Course
+from attacks.audit.seen import Course, Seen
 from attacks.audit.thresholds import Counts
 from attacks.audit.white_box import given
 from defenses import BadInput, Release, stream
@@ -304,6 +304,103 @@ def test_mislabelled_examples_are_found_in_a_model_without_a_defense():
     assert record.summary["audits"]["auc"]["low"] > 0.75
     assert all(row["verdict"] == study.UNCLAIMED and row["claimed"] is None for row in record.rows)
     assert record.rows[0]["audited"] > 0.5
+
+
+# The positive control: what an audit could have come to
+
+
+def coins(count: int, visible: torch.Tensor | None = None) -> Seen:
+    return Seen(torch.arange(count) % 2 == 0, torch.zeros(1, count), [1], visible)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_reach_is_what_perfect_scores_prove(method):
+    asked = exam(methods=(method,))
+    found = {n: control.reaches(asked, [coins(n)])[method] for n in (100, 400)}
+    for count, reach in found.items():
+        bits = coins(count).inserted
+        assert reach == audit.lower_bound(bits.double(), bits, delta=DELTA, method=method)
+    assert 0 < found[100] < found[400]
+    assert control.reaches(asked, [coins(200), coins(200)])[method] == found[400]
+
+
+def test_the_reach_of_one_run_is_that_of_all_guesses_right():
+    asked = dataclasses.replace(exam(methods=("one-run",)), confidence=0.9)
+    asked = dataclasses.replace(asked, training=dataclasses.replace(asked.training, delta=1e-15))
+    (found,) = control.reaches(asked, [coins(200)]).values()
+    share = (0.1 / 5) ** (1 / 200)  # five numbers of guesses share alpha
+    assert found == pytest.approx(math.log(share / (1 - share)), abs=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_canaries_that_no_release_holds_prove_nothing_and_few_that_are_held_prove_less(method):
+    asked = exam(methods=(method,))
+    reach = [
+        control.reaches(asked, [coins(400, torch.arange(400) < seen)])[method]
+        for seen in (0, 80, 400)
+    ]
+    assert reach[0] == 0 and reach[0] <= reach[1] < reach[2]
+
+
+def test_a_defense_that_drops_a_canary_altogether_leaves_it_invisible():
+    class Blind(type(defenses.get("dpsgd"))):
+        """Drops the first half of every parameter."""
+
+        def contribute(self, grads, plan):
+            total = super().contribute(grads, plan)
+            for value in total.values():
+                value[: len(value) // 2] = 0
+            return total
+
+    shield = Blind()
+    canaries = Canaries({"w": torch.zeros(400)}, count=200, seed=0)
+    inside = torch.arange(int(canaries.inserted.sum()))
+    release = shield.release(
+        canaries.gradients(inside), batch_size=100, generator=stream(0, "blind")
+    )
+    canaries.observe(release, shield)
+    held = canaries.rows[:, 200:].any(1)
+    assert torch.equal(canaries.visible, held) and 0 < int(held.sum()) < 200
+
+
+@pytest.mark.parametrize(
+    ("claimed", "audited", "reach", "bare", "said", "why"),
+    [
+        (8.0, 1.0, 33.0, None, study.CONSISTENT, ""),
+        (8.0, 9.0, 33.0, None, study.REFUTED, ""),
+        (40.0, 1.0, 33.0, None, study.CANNOT_JUDGE, "even perfect scores would prove no more than"),
+        (33.0, 33.0, 33.0, None, study.CANNOT_JUDGE, "epsilon 33"),
+        (8.0, 1.0, 33.0, 2.0, study.CANNOT_JUDGE, "without the defense"),
+        (8.0, 9.0, 33.0, 2.0, study.REFUTED, "without the defense"),
+        (8.0, 1.0, 33.0, 12.0, study.CONSISTENT, ""),
+        (math.inf, 1.0, 0.0, None, study.UNCLAIMED, ""),
+    ],
+)
+def test_a_claim_that_could_not_be_refuted_is_not_called_consistent(
+    claimed, audited, reach, bare, said, why
+):
+    told = control.doubt(claimed, reach, bare)
+    assert why in told and bool(why) == bool(told)
+    assert study.verdict(claimed, audited, doubted=told) == said
+
+
+def test_a_black_box_that_finds_nothing_without_a_defense_either_judges_nothing():
+    """So few steps that no model learns its mislabelled examples."""
+    asked = exam(
+        canary="mislabelled", methods=("one-run",), claim=0.5, training={"lr": 1e-3, "epochs": 1}
+    )
+    (row,) = study.perform(asked).rows
+    assert row["reach"] > 2 and row["control"] <= 0.5
+    assert row["verdict"] == study.CANNOT_JUDGE
+    assert row["doubt"].startswith("without the defense the same audit proves no more than")
+
+
+def test_the_command_says_that_it_cannot_judge_and_leaves_with_0(tmp_path, capsys):
+    asked = [*QUICK, "--claim", "90", "--out", str(tmp_path)]
+    assert main(asked) == 0
+    told = capsys.readouterr().out
+    assert "cannot be judged: even perfect scores would prove no more than epsilon" in told
+    assert "consistent" not in told
 
 
 def test_an_interrupted_run_goes_on_to_the_same_scores():

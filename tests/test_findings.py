@@ -10,6 +10,7 @@ import torch
 
 from reports import detection, records, trainings
 from reports.contents import build_contents
+from reports.control import CANNOT_JUDGE
 from reports.findings import summary
 from reports.gather import Source, gather
 from reports.memberships import parse
@@ -76,6 +77,56 @@ def test_a_bound_that_is_not_passed_for_sure_stands(tmp_path, hits, verdict):
     # Two of twelve: p = 0.015 taken alone, and there are two settings.
     assert own.verdict == verdict
     assert not refutations([panel], [], [])
+
+
+def test_an_audit_that_could_not_refute_its_claim_is_said_to_judge_nothing(tmp_path):
+    audit = outcomes.audit()
+    del audit.rows[2]  # which refutes its claim
+    for row in audit.rows:
+        row |= {"reach": 0.9, "verdict": "cannot be judged", "doubt": "even perfect scores ..."}
+    for name in ("one", "two"):  # a scoreboard takes two
+        records.write(audit, tmp_path / name)
+        audit.scenario["seed"] = 1
+    found = contents_of(tmp_path)
+    (told,) = [text for text in map(plain, found.lead) if "cannot be judged" in text]
+    assert told.startswith("Of 2 audits, 2 cannot be judged: ")
+    assert "even perfect scores ..., where 1 is claimed (dpsgd)" in told
+    tables = {s.anchor: s.table for s in found.sections if s.table}
+    audits = tables["audits"]
+    cells = [row.cells[audits.heads.index("verdict")].text for row in audits.rows]
+    assert set(cells) == {"cannot be judged: even perfect scores ..."}
+    remarks = [row.cells[1] for row in tables["scoreboard"].rows]
+    assert {cell.text for cell in remarks} == {
+        "cannot be judged: the audit could not have refuted the claim"
+    }
+    assert not any(cell.tone for cell in remarks)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"), [(0.9, "learned"), (0.1, "cannot be judged: the target did not learn")]
+)
+def test_the_membership_table_says_whether_the_target_learned(tmp_path, accuracy, said):
+    records.write(outcomes.membership(accuracy=accuracy), tmp_path / "members")
+    (section,) = [s for s in contents_of(tmp_path).sections if s.anchor == "memberships"]
+    (target,) = {r.cells[section.table.heads.index("target")].text for r in section.table.rows}
+    assert target.startswith(said)
+
+
+def test_a_setting_that_only_the_naive_attacker_met_cannot_be_judged(tmp_path):
+    quiet = outcomes.inversion(level=8.0, images=12, against={"none": 32.0})
+    for row in quiet.rows:
+        row["rank"] = None
+    naive = dataclasses.replace(
+        quiet, rows=[r for r in quiet.rows if r["defense"] == "none" or not r["adaptive"]]
+    )
+    for record, verdict in ((quiet, NOT_SHOWN), (naive, CANNOT_JUDGE)):
+        records.write(record, tmp_path / verdict)
+        (panel,) = build_panels(sort_out(gather([tmp_path / verdict])).inversions)
+        (setting,) = [s for s in panel.settings if s.defense == "dprs"]
+        assert setting.verdict == verdict
+    assert setting.doubt == "only the naive attacker was run"
+    (said,) = [plain(s) for s in summary(panel, []) if "nothing can be said" in plain(s)]
+    assert "only the naive attacker was run" in said
 
 
 def test_an_audit_that_refutes_its_claim_opens_the_page(tmp_path):

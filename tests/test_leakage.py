@@ -116,6 +116,8 @@ def test_seeds_are_pooled_and_columns_may_be_left_out(gauge):
         _ = both.naive
     naive = gauge.invert(Coarse(), columns="naive", **few)
     assert naive.column == "naive" and not naive.adaptive
+    assert naive.doubt == "only the naive attacker was run"
+    assert not naive.psnr.high < 60 and naive.psnr.low < 60
 
 
 def test_an_attacker_with_a_wrong_replay_is_not_adaptive(gauge):
@@ -220,7 +222,19 @@ def test_an_audit_refutes_a_claim_that_is_too_small(gauge):
     with pytest.raises(AssertionError, match="the guarantee is false: epsilon is at least"):
         gauge.check(found)
     assert found.figure.name == "epsilon.png" and found.figure.stat().st_size > 1000
-    assert not gauge.audit("dpsgd", defense_options=options, claim=100.0, **AUDIT).refuted
+    assert not gauge.audit("dpsgd", defense_options=options, claim=15.0, **AUDIT).refuted
+
+
+def test_an_audit_that_could_not_refute_its_claim_is_inconclusive(gauge):
+    options = {"noise_multiplier": 0.5}
+    found = gauge.audit("dpsgd", defense_options=options, claim=100.0, **AUDIT)
+    assert found.doubt.startswith("even perfect scores would prove no more than epsilon ")
+    assert f"cannot be judged: {found.doubt}" in found.told()
+    with pytest.raises(AssertionError, match="cannot be judged: even perfect scores"):
+        assert not found.refuted
+    assert not found.epsilon_low < 100
+    with pytest.raises(AssertionError, match="cannot be judged"):
+        gauge.check(found)
 
 
 def test_members_found_above_the_bound_are_said_to_make_the_guarantee_false(gauge):

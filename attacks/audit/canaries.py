@@ -37,6 +37,8 @@ class Canaries:
     Attributes:
         inserted: (m,) bool, the coins.
         scores: (m,) float64, log-likelihood ratios of "inserted" to "not", summed over releases.
+        visible: (m,) bool, whether any release holds something of it when it is in the batch: a
+            defense may drop or cut off all that a canary is.
 
     Raises:
         BadInput: more Diracs than coordinates, or more numbers than memory should hold.
@@ -76,6 +78,7 @@ class Canaries:
             self.rows = torch.randn(count, total, generator=directions)
             self.rows *= length / self.rows.norm(dim=1, keepdim=True)
         self.scores = torch.zeros(count, dtype=torch.float64)
+        self.visible = torch.zeros(count, dtype=torch.bool)
 
     def gradients(self, index: Tensor) -> dict[str, Tensor]:
         """Per-example gradients (k, *shape) of some of the *inserted* canaries.
@@ -118,9 +121,10 @@ class Canaries:
         replayed = list(self._replayed(release, defense))
         crowd = sum(own.sum(0) for own in replayed)
         update = update - float(rate) / 2 * crowd
-        found = []
+        found, lengths = [], []
         for own in replayed:
             square = own.double().square().sum(1)
+            lengths.append(square)
             along = (own @ update).double() + rate / 2 * square
             if variance == 0:
                 found.append(along / square.sqrt().clamp(min=1e-30))
@@ -128,6 +132,7 @@ class Canaries:
             ratio = (along - square / 2) / variance
             found.append(torch.logaddexp(torch.log1p(-rate), torch.log(rate) + ratio))
         self.scores += torch.cat(found)
+        self.visible |= torch.cat(lengths) > 0
 
     def _replayed(self, release: Release, defense: Defense) -> Iterator[Tensor]:
         """(k, P) what each canary alone would have released, a chunk at a time."""

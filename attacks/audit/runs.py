@@ -53,7 +53,9 @@ def play_all(
         piece = partial.load(_name(exam, run)) if partial else None
         if piece is not None:
             arrays = piece[1]
-            found[run] = Seen(arrays["inserted"].bool(), arrays["scores"], piece[0]["steps"])
+            visible = arrays["visible"].bool() if "visible" in arrays else None
+            coins = arrays["inserted"].bool()
+            found[run] = Seen(coins, arrays["scores"], piece[0]["steps"], visible)
     missing = [run for run in range(exam.runs) if run not in found]
     work: Work = (exam, made, trainer, device, data_root, out, told)
     before = torch.get_num_threads()
@@ -78,6 +80,8 @@ def play_all(
                 found[run] = seen
                 if partial:
                     arrays = {"inserted": seen.inserted.to(torch.uint8), "scores": seen.scores}
+                    if seen.visible is not None:
+                        arrays["visible"] = seen.visible.to(torch.uint8)
                     partial.save(_name(exam, run), {"steps": seen.steps}, arrays)
                 if not one:
                     report("training with canaries", len(found), exam.runs)

@@ -20,11 +20,14 @@ class Seen:
         inserted: (m,) bool, the truth.
         scores: (looks, m) float64, higher = more likely inserted, at each of ``steps``.
         steps: (looks,) steps done.
+        visible: (m,) bool, whether any release held anything of the canary, noise apart; None where
+            releases are not seen.
     """
 
     inserted: Tensor
     scores: Tensor
     steps: list[int]
+    visible: Tensor | None = None
 
 
 @dataclass

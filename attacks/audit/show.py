@@ -9,6 +9,7 @@ from reports.charts.course import course_chart
 from reports.charts.histograms import histogram
 from reports.charts.svg import to_png
 from reports.confidence import show
+from reports.control import CANNOT_JUDGE
 from reports.records import Record, atomic
 
 FIGURES = ("epsilon.png", "scores.png")
@@ -54,12 +55,16 @@ def table(record: Record) -> str:
         f"claimed: epsilon {claim} at delta {told['delta']:g}"
         + ("" if told["holds"] else ", had batches been Poisson samples, which they were not"),
         "",
-        f"{'method':<14}{'epsilon >=':>11}  verdict at {facts['confidence']:g}",
+        f"{'method':<14}{'epsilon >=':>11}{'at most':>9}  verdict at {facts['confidence']:g}",
         "-" * 60,
     ]
     for row in record.rows:
-        lines.append(f"{row['method']:<14}{row['audited']:>11.3f}  {row['verdict']}")
-    lines += ["", *(f"{row['method']} assumes {row['assumes']}" for row in record.rows)]
+        most = f"{row['reach']:.3f}" if "reach" in row else "-"  # older Records do not say it
+        told = row["verdict"]
+        told += f": {row['doubt']}" if told == CANNOT_JUDGE else ""
+        lines.append(f"{row['method']:<14}{row['audited']:>11.3f}{most:>9}  {told}")
+    lines += ["", "at most: what perfect scores would prove with these canaries"]
+    lines += [f"{row['method']} assumes {row['assumes']}" for row in record.rows]
     rests = [row for row in record.rows if row.get("unclaimed")]
     lines += [
         f"{facts['defense']} does not claim to be {row['unclaimed']}: what {row['method']} finds "

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import attacks.audit as audit
+from attacks.audit.bounds import bounds_of, together
+from attacks.audit.control import controls, doubt, reaches
 from attacks.audit.exam import Exam
 from attacks.audit.game import content, planned
 from attacks.audit.runs import play_all
 from attacks.audit.seen import Report
 from defenses import BadInput, Defense
 from defenses.registry import shown_options
+from reports.control import CANNOT_JUDGE
 from reports.detection import auc, sample
 from reports.environment import environment
 from reports.records import Record
@@ -50,20 +53,20 @@ def perform(
         trainer: another training loop than ours, see `game.play`.
 
     Returns:
-        ``rows``: one per auditor with ``claimed`` (None: nothing), ``audited``, ``verdict`` and
-        what it ``assumes``; of this ``unclaimed`` is what the defense does not claim to be, so
-        that no verdict can rest on it (may be empty). ``summary["along"]``: the bounds at several
-        steps of the run, each look at the stated confidence by itself. Arrays: ``scores``
-        (looks, m), ``inserted`` (m,).
+        ``rows``: one per auditor with ``claimed`` (None: nothing), ``audited``, ``reach`` (what
+        perfect scores prove), ``control`` (what the undefended training's prove, black-box, else
+        None), ``verdict``, its ``doubt`` and what it ``assumes``; of this ``unclaimed`` is what
+        the defense does not claim to be, so that no verdict can rest on it (may be empty).
+        ``summary["along"]``: the bounds at several steps of the run, each look at the stated
+        confidence by itself. Arrays: ``scores`` (looks, m), ``inserted`` (m,).
 
     Raises:
         BadInput: it cannot be played; before anything is trained.
     """
     rehearse(exam)
     made = planned(exam)
-    seen = play_all(
-        exam,
-        made,
+    play = partial(
+        play_all,
         out=out,
         device=device,
         data_root=data_root,
@@ -71,11 +74,16 @@ def perform(
         jobs=jobs,
         trainer=trainer,
     )
-    scores = torch.cat([s.scores for s in seen], 1)
-    inserted = torch.cat([s.inserted for s in seen])
+    seen = play(exam, made)
+    scores, inserted = together(seen)
     steps = seen[0].steps
     claims = [_claim(exam, made, step) for step in steps]
-    bounds = [_bounds(exam, row, inserted) for row in scores]
+    bounds = [bounds_of(exam, row, inserted) for row in scores]
+    most, control = (
+        reaches(exam, seen),
+        controls(exam, claims[-1], lambda bare: play(bare, planned(bare))),
+    )
+    doubts = {n: doubt(claims[-1], most[n], control.get(n)) for n in exam.methods}
     unclaimed = {name: _unclaimed(name, made.defense) for name in exam.methods}
     rows = [
         {
@@ -84,7 +92,10 @@ def perform(
             "claimed": _finite(claims[-1]),
             "audited": bounds[-1][name],
             "confidence": exam.confidence,
-            "verdict": verdict(claims[-1], bounds[-1][name], unclaimed[name]),
+            "reach": most[name],
+            "control": control.get(name),
+            "verdict": verdict(claims[-1], bounds[-1][name], unclaimed[name], doubts[name]),
+            "doubt": doubts[name],
             "assumes": audit.registry.find(name).assumes,
             "unclaimed": unclaimed[name],
             "canary": exam.canary,
@@ -122,18 +133,19 @@ def perform(
     )
 
 
-def verdict(claimed: float, audited: float, unclaimed: str = "") -> str:
-    """One of `REFUTED`, `IF_GAUSSIAN`, `CONSISTENT` and `UNCLAIMED`.
+def verdict(claimed: float, audited: float, unclaimed: str = "", doubted: str = "") -> str:
+    """One of `REFUTED`, `IF_GAUSSIAN`, `CONSISTENT`, `UNCLAIMED` and `CANNOT_JUDGE`.
 
     Args:
         claimed: epsilon; infinite: none.
         audited: its lower bound.
         unclaimed: what the bound assumes and the defense does not claim to be.
+        doubted: why it is no evidence that the claim was not refuted, see `control.doubt`.
     """
     if math.isinf(claimed):
         return UNCLAIMED
     if audited <= claimed:
-        return CONSISTENT
+        return CANNOT_JUDGE if doubted else CONSISTENT
     return IF_GAUSSIAN if unclaimed else REFUTED
 
 
@@ -151,15 +163,6 @@ def rehearse(exam: Exam) -> None:
     confidence = 1 - (1 - exam.confidence) / len(exam.methods)
     for name in exam.methods:
         audit.lower_bound(half, half, delta=exam.training.delta, method=name, confidence=confidence)
-
-
-def _bounds(exam: Exam, scores: Tensor, inserted: Tensor) -> dict[str, float]:
-    """Each method's lower bound; together they err as seldom as the Exam asks."""
-    joined = int(inserted.sum())
-    if len(scores.unique()) == 1 or joined in (0, len(inserted)):
-        return dict.fromkeys(exam.methods, 0.0)  # unlucky coins, or nothing seen yet
-    told = {"delta": exam.training.delta, "alpha": (1 - exam.confidence) / len(exam.methods)}
-    return {name: audit.get(name).bound(scores, inserted, **told) for name in exam.methods}
 
 
 def _claim(exam: Exam, made: Plan, step: int) -> float:

@@ -63,6 +63,7 @@ def white_box(
     kept = course.load()
     if kept is not None:
         canaries.scores = kept.pop("audit.scores")
+        canaries.visible = kept.pop("audit.visible")
         found = list(kept.pop("audit.found"))
         victim.load(kept)
     while victim.step < made.steps:
@@ -78,10 +79,10 @@ def white_box(
             found.append(canaries.scores.clone())
         if victim.step % course.every == 0 and victim.step < made.steps:
             told = torch.stack(found) if found else canaries.scores.new_zeros(0, exam.canaries)
-            course.save(
-                {**victim.state(), "audit.scores": canaries.scores.clone(), "audit.found": told}
-            )
-    return Seen(canaries.inserted, torch.stack(found), looks)
+            parts = {"scores": canaries.scores, "found": told, "visible": canaries.visible}
+            mine = {f"audit.{name}": value.clone() for name, value in parts.items()}
+            course.save({**victim.state(), **mine})
+    return Seen(canaries.inserted, torch.stack(found), looks, canaries.visible)
 
 
 def given(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from attacks.audit.show import draw
 from attacks.audit.study import broken
-from attacks.leakage.bounds import Bound, Leak, Verdict, exact
+from attacks.leakage.bounds import CANNOT_JUDGE, Bound, Leak, Verdict, exact
 from attacks.leakage.exposed import influence
 from attacks.leakage.result import Result, Units, interval
 from reports.records import Record
@@ -25,13 +25,15 @@ class Audited(Result):
     def epsilon_low(self) -> Bound:
         """The largest epsilon that the audited training's true one is proven to exceed."""
         best = self._best
-        proven = (float(best["audited"]), float(best["audited"]), math.inf)
+        proven = (self._proven, self._proven, math.inf)
         rests = best.get("unclaimed", "")
         given = f"{best['method']}, confidence {best['confidence']:g}"
         name = f"audited epsilon ({given}{f', if of {rests}' if rests else ''})"
         guess = exact(0.0)
         bound = self.epsilon if math.isfinite(self.epsilon) and not rests else None
-        return Leak(name, proven, int(best["canaries"]), "", guess, bound, self.context).low
+        return Leak(
+            name, proven, int(best["canaries"]), "", guess, bound, self.context, self.doubt
+        ).low
 
     @property
     def claimed(self) -> Bound:
@@ -41,9 +43,16 @@ class Audited(Result):
 
     @property
     def refuted(self) -> Verdict:
-        """Whether more leaks than is claimed, at the stated confidence."""
+        """Whether more leaks than is claimed, at the stated confidence.
+
+        Raises:
+            AssertionError: it is not, and could not have been: that is no evidence (`doubt`).
+        """
+        __tracebackhide__ = True
+        if self.doubt:
+            raise AssertionError("\n".join([f"{CANNOT_JUDGE}: {self.doubt}", *self.context()]))
         holds = broken(self.records[0].rows)
-        told = f"epsilon >= {float(self.epsilon_low):.4g} proven, {self.epsilon:.4g} claimed"
+        told = f"epsilon >= {self._proven:.4g} proven, {self.epsilon:.4g} claimed"
         told += (
             "" if self.records[0].bounds["holds"] else " (for Poisson batches, which these are not)"
         )
@@ -64,8 +73,11 @@ class Audited(Result):
 
     @property
     def doubt(self) -> str:
-        """See `Result.doubt`: nothing, as long as perfect scores could refute the claim."""
-        return ""
+        """See `Result.doubt`: not even perfect scores could refute the claim, by any auditor."""
+        rows = self.records[0].rows
+        if broken(rows) or not all(row.get("doubt") for row in rows):
+            return ""
+        return str(max(rows, key=lambda row: float(row["reach"]))["doubt"])
 
     def leaks(self) -> list[Leak]:
         """What is proven, and the canaries' AUC."""
@@ -93,6 +105,8 @@ class Audited(Result):
         )
         if not self.records[0].bounds["holds"]:
             lines.append("the claim assumes Poisson sampling, which this training does not do")
+        most = max(float(row["reach"]) for row in self.records[0].rows)
+        lines.append(f"with perfect scores this audit would prove epsilon {most:.4g}")
         best = self._best
         rests = best.get("unclaimed", "")
         beyond = f"; the defense does not claim to be {rests}" if rests else ""
@@ -102,6 +116,10 @@ class Audited(Result):
         """Audited against claimed epsilon along the run."""
         draw(record, folder)
         return folder / "epsilon.png"
+
+    @property
+    def _proven(self) -> float:
+        return float(self._best["audited"])
 
     @property
     def _best(self) -> dict[str, Any]:

@@ -75,8 +75,9 @@ class Inverted(Result):
 
     @property
     def doubt(self) -> str:
-        """See `Result.doubt`: the undefended update was not rebuilt, or the clock ran out."""
-        return doubt(self._setting.control, bool(self._scores.values["clock"].any()))
+        """See `Result.doubt`: of the undefended update, the clock, or the naive attacker alone."""
+        naive = self.subject.name != "none" and "adaptive" not in self._setting.columns
+        return doubt(self._setting.control, bool(self._scores.values["clock"].any()), naive)
 
     @cached_property
     def adaptive(self) -> Verdict:

@@ -1,6 +1,6 @@
 """Audit a training loop that leakgauge did not write: Opacus' own, on scikit-learn's digits.
 
-See "Your own trainer" in docs/audits.md. Exit code 0: consistent; 1: claim refuted; 2: bad input.
+See "Your own trainer" in docs/audits.md. Exit code 0: not refuted; 1: claim refuted; 2: bad input.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import audit
+from attacks.audit.control import doubt
 from attacks.audit.seen import looked_at
 from attacks.audit.study import REFUTED, verdict
 from attacks.flags import Parser, command
@@ -30,6 +31,7 @@ from attacks.progress import Progress
 from defenses import BadInput
 from reports.charts.course import course_chart
 from reports.charts.svg import to_png
+from reports.control import CANNOT_JUDGE
 from reports.records import atomic
 
 PROG = "python docs/examples/opacus_audit.py"
@@ -160,13 +162,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             scores, audited.inserted, delta=DELTA, method=options.method, confidence=CONFIDENCE
         )
 
-    bound(audited.inserted.double())  # what even perfect scores cannot prove is not worth training
+    reach = bound(audited.inserted.double())  # too few canaries are not worth a training
     asked = {k: v for k, v in vars(options).items() if k not in ("out", "method")}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:10]
     options.out.mkdir(parents=True, exist_ok=True)
     course = train(loop, audited, options.epochs, options.out / f"course-{digest}.pt")
     bounds = [bound(scores) for scores in course.scores]
     claimed, proven = course.claimed[-1], bounds[-1]
+    doubted = doubt(claimed, reach)
+    found = verdict(claimed, proven, doubted=doubted)
     chart = course_chart(course.steps, course.claimed, {options.method: bounds}, CONFIDENCE)
     with atomic(options.out / "epsilon.png") as scratch:
         scratch.write_bytes(to_png(chart)[0])
@@ -178,11 +182,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{options.canaries} {options.canary} canaries, {int(audited.inserted.sum())} inserted\n"
         f"claimed: epsilon {claimed:.3f} at delta {DELTA:g}\n"
         f"audited: epsilon >= {proven:.3f} at {100 * CONFIDENCE:g}% confidence, by "
-        f"{options.method}\nverdict: {verdict(claimed, proven)}\n"
+        f"{options.method}\nverdict: {found}{f': {doubted}' if found == CANNOT_JUDGE else ''}\n"
         f"{options.method} assumes {audit.get(options.method).assumes}\n"
         f"{options.out / 'epsilon.png'}"
     )
-    return 1 if verdict(claimed, proven) == REFUTED else 0
+    return 1 if found == REFUTED else 0
 
 
 if __name__ == "__main__":
