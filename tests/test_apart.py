@@ -43,6 +43,13 @@ def test_what_shows_the_same_is_near(photos, auxiliary):
     assert not is_near(grey, secret).any()
 
 
+def test_different_images_of_little_contrast_are_not_near():
+    draw = torch.Generator().manual_seed(0)
+    faint = 0.5 + 0.02 * torch.randn(40, 1, 16, 16, generator=draw)  # 31 dB from each other
+    assert not is_near(faint[8:], faint[:8]).any()
+    assert is_near((faint[:8] * 255).round() / 255, faint[:8]).all()
+
+
 @pytest.mark.parametrize("name", ["digits", "photos"])
 def test_no_built_in_set_loses_an_image(name):
     private = victims.load_data(name, count=16)

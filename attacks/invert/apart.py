@@ -13,6 +13,11 @@ SAME_DB = 27.0
 """PSNR above which two images are one. Of 200 test images of `photos`, `digits`, MNIST,
 Fashion-MNIST and CIFAR-10 none comes closer than 25 dB to 256 images of the other split; a
 photograph saved again as JPEG (quality 75) is at 30 dB from itself."""
+FAINT = 0.1
+"""Nor are two images one whose difference has more than this share of the private one's variance:
+of images with little contrast all are that close."""
+EQUAL_DB = 50.0
+"""PSNR above which two images are one whatever their contrast: less than one grey level apart."""
 SAME_CORRELATION = 0.985
 """Correlation of pixels above which they are one at another brightness or contrast, moved by a
 pixel or mirrored; 0.979 is the highest among the same pairs of different images."""
@@ -47,13 +52,16 @@ def keep_apart(auxiliary: Data, private: Tensor, spec: str) -> tuple[Data, int]:
 def is_near(images: Tensor, private: Tensor) -> Tensor:
     """(N,) whether each of images (N, C, H, W) shows the same as one of private (B, C, H, W).
 
-    The same: equal but for an error below `SAME_DB`; or correlated above `SAME_CORRELATION`, as
+    The same: equal but for an error below `SAME_DB` that is small beside the private image's own
+    contrast, or below `EQUAL_DB`; or correlated above `SAME_CORRELATION`, as
     it is, moved by up to a pixel, or mirrored.
     """
     owned, secret = images.double(), private.double()
     size = secret[0].numel()
-    error = torch.cdist(owned.flatten(1), secret.flatten(1)).square().amin(1) / size
-    near: Tensor = error < 10 ** (-SAME_DB / 10)
+    error = torch.cdist(owned.flatten(1), secret.flatten(1)).square() / size
+    contrast = secret.flatten(1).var(1, correction=0)
+    limit = (FAINT * contrast).clamp(10 ** (-EQUAL_DB / 10), 10 ** (-SAME_DB / 10))
+    near: Tensor = (error < limit).any(1)
     height, width = secret.shape[2:]
     if min(height, width) < 4:  # too few pixels to correlate
         return near
