@@ -93,7 +93,7 @@ class GEP(Sparsified, DPSGD):
         beside = {k: g - (inside[k] @ basis[k]).view_as(g) for k, g in grads.items()}
         residual = clipped_sum(beside, self.residual_clip)
         embedding = clipped_sum(inside, self.clip)
-        return {k: r + (embedding[k] @ basis[k]).view_as(r) for k, r in residual.items()}
+        return {k: r + (embedding[k] @ basis[k].to(r)).view_as(r) for k, r in residual.items()}
 
     def finish(
         self,

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from defenses.outer import Outer
-from defenses.secrecy import normal
+from defenses.secrecy import SecretGenerator, normal
 
 Factored = Mapping[str, Tensor | Outer]
 """`Gradients` of which some are known by their factors."""
@@ -70,14 +70,22 @@ def clip_factors(grads: Factored, bound: float) -> Tensor:
 
 
 def clipped_sum(grads: Factored, bound: float) -> dict[str, Tensor]:
-    """Sum over the examples, each clipped to L2 norm ``bound``; no clipped copy is stored."""
+    """Sum over the examples, each clipped to L2 norm ``bound``; no clipped copy is stored.
+
+    At least in float32: half precision would round a sum over many by more than one of them adds,
+    and small factors by more than a tenth.
+    """
     factors = clip_factors(grads, bound)
     return {
-        k: g.weighted_sum(factors)
-        if isinstance(g, Outer)
-        else torch.tensordot(factors.to(g.dtype), g, 1)
+        k: g.weighted_sum(factors) if isinstance(g, Outer) else _weighted_sum(g, factors)
         for k, g in grads.items()
     }
+
+
+def _weighted_sum(grad: Tensor, factors: Tensor) -> Tensor:
+    kind = torch.promote_types(grad.dtype, torch.float32)
+    total: Tensor = torch.tensordot(factors.to(kind), grad.to(kind), 1)
+    return total
 
 
 def _kind(grad: Tensor | Outer) -> torch.dtype:
@@ -95,8 +103,11 @@ def add_noise(
         return dict(update)
     noisy = {}
     for name, value in update.items():
-        draw = normal(value.shape, value.dtype, generator)
-        noisy[name] = value + std * draw.to(value.device)
+        # Rounded before it hides something, noise falls on some numbers and never on others, and
+        # which ones a release falls on tells what was hidden (Mironov 2012).
+        kind = torch.float64 if isinstance(generator, SecretGenerator) else value.dtype
+        draw = normal(value.shape, kind, generator)
+        noisy[name] = (value + std * draw.to(value.device)).to(value.dtype)
     return noisy
 
 

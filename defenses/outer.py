@@ -41,7 +41,8 @@ class Outer:
 
     def weighted_sum(self, factors: Tensor) -> Tensor:
         """(out, in) sum over the examples, each times its factor (B,)."""
-        total = (self.slope * factors[:, None].to(self.slope)).T @ self.inputs
+        kind = torch.promote_types(self.slope.dtype, torch.float32)
+        total = (self.slope * factors[:, None].to(self.slope.device, kind)).T @ self.inputs.to(kind)
         return total if self.mask is None else total * self.mask
 
     def dense(self) -> Tensor:

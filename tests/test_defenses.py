@@ -209,6 +209,21 @@ def test_factors_of_a_gradient_have_its_exact_norm():
         assert torch.allclose(outer.squared_norms().sqrt(), true, rtol=2e-7, atol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_adds_nothing_to_what_one_example_does(dtype):
+    """Neither by a factor that it rounds up nor by rounding a sum over many."""
+    long = {"w": 100 * torch.randn(1, 10_000, generator=seeded(0)).to(dtype)}
+    assert float(clipped_sum(long, 1e-3)["w"].double().norm()) <= 1e-3
+    grads = torch.randn(1, 50, generator=seeded(1)) + 0.3 * torch.randn(
+        400, 50, generator=seeded(2)
+    )
+    slope, inputs = grads.to(dtype), torch.ones(400, 3, dtype=dtype)
+    factored = [{"w": Outer(slope[k:], inputs[k:])} for k in (0, 1)]
+    for whole, less in (({"w": slope}, {"w": slope[1:]}), factored):
+        moved = clipped_sum(whole, 1.0)["w"].double() - clipped_sum(less, 1.0)["w"].double()
+        assert float(moved.norm()) <= 1 + 1e-3
+
+
 def test_a_clipped_sum_has_second_derivatives_where_a_block_is_zero():
     grad = torch.cat([torch.zeros(1, 256), torch.ones(1, 300)], 1).requires_grad_()
     total = clipped_sum({"w": grad}, 1.0)["w"]
