@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from opacus import PrivacyEngine
+from opacus import PrivacyEngine, schedulers
 from opacus.utils.batch_memory_manager import BatchMemoryManager
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -214,6 +214,17 @@ def test_modes_that_are_not_supported_are_refused():
     optimizer.__class__ = type("Ghost", (type(optimizer),), {})
     with pytest.raises(BadInput, match="does not take the place of Ghost"):
         defend(optimizer, model, defenses.get("dpsgd"), **options(loader))
+
+
+@pytest.mark.parametrize("scheduler", ["ExponentialNoise", "ExponentialGradClip"])
+def test_noise_that_the_engine_counts_and_the_defense_does_not_draw_is_refused(scheduler):
+    _, model, optimizer, loader = parts()
+    optimizer = defend(optimizer, model, defenses.get("dpsgd"), **options(loader))
+    made = getattr(schedulers, scheduler)(optimizer, gamma=4.0)
+    train(model, optimizer, [next(iter(loader))])
+    made.step()
+    with pytest.raises(BadInput, match="was changed after defend"):
+        train(model, optimizer, [next(iter(loader))])
 
 
 def test_other_optimizers_are_refused():

@@ -129,6 +129,7 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
             generator=stream(seed, "plan", 0),
         )
         self._seed = seed
+        self._told = self.noise_multiplier, self.max_grad_norm
         names = {id(p): n.removeprefix("_module.") for n, p in model.named_parameters()}
         if any(id(p) not in names for p in self.params):
             raise BadInput("the optimiser holds parameters that are not the model's")
@@ -162,7 +163,17 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         self._total = {k: merge(known[k], v) if k in known else v for k, v in parts.items()}
 
     def add_noise(self) -> None:
-        """Make the logical batch's release, divided by the expected batch size."""
+        """Make the logical batch's release, divided by the expected batch size.
+
+        Raises:
+            BadInput: noise or norm are no longer those of the defense (by one of Opacus'
+                schedulers, say), so that the engine would account for noise that is not there.
+        """
+        if (self.noise_multiplier, self.max_grad_norm) != self._told:
+            raise BadInput(
+                "noise_multiplier or max_grad_norm was changed after defend(), whose defense keeps "
+                "its own: leave out Opacus' schedulers"
+            )
         size = self.expected_batch_size * self.accumulated_iterations
         given = content_of(self._total, self.memory)  # noise that meets other data is other noise
         noise = stream(self._seed, "noise", self.steps_done, size, given)
