@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from defenses import BadInput, front, stream
 from defenses.eager import eager
@@ -57,6 +58,7 @@ def ordinary(model: nn.Module) -> bool:
         or (
             type(m).__module__ in LAYERS
             and not isinstance(m, nn.MultiheadAttention)
+            and not (isinstance(m, _InstanceNorm) and m.track_running_stats)
             and not m._forward_hooks
             and not m._forward_pre_hooks
         )
