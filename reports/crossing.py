@@ -17,7 +17,7 @@ COMMANDS = {f"attacks.{f}": f"attacks.{f}.command" for f in ("invert", "membersh
 COMMANDS["victims.train"] = "victims.train"
 """What can be swept, and the module that says how."""
 Values = Sequence[str | Sequence[str]]
-NOT_SWEPT = ("--out", "--fresh", "--device", "--data-root", "--observation", "--help")
+NOT_SWEPT = ("--out", "--fresh", "--device", "--data-root", "--observation", "--code", "--help")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,10 @@ def _argv(
         elif action.nargs is None:
             argv += [f"{flag}={value}"]
         else:
-            argv += [flag, *(value.split() if isinstance(value, str) else value)]
+            words = value.split() if isinstance(value, str) else value
+            if any(word.startswith("--") for word in words):  # it would be read as a flag's name
+                raise BadInput(f"{flag} has a value with -- in front: {' '.join(words)!r:.60}")
+            argv += [flag, *words]
     return argv
 
 

@@ -135,6 +135,21 @@ def folders(base):
                 Image.fromarray(pixels.numpy()).save(place / f"{i}.png")
     return [f"folder:{base}/imgs", f"folder:{base}/./imgs/../imgs", f"folder:{base}/others"]
 
+    def test_edited_code_of_the_user_is_another_run(self, tmp_path, monkeypatch):
+        monkeypatch.syspath_prepend(tmp_path)
+        found = []
+        for line in ("nn.Linear(64, 10)", "nn.Linear(64, 10), nn.Tanh()"):
+            text = f"def make(shape, classes):\n    return nn.Sequential(nn.Flatten(), {line})\n"
+            (tmp_path / "edited.py").write_text(f"from torch import nn\n{text}")
+            found.append(noise(prepared(model="edited:make").trainer))
+        assert abs(alike(*found)) < 0.2
+
+    def test_a_class_that_only_the_test_split_has_makes_it_another_run(self):
+        test = load_data("digits", split="test")
+        more = Data(test.images, test.labels, 11, (*test.names, "10"))
+        found = [noise(preparing.prepare(SMALL, test=own).trainer)[:640] for own in (test, more)]
+        assert abs(alike(*found)) < 0.2
+
 
 class TestResuming:
     def test_other_data_under_the_same_name_are_refused(self, tmp_path, monkeypatch):
@@ -168,6 +183,32 @@ class TestResuming:
 
 
 class TestSecure:
+    def test_its_record_holds_no_digest_of_the_images(self, tmp_path):
+        draw = np.random.default_rng(0)
+        for place in ("train/a", "train/b", "test/a", "test/b"):
+            (tmp_path / "d" / place).mkdir(parents=True)
+            for index in range(4):
+                pixels = draw.integers(0, 255, (8, 8), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "d" / place / f"{index}.png")
+        flags = ["--data", f"folder:{tmp_path / 'd'}", "--model", "linear", "--batch-size", "4"]
+        flags += ["--epochs", "1", "--defense", "dpsgd", "--noise-multiplier", "1"]
+        told = []
+        for more in (["--secure"], ["--secure"], []):  # the second time it is found again
+            out = tmp_path / f"o{len(more)}"
+            assert main([*flags, *more, "--out", str(out)]) == 0
+            told.append(json.loads((out / "result.json").read_text())["environment"]["origins"])
+        assert told[0] == told[1] == {}
+        assert list(told[2]) == ["data"]
+
+    def test_its_noise_leaves_no_number_out(self):
+        """A product with a rounded number misses a share of the numbers above a power of 2."""
+        std = 1.5
+        for generator, share in ((seeded(0), 1.0), (SecretGenerator(bytes(16)), 0.95)):
+            found = add_noise({"a": torch.zeros(20_000)}, std, generator)["a"]
+            near = (found / std)[:, None] * (1 + torch.arange(-2, 3) * 2.0**-24)
+            product = (near * std == found[:, None]).any(1).double().mean()
+            assert product == 1 if share == 1 else 0.3 < product < share
+
     def test_nothing_that_is_kept_tells_noise_or_people(self, tmp_path):
         ended = []
         for name in "ab":
@@ -362,6 +403,54 @@ class TestAnchors:
             play(dataclasses.replace(exam, training=own))
 
 
+class TestDamage:
+    @pytest.mark.parametrize(
+        "spent",
+        [
+            "[1, 0.1, Infinity]",
+            "[1, 0.1, 1.5]",
+            "[1, 0.1, true]",
+            f"[1, 0.1, {10**400}]",
+            f"[{10**400}, 0.1, 1]",
+            '["1", 0.1, 1]',
+            "[NaN, 0.1, 1]",
+            "[1, 0.1]",
+            "[" * 10**5,
+        ],
+    )
+    def test_numbers_that_no_training_spends_take_one_line(self, tmp_path, spent):
+        part = f'{{"data": "digits", "looks": "", "holds": true, "spent": {spent}}}'
+        facts = {"w": f'{{"parts": [{part}]}}', "c": f'{{"training": {{}}, "ledger": [{spent}]}}'}
+        for name, text in facts.items():
+            about = {"format": store.FORMAT, "facts": text}
+            save_file({"a": torch.zeros(1)}, tmp_path / name, about)
+        with pytest.raises(BadInput, match="damaged ledger"):
+            past_of(tmp_path / "w", "digits", torch.rand(2, 1, 8, 8))
+        with pytest.raises(BadInput, match="damaged checkpoint"):
+            store.read(tmp_path / "c")
+
+    @pytest.mark.parametrize(
+        "facts", ['{"parts": []}', '{"parts": {}}', '{"ledger": [], "training": {}}']
+    )
+    def test_a_ledger_of_nothing_is_damaged_and_no_clean_slate(self, tmp_path, facts):
+        save_file({"a": torch.zeros(1)}, tmp_path / "w", {"facts": facts})
+        with pytest.raises(BadInput, match="damaged ledger: it tells of no training"):
+            past_of(tmp_path / "w", "digits", torch.rand(2, 1, 8, 8))
+
+    @pytest.mark.parametrize("data", ["folder:a\0b", "folder:~nobody-of-this-name/x"])
+    def test_a_path_of_no_machine_is_counted(self, tmp_path, data):
+        part = {"data": data, "looks": "", "holds": True, "spent": [1, 0.1, 5]}
+        save_file({"a": torch.zeros(1)}, tmp_path / "w", {"facts": json.dumps({"parts": [part]})})
+        assert past_of(tmp_path / "w", "folder:x", torch.rand(2, 1, 8, 8)).history == ((1, 0.1, 5),)
+
+    def test_a_training_that_is_no_mapping_takes_one_line(self, tmp_path):
+        facts = {"training": 5, "step": 0, "rows": [], "ledger": [[1, 0.1, 0]]}
+        about = {"format": store.FORMAT, "facts": json.dumps(facts)}
+        save_file({"a": torch.zeros(1)}, tmp_path / "c", about)
+        with pytest.raises(BadInput, match="damaged checkpoint: its training is 5"):
+            store.read(tmp_path / "c")
+
+
 class TestCode:
     def test_code_that_a_checkpoint_names_is_not_imported(self, tmp_path, monkeypatch):
         from attacks.along import main as along
@@ -417,6 +506,15 @@ def test_code_in_a_study_file_is_not_imported_either(tmp_path):
     assert len(jobs_of(str(study), {"--defense": ["none"]})) == 1
     with pytest.raises(BadInput, match="cannot be imported"):
         jobs_of(str(study), {}, ["evil:Shield"])
+    # Nor behind a value of another flag.
+    for line in ('against = "none --attack=auto"', 'attacks = [["loss", "--shadows=2"]]'):
+        family = "membership" if "attacks" in line else "invert"
+        study.write_text(f'command = "attacks.{family}"\n{line}\n')
+        with pytest.raises(BadInput, match="has a value with -- in front"):
+            jobs_of(str(study), {})
+    study.write_text('code = [["a:b", "--defense=evil:Shield"]]\n')
+    with pytest.raises(BadInput, match="--code cannot be swept"):
+        jobs_of(str(study), {})
     study.write_text('command = "evil"\n')
     with pytest.raises(BadInput, match="no command 'evil' runs Scenarios"):
         jobs_of(str(study), {})

@@ -16,7 +16,7 @@ from defenses import BadInput
 from defenses.accounting import Spent
 from defenses.foreign import refuse_code
 from reports.records import atomic
-from victims.ledger import spent_of
+from victims.ledger import DAMAGE, spent_of
 from victims.training import Training
 
 LATEST = "checkpoint.safetensors"
@@ -77,11 +77,13 @@ def read(path: Path) -> Checkpoint:
             raise BadInput(f"{path} is no training checkpoint ({FORMAT})")
         facts = json.loads(about["facts"])
         told, ledger = facts["training"], spent_of(facts["ledger"])
+        if not isinstance(told, dict):
+            raise ValueError(f"its training is {told!r:.40}")
         key = str(facts.get("key", ""))
         return Checkpoint(told, int(facts["step"]), facts["rows"], ledger, state, key)
     except (OSError, SafetensorError) as error:
         raise BadInput(f"{path} is not a readable checkpoint: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path} holds a damaged checkpoint: {error}") from error

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from defenses import BadInput
 from defenses.accounting import Spent
-from victims.data import BUILT_IN, TORCHVISION
+from victims.data import BUILT_IN, TORCHVISION, whole
 from victims.people import looks, meet, unpacked
 
 
@@ -57,6 +57,8 @@ class Past:
     remarks: tuple[str, ...] = ()
 
 
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What reading facts that somebody else has written may raise."""
 UNTOLD = (
     "the starting weights say of no training: epsilon assumes that they saw none of these images"
 )
@@ -115,7 +117,10 @@ def _plain(spec: str) -> str:
     """A spec however it is spelled; folders by where they lie."""
     if not spec.startswith("folder:"):
         return spec
-    return f"folder:{Path(spec[7:]).expanduser().resolve()}"
+    try:
+        return f"folder:{Path(spec[7:]).expanduser().resolve()}"
+    except (OSError, RuntimeError, ValueError):  # no path of this machine
+        return spec
 
 
 def parts_of(path: Path) -> tuple[Part, ...] | None:
@@ -134,13 +139,15 @@ def parts_of(path: Path) -> tuple[Part, ...] | None:
     try:
         facts = json.loads(text)
         if "parts" in facts:
+            if not (isinstance(facts["parts"], list) and facts["parts"]):
+                raise ValueError("it tells of no training")
             return tuple(_part(entry) for entry in facts["parts"])
         spent, told = spent_of(facts["ledger"]), facts["training"]
         # Files of earlier versions: all of it on the same data, and only the last one's batches
         # are known.
         sound = len(spent) == 1 and told["sampling"] == "poisson"
         return tuple(Part(str(told["data"]), "", each, sound) for each in spent)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         raise BadInput(f"{path} holds a damaged ledger: {error}") from error
 
 
@@ -157,8 +164,15 @@ def spent_of(ledger: Sequence[Any]) -> list[Spent]:
     Raises:
         ValueError, TypeError: it is none.
     """
-    found = [(float(n), float(q), int(s)) for n, q, s in ledger]
-    for noise, rate, steps in found:
-        if not (noise >= 0 and math.isfinite(noise) and 0 < rate <= 1 and steps >= 0):
+    found: list[Spent] = []
+    for noise, rate, steps in ledger:
+        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (noise, rate)):
+            raise ValueError(f"no training spends {noise!r:.40}, {rate!r:.40}")
+        if not whole(steps, 0):
+            raise ValueError(f"no training has {steps!r:.40} steps")
+        if not (noise >= 0 and math.isfinite(noise) and 0 < rate <= 1):
             raise ValueError(f"no training spends {noise:g}, {rate:g}, {steps}")
+        found.append((float(noise), float(rate), steps))
+    if not found:
+        raise ValueError("it tells of no training")
     return found

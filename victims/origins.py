@@ -26,13 +26,14 @@ def origins(document: Mapping[str, Any]) -> dict[str, str]:
     Returns:
         Field -> hex digits, for one's own code (``pkg.module:object``, and defenses that other
         packages register), the files of a folder of images, and a file of weights; nothing for
-        what comes with this project.
+        what comes with this project, nor for the private images of a secure training.
 
     Raises:
         BadInput: something that it names is not there.
     """
     found = {
-        "data": _data(document.get("data")),
+        # Who has all of the images but one could ask a digest of them for the last.
+        "data": "" if document.get("secure") else _data(document.get("data")),
         "public": _data(document.get("public")),
         "model": _code(document.get("model"), "model"),
         "defense": _defenses([document.get("defense"), *document.get("against", ())]),

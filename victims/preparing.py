@@ -17,6 +17,7 @@ from victims.data import Data, digest, load_data
 from victims.features import Featurised, precompute, split_last, state_digest
 from victims.ledger import Past, past_of
 from victims.models import load_guarded
+from victims.origins import origins
 from victims.planning import Plan, plan
 from victims.streams import content_of
 from victims.trainer import Trainer
@@ -92,7 +93,9 @@ def prepare(
     made = made or plan(t, len(train.labels), past.history, sound=past.holds)
     anchors = anchors or anchors_of(t, data_root=data_root, seed=t.seed)
     refuse_private(anchors, train.images, "the private ones")
-    made = dataclasses.replace(made, content=_content(t, train, whole, anchors))
+    known = t.weights == "untrained" and ":" not in t.model and classes == train.classes
+    start = None if known else whole
+    made = dataclasses.replace(made, content=_content(t, train, start, anchors))
     shared = None if anchors is None else (anchors.images, anchors.labels)
     images, tests = train.images, test.images
     if isinstance(model, Featurised):
@@ -118,12 +121,15 @@ def prepare(
     return Prepared(victim, train, (tests, test.labels), majority)
 
 
-def _content(t: Training, train: Data, whole: nn.Module, anchors: Data | None) -> str:
+def _content(t: Training, train: Data, whole: nn.Module | None, anchors: Data | None) -> str:
     """Digest of what a run works on, see `victims.streams`; images, for features may differ in
-    their last bits from machine to machine, and so may weights that a name and a seed tell."""
-    known = t.weights == "untrained" and ":" not in t.model
-    start = "" if known else content_of(dict(whole.state_dict()))
-    return content_of(digest(train), start, "" if anchors is None else digest(anchors))
+    their last bits from machine to machine, and so may weights that a name and a seed tell
+    (``whole`` is None then)."""
+    start = "" if whole is None else content_of(dict(whole.state_dict()))
+    parts = [digest(train), start, "" if anchors is None else digest(anchors)]
+    # The user's own code, edited, computes other gradients from the same weights.
+    code = origins({"model": t.model, "defense": t.defense})
+    return content_of(*parts, *code.values())
 
 
 def build(training: Training, shape: tuple[int, ...], classes: int) -> nn.Module:
