@@ -435,7 +435,7 @@ HOSTILE = {
     "other units": broken(lambda s: s["units"]["psnr"].pop("0/0")),
     "a leak gone": broken(lambda s: s["units"].update({"depth": s["units"]["psnr"]})),
     "other settings": broken(lambda s: s["settings"].update({"images": 7})),
-    "settings gone": broken(lambda s: s["settings"].pop("images")),
+    "settings gone": broken(lambda s: s["settings"].pop("data")),
     "another kind": broken(lambda s: s.update({"kind": "audit"})),
     "other types": broken(lambda s: s.update({"settings": 3})),
     "epsilon": broken(lambda s: s.update({"claimed epsilon": -1})),

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import defenses
 from attacks import Scenario, run
 from attacks.invert.command import command_line
+from attacks.invert.drift import drift
 from attacks.invert.rounds import STEPS, judged, schedule
 from attacks.invert.show import table
-from defenses import BadInput, option
+from attacks.leakage.gauge import Leakage
+from defenses import BadInput, Side, option
 from reports import figures, inversions, records
 from reports.gather import Source, gather
 from reports.panels import build_panels
@@ -38,6 +41,18 @@ class Louder(DPSGD):
         share = step / max(1, steps - 1)
         noise = self.noise_multiplier * (1 - share) + self.last * share
         return dataclasses.replace(self, noise_multiplier=noise, last=noise)
+
+
+@dataclass(frozen=True)
+class Fades(DPSGD):
+    """A user's own, whose noise fades with the step of its release; `at` does not say so."""
+
+    def plan(self, like, *, step, steps, generator):
+        return {"noise_std": self.noise_multiplier * self.clip * (1 - step / max(1, steps))}
+
+    def finish(self, total, plan, *, batch_size, generator):
+        std = plan["noise_std"] / batch_size
+        return super().finish(total, {"noise_std": std}, batch_size=batch_size, generator=generator)
 
 
 def record_of(defense: str, **options):
@@ -84,6 +99,32 @@ def test_too_few_rounds_are_refused():
     with pytest.raises(BadInput, match="moments is 1; it must be >= 2"):
         Scenario(moments=1)
     assert "--moments 5" in command_line(Scenario(moments=5))
+
+
+@pytest.mark.parametrize("name", ["none", "dpsgd", "topk", "gep", "randk", "quantize"])
+def test_releases_alone_tell_no_schedule_where_there_is_none(name):
+    like = {"w": torch.zeros(8, 6), "b": torch.zeros(8)}
+    shield = defenses.get(name)
+    if shield.wants:
+        shield = shield.informed(
+            Side(anchors={k: torch.randn(8, *v.shape) for k, v in like.items()})
+        )
+    assert not drift(schedule(shield, 3), shield, like, 3).fixed
+
+
+def test_a_schedule_that_only_releases_tell_is_attacked_where_it_gives_most_away():
+    record = record_of("tests.test_rounds:Fades", noise_multiplier=1.0)
+    held = record.bounds["tests.test_rounds:Fades"]["round"]
+    assert (held["step"], held["attacked"]) == (STEPS - 1, [0, 500, STEPS - 1])
+    psnr = {k: v["psnr"]["mean"] for k, v in record.summary.items() if k.endswith("/adaptive")}
+    assert psnr["tests.test_rounds:Fades/adaptive"] > psnr["tests.test_rounds:Fades@0/adaptive"] + 5
+
+
+def test_the_plugin_attacks_a_schedule_that_only_releases_tell(tmp_path):
+    gauge = Leakage(tmp_path / "out", tmp_path / "baselines", "test")
+    found = gauge.invert(Fades(noise_multiplier=1.0), images=1, moments=2)
+    assert found.records[0].bounds[found.subject.name]["round"]["step"] == STEPS - 1
+    assert "gives most away and counts" in "\n".join(found.context())
 
 
 # Which round counts

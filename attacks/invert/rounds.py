@@ -29,11 +29,13 @@ class Schedule:
         defense: as configured.
         fixed: step -> the defense as it is at that step, for good; empty without a schedule.
         unseen: steps at which it cannot be had without the run's memory.
+        drifts: whether its releases alone tell the schedule, see `drift.drift`.
     """
 
     defense: Defense
     fixed: Mapping[int, Defense]
     unseen: tuple[int, ...]
+    drifts: bool = False
 
     def labels(self, name: str) -> dict[str, Defense]:
         """What to attack by name: the rounds as `reports.rounds.other`, or the defense itself."""
@@ -64,7 +66,7 @@ def schedule(defense: Defense, count: int) -> Schedule:
         return Schedule(defense, {}, ())
     fixed: dict[int, Defense] = {}
     unseen = []
-    for step in sorted({round((STEPS - 1) * i / (count - 1)) for i in range(count)}):
+    for step in moments_of(count):
         try:
             shield = defense.at(step, STEPS)
         except BadInput:  # it depends on what only its own run remembers
@@ -75,6 +77,11 @@ def schedule(defense: Defense, count: int) -> Schedule:
     if len(fixed) == 1 and _alike(next(iter(fixed.values())), defense.at(0, 1)):
         fixed = {}
     return Schedule(defense, fixed, tuple(unseen))
+
+
+def moments_of(count: int) -> list[int]:
+    """So many steps of the nominal run, evenly from the first to the last; ``count`` >= 2."""
+    return sorted({round((STEPS - 1) * i / (count - 1)) for i in range(count)})
 
 
 def judged(record: Record, schedules: Mapping[str, Schedule]) -> Record:

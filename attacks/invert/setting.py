@@ -11,11 +11,13 @@ from torch.nn.functional import cross_entropy
 import victims
 from attacks.invert.apart import keep_apart
 from attacks.invert.candidates import CANDIDATES
+from attacks.invert.drift import drift, held
 from attacks.invert.matching import refuse_single_derivatives
 from attacks.invert.rounds import Schedule, schedule
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses
 from defenses import Defense, Side, front
+from reports.rounds import parted
 from victims.data import digest
 from victims.features import split_last
 from victims.models import load_guarded
@@ -115,9 +117,14 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
         else:
             plain = plain or load_victim(scenario, shape, classes, found.defense).to(device)
             models[name] = plain
+        told = with_public(found.defense, models[name], auxiliary, device)
+        like = {k: p.detach() for k, p in models[name].named_parameters() if p.requires_grad}
+        found = drift(found, told, like, 0 if name == given else scenario.moments)
+        schedules[name] = found
         for label, shield in found.labels(name).items():
             models[label] = models[name]
-            shields[label] = with_public(shield, models[name], auxiliary, device)
+            public = with_public(shield, models[name], auxiliary, device)
+            shields[label] = held(public, parted(label)[1] or 0) if found.drifts else public
     return Setting(private, alike, auxiliary, dropped, classes, models, shields, schedules)
 
 

@@ -1,0 +1,64 @@
+"""A schedule that `Defense.at` does not tell: releases of several steps, compared."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attacks.invert.rounds import STEPS, Schedule, moments_of
+from defenses import Defense, stream
+
+BATCH = 4
+"""Synthetic gradients in the releases that are compared."""
+
+
+def drift(found: Schedule, shield: Defense, like: Mapping[str, Tensor], count: int) -> Schedule:
+    """The schedule, with the rounds that only the releases tell; itself where there are none.
+
+    The same gradients and the same generator give the same release at every step of a defense
+    without a schedule. One whose update or public facts differ is attacked at each step.
+
+    Args:
+        found: as `Defense.at` tells it.
+        shield: the defense, told what is public.
+        like: tensors of the parameters' names and shapes.
+        count: rounds to look at, see `rounds.schedule`; 0: none.
+    """
+    if not count or found.fixed or found.unseen:
+        return found
+    draw = stream(0, "drift")
+    grads = {k: torch.randn(BATCH, *v.shape, generator=draw).to(v) for k, v in like.items()}
+    steps = moments_of(count)
+    seen = []
+    for step in steps:
+        same = stream(0, "drift", "release")
+        release = shield.release(grads, step=step, steps=STEPS, generator=same)
+        seen.append((release.update, release.public))
+    if all(alike(seen[0], other) for other in seen[1:]):
+        return found
+    return dataclasses.replace(found, fixed=dict.fromkeys(steps, found.defense), drifts=True)
+
+
+def held(shield: Defense, step: int) -> Defense:
+    """The defense with every release as of that step of the nominal run."""
+    found = copy.copy(shield)
+    # Whoever asks it for a release, the attacker's practice included, gets that step's.
+    object.__setattr__(found, "release", partial(shield.release, step=step, steps=STEPS))
+    return found
+
+
+def alike(one: Any, two: Any) -> bool:
+    """Whether two releases' parts are the same, through mappings, sequences and tensors."""
+    if isinstance(one, Tensor) and isinstance(two, Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, Mapping) and isinstance(two, Mapping):
+        return one.keys() == two.keys() and all(alike(one[k], two[k]) for k in one)
+    if isinstance(one, tuple | list) and isinstance(two, tuple | list):
+        return len(one) == len(two) and all(map(alike, one, two))
+    return bool(one == two)
