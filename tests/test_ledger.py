@@ -29,6 +29,7 @@ from reports.plan import jobs_of
 from tests.conftest import seeded
 from victims import checkpoint as store
 from victims import memory, preparing, runs
+from victims.anchors import refuse_private
 from victims.data import Data, load_data
 from victims.export import write_weights
 from victims.gradients import chunk_size
@@ -368,7 +369,11 @@ class TestAnchors:
     def test_private_ones_are_refused(self):
         with pytest.raises(BadInput, match="of the 128 public examples of --public are among the"):
             prepared(defense="gep", public="digits")
-        assert prepared(**APART).trainer.public is not None
+        private = prepared(**APART).trainer
+        assert private.public is not None
+        mirrored = Data(private.people[:3].flip(-1), private.labels[:3], 10, tuple("0123456789"))
+        with pytest.raises(BadInput, match="3 of the 3 public examples"):
+            refuse_private(mirrored, private.people, "the private ones")
 
     def test_all_models_of_a_trial_have_the_same_and_none_is_a_candidate(self):
         training = dataclasses.replace(SMALL, **APART, count=40, anchors=16)

@@ -28,11 +28,12 @@ def anchors_of(training: Training, *, data_root: str | None, seed: int) -> Data 
 def refuse_private(anchors: Data | None, private: torch.Tensor, whose: str) -> None:
     """Raise `BadInput` where an anchor is one of the images (N, C, H, W) that are not public.
 
+    Mirrored ones count as well; moved and cropped ones are not recognised.
     Nothing is guaranteed to an anchor, so an epsilon printed beside it would be false.
     """
     if anchors is None:
         return
-    found = shared(anchors.images, private)
+    found = shared(anchors.images, private) | shared(anchors.images.flip(-1), private)
     if bool(found.any()):
         raise BadInput(
             f"{int(found.sum())} of the {len(found)} public examples of --public are among "
