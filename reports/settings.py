@@ -25,6 +25,7 @@ UNKNOWN = "too few images to say"
 UNSCORED = "no truth to compare with"
 ALPHA = (1 - LEVEL) / 2
 """One-sided, and of all settings of a panel together: so often something is said that is not so."""
+ASTRAY = "the naive attacker finds more: the defense's replay does not explain its releases"
 GAIN, NAMES, EXCEEDS = "gain", "named", "exceeds"
 """Tests of a column: PSNR above guessing, the right image named more often than by chance, and
 more often than its guarantee allows."""
@@ -169,7 +170,17 @@ class Setting:
         column = self.judged
         clocked = column is not None and bool(column.values["clock"].any())
         naive = self.defense != UNDEFENDED and "adaptive" not in self.columns
-        return doubt(self.control, clocked, naive)
+        return doubt(self.control, clocked, naive) or (ASTRAY if self.astray else "")
+
+    @property
+    def astray(self) -> bool:
+        """Whether the naive attacker shows what the one who should know more does not: the
+        defense's replay does not explain its releases, and misleads who follows it."""
+        if not {"adaptive", "naive"} <= self.columns.keys():
+            return False
+        naive, own = self.columns["naive"], self.columns["adaptive"]
+        more = {GAIN: naive.gain.mean > own.gain.mean, NAMES: naive.named.mean > own.named.mean}
+        return any(self.shows(t, "naive") and not self.shows(t) and more[t] for t in more)
 
     @property
     def misleads(self) -> bool:

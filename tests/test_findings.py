@@ -185,6 +185,22 @@ def test_members_of_a_target_that_did_not_learn_are_not_told_to_be_safe(tmp_path
     assert not membership().doubt
 
 
+def test_a_replay_that_misleads_is_no_evidence(tmp_path):
+    """As of a user's defense that scales the gradient and does not say so in `replay`."""
+    record = outcomes.inversion(level=10.0, naive=10.0, against={"none": 32.0})
+    for row in record.rows:
+        row["rank"] = 9 if row["adaptive"] and row["defense"] == "dprs" else 1
+    records.write(record, tmp_path)
+    (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
+    own = next(s for s in panel.settings if s.defense == "dprs")
+    assert own.verdict == "cannot be judged" and "replay does not explain" in own.doubt
+    said = " ".join(plain(s) for s in summary(panel, []))
+    assert "the naive attacker finds more" in said and "Nothing beyond guessing" not in said
+    from attacks.invert.show import control_lines
+
+    assert any("dprs: cannot be judged: the naive attacker" in x for x in control_lines(record))
+
+
 def test_an_attack_without_a_control_is_marked_on_the_scoreboard(tmp_path):
     record = outcomes.inversion(level=13.0, spread=0.1, against={"none": 13.0})
     records.write(record, tmp_path / "one")

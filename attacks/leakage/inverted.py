@@ -20,7 +20,7 @@ from reports.panels import build_panels
 from reports.pooling import Estimate
 from reports.records import Record
 from reports.refuted import of_panel
-from reports.settings import Column, Panel, Setting
+from reports.settings import ASTRAY, Column, Panel, Setting
 
 FOLLOWED = ("replay", "adaptive")
 """Checks of the conformance suite without which the adaptive numbers mean nothing."""
@@ -77,7 +77,9 @@ class Inverted(Result):
     def doubt(self) -> str:
         """See `Result.doubt`: of the undefended update, the clock, or the naive attacker alone."""
         naive = self.subject.name != "none" and "adaptive" not in self._setting.columns
-        return doubt(self._setting.control, bool(self._scores.values["clock"].any()), naive)
+        found = doubt(self._setting.control, bool(self._scores.values["clock"].any()), naive)
+        astray = self.column == "adaptive" and self._setting.astray
+        return found or (ASTRAY if astray else "")
 
     @cached_property
     def adaptive(self) -> Verdict:
