@@ -160,6 +160,21 @@ def test_an_attack_that_could_find_nothing_is_no_evidence(gauge, told, changed, 
             gauge.check(found)
 
 
+@dataclass(frozen=True)
+class Broken(Compression):
+    """Releases no numbers."""
+
+    def compress(self, mean, plan, generator):
+        return {k: v * math.nan for k, v in mean.items()}, 1
+
+
+def test_an_update_of_no_numbers_is_refused(gauge):
+    for attack in ("bayes", "auto"):
+        given = {**TINY, "attack": attack, "attack_options": {"iterations": 2}, "images": 1}
+        with pytest.raises(BadInput, match="the update holds NaN or infinite values"):
+            gauge.invert(Broken(), **given)
+
+
 def test_the_undefended_update_is_attacked_whatever_a_test_compares_with(gauge):
     for against in ((), ("dpsgd",), ("none",)):
         found = gauge.invert(Coarse(), against=against, **{**TINY, "images": 1})

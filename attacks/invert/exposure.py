@@ -13,7 +13,7 @@ from attacks.invert.candidates import Lineup
 from attacks.invert.clock import Clock
 from attacks.invert.contract import Guess, Inversion, Loss, Threat
 from attacks.invert.undo import undone
-from defenses import Defense, Gradients, Release, front
+from defenses import BadInput, Defense, Gradients, Release, front
 from defenses.randomness import seeded
 
 Taker = Callable[[nn.Module, Loss, Tensor, Tensor], Gradients]
@@ -103,8 +103,13 @@ def attacked(
     An adaptive one fixes the model's draws where the release tells them, rebuilds images as the
     model saw them, with the prior of images so shown, and undoes that in the end. A naive one
     rebuilds with the model as it is: modules that draw go on drawing, at every evaluation anew.
+
+    Raises:
+        BadInput: the release holds NaN or infinite values: no attack on it says anything.
     """
     defense, own = threat.defense, threat
+    if not all(bool(torch.isfinite(value).all()) for value in release.update.values()):
+        raise BadInput("the update holds NaN or infinite values: there is nothing to attack")
     if threat.adaptive and front.stages(defense):
         model, release = front.solved(defense, model, release)
         auxiliary = front.shown_at_random(defense, threat.auxiliary_images, generator)
