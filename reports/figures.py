@@ -18,6 +18,7 @@ from reports.confidence import show
 from reports.naming import show_option
 from reports.records import Record, atomic
 from reports.rounds import parted
+from reports.tables import CUT
 from reports.tiles import pixels, told_channels
 
 MAX_ROWS = 12
@@ -76,6 +77,12 @@ def _column(row: dict[str, Any]) -> str:
     return f"{row['defense']}/{'adaptive' if row['adaptive'] else 'naive'}"
 
 
+def _cut(record: Record, name: str | None = None) -> bool:
+    """Whether the clock ended an attack of a column; None asks for any that is drawn."""
+    ended = {_column(row) for row in record.rows if row.get("stopped") == "time"}
+    return name in ended if name else any(map(_counts, ended))
+
+
 def _tile(axes: Axes, image: Tensor) -> None:
     axes.imshow(pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks([])
@@ -103,6 +110,7 @@ def _heading(record: Record, name: str) -> tuple[str, str]:
     held = record.bounds.get(defense, {}).get("round")
     place = f", step {held['step']}" if held and len(held["attacked"]) > 1 else ""
     colour = ADAPTIVE if attacker == "adaptive" else NAIVE
+    mean += CUT * _cut(record, name)
     return f"{defense}{place}\n{attacker} attack\n{mean}", colour
 
 
@@ -134,7 +142,8 @@ def _titles(figure: Figure, record: Record, shown: int) -> None:
         0.012,
         1 - 0.42 / high,
         "Under each image: PSNR, then SSIM / LPIPS (lower is closer). "
-        "Headings: mean PSNR in dB, 95% interval where there are 8 images and more.",
+        "Headings: mean PSNR in dB, 95% interval where there are 8 images and more."
+        + (f" {CUT} cut short by the clock." if _cut(record) else ""),
         fontsize=7,
         color=SOFT,
     )

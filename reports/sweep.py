@@ -203,7 +203,8 @@ def _headline(folder: Path) -> str:
             parts += [
                 f"{column} {k} {v['mean']:.4g}" for k, v in found[:1] if v["mean"] is not None
             ]
-    return ", ".join(parts[:4])
+    cut = any(row.get("stopped") == "time" for row in record.rows)
+    return ", ".join(parts[:4]) + (" (cut short by the clock)" if cut else "")
 
 
 def _error(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Sequence
@@ -11,7 +12,10 @@ from reports.gather import Source
 from reports.inversions import Option
 from reports.naming import option_place, show_option
 from reports.pooling import Estimate
-from reports.settings import FALSE, LEAKS, NAMED, NOT_SHOWN, Panel, Setting
+from reports.settings import FALSE, LEAKS, NAMED, NOT_SHOWN, Column, Panel, Setting
+
+CUT = "*"
+"""Marks a number of attacks that the clock cut short: a rerun need not give it."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,10 @@ def panel_table(panel: Panel) -> Table:
         for setting in panel.settings
         for row in (_row(setting, varied), *(_row(r, varied, r.label) for r in setting.rounds))
     )
-    return Table(f"{panel.anchor}-table", f"Every setting of: {panel.title}", heads, rows, brief)
+    caption = f"Every setting of: {panel.title}"
+    if any(CUT in cell.text for row in rows for cell in row.cells[first + 1 :]):
+        caption += f" ({CUT} cut short by the clock)"
+    return Table(f"{panel.anchor}-table", caption, heads, rows, brief)
 
 
 def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
@@ -163,17 +170,29 @@ def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
         plain(f"{setting.defense}, {step}" if step else _named(setting)),
         *options,
         Cell("-") if step else Cell(setting.verdict, setting.verdict, (), tone),
-        figure(setting.estimate("adaptive", "psnr"), own),
-        figure(setting.estimate("adaptive", "ssim"), own, 2),
-        figure(setting.estimate("adaptive", "lpips"), own, 2),
-        figure(setting.estimate("naive", "psnr"), own),
-        figure(setting.gain, own),
+        _score(setting, "adaptive", "psnr"),
+        _score(setting, "adaptive", "ssim", 2),
+        _score(setting, "adaptive", "lpips", 2),
+        _score(setting, "naive", "psnr"),
+        _marked(figure(setting.gain, own), adaptive),
         Cell(named, adaptive.named.mean, own) if adaptive and adaptive.named.known else Cell("-"),
         _labels(setting),
         value(setting.guarantee.epsilon, own),
         numbers(own),
     )
     return Row(setting.anchor, cells)
+
+
+def _score(setting: Setting, attacker: str, name: str, digits: int = 1) -> Cell:
+    """A score of one attacker's."""
+    shown = figure(setting.estimate(attacker, name), setting.sources, digits)
+    return _marked(shown, setting.columns.get(attacker))
+
+
+def _marked(cell: Cell, column: Column | None) -> Cell:
+    """The cell, with `CUT` where the clock ended one of the attacks behind it."""
+    cut = column is not None and bool(column.values["clock"].any()) and cell.order is not None
+    return dataclasses.replace(cell, text=cell.text + CUT) if cut else cell
 
 
 def _named(setting: Setting) -> str:

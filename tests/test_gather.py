@@ -22,6 +22,7 @@ from reports.panels import build_panels
 from reports.pooling import pool
 from reports.settings import LEAKS, NAMED, NOT_SHOWN, UNKNOWN, UNSCORED
 from reports.sorting import sort_out
+from reports.tables import CUT, panel_table
 from reports.words import overall, plain
 from tests import outcomes
 
@@ -272,6 +273,10 @@ def test_an_attack_that_fails_without_a_defense_too_is_no_evidence(tmp_path, bar
     told = " ".join(plain(s) for s in summary(panel, []))
     assert (reason in told) and ("nothing can be said" in told) == bool(reason)
     assert ("1 cannot be judged" in plain(overall([panel]))) == bool(reason)
+    table = panel_table(panel)
+    marked = [r.cells[5].text.endswith(CUT) for r in table.rows if r.cells[0].text == "dprs"]
+    assert table.heads[5] == "adaptive PSNR (dB)" and marked == [clocked, clocked]
+    assert ("cut short by the clock" in table.caption) == clocked
 
 
 def test_the_control_is_about_most_images_and_no_guess():
