@@ -109,13 +109,18 @@ def chosen_device(choice: str) -> str:
 def command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoReturn:
     """Run an entry point: 0 done, 1 failed while running, 2 bad input, each in one line.
 
-    A warning of ours takes one line on stderr too, without the place in the code.
+    A warning of ours takes one line on stderr too, once, without the place in the code.
     """
     plain = warnings.formatwarning
+    said: set[str] = set()
 
     def brief(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
         if issubclass(category, PassedOver):
-            return f"{prog}: warning: {' '.join(str(message).split())}\n"
+            text = f"{prog}: warning: {' '.join(str(message).split())}\n"
+            if text in said:  # a folder is read for its digest, for each split and by each piece
+                return ""
+            said.add(text)
+            return text
         return plain(message, category, *place, **more)
 
     warnings.formatwarning = brief

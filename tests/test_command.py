@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from attacks import Scenario, bench, run
 from attacks.flags import command
 from attacks.invert.__main__ import PROG, main
 from defenses import stream
+from defenses.registry import PassedOver
 from reports import records
 
 ROOT = Path(__file__).parent.parent
@@ -253,3 +255,21 @@ def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
     few = {"against": (), "images": 3, "budget": 100}
     whole = run(Scenario(columns="adaptive", attack_options=options, **few))
     assert records.canonical(records.read(tmp_path / "run")) == records.canonical(whole)
+
+
+def test_what_a_folder_passes_over_is_said_once(capsys):
+    def twice(argv):
+        for text in ("pets: passed over 1 hidden", "cars: passed over 2 hidden"):
+            for _ in range(2):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("always")
+                    warnings.warn(text, PassedOver, stacklevel=1)
+        return 0
+
+    with pytest.raises(SystemExit):
+        command(twice, "prog")
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "prog: warning: pets: passed over 1 hidden",
+        "prog: warning: cars: passed over 2 hidden",
+    ]

@@ -526,3 +526,13 @@ def test_the_docs_own_sum_trains_as_shown(tmp_path, monkeypatch, capsys):
     trainer = trainer_of(defense="mysum:PerLayer", defense_options={"noise_multiplier": 0.0})
     release = trainer.release(trainer.inputs[:1], trainer.labels[:1], seeded(), size=1)
     assert sum(float(v.square().sum()) for v in release.update.values()) <= 1 + 1e-5
+
+
+def test_the_docs_own_data_and_model_train_as_shown(tmp_path, monkeypatch):
+    page = (Path(__file__).parent.parent / "docs" / "training.md").read_text()
+    (tmp_path / "mypkg.py").write_text(page.split("# mypkg.py")[1].split("```")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    line = next(x for x in page.splitlines() if "--model mypkg:small" in x)
+    flags = [*line.split()[3:], "--epochs", "1", "--out", str(tmp_path / "r")]
+    assert main(flags) == 0
+    assert json.loads((tmp_path / "r/result.json").read_text())["bounds"]["epsilon"]["prv"] <= 8

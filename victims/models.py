@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -177,7 +179,7 @@ def _build(
     std: Sequence[float] | None,
 ) -> nn.Module:
     if ":" in name:
-        model = import_object(name, "model")(image_shape, classes)
+        model = _callable(name)(image_shape, classes)
         if not isinstance(model, nn.Module):
             raise BadInput(f"model {name!r} returned {type(model).__name__}, not a torch Module")
         return probing.ready(name, model)
@@ -192,6 +194,18 @@ def _build(
     if isinstance(model, Featurised):  # stays one, so that a trainer sees what it can precompute
         return Featurised(nn.Sequential(first, model.features), model.head)
     return nn.Sequential(first, model)
+
+
+def _callable(name: str) -> Callable[[tuple[int, int, int], int], Any]:
+    found: Callable[[tuple[int, int, int], int], Any] = import_object(name, "model")
+    try:
+        inspect.signature(found).bind((3, 32, 32), 10)
+    except TypeError as error:
+        what = f"model {name!r} must be a callable that takes (image_shape, classes)"
+        raise BadInput(f"{what}: {error}") from error
+    except ValueError:  # some of C have no signature
+        pass
+    return found
 
 
 def _read(path: Path) -> dict[str, Tensor]:

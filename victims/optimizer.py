@@ -42,7 +42,8 @@ def defend(
     loader, Poisson sampling, `BatchMemoryManager`, accounting and checkpoints stay Opacus'. The
     engine's clipping norm and noise multiplier replace the defense's own, where it has them, so
     that the engine's epsilon is true: the noise is scaled by the defense's sensitivity, and the
-    accountant is told 0, hence epsilon infinity, for a defense that guarantees nothing.
+    accountant is told 0, hence epsilon infinity, for a defense that guarantees nothing (``rdp``
+    says so; ``prv``, Opacus' default, raises OverflowError).
 
     Args:
         optimizer: the engine's.
