@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -211,9 +212,13 @@ class Registry(Generic[T]):
         """An instance by name, its fields set by keyword.
 
         Raises:
-            BadInput: unknown name, unknown option, or a value outside its range.
+            BadInput: unknown name, a class that lacks a method, unknown option, or a value
+                outside its range.
         """
         cls = self.find(name)
+        if inspect.isabstract(cls):
+            missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+            raise BadInput(f"{self.kind} {name!r} lacks {missing}")
         known = [
             f.name
             for f in dataclasses.fields(cls)  # type: ignore[arg-type]

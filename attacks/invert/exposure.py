@@ -105,11 +105,13 @@ def attacked(
     rebuilds with the model as it is: modules that draw go on drawing, at every evaluation anew.
 
     Raises:
-        BadInput: the release holds NaN or infinite values: no attack on it says anything.
+        BadInput: the release holds NaN or infinite values: no attack on it says anything; or it
+            is not of the model's parameters and their shapes.
     """
     defense, own = threat.defense, threat
     if not all(bool(torch.isfinite(value).all()) for value in release.update.values()):
         raise BadInput("the update holds NaN or infinite values: there is nothing to attack")
+    _refuse_other_shapes(model, release)
     if threat.adaptive and front.stages(defense):
         model, release = front.solved(defense, model, release)
         auxiliary = front.shown_at_random(defense, threat.auxiliary_images, generator)
@@ -122,3 +124,13 @@ def attacked(
     if guess.attack == "prior":  # which says nothing of this image: there is nothing to undo
         return dataclasses.replace(guess, images=auxiliary.mean(0).expand_as(guess.images).clone())
     return dataclasses.replace(guess, images=undone(defense, guess.images, auxiliary))
+
+
+def _refuse_other_shapes(model: nn.Module, release: Release) -> None:
+    shapes = {name: tuple(p.shape) for name, p in model.named_parameters() if p.requires_grad}
+    for name, value in release.update.items():
+        if name in shapes and tuple(value.shape) != shapes[name]:
+            raise BadInput(
+                f"the update of {name!r} has shape {tuple(value.shape)}; the parameter's is "
+                f"{shapes[name]}: a release sums over the examples"
+            )

@@ -1,0 +1,39 @@
+"""Defenses of a user's own with a mistake in them are refused in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+import defenses
+from attacks import Scenario, run
+from defenses import BadInput, Defense, Release
+
+QUICK = {"data": "digits", "model": "linear", "images": 1, "against": (), "columns": "adaptive"}
+
+
+@dataclass(frozen=True)
+class NoReplay(Defense):
+    def release(self, grads, *, step=0, steps=1, batch_size=None, generator):
+        size = batch_size or len(next(iter(grads.values())))
+        return Release({k: g.sum(0) for k, g in grads.items()}, self.public(size), 4)
+
+
+@dataclass(frozen=True)
+class Unsummed(NoReplay):
+    def release(self, grads, *, step=0, steps=1, batch_size=None, generator):
+        return Release(grads, self.public(1), 4)
+
+    def replay(self, grads, release):
+        return {k: g.sum(0) for k, g in grads.items()}
+
+
+def test_a_defense_without_a_replay_is_refused_by_the_method_it_lacks():
+    with pytest.raises(BadInput, match="lacks replay"):
+        defenses.get(f"{__name__}:NoReplay")
+
+
+def test_an_update_that_keeps_the_examples_apart_is_refused_by_its_shape():
+    with pytest.raises(BadInput, match=r"has shape \(1, 10.*the parameter's is \(10"):
+        run(Scenario(defense=f"{__name__}:Unsummed", **QUICK, evaluations=2))
