@@ -18,14 +18,17 @@ REBUILT, NOT_REBUILT, NO_CONTROL = "rebuilt", "not rebuilt", "none"
 UNDEFENDED = "none"
 """Name of the defense that does nothing."""
 MARGIN = 1.0
-"""An image counts as rebuilt from so many dB of PSNR above guessing."""
+"""A mean gain of less dB of PSNR above guessing is had by chance as easily."""
+HALVED = 3.0
+"""An image counts as rebuilt from so many dB of PSNR above guessing: half of the squared error.
+An attack that is stopped early draws fog that is 1 dB better than guessing."""
 CANNOT_JUDGE = "cannot be judged"
 
 
 def control(psnr: Values, prior: Values) -> str:
     """`REBUILT`, `NOT_REBUILT` or, without scores, `NO_CONTROL`.
 
-    Rebuilt means that at least half of the images came out `MARGIN` dB closer than the best guess
+    Rebuilt means that at least half of the images came out `HALVED` dB closer than the best guess
     without the update. No test of significance: it is about these images, not about others.
 
     Args:
@@ -36,7 +39,7 @@ def control(psnr: Values, prior: Values) -> str:
     known = gains[np.isfinite(gains)]
     if not len(known):
         return NO_CONTROL
-    return REBUILT if (known >= MARGIN).mean() >= 0.5 else NOT_REBUILT
+    return REBUILT if (known >= HALVED).mean() >= 0.5 else NOT_REBUILT
 
 
 def control_of(record: Record) -> str:

@@ -41,10 +41,11 @@ def keep_apart(auxiliary: Data, private: Tensor, spec: str) -> tuple[Data, int]:
     if not dropped:
         return auxiliary, 0
     if len(same) - dropped < FEWEST:
+        hint = "" if spec.startswith("folder:") else " (does the callable heed split=?)"
         raise BadInput(
             f"the adversary's own images of {spec} hold the private ones: {dropped} of {len(same)} "
             f"equal one or nearly, and fewer than {FEWEST} others are left; its train and test "
-            "splits must differ (does the callable heed split=?)"
+            f"splits must differ{hint}"
         )
     return auxiliary.take(torch.nonzero(~same)[:, 0]), dropped
 
