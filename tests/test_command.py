@@ -258,11 +258,15 @@ def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
 
 
 def test_what_a_folder_passes_over_is_said_once(capsys):
+    def shown(message, category, filename, lineno, file=None, line=None):
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
     def twice(argv):
         for text in ("pets: passed over 1 hidden", "cars: passed over 2 hidden"):
             for _ in range(2):
                 with warnings.catch_warnings():
                     warnings.simplefilter("always")
+                    warnings.showwarning = shown  # pytest keeps them for itself otherwise
                     warnings.warn(text, PassedOver, stacklevel=1)
         return 0
 

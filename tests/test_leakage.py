@@ -30,7 +30,7 @@ from reports import detection
 pytest_plugins = ["pytester"]  # the plugin under test comes with the installed package
 
 ROOT = Path(__file__).parent.parent
-TINY = {"model": "linear", "images": 8, "attack": "bayes", "attack_options": {"iterations": 10}}
+TINY = {"model": "linear", "images": 8, "attack": "bayes", "attack_options": {"iterations": 40}}
 SMALL = {"model": "linear", "count": 100, "epochs": 2}
 MEMBERSHIP = {**SMALL, "shadows": 2, "population": 20}
 AUDIT = {**SMALL, "canaries": 60, "epochs": 1}
@@ -117,7 +117,7 @@ def test_seeds_are_pooled_and_columns_may_be_left_out(gauge):
     naive = gauge.invert(Coarse(), columns="naive", **few)
     assert naive.column == "naive" and not naive.adaptive
     assert naive.doubt == "only the naive attacker was run"
-    assert not naive.psnr.high < 60 and naive.psnr.low < 60
+    assert not naive.psnr.high < 60 and not naive.psnr.low < 60
 
 
 def test_an_attacker_with_a_wrong_replay_is_not_adaptive(gauge):
@@ -551,7 +551,7 @@ def test_a_users_repository(pytester):
     weaker = pytester.runpytest_inprocess("-k", "holds", "-p", "no:cacheprovider")
     weaker.assert_outcomes(failed=1, deselected=2)
     weaker.stdout.fnmatch_lines(
-        ["E *Mine(std=300.0) leaks more than the baseline *", "E *GREW  outranked: *"]
+        ["E *cannot be judged: the naive attacker finds more: *", "*naive PSNR *"]
     )
 
 

@@ -102,7 +102,7 @@ class TestPlan:
             ({"epochs": 0}, "epochs is 0; it must be >= 1"),
             ({"sampling": "cyclic"}, "known: poisson, shuffle"),
             ({"delta": 1.0}, "delta is 1"),
-            ({"lr": math.nan}, "lr is nan"),
+            ({"lr": math.nan}, "lr must be a number, not nan"),
         ],
     )
     def test_settings_outside_their_range_are_refused(self, changed, message):

@@ -45,9 +45,9 @@ class Threat:
     batch_size: int
     auxiliary_images: Tensor
     auxiliary_labels: Tensor
-    evaluations: int | None = None
     seconds: float = math.inf
     labels: Tensor | None = None
+    evaluations: int | None = None
 
     def clock(self) -> Clock:
         """The guard over the whole batch, from now on."""

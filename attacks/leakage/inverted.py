@@ -91,13 +91,13 @@ class Inverted(Result):
         """
         if self.column != "adaptive":
             return Verdict.of(False, "these are the naive attacker's numbers")
-        if self.doubt:
-            return Verdict.of(False, f"{CANNOT_JUDGE}: {self.doubt}")
-        for check in CHECKS:
+        for check in CHECKS:  # first, for what is wrong with a replay says more than that it is
             if check.name in FOLLOWED:
                 finding = check(self.subject.defense)
                 if not finding.holds:
                     return Verdict.of(False, f"conformance, {finding.check}: {finding.told}")
+        if self.doubt:
+            return Verdict.of(False, f"{CANNOT_JUDGE}: {self.doubt}")
         return Verdict.of(True, "the attacker replays the defense")
 
     @property

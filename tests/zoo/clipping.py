@@ -125,7 +125,7 @@ class Microbatches(Defense):
             for k, g in grads.items()
         }
         factors = clip_factors(pairs, self.clip)
-        return {k: torch.tensordot(factors, p, 1) / size for k, p in pairs.items()}
+        return {k: torch.tensordot(factors.to(p), p, 1) / size for k, p in pairs.items()}
 
     def effective_noise(self):
         return self.noise_multiplier
