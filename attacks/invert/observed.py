@@ -124,7 +124,7 @@ def perform(
         scenario.batch,
         auxiliary.images,
         auxiliary.labels,
-        scenario.evaluations,
+        evaluations=scenario.evaluations,
     )
     clock = Clock.of(scenario.budget and scenario.budget * scenario.batch)
     attack = registry.get(scenario.attack, **scenario.attack_options)
