@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -69,6 +70,28 @@ def test_own_code_is_known_by_its_files_and_those_that_they_use(place):
     assert second != first
     edited(place / "own_nets.py", (place / "own_nets.py").read_text() + "# another\n")
     assert origins(document) not in (first, second)
+
+
+def test_what_the_loader_passes_over_makes_no_other_folder(place):
+    pictures(place / "data", 0)
+    first = origins({"data": "folder:data"})
+    results = place / "data" / "runs" / "invert-0"
+    results.mkdir(parents=True)
+    (results / ".leakgauge").write_text("{}")
+    (results / "result.json").write_text("{}")
+    (place / "data" / "a" / ".hidden.png").write_bytes(b"x")
+    assert origins({"data": "folder:data"}) == first
+    (place / "data" / "a" / "9.png").write_bytes((place / "data" / "a" / "0.png").read_bytes())
+    assert origins({"data": "folder:data"}) != first
+
+
+def test_a_zip_is_known_by_what_lies_in_it(place):
+    found = []
+    for seed in (0, 0, 1):
+        pictures(place / "data", seed)
+        shutil.make_archive(str(place / "packed"), "zip", place / "data")
+        found.append(origins({"data": "folder:packed.zip"}))
+    assert found[0] == found[1] != found[2]
 
 
 def test_folders_and_weights_are_known_by_their_bytes(place):

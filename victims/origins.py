@@ -12,6 +12,7 @@ import defenses
 from defenses import BadInput
 from defenses.registry import import_object
 from defenses.sources import source_digest
+from victims.sources import source
 
 FOLDER = "folder:"
 
@@ -62,12 +63,17 @@ def _data(spec: str | None) -> str:
         return ""
     if not spec.startswith(FOLDER):
         return _code(spec, "data")
-    root = Path(spec.removeprefix(FOLDER)).expanduser()
+    # What the loader lists: nothing hidden, no results that a command left there since, and what
+    # lies in a zip.
+    place = source(Path(spec.removeprefix(FOLDER)).expanduser())
     found = hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        found.update(json.dumps(str(path.relative_to(root))).encode())
-        with open(path, "rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
+    for name in sorted(place.files):
+        found.update(json.dumps(name).encode())
+        try:
+            with place.open(name) as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())  # type: ignore[arg-type]
+        except OSError as error:
+            raise BadInput(f"{place.path}/{name} cannot be read: {error}") from error
     return found.hexdigest()
 
 
