@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 import torch
@@ -78,16 +77,6 @@ def precompute(
             report("computing features", min(start + batch, total), total)
     assert found is not None
     return found
-
-
-def state_digest(module: nn.Module) -> str:
-    """Hex digits that name a module: what it is made of, and every weight and buffer of it."""
-    found = hashlib.sha256(repr(module).encode())
-    for name, value in module.state_dict().items():
-        raw = value.detach().cpu().contiguous()
-        found.update(f"{name} {raw.dtype} {tuple(raw.shape)} ".encode())
-        found.update(raw.flatten().view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
 
 
 def on_features(model: Featurised) -> Featurised:

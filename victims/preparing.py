@@ -14,7 +14,7 @@ import defenses
 from defenses import BadInput, Gradients, front
 from victims.anchors import anchors_of, refuse_private
 from victims.data import Data, digest, load_data
-from victims.features import Featurised, precompute, split_last, state_digest
+from victims.features import Featurised, precompute, split_last
 from victims.ledger import Past, past_of
 from victims.models import load_guarded
 from victims.origins import origins
@@ -107,7 +107,7 @@ def prepare(
             raise BadInput(f"defense {t.defense!r} changes images; {t.model!r} trains on features")
         cache = {} if features is None else features
         model.to(device)
-        frozen = state_digest(model.features)
+        frozen = content_of(repr(model.features), dict(model.features.state_dict()))
         keys = [(t.model, frozen, digest(part)) for part in (train, test)]
         for key, part in zip(keys, (images, tests), strict=True):
             if key not in cache:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -33,6 +34,11 @@ class Candidates:
     population: Data
     members: Tensor
     anchors: Data | None = None
+
+    @cached_property
+    def content(self) -> str:
+        """Digest of the examples that are asked about and of the population."""
+        return digest(self.pool, self.population)
 
 
 def draw(trial: Trial, data_root: str | None = None) -> Candidates:
@@ -69,8 +75,7 @@ def draw(trial: Trial, data_root: str | None = None) -> Candidates:
 
 def content(trial: Trial, data_root: str | None = None) -> str:
     """Digest of the examples that a Trial is played on."""
-    drawn = draw(trial, data_root)
-    return digest(drawn.pool, drawn.population)
+    return draw(trial, data_root).content
 
 
 def training_of(trial: Trial, model: int, shared: Training) -> Training:

@@ -19,7 +19,6 @@ from defenses import stream
 from defenses.registry import shown_options
 from reports.environment import environment
 from reports.records import Record
-from victims.data import digest
 from victims.planning import Plan, plan
 
 REHEARSED = 100
@@ -75,7 +74,7 @@ def perform(
     strongest = max(parts, key=lambda name: parts[name]["auc"]["mean"])
     rows, exposed = _rows(candidates, scores, strongest)
     facts = environment(seed=trial.seed, device=device)
-    facts["data_sha256"] = digest(candidates.pool, candidates.population)
+    facts["data_sha256"] = candidates.content
     facts["how"] = {**how, "seconds_per_model": [p[0]["seconds"] for p in pieces]}
     arrays = {f"scores/{name}": values.double() for name, values in scores.items()}
     arrays |= {"members": truth.to(torch.uint8), "exposed": exposed}

@@ -15,7 +15,6 @@ from attacks.membership.shadows import Piece, settled, train_one, train_together
 from attacks.membership.trial import Trial
 from reports.executors.pool import prepare_process, spread
 from reports.records import Partial
-from victims.data import digest
 from victims.memory import keep_memory, kept
 from victims.origins import mark
 from victims.training import Training
@@ -43,8 +42,7 @@ def train_all(
     Returns:
         The pieces, and how they were made: ``jobs`` and what `layouts.choose` says.
     """
-    seen = digest(candidates.pool, candidates.population)
-    partial = Partial(out, seen) if out else None
+    partial = Partial(out, candidates.content) if out else None
     prefix = f"{trial.models_key()}{mark(trial.document())}"
     before = torch.get_num_threads()
     torch.set_num_threads(1)
