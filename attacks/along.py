@@ -11,7 +11,7 @@ from typing import Any
 
 from attacks.claim import Writes, claim
 from attacks.flags import Parser, chosen_device, command
-from attacks.keeping import RECORD
+from attacks.keeping import RECORD, attempt
 from attacks.progress import Progress
 from defenses import BadInput
 from reports import records
@@ -77,11 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             for m in _moments(r, n, arguments, place)
         ]
         _print(found)
-        try:
-            print(f"\n{along(found, held.folder / FIGURE)}")
-        except Exception as error:
-            why = " ".join(str(error).split()) or type(error).__name__
-            print(f"the figure could not be drawn: {why}; the Records are kept", file=sys.stderr)
+        figure = held.folder / FIGURE
+        if attempt(lambda: along(found, figure)):
+            print(f"\n{figure}")
         held.finish(asked)
     return 0
 

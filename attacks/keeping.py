@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,13 +82,13 @@ def kept(
             refuse_other(record, content(scenario, arguments.data_root), out)
             print(f"{out} holds this result already (--fresh runs it again)")
             if not all((out / figure).exists() for figure in figures):
-                _drawn(draw, record, out)
+                attempt(partial(draw, record, out))
             return record, out
         with Progress() as bar:
             report = _Cleared(bar, held) if arguments.fresh else bar
             record = perform(scenario, out=out, report=report, **context)
             report("writing", 1, 1)
-        _drawn(draw, record, out)
+        attempt(partial(draw, record, out))
         records.write(record, out)
     return record, out
 
@@ -155,12 +156,15 @@ class _Cleared:
         self.bar(line, done, total)
 
 
-def _drawn(draw: Callable[[Record, Path], object], record: Record, out: Path) -> None:
+def attempt(draw: Callable[[], object]) -> bool:
+    """Draw a figure; one that cannot be drawn costs a line on stderr. Returns whether it was."""
     try:
-        draw(record, out)
+        draw()
     except Exception as error:  # whatever a drawing library says, the numbers are there
         why = " ".join(str(error).split()) or type(error).__name__
         print(f"a figure could not be drawn: {why}; the result is kept", file=sys.stderr)
+        return False
+    return True
 
 
 def _jobs(given: int | None, device: str) -> int:
