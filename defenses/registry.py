@@ -81,10 +81,6 @@ def check_options(instance: Any) -> None:
             raise BadInput(f"{field.name} is {value:g}; it must be {limits.replace('[', 'in [')}")
 
 
-def _texts(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(isinstance(part, str) for part in value)
-
-
 KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bool": ("a switch", lambda v: isinstance(v, bool)),
     "int": ("an integer", lambda v: isinstance(v, int) and not isinstance(v, bool)),

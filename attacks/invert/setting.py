@@ -123,7 +123,8 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
         schedules[name] = found
         for label, shield in found.labels(name).items():
             models[label] = models[name]
-            public = with_public(shield, models[name], auxiliary, device)
+            fresh = shield is not found.defense
+            public = with_public(shield, models[name], auxiliary, device) if fresh else told
             shields[label] = held(public, parted(label)[1] or 0) if found.drifts else public
     return Setting(private, alike, auxiliary, dropped, classes, models, shields, schedules)
 
