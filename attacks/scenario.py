@@ -119,10 +119,8 @@ def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Recor
     """
     from attacks.invert.command import command_line
     from attacks.invert.study import study
-    from victims.origins import origins
+    from victims.origins import note
 
-    made_of = origins(scenario.document())
-    record = study(scenario, out=out, **context)
-    record.environment["origins"] = made_of
+    record = note(scenario.document(), lambda: study(scenario, out=out, **context))
     record.environment["command"] = command_line(scenario)
     return record

@@ -12,9 +12,11 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torch.nn.functional import cross_entropy
 
 import attacks
 import defenses
+import victims
 from attacks.keeping import found_again
 from attacks.scenario import Scenario
 from defenses import BadInput
@@ -145,3 +147,21 @@ def test_a_record_of_other_files_is_not_the_result_already(place):
     assert records.read(place / "kept") is not None
     with pytest.raises(BadInput, match="or was not noted"):
         found_again(place / "kept", scenario.document())
+
+
+def test_a_captured_update_of_ones_own_model_is_found_again(place, capsys):
+    from attacks.invert.__main__ import main
+
+    data = victims.load_data("digits", count=1)
+    net = victims.load_model("own_nets:net", image_shape=(1, 8, 8))
+    grads = victims.per_example_gradients(net, cross_entropy, data.images, data.labels)
+    save_file({k: v[0].contiguous() for k, v in grads.items()}, place / "seen.safetensors")
+    words = "--observation seen.safetensors --model own_nets:net --data digits --defense none"
+    flags = [*words.split(), "--attack", "analytic", "--out", "kept"]
+    assert main(flags) == 0
+    capsys.readouterr()
+    assert main(flags) == 0
+    assert "holds this result already" in capsys.readouterr().out
+    edited(place / "own_helper.py", "FACTOR = 2\n")
+    with pytest.raises(BadInput, match="model names has changed"):
+        main(flags)

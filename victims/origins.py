@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import defenses
 from defenses import BadInput
@@ -15,6 +15,18 @@ from defenses.sources import source_digest
 from victims.sources import source
 
 FOLDER = "folder:"
+
+
+class Noting(Protocol):
+    """A Record, as far as its environment goes."""
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Facts beside the numbers."""
+        ...
+
+
+R = TypeVar("R", bound=Noting)
 
 
 def origins(document: Mapping[str, Any]) -> dict[str, str]:
@@ -43,6 +55,17 @@ def origins(document: Mapping[str, Any]) -> dict[str, str]:
         "state": _file(document.get("state")),
     }
     return {field: digest for field, digest in found.items() if digest}
+
+
+def note(document: Mapping[str, Any], make: Callable[[], R]) -> R:
+    """The Record that ``make`` returns, with the `origins` as they were before, in its environment.
+
+    Before, for a file that is edited meanwhile is not what the Record was made of.
+    """
+    before = origins(document)
+    record = make()
+    record.environment["origins"] = before
+    return record
 
 
 def mark(document: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from attacks.audit.study import perform as examined
 from attacks.flags import Parser, line
 from reports.records import Record
 from victims.flags import training_of, training_parser, training_values
-from victims.origins import origins
+from victims.origins import note
 
 PROG = "python -m attacks.audit"
 DESCRIPTION = "Attack a guarantee: train with canaries, prove a lower bound on epsilon."
@@ -81,8 +81,6 @@ def command_line(exam: Exam) -> str:
 
 def perform(exam: Exam, **context: Any) -> Record:
     """See `attacks.audit.study.perform`."""
-    made_of = origins(exam.document())
-    record = examined(exam, **context)
-    record.environment["origins"] = made_of
+    record = note(exam.document(), lambda: examined(exam, **context))
     record.environment["command"] = command_line(exam)
     return record

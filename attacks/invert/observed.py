@@ -31,6 +31,7 @@ from reports.confidence import summarise
 from reports.environment import environment
 from reports.records import Record
 from victims.data import digest
+from victims.origins import note
 
 Report = Callable[[str, int, int], None]
 
@@ -90,7 +91,12 @@ def _auxiliary(scenario: Scenario, data_root: str | None) -> victims.Data:
     )
 
 
-def perform(
+def perform(seen: Observed, **context: Any) -> Record:
+    """See `attack_update`; the Record notes what the Scenario names."""
+    return note(seen.document(), lambda: attack_update(seen, **context))
+
+
+def attack_update(
     seen: Observed, *, out: Path, device: str, data_root: str | None, report: Report
 ) -> Record:
     """Attack the update.

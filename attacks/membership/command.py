@@ -16,7 +16,7 @@ from attacks.membership.study import perform as played
 from attacks.membership.trial import LAYOUTS, QUERIES, Trial, attack_of
 from reports.records import Record
 from victims.flags import training_of, training_parser, training_values
-from victims.origins import origins
+from victims.origins import note
 
 PROG = "python -m attacks.membership"
 DESCRIPTION = "Train a target and shadow models under a defense; ask who was in the data."
@@ -81,9 +81,7 @@ def command_line(trial: Trial) -> str:
 
 def perform(trial: Trial, **context: Any) -> Record:
     """See `attacks.membership.study.perform`."""
-    made_of = origins(trial.document())
-    record = played(trial, **context)
-    record.environment["origins"] = made_of
+    record = note(trial.document(), lambda: played(trial, **context))
     how = record.environment["how"]
     if "report" in context:  # somebody watches
         tqdm.write(told(how))
