@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.checks import epsilon, share, text
@@ -51,6 +52,14 @@ class Audit:
     def judged(self) -> bool:
         """Whether something is said about the claim: it is refuted, or could have been."""
         return self.verdict != CANNOT_JUDGE
+
+
+def by_record(audits: Sequence[Audit]) -> list[list[Audit]]:
+    """The rows of every Record, which are about one training, in their order."""
+    found: dict[int, list[Audit]] = {}
+    for row in audits:
+        found.setdefault(row.source.number, []).append(row)
+    return list(found.values())
 
 
 def is_audit(source: Source) -> bool:

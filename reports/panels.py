@@ -62,18 +62,14 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
             seeds[one.seed] = (one, scores)
     order = sorted(first, key=lambda k: _order(*first[k]))
     labels = setting_labels([first[k] for k in order])
-    settings = [
-        Setting(
-            f"{anchor}-setting-{turn}",
-            *first[key],
-            {c: _column(pieces[key][c], guesses) for c in COLUMNS if c in pieces[key]},
-            _sources([o for seeds in pieces[key].values() for o, _ in seeds.values()]),
-            label,
-            rounds=_rounds(group, key, f"{anchor}-setting-{turn}", guesses),
-        )
-        for turn, (key, label) in enumerate(zip(order, labels, strict=True), 1)
-    ]
-    settings = [_worst(s) for s in settings]
+    settings = []
+    for turn, (key, label) in enumerate(zip(order, labels, strict=True), 1):
+        name = f"{anchor}-setting-{turn}"
+        columns = {c: _column(pieces[key][c], guesses) for c in COLUMNS if c in pieces[key]}
+        own = _sources([o for seeds in pieces[key].values() for o, _ in seeds.values()])
+        rounds = _rounds(group, key, name, guesses)
+        setting = Setting(name, *first[key], columns, own, label, rounds=tuple(rounds.values()))
+        settings.append(_worst(setting, rounds))
     able = _control(settings)
     settings = [
         replace(s, control=able, rounds=tuple(replace(r, control=able) for r in s.rounds))
@@ -101,8 +97,8 @@ def _key(defense: str, guarantee: Guarantee) -> str:
 
 def _rounds(
     group: Sequence[Inversion], key: str, anchor: str, guesses: dict[int, dict[int, float]]
-) -> tuple[Setting, ...]:
-    """Every round of a setting, in order, pooled over seeds; nothing where there is one."""
+) -> dict[int, Setting]:
+    """Every round of a setting by its step, pooled over seeds; nothing where there is one."""
     found: dict[int, dict[str, dict[int, tuple[Inversion, Scores]]]] = {}
     told: dict[int, Guarantee] = {}
     for one in group:
@@ -118,9 +114,9 @@ def _rounds(
             told.setdefault(step, own)
             found.setdefault(step, {}).setdefault(column, {}).setdefault(one.seed, (one, scores))
     if len(found) < 2:
-        return ()
-    return tuple(
-        Setting(
+        return {}
+    return {
+        step: Setting(
             f"{anchor}-round-{step}",
             json.loads(key)[0],
             told[step],
@@ -129,23 +125,22 @@ def _rounds(
             f"step {step:,}",
         )
         for step in sorted(found)
-    )
+    }
 
 
-def _worst(setting: Setting) -> Setting:
+def _worst(setting: Setting, rounds: Mapping[int, Setting]) -> Setting:
     """The setting with the numbers of the round that gives most away over all of its seeds.
 
     Each Record counts the worst of its own: the mean of maxima grows with the noise, and over
     many seeds it would be told from guessing where no round can be.
     """
     first = setting.judged
-    if not setting.rounds or first is None or len(np.unique(first.seeds)) == 1:
+    if not rounds or first is None or len(np.unique(first.seeds)) == 1:
         return setting
-    worst = max(setting.rounds, key=_severity)
+    step, worst = max(rounds.items(), key=lambda pair: _severity(pair[1]))
     held, own, whole = setting.guarantee.round, worst.guarantee, setting.guarantee.options
     assert held is not None  # or there were no rounds
     changed = {k: v for k, v in own.options.items() if v != whole.get(k)}
-    step = int(worst.anchor.rpartition("-")[2])
     told = replace(held, step=step, options=changed)
     guarantee = replace(own, options=whole, round=told)
     return replace(setting, guarantee=guarantee, columns=worst.columns)

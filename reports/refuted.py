@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.audits import Audit
+from reports.audits import Audit, by_record
 from reports.intervals import LEVEL
 from reports.memberships import Membership
 from reports.pooling import Estimate
@@ -121,11 +121,8 @@ def worst(rows: Sequence[Audit]) -> Audit:
 
 
 def _by_audit(audits: Sequence[Audit]) -> list[Refutation]:
-    trainings: dict[int, list[Audit]] = {}
-    for one in audits:
-        trainings.setdefault(one.source.number, []).append(one)
     found = []
-    for rows in trainings.values():
+    for rows in by_record(audits):
         one = worst(rows)
         if one.broken:
             told = (

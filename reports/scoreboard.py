@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reports.audits import Audit
+from reports.audits import Audit, by_record
 from reports.charts.accuracy import joined
 from reports.control import CANNOT_JUDGE
 from reports.memberships import Membership
@@ -85,10 +85,7 @@ def _trainings(
     over = {turn for turn, _ in above_bound(memberships)}
     for turn, one in enumerate(memberships):
         yield recorded(one.source), of_membership(one, turn in over)
-    records: dict[int, list[Audit]] = {}
-    for row in audits:
-        records.setdefault(row.source.number, []).append(row)
-    for rows in records.values():  # they name the defense
+    for rows in by_record(audits):  # they name the defense
         yield replace(recorded(rows[0].source), defense=rows[0].defense), of_audit(rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.audits import Audit
+from reports.audits import Audit, by_record
 from reports.charts.changes import Change
 from reports.control import CANNOT_JUDGE
 from reports.memberships import Membership
@@ -56,10 +56,8 @@ def broken(found: Sequence[Refutation], audits: int) -> Sentence:
 
 def unjudged(audits: Sequence[Audit]) -> Sentence:
     """Audits that did not refute their claims, and could not have."""
-    trainings: dict[int, list[Audit]] = {}
-    for row in audits:
-        trainings.setdefault(row.source.number, []).append(row)
-    found = [rows[0] for rows in trainings.values() if not any(a.judged for a in rows)]
+    trainings = by_record(audits)
+    found = [rows[0] for rows in trainings if not any(a.judged for a in rows)]
     if not found:
         return ()
     parts: list[str | Link] = [
