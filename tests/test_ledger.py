@@ -107,6 +107,16 @@ class TestNoise:
     def test_other_settings_are_another_run(self, changed):
         assert abs(alike(noise(prepared().trainer), noise(prepared(**changed).trainer))) < 0.2
 
+    def test_two_ways_to_write_a_model_train_alike_unless_a_guarantee_forbids_it(self):
+        """The same weights, code and data; only the model's name differs."""
+        names = [{"model": f"tests.odd_models:{name}"} for name in ("Plain", "InPlace")]
+        bare = {"defense": "none", "defense_options": {}}
+        free = [prepared(**bare, **name).trainer for name in names]
+        assert torch.equal(free[0].sample(), free[1].sample())
+        bound = [prepared(**name).trainer for name in names]
+        assert abs(alike(noise(bound[0]), noise(bound[1]))) < 0.2
+        assert not torch.equal(bound[0].sample(), bound[1].sample())
+
     def test_a_trainer_built_by_hand_is_keyed_by_its_tensors(self):
         made = prepared().trainer
         bare = dataclasses.replace(made.plan, content="")
