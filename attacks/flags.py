@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from defenses import BadInput
+from defenses.errors import one_line
 from defenses.registry import PassedOver, allowed_range
 
 
@@ -129,7 +130,7 @@ def command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoReturn:
     try:
         code = main(None)
     except BadInput as error:
-        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{prog}: {one_line(error)}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print(

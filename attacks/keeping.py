@@ -15,6 +15,7 @@ from attacks.claim import Claim, Writes, claim
 from attacks.flags import chosen_device
 from attacks.progress import Progress
 from defenses import BadInput
+from defenses.errors import one_line
 from reports import records
 from reports.owned import PIECES
 from reports.records import Record
@@ -161,7 +162,7 @@ def attempt(draw: Callable[[], object]) -> bool:
     try:
         draw()
     except Exception as error:  # whatever a drawing library says, the numbers are there
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = one_line(error)
         print(f"a figure could not be drawn: {why}; the result is kept", file=sys.stderr)
         return False
     return True

@@ -136,6 +136,24 @@ def import_object(spec: str, what: str) -> Any:
     return found
 
 
+def check_call(found: Any, what: str, takes: str, *arguments: Any, **named: Any) -> None:
+    """Raise `BadInput` unless ``found`` is a callable that takes these arguments.
+
+    Args:
+        found: from the user.
+        what: it is, for the message.
+        takes: the arguments, for the message.
+        arguments: by position.
+        named: by keyword.
+    """
+    try:
+        inspect.signature(found).bind(*arguments, **named)
+    except TypeError as error:
+        raise BadInput(f"{what} must be a callable that takes {takes}: {error}") from error
+    except ValueError:  # some of C have no signature
+        return
+
+
 class Registry(Generic[T]):
     """Known classes of one kind, by name.
 

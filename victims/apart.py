@@ -18,6 +18,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from defenses import BadInput, front, stream
 from defenses.eager import eager
+from defenses.errors import one_line
 from defenses.outer import Outer
 from defenses.randomness import seeded
 from victims.vmapping import Loss, gradients_at
@@ -184,7 +185,7 @@ class Apart:
         except BadInput:
             raise
         except Exception as error:  # a model of the user's own may say anything
-            said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            said = f"{type(error).__name__}: {one_line(error, 200)}"
             raise BadInput(f"the model has no gradient for one example: {said}") from error
         for name in self.buffers:
             one, other = (found[name].double() for found in left)

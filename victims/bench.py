@@ -17,6 +17,7 @@ import torch
 
 from attacks.flags import Parser, chosen_device, command
 from defenses import BadInput
+from defenses.errors import one_line
 from reports.environment import environment
 from victims import footprint
 from victims.contenders import CUDA_ONLY, NAMES, PLAIN, Step, prepare
@@ -129,7 +130,7 @@ def _now(device: str) -> float:
 
 
 def _why(error: Exception) -> str:
-    said = " ".join(str(error).split()).replace("|", "/")
+    said = one_line(error).replace("|", "/")
     return f"cannot: {type(error).__name__}: {said[:120]}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from defenses import BadInput
+from defenses.errors import one_line
 from victims.data import TORCHVISION, Data
 from victims.trust import check
 
@@ -36,7 +37,7 @@ def torchvision_set(spec: str, base: Path, split: str) -> Data:
             with contextlib.redirect_stdout(io.StringIO()):
                 found = loader(str(base), download=True, **which)
         except Exception as error:  # urllib, ssl and torchvision each raise their own
-            reason = " ".join(str(error).split())[:120]
+            reason = one_line(error, 120)
             raise BadInput(
                 f"{spec} is not, or damaged, under {base} and cannot be downloaded ({reason}); "
                 "'photos' and 'digits' always work"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from defenses import BadInput, Defense, front, stream
+from defenses.errors import one_line
 from defenses.randomness import child, seeded
-from defenses.registry import import_object
+from defenses.registry import check_call, import_object
 from victims import handcrafted, probing, small, wide, wrn
 from victims.features import Featurised
 
@@ -120,14 +120,16 @@ def _drawn(
         except BadInput:
             raise
         except Exception as error:  # a user's own may raise anything
-            raise BadInput(f"model {name!r} cannot be built: {_line(error)}") from error
+            raise BadInput(f"model {name!r} cannot be built: {one_line(error, 300)}") from error
         model.eval()
         try:
             with torch.no_grad():
                 logits = model(torch.zeros(1, *image_shape))
         except Exception as error:
             shape = "x".join(map(str, image_shape))
-            raise BadInput(f"model {name!r} cannot take {shape} images: {_line(error)}") from error
+            raise BadInput(
+                f"model {name!r} cannot take {shape} images: {one_line(error, 300)}"
+            ) from error
     if not isinstance(logits, Tensor) or logits.shape != (1, classes):
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise BadInput(f"model {name!r} gives {got} for one image; the labels need (1, {classes})")
@@ -198,13 +200,7 @@ def _build(
 
 def _callable(name: str) -> Callable[[tuple[int, int, int], int], Any]:
     found: Callable[[tuple[int, int, int], int], Any] = import_object(name, "model")
-    try:
-        inspect.signature(found).bind((3, 32, 32), 10)
-    except TypeError as error:
-        what = f"model {name!r} must be a callable that takes (image_shape, classes)"
-        raise BadInput(f"{what}: {error}") from error
-    except ValueError:  # some of C have no signature
-        pass
+    check_call(found, f"model {name!r}", "(image_shape, classes)", (3, 32, 32), 10)
     return found
 
 
@@ -215,7 +211,9 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         state: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise BadInput(f"{path} is not a readable safetensors file: {_line(error)}") from error
+        raise BadInput(
+            f"{path} is not a readable safetensors file: {one_line(error, 300)}"
+        ) from error
     return state
 
 
@@ -226,10 +224,5 @@ def _loaded(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> nn.
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise BadInput(f"{path} does not fit the model: {_line(error)}") from error
+        raise BadInput(f"{path} does not fit the model: {one_line(error, 300)}") from error
     return model
-
-
-def _line(error: Exception) -> str:
-    """An exception's message on one line, short enough to read."""
-    return " ".join(str(error).split())[:300]

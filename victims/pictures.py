@@ -11,6 +11,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from defenses.errors import one_line
+
 FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -184,4 +186,4 @@ def _square(picture: Image.Image, size: int) -> Image.Image:
 def _words(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "no picture of a known format"
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    return one_line(error, 160)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from defenses import BadInput, stream
+from defenses.errors import one_line
 from defenses.randomness import seeded
 from victims.foreign import as_foreign, unwrapped
 
@@ -30,7 +31,7 @@ def ready(name: str, model: nn.Module) -> nn.Module:
     try:
         model = copy.deepcopy(model)
     except Exception as error:  # whatever a module keeps may refuse in its own way
-        said = " ".join(str(error).split())[:200]
+        said = one_line(error, 200)
         raise BadInput(f"model {name!r} cannot be copied: {said}") from error
     if not any(p.requires_grad for p in model.parameters()):
         raise BadInput(f"model {name!r} has no parameter that requires a gradient")
@@ -68,7 +69,7 @@ def refuse_odd_passes(
         both, again = _logits(model, images, 0), _logits(model, images, 1)
         alone = [_logits(model, image[None], 0) for image in images]
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
+        said = one_line(error, 200)
         raise BadInput(f"model {name!r} cannot take two images: {said}") from error
     for key, value in model.named_buffers():
         value.copy_(before[key])

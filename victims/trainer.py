@@ -14,6 +14,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from defenses import BadInput, Defense, Gradients, Release, Summed, front, stream
+from defenses.errors import one_line
 from defenses.randomness import seeded
 from victims.apart import ordinary
 from victims.features import Featurised, on_features
@@ -118,7 +119,7 @@ class Trainer:
         except BadInput:
             raise
         except Exception as error:  # a model of the user's own may say anything
-            said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            said = f"{type(error).__name__}: {one_line(error, 200)}"
             model = self.plan.training.model
             raise BadInput(f"model {model!r} cannot be trained: {said}") from error
         with torch.no_grad():

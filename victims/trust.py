@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,8 @@ import torch
 from torch import Tensor
 
 from defenses import BadInput
+from defenses.errors import one_line
+from defenses.registry import check_call
 from victims.data import Data
 
 FEW = 4
@@ -22,12 +23,7 @@ def called(found: Any, spec: str, split: str) -> Data:
     Raises:
         BadInput: it is no callable that takes ``split=``, or see `own`.
     """
-    try:
-        inspect.signature(found).bind(split=split)
-    except TypeError as error:
-        raise BadInput(f"data {spec!r} must be a callable that takes split=: {error}") from error
-    except ValueError:  # some of C have no signature
-        pass
+    check_call(found, f"data {spec!r}", "split=", split=split)
     return own(found(split=split), f"data {spec!r}")
 
 
@@ -90,7 +86,7 @@ def _tensor(value: Any, part: str, what: str) -> Tensor:
         try:
             value = torch.as_tensor(np.asarray(value))
         except (TypeError, ValueError, RuntimeError) as error:
-            told = " ".join(str(error).split())[:160]
+            told = one_line(error, 160)
             raise BadInput(
                 f"{what} must return {part} that are one array of numbers: {told}"
             ) from error

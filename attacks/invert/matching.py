@@ -15,6 +15,7 @@ from attacks.invert.meter import spend
 from attacks.invert.priors import SpectralPrior
 from defenses import BadInput, Release, front, stream
 from defenses.eager import eager
+from defenses.errors import one_line
 from defenses.randomness import seeded
 
 Residual = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -79,7 +80,7 @@ def refuse_single_derivatives(
             total = torch.stack([g.square().sum() for g in grads.values()]).sum()
             torch.autograd.grad(total, image)
     except Exception as error:  # a model of the user's own may say anything
-        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        said = f"{type(error).__name__}: {one_line(error, 200)}"
         raise BadInput(
             f"model {name!r} cannot be attacked, for its gradient in float64 has no derivative "
             f"by the image: {said}"

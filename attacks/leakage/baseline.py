@@ -11,6 +11,7 @@ from typing import Any
 
 from attacks.leakage.bounds import shown
 from attacks.leakage.result import Result, Units, beside
+from defenses.errors import one_line
 from reports.checks import clean, epsilon, mapping, number, text
 from reports.records import atomic
 
@@ -110,7 +111,7 @@ def read(path: Path) -> Baseline:
     except OSError as error:
         raise NoBaseline(f"the baseline {beside(path)} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        why = " ".join(str(error).split())
+        why = one_line(error)
         raise NoBaseline(f"{beside(path)} cannot be used as a baseline: {why:.200}") from error
 
 

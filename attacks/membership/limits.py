@@ -9,6 +9,7 @@ from torch import nn
 
 from attacks.membership.lockstep import Batch, Lockstep
 from defenses import Summed, front, stream
+from defenses.errors import one_line
 from victims.trainer import Trainer
 
 SIZES = (3, 0, 2, 1)
@@ -39,7 +40,7 @@ def obstacle(trainers: Sequence[Trainer]) -> str:
     try:
         return "" if _agree(trainers, defense) else "the sums differ from those taken alone"
     except Exception as error:  # vmap, a model or a defense of the user's own may say anything
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        return f"{type(error).__name__}: {one_line(error, 120)}"
 
 
 def _agree(trainers: Sequence[Trainer], defense: Summed) -> bool:

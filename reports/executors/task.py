@@ -12,6 +12,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from defenses import BadInput
+from defenses.errors import one_line
 from reports import records
 from reports.crossing import Job, command_module
 from reports.records import atomic
@@ -81,7 +82,7 @@ def perform(task: Task) -> Outcome:
 
 def failed(task: Task, error: BaseException, seconds: float) -> Outcome:
     """Keep an error beside where the Record would be."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = one_line(error)
     line = text if isinstance(error, BadInput) else f"{type(error).__name__}: {text}"
     document = {
         "key": task.job.key,
