@@ -131,13 +131,13 @@ def _row(
     row: dict[str, Any], names: Mapping[str, str], schedules: Mapping[str, Schedule]
 ) -> dict[str, Any]:
     """The row under the name that counts, with its round and the drop rate of that."""
-    for name, found in schedules.items():
-        for step, shield in found.fixed.items():
-            label = other(name, step)
-            if row["defense"] == label:
-                place = {"round": step, "rate": getattr(shield, "rate", None)}
-                return {**row, "defense": names.get(label, label), **place}
-    return row
+    label = row["defense"]
+    name, step = parted(label)
+    fixed = schedules[name].fixed if name in schedules else {}
+    if step is None or step not in fixed:
+        return row
+    place = {"round": step, "rate": getattr(fixed[step], "rate", None)}
+    return {**row, "defense": names.get(label, label), **place}
 
 
 def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

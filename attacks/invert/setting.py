@@ -45,6 +45,7 @@ class Setting:
         shields: the defenses to compare, the one under study last; a scheduled one at each of
             its rounds, by `reports.rounds.other`.
         schedules: defense -> its rounds.
+        content: digest of all images that the study sees, as `content` gives it.
     """
 
     private: victims.Data
@@ -55,6 +56,7 @@ class Setting:
     models: dict[str, torch.nn.Module]
     shields: dict[str, Defense]
     schedules: dict[str, Schedule]
+    content: str
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -95,6 +97,7 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
         BadInput: the data, the model or the defenses cannot be had as named.
     """
     drawn, auxiliary = draw(scenario, data_root)
+    seen = digest(drawn, auxiliary)
     private = drawn.take(torch.arange(scenario.images))
     alike = drawn.take(torch.arange(scenario.images, len(drawn.labels)))
     channels, height, width = private.images.shape[1:]
@@ -126,7 +129,17 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
             fresh = shield is not found.defense
             public = with_public(shield, models[name], auxiliary, device) if fresh else told
             shields[label] = held(public, parted(label)[1] or 0) if found.drifts else public
-    return Setting(private, alike, auxiliary, dropped, classes, models, shields, schedules)
+    return Setting(
+        private=private,
+        alike=alike,
+        auxiliary=auxiliary,
+        dropped=dropped,
+        classes=classes,
+        models=models,
+        shields=shields,
+        schedules=schedules,
+        content=seen,
+    )
 
 
 def with_public(

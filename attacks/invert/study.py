@@ -26,7 +26,7 @@ from attacks.invert.meter import metered
 from attacks.invert.practice import Practised, practise
 from attacks.invert.rounds import judged
 from attacks.invert.scoring import column_summary, scored
-from attacks.invert.setting import content, load_setting
+from attacks.invert.setting import load_setting
 from attacks.scenario import COLUMNS, Scenario
 from attacks.shields import guarantee
 from defenses import front, stream
@@ -57,8 +57,7 @@ def study(
     alike = setting.alike.images, setting.alike.labels
     shared = Lineup.of(setting.models[scenario.defense], cross_entropy, *alike)
     attack = registry.get(scenario.attack, **scenario.attack_options)
-    seen = content(scenario, data_root)
-    partial = Partial(out, seen) if out else None
+    partial = Partial(out, setting.content) if out else None
     prefix = f"{scenario.key()}{mark(scenario.document())}" if out else ""
     cells = [(n, a) for n in shields for a in COLUMNS[scenario.columns] if n != "none" or a]
     if ("none" in shields) and scenario.columns == "naive":
@@ -185,7 +184,7 @@ def study(
         for n, a in cells
     }
     facts = environment(seed=scenario.seed, device=device)
-    facts["data_sha256"] = seen
+    facts["data_sha256"] = setting.content
     facts["lpips"] = lpips_or_reason(private.images[:1], private.images[:1])[1] or "available"
     candidates = lineup.size if scenario.batch == 1 and lineup.size > 1 else None
     bounds = {n: guarantee(d, scenario.delta, candidates) for n, d in shields.items()}
