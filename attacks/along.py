@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.claim import Writes, claim
-from attacks.flags import Parser, chosen_device, command
-from attacks.keeping import RECORD, attempt
-from attacks.progress import Progress
 from defenses import BadInput
 from reports import records
 from reports.along import Moment, along
+from reports.commands.claim import Writes, claim
+from reports.commands.flags import Parser, chosen_device, command
+from reports.commands.keep import RECORD, attempt
+from reports.commands.origins import origins
+from reports.commands.owned import PIECES, remove
+from reports.commands.progress import Progress
 from reports.confidence import show
-from reports.owned import PIECES, remove
-from victims.origins import origins
 
 PROG = "python -m attacks.along"
 FIGURE = "along.png"

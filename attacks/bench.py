@@ -12,12 +12,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks.flags import Parser, command
 from attacks.invert.contract import Threat
 from attacks.invert.matching import residual
 from attacks.invert.study import study
 from attacks.scenario import Scenario
 from defenses import get, stream
+from reports.commands.flags import Parser, command
 from reports.environment import environment
 
 PROG = "python -m attacks.bench"

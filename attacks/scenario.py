@@ -119,7 +119,7 @@ def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Recor
     """
     from attacks.invert.command import command_line
     from attacks.invert.study import study
-    from victims.origins import note
+    from reports.commands.origins import note
 
     record = note(scenario.document(), lambda: study(scenario, out=out, **context))
     record.environment["command"] = command_line(scenario)

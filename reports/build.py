@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attacks.claim import Claim, Writes, claim
-from attacks.flags import Parser, command
 from defenses import BadInput
+from reports.commands.claim import Claim, Writes, claim
+from reports.commands.flags import Parser, command
 
 if TYPE_CHECKING:
     from reports.charts.changes import Change

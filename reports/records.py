@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from reports.owned import PIECES, remove
+from reports.commands.owned import PIECES, remove
 
 MEASURED = ("seconds",)
 """Row fields that the clock sets, left out of `canonical`."""

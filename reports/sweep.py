@@ -16,16 +16,16 @@ from pathlib import Path
 import joblib
 from tqdm import tqdm
 
-from attacks.claim import Writes, claim
-from attacks.flags import Parser, chosen_device, command
 from defenses import BadInput
 from reports import records
+from reports.commands.claim import Writes, claim
+from reports.commands.flags import Parser, chosen_device, command
+from reports.commands.origins import origins
 from reports.crossing import Job
 from reports.executors import Outcome, Task, here, processes, ray_cluster
 from reports.executors.task import ERROR
 from reports.plan import jobs_of, split_flags
 from reports.records import atomic
-from victims.origins import origins
 
 PROG = "python -m reports.sweep"
 OWN = "--jobs --threads --executor --address --code --retry --dry-run --out --device --data-root"

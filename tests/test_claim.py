@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from attacks.claim import MARK, Writes, claim, probe
 from defenses import BadInput
+from reports.commands.claim import MARK, Writes, claim, probe
 
 WRITES = Writes("attacks.some", ("result.json", "parts/step-*.txt"))
 
@@ -118,7 +118,7 @@ def test_a_killed_run_releases_its_folder(tmp_path):
     out = tmp_path / "out"
     code = (
         "import pathlib, sys, time\n"
-        "from attacks.claim import Writes, claim\n"
+        "from reports.commands.claim import Writes, claim\n"
         f"with claim(pathlib.Path({str(out)!r}), Writes('attacks.some', ('result.json',))):\n"
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"

@@ -20,11 +20,11 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks import Scenario, bench, run
-from attacks.flags import command
 from attacks.invert.__main__ import PROG, main
 from defenses import stream
 from defenses.registry import PassedOver
 from reports import records
+from reports.commands.flags import command
 
 ROOT = Path(__file__).parent.parent
 QUICK = ["--model", "linear", "--data", "digits", "--images", "2", "--practice", "0"]

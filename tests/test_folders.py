@@ -16,7 +16,8 @@ from PIL import Image
 import victims
 from defenses import BadInput
 from defenses.registry import PassedOver
-from victims import folders, pictures, sources
+from reports.commands import listing
+from victims import folders, pictures
 
 
 def fill(place, count=4, suffix=".png", grey=False):
@@ -177,7 +178,7 @@ def test_zips_that_lie_about_what_they_hold(home, tmp_path, monkeypatch):
         "not a readable",
     )
     refused(broken(lambda b: b, zipfile.ZIP_BZIP2), "packed otherwise than by deflate")
-    monkeypatch.setattr(sources, "MAX_BYTES", 100)
+    monkeypatch.setattr(listing, "MAX_BYTES", 100)
     refused(broken(lambda b: b), "unpacks to more than")
     refused(home, "it has more than")
 
@@ -199,7 +200,7 @@ def test_no_more_than_fits(home, monkeypatch):
     assert len(victims.load_data(f"folder:{home}", count=3).labels) == 3
     monkeypatch.setattr(pictures, "MAX_PIXELS", 80)
     refused(home, "it unpacks to 9x9 pixels; 80 are allowed")
-    monkeypatch.setattr(sources, "MAX_FILES", 5)
+    monkeypatch.setattr(listing, "MAX_FILES", 5)
     refused(home, "more than 5 files")
 
 

@@ -11,11 +11,11 @@ from PIL import Image
 
 from attacks import along
 from attacks.audit import __main__ as audit
-from attacks.claim import MARK, Writes, claim
-from attacks.flags import command
 from attacks.invert import __main__ as inversion
 from attacks.membership import __main__ as membership
 from reports import build, figures, sweep
+from reports.commands.claim import MARK, Writes, claim
+from reports.commands.flags import command
 from tests.test_command import QUICK
 from victims import train
 

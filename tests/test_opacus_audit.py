@@ -13,7 +13,7 @@ from opacus import PrivacyEngine
 from opacus.accountants import RDPAccountant
 from torch.nn.functional import cross_entropy
 
-import attacks.progress
+import reports.commands.progress
 import victims
 from defenses import BadInput
 
@@ -82,7 +82,7 @@ def test_a_true_claim_is_consistent_and_a_plain_bug_refuted(tmp_path, capsys):
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path, monkeypatch, kind):
     flags = ["--epochs", "3", "--canaries", "60", "--canary", kind, "--out"]
     opacus_audit.main([*flags, str(tmp_path / "whole")])
-    show = attacks.progress.Progress.__call__
+    show = reports.commands.progress.Progress.__call__
 
     def stopped(self, line, done, total):
         if done == total // 3 + 2:
@@ -90,7 +90,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path, monkeypatch, 
         show(self, line, done, total)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(attacks.progress.Progress, "__call__", stopped)
+        patch.setattr(reports.commands.progress.Progress, "__call__", stopped)
         opacus_audit.main([*flags, str(tmp_path / "cut")])
     assert kept(tmp_path / "cut")["epochs"] == 1
     opacus_audit.main([*flags, str(tmp_path / "cut")])

@@ -17,13 +17,13 @@ from torch.nn.functional import cross_entropy
 import attacks
 import defenses
 import victims
-from attacks.keeping import found_again
 from attacks.scenario import Scenario
 from defenses import BadInput
 from defenses.sources import source_digest
 from reports import records
+from reports.commands.keep import found_again
+from reports.commands.origins import mark, origins
 from reports.scores import psnr
-from victims.origins import mark, origins
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import torch
 
-from attacks.flags import Parser, chosen_device, command
 from defenses import BadInput
 from defenses.errors import one_line
+from reports.commands.flags import Parser, chosen_device, command
 from reports.environment import environment
 from victims import footprint
 from victims.contenders import CUDA_ONLY, NAMES, PLAIN, Step, prepare

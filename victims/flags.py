@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import defenses
-from attacks.flags import Parser, add_options, given_options
+from reports.commands.flags import Parser, add_options, given_options
 from victims.models import model_names
 from victims.training import CHOICES, Training
 
@@ -86,6 +86,6 @@ def training_of(arguments: argparse.Namespace) -> Training:
 
 
 def training_values(training: Training) -> dict[str, Any]:
-    """Flag values (dest -> value) that say a Training, for `attacks.flags.line`."""
+    """Flag values (dest -> value) that say a Training, for `reports.commands.flags.line`."""
     values = {f.name: getattr(training, f.name) for f in dataclasses.fields(training)}
     return values | {f"defense.{k}": v for k, v in values.pop("defense_options").items()}

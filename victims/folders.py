@@ -12,9 +12,9 @@ from torch import Tensor
 
 from defenses import BadInput
 from defenses.registry import PassedOver
+from reports.commands.listing import Source, source
 from victims.data import SPLITS, Data, choose
 from victims.pictures import FORMATS, Unreadable, grey, header, pixels
-from victims.sources import Source, source
 
 MAX_VALUES = 2**30
 """Pixels times channels of all images that are read at once (4 GiB of float32)."""

@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 from defenses.registry import shown_options
 from reports import records
+from reports.commands.origins import origins
 from reports.environment import environment
 from reports.records import Record
 from victims.export import write_weights
 from victims.ledger import UNTOLD
-from victims.origins import origins
 from victims.preparing import Prepared
 
 ASSUMED = "Poisson sampling, add/remove adjacency"

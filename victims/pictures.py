@@ -27,8 +27,6 @@ FORMATS = {
     ".gif": "GIF",
 }
 """What is read, by suffix; a file may hold another of these formats than its suffix says."""
-MAX_BYTES = 64 * 2**20
-"""A larger file, or entry of a zip, is refused."""
 MAX_PIXELS = 2**26
 """A picture with more, by its header, is refused before it is unpacked (67 million)."""
 GREY = ("1", "L", "LA", "La", "F")

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 import defenses
 from defenses import BadInput, Gradients, front
+from reports.commands.origins import origins
 from victims.anchors import anchors_of, refuse_private
 from victims.data import Data, digest, load_data
 from victims.features import Featurised, precompute, split_last
 from victims.ledger import Past, past_of
 from victims.models import load_guarded
-from victims.origins import origins
 from victims.planning import Plan, plan
 from victims.streams import content_of
 from victims.trainer import Trainer

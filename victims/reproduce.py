@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.claim import Writes, claim
-from attacks.flags import Parser, chosen_device, command
-from attacks.keeping import found_again
+from reports.commands.claim import Writes, claim
+from reports.commands.flags import Parser, chosen_device, command
+from reports.commands.keep import found_again
 from victims.checkpoint import present
 from victims.published import ROWS
 from victims.train import WRITES, command_line
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(training: Training, folder: Path, features: dict[Any, Any], **where: Any) -> None:
-    from attacks.progress import Progress
+    from reports.commands.progress import Progress
     from victims import preparing, runs
     from victims.outcome import describe, finish, show
 

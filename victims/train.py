@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attacks.flags import Parser, chosen_device, command, line
 from defenses import BadInput
+from reports.commands.flags import Parser, chosen_device, command, line
 
 if TYPE_CHECKING:
-    from attacks.claim import Claim
+    from reports.commands.claim import Claim
     from reports.records import Record
     from victims.preparing import Report
     from victims.training import Training
@@ -115,8 +115,8 @@ def perform(
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, print a row per epoch, write the Record. Returns the exit code."""
     arguments = parse(argv)
-    from attacks.claim import Writes, claim
-    from attacks.keeping import made_by
+    from reports.commands.claim import Writes, claim
+    from reports.commands.keep import made_by
     from victims import checkpoint, runs
     from victims.memory import keep_memory
 
@@ -147,8 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _trained(arguments: argparse.Namespace, training: Training, held: Claim, device: str) -> None:
     """Train in a folder that is this run's; all flags are checked before a file of it changes."""
-    from attacks.keeping import found_again
-    from attacks.progress import Progress
+    from reports.commands.keep import found_again
+    from reports.commands.progress import Progress
     from victims import preparing, recording, runs
     from victims.outcome import describe, finish, show
 

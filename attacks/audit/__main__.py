@@ -9,13 +9,15 @@ from attacks.audit import show
 from attacks.audit.command import PROG, job, parse, perform
 from attacks.audit.game import content
 from attacks.audit.study import broken
-from attacks.flags import command
-from attacks.keeping import kept, made
+from reports.commands.flags import command
+from reports.commands.keep import kept, made
+from victims.memory import keep_memory
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, audit, print, draw. Returns the exit code: 1 when a claim is refuted."""
     arguments = parse(argv)
+    keep_memory()
     record, out = kept(
         arguments, job(arguments), "audit", perform, show.draw, show.FIGURES, content
     )

@@ -10,10 +10,10 @@ from typing import Any
 
 from attacks.audit.exam import CANARIES, Exam, usual
 from attacks.audit.study import perform as examined
-from attacks.flags import Parser, line
+from reports.commands.flags import Parser, line
+from reports.commands.origins import note
 from reports.records import Record
 from victims.flags import training_of, training_parser, training_values
-from victims.origins import note
 
 PROG = "python -m attacks.audit"
 DESCRIPTION = "Attack a guarantee: train with canaries, prove a lower bound on epsilon."

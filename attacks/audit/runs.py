@@ -12,9 +12,9 @@ from torch import Tensor
 from attacks.audit.exam import Exam
 from attacks.audit.game import content, play
 from attacks.audit.seen import Course, Report, Seen
-from reports.executors.pool import prepare_process, spread
+from reports.commands.origins import mark
+from reports.commands.workers import prepare_process, spread
 from reports.records import Partial
-from victims.origins import mark
 from victims.planning import Plan
 from victims.trainer import Trainer
 

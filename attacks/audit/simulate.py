@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from attacks import audit
-from attacks.flags import Parser, command
-from attacks.progress import Progress
 from defenses import BadInput, stream
 from defenses.tradeoff import epsilon_of
+from reports.commands.flags import Parser, command
+from reports.commands.progress import Progress
 from reports.confidence import share
 
 PROG = "python -m attacks.audit.simulate"

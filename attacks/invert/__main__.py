@@ -6,23 +6,25 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from attacks.flags import chosen_device, command
 from attacks.invert.command import PROG, job, parse, perform
-from attacks.keeping import kept, made
+from reports.commands.flags import chosen_device, command
+from reports.commands.keep import kept, made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, print, draw. Returns the exit code."""
     arguments = parse(argv)
     warnings.filterwarnings("ignore", message="TF32 acceleration")
-    from attacks.claim import probe
     from attacks.invert import observed, show
     from attacks.invert.setting import content
+    from reports.commands.claim import probe
+    from victims.memory import keep_memory
 
     chosen_device(arguments.device)
     if arguments.out is not None:
         probe(arguments.out)  # a step of a run has to be reached before its Scenario is known
     scenario = job(arguments)
+    keep_memory()
     figures = (show.FIGURE,)
     if scenario.budget is not None:
         print(show.TIMED, file=sys.stderr)

@@ -10,11 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.flags import Parser, add_options, chosen_device, given_flags, given_options, line
-from attacks.progress import Progress
 from attacks.scenario import Scenario, run
 from defenses import BadInput
 from defenses.foreign import code_in
+from reports.commands.flags import (
+    Parser,
+    add_options,
+    chosen_device,
+    given_flags,
+    given_options,
+    line,
+)
+from reports.commands.progress import Progress
 
 PROG = "python -m attacks.invert"
 RUNS_OWN = {"data", "size", "model", "state", "defense", "epsilon", "observation"}

@@ -27,11 +27,11 @@ from attacks.invert.show import CUT
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses, guarantee
 from defenses import BadInput, stream
+from reports.commands.origins import note
 from reports.confidence import summarise
 from reports.environment import environment
 from reports.records import Record
 from victims.data import digest
-from victims.origins import note
 
 Report = Callable[[str, int, int], None]
 

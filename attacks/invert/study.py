@@ -32,9 +32,9 @@ from attacks.shields import guarantee
 from defenses import front, stream
 from defenses.registry import shown_options
 from reports.baseline import lpips_or_reason, prior_baseline
+from reports.commands.origins import mark
 from reports.environment import environment
 from reports.records import Partial, Record
-from victims.origins import mark
 from victims.streams import content_of
 
 Report = Callable[[str, int, int], None]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from attacks.flags import command
-from attacks.keeping import kept, made
 from attacks.membership import show
 from attacks.membership.candidates import content
 from attacks.membership.command import PROG, job, parse, perform
+from reports.commands.flags import command
+from reports.commands.keep import kept, made
+from victims.memory import keep_memory
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, attack, print, draw. Returns the exit code."""
     arguments = parse(argv)
+    keep_memory()
     record, out = kept(
         arguments, job(arguments), "membership", perform, show.draw, show.FIGURES, content
     )

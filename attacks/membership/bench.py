@@ -16,7 +16,6 @@ from concurrent.futures import ProcessPoolExecutor
 
 import joblib
 
-from attacks.flags import Parser, chosen_device, command
 from attacks.membership.contenders import (
     BASELINE,
     BATCH,
@@ -29,8 +28,9 @@ from attacks.membership.contenders import (
 )
 from attacks.membership.layouts import GROUP
 from defenses import BadInput
+from reports.commands.flags import Parser, chosen_device, command
+from reports.commands.workers import kill, started, submitted
 from reports.environment import environment
-from reports.executors.pool import kill, started, submitted
 from victims.memory import keep_memory
 
 PROG = "python -m attacks.membership.bench"

@@ -10,13 +10,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from attacks.flags import Parser, line
 from attacks.membership.layouts import told
 from attacks.membership.study import perform as played
 from attacks.membership.trial import LAYOUTS, QUERIES, Trial, attack_of
+from reports.commands.flags import Parser, line
+from reports.commands.origins import note
 from reports.records import Record
 from victims.flags import training_of, training_parser, training_values
-from victims.origins import note
 
 PROG = "python -m attacks.membership"
 DESCRIPTION = "Train a target and shadow models under a defense; ask who was in the data."

@@ -17,7 +17,7 @@ from attacks.membership.lockstep import Lockstep
 from attacks.membership.shadows import arrange, started
 from attacks.membership.trial import Trial
 from defenses import BadInput, stream
-from reports.executors.pool import prepare_process
+from reports.commands.workers import prepare_process
 from victims.data import Data
 from victims.memory import keep_memory
 from victims.training import Training

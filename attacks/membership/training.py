@@ -13,10 +13,10 @@ from attacks.membership.candidates import Candidates, draw
 from attacks.membership.layouts import choose, groups
 from attacks.membership.shadows import Piece, settled, train_one, train_together
 from attacks.membership.trial import Trial
-from reports.executors.pool import prepare_process, spread
+from reports.commands.origins import mark
+from reports.commands.workers import prepare_process, spread
 from reports.records import Partial
 from victims.memory import keep_memory, kept
-from victims.origins import mark
 from victims.training import Training
 
 __all__ = ["Piece", "train_all"]

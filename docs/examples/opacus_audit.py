@@ -26,11 +26,11 @@ from attacks import audit
 from attacks.audit.control import doubt
 from attacks.audit.seen import looked_at
 from attacks.audit.study import REFUTED, verdict
-from attacks.flags import Parser, command
-from attacks.progress import Progress
 from defenses import BadInput
 from reports.charts.course import course_chart
 from reports.charts.svg import to_png
+from reports.commands.flags import Parser, command
+from reports.commands.progress import Progress
 from reports.control import CANNOT_JUDGE
 from reports.records import atomic
 

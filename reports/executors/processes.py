@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from reports.executors.pool import kill, prepare_process, started, submitted
+from reports.commands.workers import kill, prepare_process, started, submitted
 from reports.executors.task import Outcome, Task, failed, perform
 
 TRIES = 2

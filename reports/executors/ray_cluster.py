@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from defenses import BadInput
-from reports.executors.pool import THREAD_VARIABLES
+from reports.commands.workers import THREAD_VARIABLES
 from reports.executors.task import ERROR, Outcome, Task, failed, perform
 from reports.records import atomic
 

@@ -56,7 +56,7 @@ class Outcome:
 
 def perform(task: Task) -> Outcome:
     """Run a Task and write its Record, or what went wrong to ``error.json``, into its folder."""
-    from attacks.flags import chosen_device
+    from reports.commands.flags import chosen_device
 
     began = time.monotonic()
     before = torch.get_num_threads()

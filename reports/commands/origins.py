@@ -12,7 +12,7 @@ import defenses
 from defenses import BadInput
 from defenses.registry import import_object
 from defenses.sources import source_digest
-from victims.sources import source
+from reports.commands.listing import source
 
 FOLDER = "folder:"
 

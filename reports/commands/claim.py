@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attacks.locking import lock
 from defenses import BadInput
-from reports.owned import PIECES, found, remove
-from victims.sources import RESULTS
+from reports.commands.listing import RESULTS
+from reports.commands.locking import lock
+from reports.commands.owned import PIECES, found, remove
 
 MARK = RESULTS
 """Hidden file in the folder: the lock, and whose results lie there."""

@@ -11,16 +11,15 @@ from typing import Any, Protocol
 
 import joblib
 
-from attacks.claim import Claim, Writes, claim
-from attacks.flags import chosen_device
-from attacks.progress import Progress
 from defenses import BadInput
 from defenses.errors import one_line
 from reports import records
-from reports.owned import PIECES
+from reports.commands.claim import Claim, Writes, claim
+from reports.commands.flags import chosen_device
+from reports.commands.origins import origins
+from reports.commands.owned import PIECES
+from reports.commands.progress import Progress
 from reports.records import Record
-from victims.memory import keep_memory
-from victims.origins import origins
 
 RECORD = ("result.json", "arrays.safetensors")
 
@@ -74,7 +73,6 @@ def kept(
         context["jobs"] = _jobs(arguments.jobs, context["device"])
     out = arguments.out or Path("runs") / f"{name}-{scenario.key()}"
     writes = Writes(f"attacks.{name}", (*RECORD, *PIECES, *figures))
-    keep_memory()
     with claim(out, writes, lambda folder: made_by(writes.command, folder)) as held:
         if arguments.fresh:
             held.refuse_strangers()
@@ -105,7 +103,7 @@ def found_again(out: Path, document: dict[str, Any]) -> Record | None:
 
     Raises:
         BadInput: it is another Scenario's than ``document``, what that names has changed since
-            (`victims.origins`), or it cannot be read.
+            (`reports.commands.origins`), or it cannot be read.
     """
     if not (out / "result.json").exists():
         return None

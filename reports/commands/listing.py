@@ -12,15 +12,16 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from defenses import BadInput
-from victims.pictures import MAX_BYTES
 
+MAX_BYTES = 64 * 2**20
+"""A larger file, or entry of a zip, is refused."""
 MAX_FILES = 2**22
 """A folder or zip of more files is refused: links can multiply what is there without end."""
 SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
 """Names that an operating system leaves behind, beside those with a dot in front."""
 DRIVE = re.compile("[A-Za-z]:/")
 RESULTS = ".leakgauge"
-"""Hidden file that commands put beside their results, see `attacks.claim`."""
+"""Hidden file that commands put beside their results, see `reports.commands.claim`."""
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Other packings may unpack a few bytes to gigabytes at once."""
 

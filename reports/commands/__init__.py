@@ -1,0 +1,1 @@
+"""How every command talks: flags in, one-line errors, progress, results found again."""
