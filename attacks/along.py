@@ -11,14 +11,14 @@ from typing import Any
 
 from defenses import BadInput
 from reports import records
-from reports.along import Moment, along
+from reports.charts.scores_by_step import Moment, along
 from reports.commands.claim import Writes, claim
 from reports.commands.flags import Parser, chosen_device, command
 from reports.commands.keep import RECORD, attempt
 from reports.commands.origins import origins
 from reports.commands.owned import PIECES, remove
 from reports.commands.progress import Progress
-from reports.confidence import show
+from reports.estimates.estimate import show
 
 PROG = "python -m attacks.along"
 FIGURE = "along.png"

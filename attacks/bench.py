@@ -18,7 +18,7 @@ from attacks.invert.study import study
 from attacks.scenario import Scenario
 from defenses import get, stream
 from reports.commands.flags import Parser, command
-from reports.environment import environment
+from reports.records.environment import environment
 
 PROG = "python -m attacks.bench"
 MASKED = {"noise_multiplier": 0.0, "cooling": False}

@@ -1,5 +1,6 @@
-"""Guess and truth in; scores, Records and figures out."""
+"""Guess and truth in; scores, Records, figures and pages out."""
 
-from reports import confidence, figures, records, scores
+from reports import detection, estimates, records, scores
+from reports.records import Record
 
-__all__ = ["confidence", "figures", "records", "scores"]
+__all__ = ["Record", "detection", "estimates", "records", "scores"]

@@ -14,8 +14,8 @@ from reports.commands.flags import Parser, command
 
 if TYPE_CHECKING:
     from reports.charts.changes import Change
-    from reports.contents import Contents
-    from reports.sorting import Sorted
+    from reports.page.outline import Contents
+    from reports.records.kinds import Sorted
 
 PROG = "python -m reports.build"
 PAGE, PAPER, FIGURES = "index.html", "report.pdf", "figures"
@@ -62,13 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(arguments: argparse.Namespace, held: Claim) -> None:
     """Write the report into a folder that is this command's."""
-    from reports.checks import clean
-    from reports.contents import build_contents
-    from reports.gather import gather
-    from reports.page import encode, render
-    from reports.pdf import write_pdf
+    from reports.page.html import encode, render
+    from reports.page.outline import build_contents
+    from reports.page.pdf import write_pdf
     from reports.records import atomic
-    from reports.sorting import sort_out
+    from reports.records.checks import clean
+    from reports.records.find import gather
+    from reports.records.kinds import sort_out
 
     asked = {
         "folders": [str(path.resolve()) for path in arguments.folders],
@@ -126,9 +126,9 @@ def _is_report(folder: Path) -> bool:
 
 def _figures(contents: Contents, folder: Path) -> list[Path]:
     """Charts on white, 200 dpi, and tables, for papers and slides; returns the files."""
-    from reports.charts.svg import to_png
+    from reports.charts.render import to_png
     from reports.records import atomic
-    from reports.tables import markdown
+    from reports.tables.table import markdown
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -147,7 +147,7 @@ def _figures(contents: Contents, folder: Path) -> list[Path]:
 
 def _compared(found: Sorted) -> tuple[Sequence[Change], list[str]]:
     """Changes of the inversions from the first folder to the second."""
-    from reports.compare import compare, unmatched
+    from reports.panels.changes import compare, unmatched
 
     sides = [[i for i in found.inversions if i.source.folder == turn] for turn in (0, 1)]
     if not all(sides):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.confidence import summarise
-from reports.intervals import Range, Values
-from reports.pooling import pool
+from reports.estimates.estimate import summarise
+from reports.estimates.intervals import Range, Values
+from reports.estimates.pooling import pool
 from reports.scores import RANGES
 
 Draw = np.random.Generator

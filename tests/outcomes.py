@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from reports import records
-from reports.confidence import summarise
+from reports.estimates.estimate import summarise
 from reports.records import Record
 from reports.scores import RANGES
 

@@ -480,8 +480,8 @@ def test_bad_flags_take_one_line_and_leave_nothing(tmp_path, flags, said):
 
 
 def test_a_record_of_an_audit_goes_onto_the_page(tmp_path):
-    from reports.gather import Gathered, Source
-    from reports.sorting import sort_out
+    from reports.records.find import Gathered, Source
+    from reports.records.kinds import sort_out
 
     record = study.perform(exam(methods=("gdp", "one-run")))
     found = sort_out(Gathered([Source("record-1", tmp_path, record, 0)], []))

@@ -77,9 +77,9 @@ def test_a_verdict_names_the_assumption_that_the_defense_does_not_claim():
 
 
 def test_a_page_does_not_call_it_refuted(tmp_path):
-    from reports.gather import Gathered, Source
-    from reports.refuted import refutations
-    from reports.sorting import sort_out
+    from reports.evidence.refuted import refutations
+    from reports.records.find import Gathered, Source
+    from reports.records.kinds import sort_out
 
     record = study.perform(exam(methods=("gdp",), claim=0.01))
     record.rows[0] |= {"audited": 5.0, "verdict": study.IF_GAUSSIAN}

@@ -15,7 +15,7 @@ from attacks.invert.ranking import rank
 from attacks.invert.show import named, table
 from attacks.shields import guarantee, named_at_most
 from defenses import BadInput
-from reports.confidence import share
+from reports.estimates.estimate import share
 from tests.conftest import configured, random_gradients, seeded
 
 N = 64

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports import words
-from reports.compare import _change, compare, unmatched
-from reports.gather import Source
-from reports.inversions import Inversion, parse
+from reports.panels.changes import _change, compare, unmatched
 from reports.records import Record
-from reports.words import plain
+from reports.records.find import Source
+from reports.records.inversion import Inversion, parse
+from reports.sentences import sentence
+from reports.sentences.sentence import plain
 from tests import outcomes
 
 
@@ -83,7 +83,7 @@ def test_an_attack_that_proves_nothing_does_not_show_that_less_leaks(
         if c.setting.startswith("dprs") and c.score == "psnr" and c.column == "adaptive"
     )
     assert change.verdict == verdict and reason in change.doubt
-    said = plain(words.changed(changes))
+    said = plain(sentence.changed(changes))
     assert ("cannot be judged: " + reason in said) == bool(reason)
     (back,) = (
         c

@@ -8,9 +8,9 @@ import pytest
 
 from defenses import BadInput
 from reports import records
-from reports.crossing import cross
-from reports.executors import Outcome, Task, here, processes, ray_cluster
-from reports.executors.task import perform
+from reports.sweep import processes, ray_cluster, serial
+from reports.sweep.combine import cross
+from reports.sweep.task import Outcome, Task, perform
 
 GRID = {
     "--data": ["digits"],
@@ -39,7 +39,7 @@ def canonical(folder):
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     folder = tmp_path_factory.mktemp("here")
-    outcomes = list(here.run(tasks(folder)))
+    outcomes = list(serial.run(tasks(folder)))
     assert [o.error for o in outcomes] == [None, None]
     return canonical(folder)
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from reports import exposed, figures, tiles
+from reports.charts import exposed_members, reconstructions
+from reports.pictures import picture
 from reports.records import Record
 
 MEAN = {"mean": 20.0, "low": 19.0, "high": 21.0, "n": 2}
@@ -18,16 +19,16 @@ MEAN = {"mean": 20.0, "low": 19.0, "high": 21.0, "n": 2}
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
 def test_a_tile_has_a_channel_or_three(channels):
     image = torch.linspace(0, 1, channels)[:, None, None].expand(channels, 5, 7)
-    found = np.asarray(Image.open(io.BytesIO(tiles.png(image))))
-    assert tiles.drawable(image[None]) is not None
+    found = np.asarray(Image.open(io.BytesIO(picture.png(image))))
+    assert picture.drawable(image[None]) is not None
     if channels == 3:
         assert found.shape == (5, 7, 3)
         assert found[0, 0].tolist() == [0, 128, 255]
-        assert tiles.told_channels(image[None]) == ""
+        assert picture.told_channels(image[None]) == ""
     else:
         assert found.shape == (5, 7)
         assert abs(int(found[0, 0]) - 255 * float(image.mean())) < 1
-        told = tiles.told_channels(image[None])
+        told = picture.told_channels(image[None])
         assert told == ("" if channels == 1 else f"grey: the mean of {channels} channels")
 
 
@@ -49,6 +50,6 @@ def record(channels, edge, count):
 @pytest.mark.parametrize(("channels", "edge", "count"), [(2, 8, 2), (4, 1, 2), (13, 5, 40)])
 def test_grids_of_any_images_are_drawn(channels, edge, count, tmp_path):
     made, members = record(channels, edge, count)
-    assert figures.reconstructions(made, tmp_path / "grid.png").stat().st_size > 1000
+    assert reconstructions.reconstructions(made, tmp_path / "grid.png").stat().st_size > 1000
     made = Record(**{**vars(made), "rows": members})
-    assert exposed.exposed(made, tmp_path / "exposed.png").stat().st_size > 1000
+    assert exposed_members.exposed(made, tmp_path / "exposed.png").stat().st_size > 1000

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from reports import detection, records, trainings
-from reports.contents import build_contents
-from reports.control import CANNOT_JUDGE
-from reports.findings import summary
-from reports.gather import Source, gather
-from reports.memberships import parse
-from reports.panels import build_panels
-from reports.refuted import above_bound, refutations, simultaneous
-from reports.settings import FALSE, NAMED, NOT_SHOWN
-from reports.sorting import sort_out
-from reports.tables import Cell, Row, Table, literal, markdown
-from reports.words import broken, found_out, plain
+from reports import detection, records
+from reports.evidence.control import CANNOT_JUDGE
+from reports.evidence.refuted import above_bound, refutations, simultaneous
+from reports.page.outline import build_contents
+from reports.panels import trained
+from reports.panels.build import build_panels
+from reports.panels.panel import FALSE, NAMED, NOT_SHOWN
+from reports.records.find import Source, gather
+from reports.records.kinds import sort_out
+from reports.records.membership import parse
+from reports.sentences.panel import summary
+from reports.sentences.sentence import broken, found_out, plain
+from reports.tables.table import Cell, Row, Table, literal, markdown
 from tests import outcomes
 
 
@@ -63,8 +64,8 @@ def test_accuracy_over_two_seeds_is_not_told_as_if_they_were_many():
     runs = []
     for seed, accuracy in ((0, 0.80), (1, 0.82)):
         record = outcomes.training(accuracy, seed=seed)
-        runs.append(trainings.parse(Source(f"record-{seed + 1}", None, record, 0)))
-    (pooled,) = trainings.pool_runs(runs)
+        runs.append(trained.parse(Source(f"record-{seed + 1}", None, record, 0)))
+    (pooled,) = trained.pool_runs(runs)
     # Student's quantile of one degree of freedom, 12.7, times the error of the mean, 0.01.
     assert pooled.accuracy.high - pooled.accuracy.mean == pytest.approx(0.127, abs=0.002)
 

@@ -10,20 +10,22 @@ import torch
 from PIL import Image
 from scipy.stats import binomtest
 
-from reports import build, inversions, memberships, records, trainings
-from reports.charts.accuracy import joined
+from reports import build, records
+from reports.charts.accuracy_by_leakage import joined
 from reports.charts.lines import lines_along
-from reports.control import CANNOT_JUDGE, control, control_of
-from reports.findings import summary
-from reports.galleries import build_galleries
-from reports.gather import Gathered, gather
-from reports.grids import build_grid
-from reports.panels import build_panels
-from reports.pooling import pool
-from reports.settings import LEAKS, NAMED, NOT_SHOWN, UNKNOWN, UNSCORED
-from reports.sorting import sort_out
-from reports.tables import CUT, panel_table
-from reports.words import overall, plain
+from reports.estimates.pooling import pool
+from reports.evidence.control import CANNOT_JUDGE, control, control_of
+from reports.panels import trained as trainings
+from reports.panels.build import build_panels
+from reports.panels.panel import LEAKS, NAMED, NOT_SHOWN, UNKNOWN, UNSCORED
+from reports.pictures.gallery import build_galleries
+from reports.pictures.grid import build_grid
+from reports.records import inversion, membership
+from reports.records.find import Gathered, gather
+from reports.records.kinds import sort_out
+from reports.sentences.panel import summary
+from reports.sentences.sentence import overall, plain
+from reports.tables.table import CUT, panel_table
 from tests import outcomes
 
 
@@ -501,7 +503,7 @@ def test_old_records_are_read(tmp_path):
     del record.environment["command"]
     records.write(record, tmp_path)
     (source,) = gather([tmp_path]).sources
-    found = inversions.parse(source)
+    found = inversion.parse(source)
     assert found.guarantees["dprs"].candidates == 1000
     assert np.isnan(found.columns["dprs", "adaptive"].values["rank"]).all()
     assert source.command is None
@@ -527,6 +529,6 @@ def test_kinds_are_told_apart(tmp_path):
     found = sort_out(gathered)
     assert len(found.inversions) == 13
     assert len(found.runs) == 4
-    assert len(found.memberships) == 1 and isinstance(found.memberships[0], memberships.Membership)
+    assert len(found.memberships) == 1 and isinstance(found.memberships[0], membership.Membership)
     assert [a.broken for a in found.audits] == [False, False, True, False]
     assert {p.name for p, _ in gathered.skipped} == {"wrong", "broken"}

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from reports.confidence import show, summarise
 from reports.coverage import covered, covered_over_seeds, shapes
-from reports.gather import Source
-from reports.intervals import FEWEST, interval, p_above_zero
-from reports.inversions import parse
-from reports.panels import build_panels
-from reports.pooling import pool
-from reports.settings import LEAKS, UNKNOWN
-from reports.signs import corrected_p, flipped_p, holm
+from reports.estimates.estimate import show, summarise
+from reports.estimates.intervals import FEWEST, interval, p_above_zero
+from reports.estimates.pooling import pool
+from reports.estimates.signs import corrected_p, flipped_p, holm
+from reports.panels.build import build_panels
+from reports.panels.panel import LEAKS, UNKNOWN
+from reports.records.find import Source
+from reports.records.inversion import parse
 from tests import outcomes
 
 NOMINAL = 0.95

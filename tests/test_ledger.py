@@ -25,7 +25,7 @@ from defenses import BadInput
 from defenses.foreign import code_in, refuse_code
 from defenses.gradients import add_noise
 from defenses.secrecy import SecretGenerator, normal
-from reports.plan import jobs_of
+from reports.sweep.study_file import jobs_of
 from tests.conftest import seeded
 from victims import checkpoint as store
 from victims import memory, preparing, runs

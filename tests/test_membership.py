@@ -19,9 +19,10 @@ from attacks.membership.gaussians import Side
 from attacks.membership.ratios import tuned
 from attacks.membership.shrinkage import shrunk_variance
 from defenses import BadInput
-from reports import detection, memberships
-from reports.gather import Source
+from reports import detection
 from reports.records import Record
+from reports.records import membership as memberships
+from reports.records.find import Source
 from tests.conftest import seeded
 
 VARIANTS = [

@@ -29,7 +29,7 @@ from attacks.membership.study import evidence as collected
 from attacks.membership.training import train_all
 from defenses import BadInput
 from reports import detection
-from reports.confidence import show
+from reports.estimates.estimate import show
 
 SETTING = (
     "--data cifar10 --model lenet5 --count 5000 --population 2000 --defense none --lr 0.02 "

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from reports import figures, records
+from reports import records
+from reports.charts import reconstructions
 from reports.records import Partial, Record, atomic
 
 
@@ -86,12 +87,12 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
 def test_the_grid_draws_records_with_and_without_truth(tmp_path, channels):
     images = torch.rand(2, channels, 8, 8)
     bare = record(arrays={"dprs/adaptive": images})
-    path = figures.reconstructions(bare, tmp_path / "bare.png")
+    path = reconstructions.reconstructions(bare, tmp_path / "bare.png")
     psnr = {"psnr": {"mean": 9.0, "low": 8.0, "high": 10.0, "n": 2}}
     rows = [{"image": 0, "psnr": 9.0, "ssim": None, "lpips": None}]
     full = record(
         arrays={"truth": images, "prior": images, "dprs/adaptive": images},
         baseline={"shown": "mean_image", "mean_image": psnr, "rows": rows},
     )
-    wider = figures.reconstructions(full, tmp_path / "full.png")
+    wider = reconstructions.reconstructions(full, tmp_path / "full.png")
     assert path.read_bytes()[:4] == wider.read_bytes()[:4] == b"\x89PNG"

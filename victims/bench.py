@@ -18,7 +18,7 @@ import torch
 from defenses import BadInput
 from defenses.errors import one_line
 from reports.commands.flags import Parser, chosen_device, command
-from reports.environment import environment
+from reports.records.environment import environment
 from victims import footprint
 from victims.contenders import CUDA_ONLY, NAMES, PLAIN, Step, prepare
 from victims.memory import keep_memory

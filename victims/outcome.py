@@ -12,8 +12,8 @@ from tqdm import tqdm
 from defenses.registry import shown_options
 from reports import records
 from reports.commands.origins import origins
-from reports.environment import environment
 from reports.records import Record
+from reports.records.environment import environment
 from victims.export import write_weights
 from victims.ledger import UNTOLD
 from victims.preparing import Prepared

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from reports.charts.course import course_chart
-from reports.charts.histograms import histogram
-from reports.charts.svg import to_png
-from reports.confidence import show
-from reports.control import CANNOT_JUDGE
+from reports.charts.epsilon_by_step import course_chart
+from reports.charts.render import to_png
+from reports.charts.score_histograms import histogram
+from reports.estimates.estimate import show
+from reports.evidence.control import CANNOT_JUDGE
 from reports.records import Record, atomic
 
 FIGURES = ("epsilon.png", "scores.png")

@@ -18,7 +18,7 @@ from defenses import BadInput, stream
 from defenses.tradeoff import epsilon_of
 from reports.commands.flags import Parser, command
 from reports.commands.progress import Progress
-from reports.confidence import share
+from reports.estimates.estimate import share
 
 PROG = "python -m attacks.audit.simulate"
 MUS = (0.0, 1.0, 2.0, 3.0)

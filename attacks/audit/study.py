@@ -19,10 +19,10 @@ from attacks.audit.runs import play_all
 from attacks.audit.seen import Report
 from defenses import BadInput, Defense
 from defenses.registry import shown_options
-from reports.control import CANNOT_JUDGE
 from reports.detection import auc, sample
-from reports.environment import environment
+from reports.evidence.control import CANNOT_JUDGE
 from reports.records import Record
+from reports.records.environment import environment
 from victims.planning import Plan
 from victims.trainer import Trainer
 

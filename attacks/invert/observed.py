@@ -28,9 +28,9 @@ from attacks.scenario import Scenario
 from attacks.shields import build_defenses, guarantee
 from defenses import BadInput, stream
 from reports.commands.origins import note
-from reports.confidence import summarise
-from reports.environment import environment
+from reports.estimates.estimate import summarise
 from reports.records import Record
+from reports.records.environment import environment
 from victims.data import digest
 
 Report = Callable[[str, int, int], None]

@@ -14,7 +14,7 @@ from typing import Any
 from defenses import BadInput, Defense
 from defenses.registry import shown_options
 from reports.records import Record
-from reports.rounds import Round, other, parted, severity
+from reports.records.rounds import Round, other, parted, severity
 
 STEPS = 1000
 """Steps of the nominal run, of one epoch each: schedules go by the share of the run that is done,
@@ -38,7 +38,7 @@ class Schedule:
     drifts: bool = False
 
     def labels(self, name: str) -> dict[str, Defense]:
-        """What to attack by name: the rounds as `reports.rounds.other`, or the defense itself."""
+        """What to attack by name: each round (`reports.records.rounds.other`), or the defense."""
         if not self.fixed:
             return {name: self.defense}
         return {other(name, step): shield for step, shield in self.fixed.items()}
@@ -89,8 +89,8 @@ def judged(record: Record, schedules: Mapping[str, Schedule]) -> Record:
 
     Worst is the round with the highest mean PSNR above guessing of the attacker who knows the
     defense (of the other one where that was not run); where no round is above it by
-    `reports.control.MARGIN`, the one that names the private image most often. Its attackers are
-    both of that round. A maximum taken after looking errs on the adversary's side.
+    `reports.evidence.control.MARGIN`, the one that names the private image most often. Its
+    attackers are both of that round. A maximum taken after looking errs on the adversary's side.
 
     Args:
         record: of all rounds, by their own names.

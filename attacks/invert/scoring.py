@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from attacks.invert.contract import Guess
-from reports.baseline import SCORES, score_rows
-from reports.confidence import Summary, share, summarise
+from reports.estimates.estimate import Summary, share, summarise
 from reports.scores import RANGES, assign
+from reports.scores.prior import SCORES, score_rows
 
 
 def scored(

@@ -17,7 +17,7 @@ from attacks.invert.rounds import Schedule, schedule
 from attacks.scenario import Scenario
 from attacks.shields import build_defenses
 from defenses import Defense, Side, front
-from reports.rounds import parted
+from reports.records.rounds import parted
 from victims.data import digest
 from victims.features import split_last
 from victims.models import load_guarded
@@ -43,7 +43,7 @@ class Setting:
         models: the victim under each defense, on the study's device; one for all, where the
             defenses leave it alone.
         shields: the defenses to compare, the one under study last; a scheduled one at each of
-            its rounds, by `reports.rounds.other`.
+            its rounds, by `reports.records.rounds.other`.
         schedules: defense -> its rounds.
         content: digest of all images that the study sees, as `content` gives it.
     """

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reports import figures, inversions, rounds
-from reports.confidence import Summary, show
-from reports.control import CANNOT_JUDGE, NO_CONTROL, control_of
-from reports.gather import Source
-from reports.panels import build_panels
-from reports.records import Record
-from reports.rounds import parted
+from reports.charts import reconstructions
+from reports.estimates.estimate import Summary, show
+from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL, control_of
+from reports.panels.build import build_panels
+from reports.records import Record, inversion, rounds
+from reports.records.find import Source
+from reports.records.rounds import parted
 
 TIMED = (
     "warning: --budget stops attacks by the clock; where it does, the numbers depend on this "
@@ -23,7 +23,7 @@ FIGURE = "reconstructions.png"
 
 def draw(record: Record, out: Path) -> None:
     """The grid of guesses, as `FIGURE` in ``out``."""
-    figures.reconstructions(record, out / FIGURE)
+    reconstructions.reconstructions(record, out / FIGURE)
 
 
 def table(record: Record) -> str:
@@ -103,7 +103,7 @@ def named(rows: list[dict[str, Any]]) -> str:
 
 def control_lines(record: Record) -> list[str]:
     """Whether the attack works here at all, and for which defenses nothing can be said."""
-    (panel,) = build_panels([inversions.parse(Source("record-1", Path(), record, 0))])
+    (panel,) = build_panels([inversion.parse(Source("record-1", Path(), record, 0))])
     doubts = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
     state = control_of(record)
     lines = [] if state == NO_CONTROL else [f"control: the undefended update was {state}"]

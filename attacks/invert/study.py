@@ -31,10 +31,10 @@ from attacks.scenario import COLUMNS, Scenario
 from attacks.shields import guarantee
 from defenses import front, stream
 from defenses.registry import shown_options
-from reports.baseline import lpips_or_reason, prior_baseline
 from reports.commands.origins import mark
-from reports.environment import environment
 from reports.records import Partial, Record
+from reports.records.environment import environment
+from reports.scores.prior import lpips_or_reason, prior_baseline
 from victims.streams import content_of
 
 Report = Callable[[str, int, int], None]

@@ -12,8 +12,8 @@ from typing import Any
 from attacks.leakage.bounds import shown
 from attacks.leakage.result import Result, Units, beside
 from defenses.errors import one_line
-from reports.checks import clean, epsilon, mapping, number, text
 from reports.records import atomic
+from reports.records.checks import clean, epsilon, mapping, number, text
 
 FORMAT = 1
 MOST_BYTES = 32 * 2**20

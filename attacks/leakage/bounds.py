@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 CANNOT_JUDGE = "cannot be judged"
-"""As `reports.control` says it, which would load numpy into every run of pytest."""
+"""As `reports.evidence.control` says it, which would load numpy into every run of pytest."""
 Lines = Callable[[], list[str]]
 
 

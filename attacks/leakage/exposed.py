@@ -16,12 +16,12 @@ from attacks.leakage.bounds import Leak, Verdict, exact
 from attacks.leakage.result import Result, Units, interval, sources
 from attacks.membership.show import promise
 from defenses import BadInput
-from reports import detection, memberships
+from reports import detection
+from reports.charts.render import to_png
 from reports.charts.roc import roc_charts
-from reports.charts.svg import to_png
-from reports.learned import learned
-from reports.records import Record, atomic
-from reports.refuted import above_bound
+from reports.evidence.learned import learned
+from reports.evidence.refuted import above_bound
+from reports.records import Record, atomic, membership
 
 LOW = 0.01
 """False-positive rate that is always told: an average over all hides who is found for sure."""
@@ -82,7 +82,7 @@ class Exposed(Result):
 
     @property
     def learned(self) -> Verdict:
-        """Whether the target learned anything that an attack could find (`reports.learned`).
+        """Whether the target learned what an attack could find (`reports.evidence.learned`).
 
         No undefended model is trained beside it. Belongs into every test of membership.
         """
@@ -113,7 +113,7 @@ class Exposed(Result):
 
     def contradictions(self) -> list[str]:
         """AUCs and TPRs of all attacks above what epsilon allows, corrected for being several."""
-        parsed = memberships.parse(sources(self.records, self.folder)[0], "membership-1")
+        parsed = membership.parse(sources(self.records, self.folder)[0], "membership-1")
         return list(above_bound([parsed]).values())
 
     def units(self) -> dict[str, Units]:
@@ -136,7 +136,7 @@ class Exposed(Result):
 
     def draw(self, record: Record, folder: Path) -> Path:
         """The ROC of every attack, on logarithmic axes."""
-        parsed = memberships.parse(sources([record], folder)[0], "membership-1")
+        parsed = membership.parse(sources([record], folder)[0], "membership-1")
         path = folder / "roc.png"
         with atomic(path) as scratch:
             scratch.write_bytes(to_png(next(roc_charts([parsed])))[0])

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from attacks.leakage.result import Units
-from reports.compare import LEVEL, paired_test
-from reports.intervals import FEWEST
+from reports.estimates.intervals import FEWEST
+from reports.panels.changes import LEVEL, paired_test
 
 MARGINS = {"psnr": 0.1}
 """A smaller mean difference is no growth, however sure: machines and versions round apart."""
@@ -32,8 +32,8 @@ class Growth:
         high: upper end.
         pairs: units that were compared; 0 for a claim, which is exact.
         p: two-sided, of this leak alone.
-        grew: whether ``p`` is below `reports.compare.LEVEL` and the leak larger by more than its
-            margin. A change that leaks no more is called one in one case of forty at most.
+        grew: whether ``p`` is below `reports.panels.changes.LEVEL` and the leak larger by more
+            than its margin. A change that leaks no more is called one in one case of forty at most.
     """
 
     leak: str
@@ -58,7 +58,7 @@ class Growth:
 
 
 def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Growth]:
-    """Every leak that both runs have, by `reports.compare.paired_test`.
+    """Every leak that both runs have, by `reports.panels.changes.paired_test`.
 
     Args:
         before: leak -> unit -> value; as `Result.units` has them.

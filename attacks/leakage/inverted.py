@@ -14,13 +14,13 @@ from attacks.leakage.bounds import CANNOT_JUDGE, Leak, Verdict, exact, shown
 from attacks.leakage.result import Result, Units, interval, sources
 from defenses import BadInput
 from defenses.conformance import CHECKS
-from reports import figures, inversions
-from reports.control import doubt
-from reports.panels import build_panels
-from reports.pooling import Estimate
-from reports.records import Record
-from reports.refuted import of_panel
-from reports.settings import ASTRAY, Column, Panel, Setting
+from reports.charts import reconstructions
+from reports.estimates.pooling import Estimate
+from reports.evidence.control import doubt
+from reports.evidence.refuted import of_panel
+from reports.panels.build import build_panels
+from reports.panels.panel import ASTRAY, Column, Panel, Setting
+from reports.records import Record, inversion
 
 FOLLOWED = ("replay", "adaptive")
 """Checks of the conformance suite without which the adaptive numbers mean nothing."""
@@ -134,7 +134,7 @@ class Inverted(Result):
         That share moves before `named` does: an image in the second place of 64 is not safe.
         """
         column = self._scores
-        values = {name: column.values[name] for name in inversions.SCORES}
+        values = {name: column.values[name] for name in inversion.SCORES}
         others = max(1, self._setting.guarantee.candidates - 1)
         values["outranked"] = 1 - (column.values["rank"] - 1) / others
         keys = [f"{s}/{i}" for s, i in zip(column.seeds, column.images, strict=True)]
@@ -162,11 +162,11 @@ class Inverted(Result):
 
     def draw(self, record: Record, folder: Path) -> Path:
         """The reconstructions beside the truth."""
-        return figures.reconstructions(record, folder / "reconstructions.png")
+        return reconstructions.reconstructions(record, folder / "reconstructions.png")
 
     @cached_property
     def _panel(self) -> Panel:
-        parsed = [inversions.parse(source) for source in sources(self.records, self.folder)]
+        parsed = [inversion.parse(source) for source in sources(self.records, self.folder)]
         return build_panels(parsed)[0]
 
     @cached_property

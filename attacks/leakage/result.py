@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 from attacks.leakage.bounds import CANNOT_JUDGE, Leak
 from attacks.leakage.subject import Subject
 from reports import records
-from reports.gather import Source
-from reports.pooling import Estimate
+from reports.estimates.pooling import Estimate
+from reports.panels.panel import FALSE
 from reports.records import Record
-from reports.settings import FALSE
+from reports.records.find import Source
 
 APART = {"defense", "defense_options", "seed", "against"}
 """Fields of a job in which comparable results may differ; what is shown beside it is one."""
@@ -88,7 +88,7 @@ class Result(ABC):
 
     @abstractmethod
     def contradictions(self) -> list[str]:
-        """What of this result contradicts the guarantee, see `reports.refuted`; often nothing."""
+        """What contradicts the guarantee, see `reports.evidence.refuted`; often nothing."""
 
     @property
     def refutation(self) -> list[str]:

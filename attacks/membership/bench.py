@@ -30,7 +30,7 @@ from attacks.membership.layouts import GROUP
 from defenses import BadInput
 from reports.commands.flags import Parser, chosen_device, command
 from reports.commands.workers import kill, started, submitted
-from reports.environment import environment
+from reports.records.environment import environment
 from victims.memory import keep_memory
 
 PROG = "python -m attacks.membership.bench"

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports import memberships
-from reports.charts.histograms import score_chart
+from reports.charts.exposed_members import exposed
+from reports.charts.render import to_png
 from reports.charts.roc import roc_charts
-from reports.charts.svg import to_png
-from reports.confidence import show
-from reports.control import CANNOT_JUDGE
+from reports.charts.score_histograms import score_chart
 from reports.detection import dp_bound
-from reports.exposed import exposed
-from reports.gather import Source
-from reports.learned import learned
-from reports.records import Record, atomic
-from reports.refuted import refutations
-from reports.words import broken, found_out, plain
+from reports.estimates.estimate import show
+from reports.evidence.control import CANNOT_JUDGE
+from reports.evidence.learned import learned
+from reports.evidence.refuted import refutations
+from reports.records import Record, atomic, membership
+from reports.records.find import Source
+from reports.sentences.sentence import broken, found_out, plain
 
 FIGURES = ("roc.png", "scores.png", "exposed.png")
 SHOWN = 8
@@ -24,7 +23,7 @@ SHOWN = 8
 
 def draw(record: Record, out: Path) -> None:
     """ROC, score histograms and the most exposed members, as PNG files in ``out``."""
-    parsed = memberships.parse(Source("record-1", out, record, 0), "membership-1")
+    parsed = membership.parse(Source("record-1", out, record, 0), "membership-1")
     for chart, path in (
         (next(roc_charts([parsed])), "roc.png"),
         (score_chart(parsed), "scores.png"),
@@ -68,7 +67,7 @@ def table(record: Record) -> str:
 
 def _verdicts(record: Record) -> list[str]:
     """Whether the promise is contradicted, and what the best of all attacks comes to."""
-    parsed = memberships.parse(Source("record-1", Path(), record, 0), "membership-1")
+    parsed = membership.parse(Source("record-1", Path(), record, 0), "membership-1")
     said = broken(refutations([], [parsed], []), 0), found_out([parsed])
     return [plain(sentence) for sentence in said if sentence]
 

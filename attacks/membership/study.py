@@ -17,8 +17,8 @@ from attacks.membership.training import Piece, train_all
 from attacks.membership.trial import Trial, attack_of
 from defenses import stream
 from defenses.registry import shown_options
-from reports.environment import environment
 from reports.records import Record
+from reports.records.environment import environment
 from victims.planning import Plan, plan
 
 REHEARSED = 100

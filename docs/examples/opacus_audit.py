@@ -27,11 +27,11 @@ from attacks.audit.control import doubt
 from attacks.audit.seen import looked_at
 from attacks.audit.study import REFUTED, verdict
 from defenses import BadInput
-from reports.charts.course import course_chart
-from reports.charts.svg import to_png
+from reports.charts.epsilon_by_step import course_chart
+from reports.charts.render import to_png
 from reports.commands.flags import Parser, command
 from reports.commands.progress import Progress
-from reports.control import CANNOT_JUDGE
+from reports.evidence.control import CANNOT_JUDGE
 from reports.records import atomic
 
 PROG = "python docs/examples/opacus_audit.py"

@@ -8,14 +8,14 @@ from typing import Protocol
 
 from matplotlib.figure import Figure
 
-from reports.charts.style import MARKERS, Chart, Theme, bars, blank, legend
-from reports.pooling import Estimate
+from reports.charts.chart import MARKERS, Chart, Theme, bars, blank, legend
+from reports.estimates.pooling import Estimate
 
 MOST = 30
 
 
 class Change(Protocol):
-    """What is read of `reports.compare.Change`."""
+    """What is read of `reports.panels.changes.Change`."""
 
     @property
     def panel(self) -> str:

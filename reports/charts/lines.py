@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.charts.style import LINES
-from reports.naming import name_option, option_place, show_option
-from reports.settings import Setting
+from reports.charts.chart import LINES
+from reports.panels.labels import name_option, option_place, show_option
+from reports.panels.panel import Setting
 
 
 @dataclass(frozen=True)

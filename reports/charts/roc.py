@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.charts.style import DASHES, LINES, SMALL, Chart, Theme, blank, legend
-from reports.memberships import Membership
+from reports.charts.chart import DASHES, LINES, SMALL, Chart, Theme, blank, legend
+from reports.records.membership import Membership
 
 
 def roc_charts(found: Sequence[Membership]) -> Iterator[Chart]:

@@ -1,0 +1,80 @@
+"""What a defense costs in accuracy, against what it lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from matplotlib.figure import Figure
+
+from reports.charts.chart import MARKERS, Chart, Theme, band, bars, blank, legend
+from reports.charts.scores_by_option import GUESS
+from reports.panels.panel import Panel, Setting
+from reports.panels.trained import Trained
+
+
+def joined(panel: Panel, trained: Sequence[Trained]) -> list[tuple[Setting, Trained]]:
+    """Settings with the training runs of the same data, model, defense and options.
+
+    A run that fits several settings of the panel, because its Record does not name the options
+    that tell them apart, is joined with none; so is a setting that several runs fit.
+    """
+    here = [
+        t for t in trained if all(t.runs[0].facts[n] == panel.facts[n] for n in ("data", "model"))
+    ]
+    attacked = [s for s in panel.settings if s.estimate("adaptive", "psnr").known]
+    fits = {(s.anchor, t.anchor) for s in attacked for t in here if t.fits(s)}
+    return [
+        (s, t)
+        for s in attacked
+        for t in here
+        if (s.anchor, t.anchor) in fits
+        and sum(a == s.anchor for a, _ in fits) == 1
+        and sum(b == t.anchor for _, b in fits) == 1
+    ]
+
+
+def accuracy_charts(panel: Panel, trained: Sequence[Trained]) -> Iterator[Chart]:
+    """Test accuracy against adaptive PSNR; nothing below two joined settings."""
+    pairs = joined(panel, trained)
+    if len(pairs) < 2:
+        return
+
+    def draw(theme: Theme) -> Figure:
+        figure, axes = blank((6.6, 3.9))
+        band(axes, panel.guess("psnr"), theme, GUESS, upright=True)
+        defenses = list(dict.fromkeys(s.defense for s, _ in pairs))
+        for turn, name in enumerate(defenses):
+            own = [(s, t) for s, t in pairs if s.defense == name]
+            leak = [s.estimate("adaptive", "psnr") for s, _ in own]
+            kept = [t.accuracy for _, t in own]
+            x, y = [e.mean for e in leak], [e.mean for e in kept]
+            colour, marker = theme.series[turn % 8], MARKERS[turn % 8]
+            axes.errorbar(
+                x, y, xerr=bars(leak), yerr=bars(kept), color=colour, ls="", elinewidth=0.9
+            )
+            dots = axes.scatter(x, y, color=colour, marker=marker, s=34, zorder=3, label=name)
+            dots.set_urls([f"#{s.anchor}" for s, _ in own])
+            for setting, run in own:
+                place = (setting.estimate("adaptive", "psnr").mean, run.accuracy.mean)
+                text = setting.label.removeprefix(name).strip()[:40]
+                axes.annotate(
+                    text, place, (5, 5), textcoords="offset points", fontsize=7, color=theme.soft
+                )
+        axes.set_xlabel("PSNR of the adaptive attack (dB): further left leaks less")
+        axes.set_ylabel("test accuracy")
+        axes.yaxis.set_major_formatter("{x:.0%}")
+        legend(figure, axes, 4)
+        return figure
+
+    told = [
+        f"{s.label}: accuracy {t.accuracy.mean:.1%}, PSNR {s.estimate('adaptive', 'psnr').show()}"
+        for s, t in pairs
+    ]
+    yield Chart(
+        f"{panel.anchor}-accuracy",
+        "Accuracy against leakage",
+        f"Test accuracy and adaptive PSNR in dB. {'; '.join(told)}.",
+        draw,
+        wide=True,
+        note="Bars: 95% intervals. PSNR is of one update, accuracy of a whole run.",
+    )

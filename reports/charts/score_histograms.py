@@ -1,0 +1,70 @@
+"""How the scores of members and of others are spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from reports.charts.chart import LINES, Chart, Theme
+from reports.records.membership import Membership
+
+BINS = 40
+EDGE = 0.005
+"""This share of scores at either end shares the last bin, or a few would hide the rest."""
+
+
+def score_chart(one: Membership) -> Chart:
+    """A histogram per attack, members against others."""
+    return histogram(
+        one.scores,
+        one.members,
+        ("members", "others"),
+        f"{one.anchor}-scores",
+        f"Scores of members and others, record {one.source.number}",
+    )
+
+
+def histogram(
+    scores: Mapping[str, NDArray[np.float64]],
+    inside: NDArray[np.bool_],
+    kinds: tuple[str, str],
+    key: str = "scores",
+    title: str = "Scores",
+) -> Chart:
+    """A histogram per score, those inside against the others, each normalised to a density.
+
+    Args:
+        scores: name -> (N,).
+        inside: (N,).
+        kinds: what those inside are called, and the others.
+        key: see `Chart`.
+        title: see `Chart`.
+    """
+    names = list(scores)[:LINES]
+
+    def draw(theme: Theme) -> Figure:
+        figure = Figure(figsize=(6.6, 1.5 * len(names) + 0.6), layout="constrained")
+        grid = figure.subplots(len(names), 1, squeeze=False)[:, 0]
+        for axes, name in zip(grid, names, strict=True):
+            own = scores[name]
+            low, high = np.quantile(own, (EDGE, 1 - EDGE))
+            edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+            for turn, (kind, which) in enumerate(zip(kinds, (inside, ~inside), strict=True)):
+                clipped = np.clip(own[which], edges[0], edges[-1])
+                axes.hist(
+                    clipped, edges, density=True, alpha=0.55, color=theme.series[turn], label=kind
+                )
+            axes.set_yticks([])
+            axes.set_xlabel(f"score of {name[:40]}", fontsize=8)
+        grid[0].legend(frameon=False, fontsize=8)
+        return figure
+
+    told = [
+        f"{n}: median {np.median(scores[n][inside]):.3g} for {kinds[0]}, "
+        f"{np.median(scores[n][~inside]):.3g} for {kinds[1]}"
+        for n in names
+    ]
+    return Chart(key, title, f"Histograms. {'; '.join(told)}.", draw, wide=True)

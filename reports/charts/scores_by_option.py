@@ -1,0 +1,124 @@
+"""PSNR, SSIM and LPIPS against the rate and against the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.charts.chart import DASHES, MARKERS, Chart, Theme, band, bars, blank, frame, legend
+from reports.charts.lines import Line, lines_along
+from reports.estimates.pooling import NOTHING, Estimate
+from reports.panels.labels import name_option, show_option
+from reports.panels.panel import Panel, Setting
+
+LABELS = {
+    "psnr": "PSNR (dB), higher is closer",
+    "ssim": "SSIM, higher is closer",
+    "lpips": "LPIPS, lower is closer",
+}
+AXES = {"rate": "share of coordinates dropped", "noise_multiplier": "noise multiplier"}
+GUESS = "best guess without the update"
+CEILING = "ceiling for unbiased\nestimators only"
+
+
+def score_charts(panel: Panel) -> Iterator[Chart]:
+    """One chart per score and option that takes two values or more."""
+    for along, axis in AXES.items():
+        lines, left = lines_along(panel.settings, along)
+        if not lines:
+            continue
+        for score, label in LABELS.items():
+            told = [_told(line, along, score) for line in lines]
+            if not any(told):
+                continue
+            guess = panel.guess(score)
+            name = name_option(along)
+            yield Chart(
+                f"{panel.anchor}-{score}-{name}",
+                f"{score.upper()} against the {name}, adaptive attack",
+                f"{label} against {axis}. {' '.join(t for t in told if t)} "
+                f"{GUESS.capitalize()}: {guess.show(2)}.",
+                _drawer(panel, lines, along, score),
+                note=f"Lines left out: {left}." if left else "",
+            )
+
+
+def _told(line: Line, along: str, score: str) -> str:
+    """A line's numbers in words."""
+    found = [(s.option(along), s.estimate("adaptive", score)) for s in line.settings]
+    known = [f"{e.show(2)} at {show_option(x)}" for x, e in found if x is not None and e.known]
+    return f"{line.label}: {', '.join(known)}." if known else ""
+
+
+def _drawer(
+    panel: Panel, lines: Sequence[Line], along: str, score: str
+) -> Callable[[Theme], Figure]:
+    places = sorted({s.option(along) or 0.0 for line in lines for s in line.settings})
+
+    def draw(theme: Theme) -> Figure:
+        figure, axes = blank()
+        seen = [panel.guess(score)]
+        band(axes, panel.guess(score), theme, GUESS)
+        ceilings = False
+        for turn, line in enumerate(lines):
+            found = [(s, s.estimate("adaptive", score)) for s in line.settings]
+            shown = [(s, e) for s, e in found if e.known]
+            if not shown:
+                continue
+            x = [float(places.index(s.option(along) or 0.0)) for s, _ in shown]
+            estimates = [e for _, e in shown]
+            seen += estimates
+            _line(axes, x, estimates, [s for s, _ in shown], line.label, turn, theme)
+            if score == "psnr":
+                ceilings |= _ceiling(axes, x, [s for s, _ in shown], theme.series[turn])
+        if ceilings:
+            axes.plot([], [], ls=":", lw=1.2, color=theme.soft, label=CEILING)
+        seen.append(_bare(axes, panel, score, theme))
+        axes.set_xticks(range(len(places)), [f"{v:g}" for v in places])
+        axes.set_xlabel(AXES[along])
+        axes.set_ylabel(LABELS[score])
+        frame(axes, seen)
+        legend(figure, axes, 2)
+        return figure
+
+    return draw
+
+
+def _line(
+    axes: Axes,
+    x: list[float],
+    found: list[Estimate],
+    settings: list[Setting],
+    label: str,
+    turn: int,
+    theme: Theme,
+) -> None:
+    """A line with its band; its points lead to the settings' rows."""
+    means = [e.mean for e in found]
+    down, up = bars(found)
+    colour = theme.series[turn]
+    mark = MARKERS[turn]
+    axes.plot(x, means, ls=DASHES[turn], lw=1.5, ms=5, label=label, color=colour, marker=mark)
+    axes.fill_between(x, means - down, means + up, color=colour, alpha=0.11, lw=0)
+    dots = axes.scatter(x, means, s=30, zorder=3, color=colour, marker=mark)
+    dots.set_urls([f"#{s.anchor}" for s in settings])
+
+
+def _ceiling(axes: Axes, x: list[float], settings: list[Setting], colour: str) -> bool:
+    """PSNR that no unbiased estimator exceeds on average; whether any is known."""
+    found = [s.estimate("adaptive", "fisher_psnr").mean for s in settings]
+    axes.plot(x, found, color=colour, ls=":", lw=1.2)
+    return bool(np.isfinite(found).any())
+
+
+def _bare(axes: Axes, panel: Panel, score: str, theme: Theme) -> Estimate:
+    """The attack without a defense, as a level to compare with."""
+    for setting in panel.settings:
+        found = setting.estimate("adaptive", score)
+        if setting.defense == "none" and found.known:
+            axes.axhline(found.mean, color=theme.ink, ls=(0, (1, 2)), lw=1.2, label="no defense")
+            return found
+    return NOTHING

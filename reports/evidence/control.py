@@ -1,0 +1,71 @@
+"""The positive control of an inversion: does the attack rebuild what nobody defends?
+
+An attack that cannot rebuild an undefended update, or that the clock cut short, says nothing of
+a defense: that nothing was found is then no evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from reports.estimates.pooling import Values
+from reports.records import Record
+
+REBUILT, NOT_REBUILT, NO_CONTROL = "rebuilt", "not rebuilt", "none"
+UNDEFENDED = "none"
+"""Name of the defense that does nothing."""
+MARGIN = 1.0
+"""A mean gain of less dB of PSNR above guessing is had by chance as easily."""
+HALVED = 3.0
+"""An image counts as rebuilt from so many dB of PSNR above guessing: half of the squared error.
+An attack that is stopped early draws fog that is 1 dB better than guessing."""
+CANNOT_JUDGE = "cannot be judged"
+
+
+def control(psnr: Values, prior: Values) -> str:
+    """`REBUILT`, `NOT_REBUILT` or, without scores, `NO_CONTROL`.
+
+    Rebuilt means that at least half of the images came out `HALVED` dB closer than the best guess
+    without the update. No test of significance: it is about these images, not about others.
+
+    Args:
+        psnr: (N,) dB, of the attack on undefended updates; NaN where there is none.
+        prior: (N,) dB, of guessing the same images.
+    """
+    gains = np.asarray(psnr, dtype=float) - np.asarray(prior, dtype=float)
+    known = gains[np.isfinite(gains)]
+    if not len(known):
+        return NO_CONTROL
+    return REBUILT if (known >= HALVED).mean() >= 0.5 else NOT_REBUILT
+
+
+def control_of(record: Record) -> str:
+    """`control` of the undefended column of one Record of attacks.invert."""
+    guesses = {row["image"]: row["psnr"] for row in record.baseline.get("rows", [])}
+    own = [r for r in record.rows if r["defense"] == UNDEFENDED and r["adaptive"]]
+    pairs = [(r["psnr"], guesses.get(r["image"])) for r in own]
+    return control(*(_numbers([pair[side] for pair in pairs]) for side in (0, 1)))
+
+
+def doubt(state: str, clocked: bool = False, naive: bool = False) -> str:
+    """Why finding nothing is no evidence, in words; empty where it is some.
+
+    Args:
+        state: of the control, see `control`.
+        clocked: whether the clock cut the attack on the defended update short.
+        naive: whether only the attacker who ignores the defense was run.
+    """
+    if state == NOT_REBUILT:
+        return "the undefended update was not rebuilt either"
+    if state == NO_CONTROL:
+        return "no positive control: the undefended update was not attacked"
+    if naive:
+        return "only the naive attacker was run"
+    return "the clock cut the attack short" if clocked else ""
+
+
+def _numbers(values: Sequence[Any]) -> Values:
+    return np.array([np.nan if v is None else float(v) for v in values], dtype=float)

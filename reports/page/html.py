@@ -1,0 +1,88 @@
+"""The report as one HTML file that needs neither a network nor a server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from reports.charts.chart import PAPER, Chart
+from reports.charts.render import to_svg
+from reports.page.outline import Contents
+from reports.pictures.grid import Grid
+from reports.records.find import Source
+
+OPEN = 6
+"""With more studies than this, all but the first are folded."""
+
+
+def render(contents: Contents) -> str:
+    """The page. Everything from Records is escaped; scripts other than its own do not run."""
+    script = _part("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    text = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            contents=contents,
+            style=Markup(_part("page.css")),
+            script=Markup(script),
+            digest=digest,
+            lines=PAPER.series,
+            fold=len(contents.sections) > OPEN,
+        )
+    )
+    return text
+
+
+def encode(text: str) -> bytes:
+    """UTF-8; what has no place in it becomes a question mark."""
+    return text.encode("utf-8", "replace")
+
+
+@cache
+def _part(name: str) -> str:
+    return (files("reports.page") / "template" / name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    from jinja2 import FunctionLoader
+
+    found = Environment(
+        loader=FunctionLoader(_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["svg"] = _svg
+    found.filters["pretty"] = _pretty
+    found.filters["anchors"] = _anchors
+    found.filters["cross"] = _cross
+    return found
+
+
+def _svg(chart: Chart) -> Markup:
+    """Drawn by matplotlib, which escapes the text it is given."""
+    return Markup(to_svg(chart))
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)
+
+
+def _anchors(sources: tuple[Source, ...]) -> str:
+    return " ".join(s.anchor for s in sources)
+
+
+def _cross(grid: Grid) -> list[list[int]]:
+    """Rows of positions in the grid; -1 where a setting is missing."""
+    assert grid.cross is not None
+    rows, columns = range(len(grid.cross.noises)), range(len(grid.cross.rates))
+    return [[grid.cross.strips.get((r, c), -1) for c in columns] for r in rows]

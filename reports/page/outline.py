@@ -1,0 +1,158 @@
+"""What a report says, in its order, before anything is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.charts.accuracy_by_leakage import accuracy_charts
+from reports.charts.changes import Change, change_charts
+from reports.charts.chart import Chart
+from reports.charts.epsilon_claimed import audit_charts
+from reports.charts.identified import candidate_charts
+from reports.charts.naive_gap import attacker_charts
+from reports.charts.roc import roc_charts
+from reports.charts.score_histograms import score_chart
+from reports.charts.scores_by_option import score_charts
+from reports.evidence.control import CANNOT_JUDGE
+from reports.evidence.refuted import refutations
+from reports.panels import trained as trainings
+from reports.panels.build import build_panels
+from reports.panels.panel import Panel
+from reports.panels.trained import Trained
+from reports.pictures.gallery import Gallery, build_galleries
+from reports.pictures.grid import Grid, build_grid
+from reports.records.find import Gathered
+from reports.records.kinds import Sorted
+from reports.sentences.panel import summary
+from reports.sentences.sentence import Sentence, broken, changed, found_out, overall, unjudged
+from reports.tables.listings import audit_table, change_table, membership_table, training_table
+from reports.tables.scoreboard import scoreboard
+from reports.tables.table import Table, panel_table
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the report: words, pictures, charts, people found out, a table; or fewer."""
+
+    anchor: str
+    title: str
+    sentences: tuple[Sentence, ...] = ()
+    grid: Grid | None = None
+    charts: tuple[Chart, ...] = ()
+    table: Table | None = None
+    notes: tuple[str, ...] = ()
+    galleries: tuple[Gallery, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The whole report.
+
+    Attributes:
+        title: of it.
+        dates: first and last day of its Records; may be empty.
+        lead: sentences that open the summary.
+        sections: in order.
+        gathered: the Records and what could not be used.
+    """
+
+    title: str
+    dates: str
+    lead: tuple[Sentence, ...]
+    sections: tuple[Section, ...]
+    gathered: Gathered
+
+
+def build_contents(
+    gathered: Gathered,
+    found: Sorted,
+    title: str,
+    changes: Sequence[Change] | None = None,
+    unmatched: Sequence[str] = (),
+) -> Contents:
+    """Everything the report says.
+
+    Args:
+        gathered: after `sorting.sort_out`.
+        found: the Records by kind.
+        title: of the report.
+        changes: from the first given folder to the second, or None when nothing is compared.
+            Then the studies are those of the second, and the first has its tables only.
+        unmatched: lines about settings that only one of the two holds.
+    """
+    trained = trainings.pool_runs(found.runs)
+    now = [i for i in found.inversions if changes is None or i.source.folder == 1]
+    panels = build_panels(now)
+    sections = []
+    old = [i for i in found.inversions if changes is not None and i.source.folder == 0]
+    before = build_panels(old, "before-")
+    if changes is not None:
+        table = change_table(changes, before, panels) if changes else None
+        charts = tuple(change_charts(changes))
+        sections.append(
+            Section("changes", "What changed", (), None, charts, table, tuple(unmatched))
+        )
+    board = scoreboard(panels, trained, found.memberships, found.audits)
+    if board is not None and changes is None:
+        sections.append(Section("scoreboard", "Scoreboard", table=board))
+    sections += [_study(p, trained) for p in panels]
+    sections += [
+        Section(p.anchor, f"Before: {p.title}", table=panel_table(p), notes=tuple(p.notes))
+        for p in before
+    ]
+    sections += _rest(trained, found)
+    audited = len({a.source.number for a in found.audits})
+    refuted = broken(refutations(panels, found.memberships, found.audits), audited)
+    lead = [refuted] if refuted else []
+    lead += [changed(changes)] if changes is not None else []
+    if panels:
+        lead.append(overall(panels))
+    lead += [s for s in (found_out(found.memberships), unjudged(found.audits)) if s]
+    days = sorted({s.date for s in gathered.sources if s.date})
+    dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
+    return Contents(title, dates, tuple(lead), tuple(sections), gathered)
+
+
+def _study(panel: Panel, trained: Sequence[Trained]) -> Section:
+    charts = [
+        *score_charts(panel),
+        *candidate_charts(panel),
+        *attacker_charts(panel),
+        *accuracy_charts(panel, trained),
+    ]
+    return Section(
+        panel.anchor,
+        panel.title,
+        tuple(summary(panel, trained)),
+        build_grid(panel),
+        tuple(charts),
+        panel_table(panel),
+        tuple(panel.notes),
+    )
+
+
+def _rest(trained: Sequence[Trained], found: Sorted) -> list[Section]:
+    """Training, membership and audits, as far as there are any."""
+    sections = []
+    if trained:
+        sections.append(Section("trainings", "Training runs", table=training_table(trained)))
+    if found.memberships:
+        scored = [score_chart(m) for m in found.memberships if m.scores]
+        charts = (*roc_charts(found.memberships), *scored)
+        table = membership_table(found.memberships)
+        title = "Who was in the training set"
+        galleries = build_galleries(found.memberships)
+        notes = tuple(
+            f"Record {m.source.number}: {CANNOT_JUDGE} whether members are safe: {m.doubt}."
+            for m in found.memberships
+            if m.doubt
+        )
+        sections.append(
+            Section("memberships", title, (), None, charts, table, notes, galleries=galleries)
+        )
+    if found.audits:
+        charts = tuple(audit_charts(found.audits))
+        table = audit_table(found.audits)
+        sections.append(Section("audits", "Audits of epsilon", charts=charts, table=table))
+    return sections

@@ -1,0 +1,122 @@
+"""The report on paper: A4, the same words, pictures, charts and main numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from reportlab.lib.units import mm
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import CondPageBreak, Flowable, SimpleDocTemplate, Spacer
+
+from reports.charts.chart import Chart
+from reports.page.outline import Contents, Section
+from reports.page.pdf_parts import (
+    WIDTH,
+    chart_rows,
+    gallery_rows,
+    grid_rows,
+    number_table,
+    paragraph,
+)
+from reports.sentences.sentence import plain
+
+MARGIN = 13 * mm
+ROUGH, LITTLE = 120 * mm, 60 * mm
+"""A study, or a part of one, starts on a new page when less than this is left of the old one."""
+
+
+def write_pdf(contents: Contents, path: Path) -> None:
+    """Lay the report out and write it; equal contents give equal bytes."""
+    document = SimpleDocTemplate(
+        str(path),
+        pagesize=(WIDTH + 2 * MARGIN, 297 * mm),
+        leftMargin=MARGIN,
+        rightMargin=MARGIN,
+        topMargin=14 * mm,
+        bottomMargin=16 * mm,
+        title=contents.title[:200],
+        author="leakgauge",
+        invariant=1,
+    )
+
+    def footer(canvas: Canvas, _: SimpleDocTemplate) -> None:
+        canvas.setFont("DejaVu", 7)
+        canvas.setFillGray(0.4)
+        canvas.drawString(MARGIN, 8 * mm, contents.title[:110])
+        canvas.drawRightString(MARGIN + WIDTH, 8 * mm, f"{canvas.getPageNumber()}")
+
+    document.build(list(_story(contents)), onFirstPage=footer, onLaterPages=footer)
+
+
+def _story(contents: Contents) -> Iterator[Flowable]:
+    yield paragraph(contents.title, "title")
+    count = len(contents.gathered.sources)
+    when = f", made {contents.dates}" if contents.dates else ""
+    yield paragraph(f"{count} record{'s' * (count != 1)}{when}", "note")
+    yield Spacer(1, 4 * mm)
+    for sentence in contents.lead:
+        yield paragraph(plain(sentence), "lead")
+    yield paragraph(
+        "PSNR (dB), SSIM and LPIPS say how close a rebuilt image is to the private one; for LPIPS "
+        "lower is closer. Brackets: 95% intervals, none below 8 images. Adaptive: the attacker "
+        "replays the defense; that is what counts. Naive: the attacker ignores it. A low PSNR "
+        "proves nothing; a small epsilon (ε) does, and ∞ is no guarantee at all.",
+        "note",
+    )
+    for turn, section in enumerate(contents.sections):
+        if turn:
+            yield CondPageBreak(ROUGH)
+        yield from _section(section)
+    yield from _lists(contents)
+
+
+def _section(section: Section) -> Iterator[Flowable]:
+    yield paragraph(section.title, "heading")
+    for sentence in section.sentences:
+        yield paragraph(f"• {plain(sentence)}", "item")
+    if section.grid:
+        yield CondPageBreak(LITTLE)
+        yield paragraph("Reconstructions, adaptive attack where it was run", "sub")
+        yield from grid_rows(section.grid)
+        if section.grid.note:
+            yield paragraph(section.grid.note, "note")
+    if section.charts:
+        yield CondPageBreak(LITTLE)
+        yield paragraph("Charts", "sub")
+        yield from chart_rows(_ordered(section.charts))
+    for gallery in section.galleries:
+        yield CondPageBreak(LITTLE)
+        yield paragraph(gallery.title, "sub")
+        yield paragraph(gallery.note, "note")
+        yield from gallery_rows(gallery)
+    if section.table:
+        yield CondPageBreak(LITTLE)
+        yield paragraph(section.table.caption, "sub")
+        yield number_table(section.table)
+    for note in section.notes:
+        yield paragraph(note, "note")
+
+
+def _ordered(charts: Sequence[Chart]) -> list[Chart]:
+    """Narrow ones first, so that they stand in pairs."""
+    return sorted(charts, key=lambda c: c.wide)
+
+
+def _lists(contents: Contents) -> Iterator[Flowable]:
+    """What failed, what was skipped, and every Record with the command that makes it."""
+    gathered = contents.gathered
+    if gathered.failures:
+        yield paragraph("What has no Record", "heading")
+        for failure in gathered.failures:
+            yield paragraph(f"{failure.path}: {failure.error}", "text")
+            if failure.command:
+                yield paragraph(failure.command, "code")
+    if gathered.skipped:
+        yield paragraph("What was skipped", "heading")
+        for path, reason in gathered.skipped:
+            yield paragraph(f"{path}: {reason}", "text")
+    yield paragraph("Records", "heading")
+    for source in gathered.sources:
+        yield paragraph(f"{source.number}. {source.path}", "text")
+        yield paragraph(source.command or "The command was not recorded.", "code")

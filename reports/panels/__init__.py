@@ -1,0 +1,1 @@
+"""Settings that may be compared, and what they show."""

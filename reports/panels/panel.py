@@ -1,0 +1,223 @@
+"""A panel of comparable settings and what its numbers show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.stats import binom
+
+from reports.estimates.intervals import ANYWHERE, FEWEST, LEVEL, p_above_zero
+from reports.estimates.pooling import NOTHING, Estimate, Values, pool, proportion
+from reports.estimates.signs import flipped_p
+from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL, UNDEFENDED, doubt
+from reports.records.find import Source
+from reports.records.inversion import Guarantee
+from reports.scores import RANGES
+
+FALSE = "the guarantee is false"
+LEAKS = "leaks"
+NAMED = "not rebuilt, but named"
+NOT_SHOWN = "nothing beyond guessing shown"
+UNKNOWN = "too few images to say"
+UNSCORED = "no truth to compare with"
+ALPHA = (1 - LEVEL) / 2
+"""One-sided, and of all settings of a panel together: so often something is said that is not so."""
+ASTRAY = "the naive attacker finds more: the defense's replay does not explain its releases"
+GAIN, NAMES, EXCEEDS = "gain", "named", "exceeds"
+"""Tests of a column: PSNR above guessing, the right image named more often than by chance, and
+more often than its guarantee allows."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One attacker's scores on one setting; a unit is one image of one seed.
+
+    Attributes:
+        seeds: (N,) of each unit.
+        images: (N,) of each unit.
+        values: name -> (N,), see `inversions.Scores`; ``prior`` is the PSNR of the best guess
+            without the release for the same image.
+        corrected: test -> p, corrected over the settings of its panel (`verdicts.judge`); where
+            it is None a test counts as the only one.
+    """
+
+    seeds: np.ndarray[Any, np.dtype[np.int64]]
+    images: np.ndarray[Any, np.dtype[np.int64]]
+    values: dict[str, Values]
+    corrected: dict[str, float] | None = None
+    _known: dict[str, Estimate] = field(default_factory=dict, compare=False, repr=False)
+
+    def estimate(self, name: str) -> Estimate:
+        """Mean and interval of one score over seeds and images."""
+        if name not in self._known:
+            self._known[name] = pool(self.values[name], self.seeds, RANGES.get(name, ANYWHERE))
+        return self._known[name]
+
+    @property
+    def gains(self) -> Values:
+        """(N,) PSNR above the prior's, in dB, paired by image; NaN where one is missing."""
+        found: Values = self.values["psnr"] - self.values["prior"]
+        return found
+
+    @cached_property
+    def gain(self) -> Estimate:
+        """Mean and interval of `gains`."""
+        return pool(self.gains, self.seeds)
+
+    def share(self, name: str, hit: float = 1.0) -> Estimate:
+        """How many units have the value ``hit``, with a Clopper-Pearson interval."""
+        known = self.values[name][np.isfinite(self.values[name])]
+        return proportion(int((known == hit).sum()), len(known))
+
+    @property
+    def named(self) -> Estimate:
+        """Share of images named at the first try among the candidates."""
+        return self.share("rank")
+
+    def p(self, test: str, guarantee: Guarantee) -> float:
+        """One-sided p of a test, see `GAIN`; 1 where there is too little to say."""
+        if self.corrected is not None:
+            return self.corrected[test]
+        return self.alone(test, guarantee)
+
+    def alone(self, test: str, guarantee: Guarantee) -> float:
+        """The same, were this the only setting."""
+        if test == GAIN:
+            known = np.isfinite(self.gains)
+            gains, seeds = self.gains[known], self.seeds[known]
+            if len(gains) < FEWEST:
+                return 1.0
+            return max(float(flipped_p(gains[None])[0]), p_above_zero(gains, seeds))
+        found, total = self.named, guarantee.candidates
+        if not found.known or not total:
+            return 1.0
+        rate = 1 / total if test == NAMES else guarantee.top1
+        return float(binom.sf(round(found.mean * found.count) - 1, found.count, rate))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A defense at its options, attacked.
+
+    Attributes:
+        anchor: names its row within the page.
+        defense: its name.
+        guarantee: what theory says, options included.
+        columns: ``adaptive`` and ``naive``, those that were run.
+        sources: the Records that its numbers are from.
+        label: for people; unique within the panel.
+        rounds: of a scheduled defense, every round that was attacked; else nothing.
+        control: whether the attack rebuilds the panel's undefended updates, see
+            `reports.evidence.control`.
+    """
+
+    anchor: str
+    defense: str
+    guarantee: Guarantee
+    columns: dict[str, Column]
+    sources: tuple[Source, ...]
+    label: str
+    rounds: tuple[Setting, ...] = ()
+    control: str = NO_CONTROL
+
+    def option(self, name: str) -> float | None:
+        """A numeric option, None when the defense has none of this name."""
+        value = self.guarantee.options.get(name)
+        return None if value is None or isinstance(value, bool | str) else float(value)
+
+    @property
+    def judged(self) -> Column | None:
+        """The column that the verdict is about: the adaptive one when there is one."""
+        return self.columns.get("adaptive", self.columns.get("naive"))
+
+    def estimate(self, column: str, name: str) -> Estimate:
+        """See `Column.estimate`; nothing where the column was not run."""
+        return self.columns[column].estimate(name) if column in self.columns else NOTHING
+
+    @property
+    def gain(self) -> Estimate:
+        """Adaptive PSNR above guessing, dB, paired by image."""
+        return self.columns["adaptive"].gain if "adaptive" in self.columns else NOTHING
+
+    def shows(self, test: str, column: str = "") -> bool:
+        """Whether a test of the judged column, or of the one named, comes out."""
+        found = self.columns.get(column) if column else self.judged
+        return found is not None and found.p(test, self.guarantee) < ALPHA
+
+    @property
+    def verdict(self) -> str:
+        """What the attack shows: against the guarantee, then against guessing, image by image,
+        then in the candidate game. No verdict says that a setting is safe, and an attack that
+        fails without a defense too gives none."""
+        if self.shows(EXCEEDS):
+            return FALSE
+        if self.shows(GAIN):
+            return LEAKS
+        if self.shows(NAMES):
+            return NAMED
+        column = self.judged
+        if column is None or not column.gain.known:
+            return UNSCORED
+        if column.gain.count < FEWEST:
+            return UNKNOWN
+        return CANNOT_JUDGE if self.doubt else NOT_SHOWN
+
+    @property
+    def doubt(self) -> str:
+        """Why finding nothing here is no evidence; empty where it is some."""
+        column = self.judged
+        clocked = column is not None and bool(column.values["clock"].any())
+        naive = self.defense != UNDEFENDED and "adaptive" not in self.columns
+        return doubt(self.control, clocked, naive) or (ASTRAY if self.astray else "")
+
+    @property
+    def astray(self) -> bool:
+        """Whether the naive attacker shows what the one who should know more does not: the
+        defense's replay does not explain its releases, and misleads who follows it."""
+        if not {"adaptive", "naive"} <= self.columns.keys():
+            return False
+        naive, own = self.columns["naive"], self.columns["adaptive"]
+        more = {GAIN: naive.gain.mean > own.gain.mean, NAMES: naive.named.mean > own.named.mean}
+        return any(self.shows(t, "naive") and not self.shows(t) and more[t] for t in more)
+
+    @property
+    def misleads(self) -> bool:
+        """Whether the naive attacker shows nothing where the adaptive one leaks."""
+        naive = self.columns.get("naive")
+        shown = naive is None or naive.gain.count < FEWEST or self.shows(GAIN, "naive")
+        return not shown and "adaptive" in self.columns and self.shows(GAIN, "adaptive")
+
+
+@dataclass
+class Panel:
+    """Settings that differ in the defense alone.
+
+    Attributes:
+        anchor: names it within the page.
+        facts: scenario fields that all its Records share.
+        title: for people; unique within the page.
+        settings: in a fixed order, from no defense to much.
+        prior: a unit's scores of the best guess without the release; None without a truth.
+        sources: all its Records.
+        notes: what was left out while pooling, a line each.
+    """
+
+    anchor: str
+    facts: dict[str, Any]
+    title: str
+    settings: list[Setting]
+    prior: Column | None
+    sources: list[Source]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def images(self) -> int:
+        """Private images per seed."""
+        return int(self.facts["images"])
+
+    def guess(self, score: str) -> Estimate:
+        """The prior's mean and interval."""
+        return NOTHING if self.prior is None else self.prior.estimate(score)

@@ -1,0 +1,1 @@
+"""Private images and guesses, for page and paper."""

@@ -1,0 +1,177 @@
+"""Which Records lie in the given folders, which failed, and which cannot be used and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reports.records import store
+from reports.records.checks import clean
+from reports.records.record import Record
+
+KEY = re.compile(r"[0-9a-f]{10}")
+"""Names of a sweep's jobs; anything else could lead out of its folder."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Record and where it lies.
+
+    Attributes:
+        anchor: names it within a page, ``record-3``.
+        path: its folder.
+        record: with strings that every output format can hold.
+        folder: which of the given folders it was found in, from 0.
+    """
+
+    anchor: str
+    path: Path
+    record: Record
+    folder: int
+
+    @property
+    def number(self) -> int:
+        """Position in the list of Records, from 1."""
+        return int(self.anchor.removeprefix("record-"))
+
+    @property
+    def command(self) -> str | None:
+        """What makes the Record again, None when it does not say."""
+        found = self.record.environment.get("command")
+        if isinstance(found, list) and all(isinstance(v, str) for v in found):
+            return " ".join(found)
+        return found if isinstance(found, str) and found else None
+
+    @property
+    def date(self) -> str:
+        """Day on which it was made, or nothing."""
+        found = self.record.environment.get("date")
+        return found[:10] if isinstance(found, str) else ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job of a sweep that has no Record."""
+
+    path: Path
+    scenario: dict[str, Any]
+    command: str
+    error: str
+
+
+@dataclass
+class Gathered:
+    """What the folders hold; ``skipped`` pairs a path with a line that says why."""
+
+    sources: list[Source] = dataclasses.field(default_factory=list)
+    failures: list[Failure] = dataclasses.field(default_factory=list)
+    skipped: list[tuple[Path, str]] = dataclasses.field(default_factory=list)
+
+
+def gather(folders: Sequence[Path]) -> Gathered:
+    """Every Record in or below the folders, each once, in a fixed order.
+
+    A folder with ``sweep.json`` gives the jobs listed there and nothing else. Folders named
+    ``partial`` and hidden ones are left out. A Record that cannot be read is listed in
+    ``skipped``, never dropped in silence.
+    """
+    found = Gathered()
+    seen: set[Path] = set()
+    for turn, folder in enumerate(folders):
+        if not folder.is_dir():
+            found.skipped.append((folder, "no such folder"))
+            continue
+        for path in _candidates(folder, found, set()):
+            if path.resolve() in seen:
+                continue
+            seen.add(path.resolve())
+            record = _read(path)
+            if isinstance(record, str):
+                found.skipped.append((path, record))
+            else:
+                anchor = f"record-{len(found.sources) + 1}"
+                found.sources.append(Source(anchor, path, record, turn))
+    return found
+
+
+def _candidates(folder: Path, found: Gathered, above: set[Path]) -> Iterator[Path]:
+    """Folders with a ``result.json``; notes the failed jobs of sweeps on the way."""
+    above = above | {folder.resolve()}
+    if (folder / "sweep.json").is_file():
+        jobs = _jobs(folder / "sweep.json")
+        if not isinstance(jobs, str):
+            yield from _listed(folder, jobs, found)
+            return
+        found.skipped.append((folder / "sweep.json", jobs))
+    if (folder / "result.json").is_file():
+        yield folder
+    try:
+        below = sorted(p for p in folder.iterdir() if p.is_dir())
+    except OSError as error:
+        found.skipped.append((folder, f"cannot be listed: {error.strerror}"))
+        return
+    for path in below:
+        if path.name == "partial" or path.name.startswith(".") or path.resolve() in above:
+            continue
+        yield from _candidates(path, found, above)
+
+
+def _jobs(path: Path) -> dict[str, str] | str:
+    """Keys and commands of a sweep's jobs, or why they cannot be had."""
+    try:
+        jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"]
+        keys = {job["key"]: clean(job.get("command")) for job in jobs}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return "not readable as a sweep; the folders below it were searched instead"
+    if not all(isinstance(k, str) and KEY.fullmatch(k) for k in keys):
+        return "its jobs have keys of another form; the folders below it were searched instead"
+    return {key: told if isinstance(told, str) else "" for key, told in keys.items()}
+
+
+def _listed(folder: Path, jobs: dict[str, str], found: Gathered) -> Iterator[Path]:
+    for key, command in jobs.items():
+        path = folder / key
+        if (path / "result.json").is_file():
+            yield path
+        elif (path / "error.json").is_file():
+            found.failures.append(_failure(path))
+        else:
+            found.failures.append(Failure(path, {}, command, "not run yet, or not finished"))
+
+
+def _failure(path: Path) -> Failure:
+    try:
+        told = clean(json.loads((path / "error.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
+        told = None
+    told = told if isinstance(told, dict) else {}
+    scenario, command, error = (told.get(k) for k in ("scenario", "command", "error"))
+    return Failure(
+        path,
+        scenario if isinstance(scenario, dict) else {},
+        command if isinstance(command, str) else "",
+        " ".join(error.split()) if isinstance(error, str) else "failed without a readable reason",
+    )
+
+
+def _read(path: Path) -> Record | str:
+    """The Record with cleaned strings, or why there is none."""
+    try:
+        record = store.read(path)
+    except RecursionError:
+        record = None
+    if record is None:
+        return "not readable as a Record"
+    for name, value in record.document().items():
+        if not isinstance(value, list if name == "rows" else dict):
+            return f"{name} has another type than in a Record"
+    try:
+        facts = clean(record.document())
+    except RecursionError:
+        return "nested too deeply"
+    return Record(**facts, arrays=record.arrays)

@@ -1,0 +1,173 @@
+"""A Record of an inversion, checked and turned into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reports.estimates.pooling import Values
+from reports.records.checks import (
+    epsilon,
+    mapping,
+    number,
+    number_or_nan,
+    sequence,
+    share,
+    text,
+    whole,
+)
+from reports.records.find import Source
+from reports.records.rounds import Round, parted
+from reports.records.rounds import parse as parse_round
+
+SCORES = ("psnr", "ssim", "lpips")
+COLUMNS = ("adaptive", "naive")
+OPTIONAL = ("rank", "fisher_psnr")
+APART = ("defense", "defense_options", "against", "columns", "moments", "seed", "epsilon")
+"""Scenario fields in which the Records of one panel may differ."""
+Option = float | int | bool | str
+NUMERIC = ("rate", "noise_multiplier", "clip")
+"""Options that are drawn along an axis, whatever the defense."""
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """What theory says of one release under a defense.
+
+    Attributes:
+        options: of the defense, numbers and switches.
+        epsilon: infinite when nothing is guaranteed.
+        delta: of it.
+        candidates: how many the bound ``top1`` is about; 0 when the Record does not say.
+        top1: no attack names the right candidate more often; 1 without a guarantee.
+        round: of a scheduled defense, the one that was attacked and counts; else None.
+    """
+
+    options: dict[str, Option]
+    epsilon: float
+    delta: float
+    candidates: int
+    top1: float
+    round: Round | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per image, (n,) each; NaN where a score could not be had.
+
+    ``values`` holds psnr (dB), ssim, lpips, rank (1: named), fisher_psnr (dB), label (1 found,
+    0 not) and clock (1 when the attacker ran out of time).
+    """
+
+    images: np.ndarray[Any, np.dtype[np.int64]]
+    values: dict[str, Values]
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """One Record of kind inversion.
+
+    Attributes:
+        source: where it is from.
+        panel: scenario fields that every Record of its panel shares.
+        seed: of the scenario.
+        columns: (defense, ``adaptive`` or ``naive``) -> scores; of a scheduled defense those of
+            the round that counts.
+        rounds: the same for its other rounds, by names of `reports.records.rounds.other`.
+        prior: scores of the best guess without the release; None when there is none.
+        guarantees: defense -> what holds for it.
+    """
+
+    source: Source
+    panel: dict[str, Any]
+    seed: int
+    columns: dict[tuple[str, str], Scores]
+    prior: Scores | None
+    guarantees: dict[str, Guarantee]
+    rounds: dict[tuple[str, str], Scores]
+
+
+def is_inversion(source: Source) -> bool:
+    """Whether a Record says to be of this kind."""
+    return {"attack", "columns"} <= source.record.scenario.keys()
+
+
+def parse(source: Source) -> Inversion:
+    """Check and convert.
+
+    Raises:
+        ValueError: something has a type or range that no Record has; one line says what.
+    """
+    record = source.record
+    facts = record.scenario
+    for name in ("attack", "data", "model", "state", "defense"):
+        text(facts.get(name), f"scenario.{name}")
+    if not 0 < whole(facts.get("images"), "scenario.images") < 10**7:
+        raise ValueError("scenario.images is out of range")
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for index, row in enumerate(record.rows):
+        name = text(mapping(row, f"rows[{index}]").get("defense"), f"rows[{index}].defense")
+        adaptive = row.get("adaptive")
+        if not isinstance(adaptive, bool):
+            raise ValueError(f"rows[{index}].adaptive is neither true nor false")
+        rows.setdefault((name, COLUMNS[not adaptive]), []).append(row)
+    others = {key: rows.pop(key) for key in [k for k in rows if parted(k[0])[1] is not None]}
+    if not rows:
+        raise ValueError("there are no rows")
+    guarantees = {
+        name: _guarantee(mapping(bound, f"bounds.{name}"), f"bounds.{name}")
+        for name, bound in record.bounds.items()
+    }
+    for name, _ in (*rows, *others):
+        if name not in guarantees:
+            raise ValueError(f"rows are about {name!r:.80}, which bounds do not list")
+    prior = sequence(record.baseline.get("rows", []), "baseline.rows")
+    return Inversion(
+        source,
+        # A field at None says as much as one that an older version did not have.
+        {k: v for k, v in facts.items() if k not in APART and v is not None},
+        whole(facts.get("seed"), "scenario.seed"),
+        {key: _scores(found, "rows") for key, found in rows.items()},
+        _scores(prior, "baseline.rows") if prior else None,
+        guarantees,
+        {key: _scores(found, "rows") for key, found in others.items()},
+    )
+
+
+def _guarantee(bound: dict[str, Any], what: str) -> Guarantee:
+    options = mapping(bound.get("options", {}), f"{what}.options")
+    for name, value in options.items():
+        if name in NUMERIC or not isinstance(value, bool | str):
+            number(value, f"{what}.options.{name}")
+    candidates, top1 = bound.get("candidates"), bound.get("top1")
+    if candidates is None or top1 is None:  # older Records bound the choice among 1,000
+        candidates, top1 = 1000, bound.get("top1_of_1000", 1.0)
+    return Guarantee(
+        options,
+        epsilon(bound.get("epsilon"), f"{what}.epsilon"),
+        share(bound.get("delta"), f"{what}.delta"),
+        whole(candidates, f"{what}.candidates"),
+        share(top1, f"{what}.top1"),
+        parse_round(bound.get("round"), f"{what}.round"),
+    )
+
+
+def _scores(rows: Sequence[Any], what: str) -> Scores:
+    """(n,) arrays of rows, sorted by image."""
+    found = sorted(
+        (mapping(r, what) for r in rows), key=lambda r: whole(r.get("image"), f"{what}.image")
+    )
+    images = np.array([r["image"] for r in found], dtype=np.int64)
+    if len(np.unique(images)) != len(images):
+        raise ValueError(f"{what} hold one image twice")
+    values = {
+        name: np.array([number_or_nan(r.get(name), f"{what}.{name}") for r in found])
+        for name in (*SCORES, *OPTIONAL)
+    }
+    told = [(r.get("label"), r.get("label_found")) for r in found]
+    values["label"] = np.array([np.nan if None in pair else pair[0] == pair[1] for pair in told])
+    values["clock"] = np.array([float(r.get("stopped") == "time") for r in found])
+    return Scores(images, values)

@@ -1,0 +1,176 @@
+"""Records of membership inference: scores of members and non-members, and their ROC."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from reports.detection import auc, dp_area, dp_bound, sample, tpr_at
+from reports.estimates.intervals import LEVEL
+from reports.estimates.pooling import NOTHING, Estimate, Values
+from reports.evidence.learned import doubt
+from reports.records import exposed as accusations
+from reports.records.checks import clean, epsilon, mapping, number, share, text
+from reports.records.exposed import Accused
+from reports.records.find import Source
+
+START = "scores/"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """One membership Record, checked.
+
+    Attributes:
+        anchor: names its rows within the page.
+        source: where it is from.
+        members: (N,) whether each example was trained on; empty when scores are not stored.
+        scores: attack -> (N,), higher is more likely a member.
+        told: attack -> AUC as the Record's summary has it.
+        epsilon: infinite when nothing is guaranteed; None when the Record does not say.
+        delta: of it.
+        exposed: the members found out first, most exposed first; may be empty.
+        strongest: the attack that finds them out; nothing where the Record does not say.
+        doubt: why finding nobody is no evidence, see `learned.doubt`; empty where it is some.
+    """
+
+    anchor: str
+    source: Source
+    members: NDArray[np.bool_]
+    scores: dict[str, Values]
+    told: dict[str, Estimate]
+    epsilon: float | None
+    delta: float
+    exposed: tuple[Accused, ...]
+    strongest: str
+    doubt: str = ""
+
+    @property
+    def outside(self) -> int:
+        """How many were not trained on."""
+        return int((~self.members).sum())
+
+    def roc(self, attack: str) -> tuple[Values, Values]:
+        """False and true positive rates, (M,) each, by `sklearn.metrics.roc_curve`."""
+        false, true, _ = roc_curve(self.members, self.scores[attack])
+        return false, true
+
+    def auc(self, attack: str) -> Estimate:
+        """As the summary has it, else from the scores, without an interval."""
+        if attack in self.told:
+            return self.told[attack]
+        area = float(roc_auc_score(self.members, self.scores[attack]))
+        return Estimate(area, math.nan, math.nan, len(self.members))
+
+    def caught(self, attack: str, false_rate: float) -> float:
+        """Largest TPR at an FPR of at most ``false_rate``; NaN where the sample cannot tell."""
+        if attack not in self.scores or not self.resolves(false_rate):
+            return math.nan
+        false, true = self.roc(attack)
+        return float(true[false <= false_rate].max())
+
+    def resolves(self, false_rate: float) -> bool:
+        """Whether there are enough non-members to tell who is caught at this rate."""
+        return self.outside * false_rate >= 1 - 1e-9
+
+    def tells(self, false_rate: float, level: float) -> bool:
+        """Whether the lower end of an interval of ``level`` can be above 0 at this rate."""
+        return (1 - false_rate) ** self.outside <= (1 - level) / 2
+
+    def rate(self, attack: str, false_rate: float, level: float = LEVEL) -> Estimate:
+        """`caught` with its interval (`detection.tpr_at`); nothing where it cannot be told."""
+        if attack not in self.scores or not self.resolves(false_rate):
+            return NOTHING
+        found = tpr_at(sample(self.scores[attack], self.members), false_rate, level)
+        return Estimate(found["mean"], found["low"], found["high"], found["n"])
+
+    def area(self, attack: str, level: float = LEVEL) -> Estimate:
+        """AUC from the scores, with its interval (`detection.auc`)."""
+        found = auc(sample(self.scores[attack], self.members), level)
+        return Estimate(found["mean"], found["low"], found["high"], found["n"])
+
+    def bound(self, false: Values) -> Values:
+        """TPR that no attack exceeds at these FPRs, by (epsilon, delta)."""
+        return dp_bound(false, math.inf if self.epsilon is None else self.epsilon, self.delta)
+
+    @property
+    def largest(self) -> float:
+        """AUC that no attack exceeds, by (epsilon, delta)."""
+        return dp_area(math.inf if self.epsilon is None else self.epsilon, self.delta)
+
+    @property
+    def attacks(self) -> list[str]:
+        """Names, those with scores first."""
+        return list(dict.fromkeys([*self.scores, *self.told]))
+
+
+def is_membership(source: Source) -> bool:
+    """Whether a Record says to be of this kind."""
+    return "auc" in source.record.summary or "members" in source.record.arrays
+
+
+def parse(source: Source, anchor: str) -> Membership:
+    """Check and convert.
+
+    Raises:
+        ValueError: something has a type or range that no Record has; one line says what.
+    """
+    record = source.record
+    members = np.zeros(0, dtype=bool)
+    scores: dict[str, Values] = {}
+    if "members" in record.arrays:
+        members = record.arrays["members"].numpy() > 0
+        if members.ndim != 1 or members.all() or not members.any():
+            raise ValueError("members do not hold both kinds of examples in one row")
+        for name, values in sorted(record.arrays.items()):
+            if not name.startswith(START):
+                continue
+            own = values.double().numpy()
+            if own.shape != members.shape or not np.isfinite(own).all():
+                raise ValueError(f"{name:.80} does not hold one finite score per example")
+            scores[clean(name.removeprefix(START))] = own
+    told = _told(record.summary.get("auc"), list(scores))
+    if not scores and not told:
+        raise ValueError("there are neither scores nor an AUC")
+    # An epsilon whose assumptions the training did not keep bounds nothing.
+    has = "epsilon" in record.bounds and record.bounds.get("holds", True) is True
+    return Membership(
+        anchor,
+        source,
+        members,
+        scores,
+        told,
+        epsilon(record.bounds["epsilon"], "bounds.epsilon") if has else None,
+        share(record.bounds.get("delta", 0), "bounds.delta"),
+        accusations.parse(record),
+        text(record.summary.get("strongest", ""), "summary.strongest"),
+        doubt(record),
+    )
+
+
+def _told(auc: Any, attacks: list[str]) -> dict[str, Estimate]:
+    """AUC of the summary: one summary, one number, or either by attack."""
+    if auc is None:
+        return {}
+    if isinstance(auc, dict) and "mean" not in auc:
+        return {str(name): _estimate(value) for name, value in auc.items()}
+    found = _estimate(auc)
+    if len(attacks) > 1:  # it does not say which one it is about
+        return {}
+    return {attacks[0] if attacks else "attack": found}
+
+
+def _estimate(value: Any) -> Estimate:
+    if not isinstance(value, dict):
+        return Estimate(share(value, "summary.auc"), math.nan, math.nan, 0)
+    found = mapping(value, "summary.auc")
+    ends = [
+        math.nan if found.get(k) is None else number(found[k], f"summary.auc.{k}")
+        for k in ("low", "high")
+    ]
+    return Estimate(share(found.get("mean"), "summary.auc.mean"), ends[0], ends[1], 0)

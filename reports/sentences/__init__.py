@@ -1,0 +1,1 @@
+"""What numbers say, for people who do not read tables."""

@@ -1,0 +1,215 @@
+"""What the numbers of one panel say, in words for people who do not read tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from reports.charts.accuracy_by_leakage import joined
+from reports.evidence.control import CANNOT_JUDGE
+from reports.evidence.refuted import of_panel
+from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel, Setting
+from reports.panels.trained import Trained
+from reports.sentences.sentence import Link, Sentence, counted
+
+MOST = 3
+"""At most so many settings are named in one sentence."""
+
+
+def summary(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
+    """At most nine sentences on one panel, a false guarantee first; numbers lead to their rows."""
+    made = [
+        _refuted(panel),
+        _attack(panel),
+        _leaking(panel),
+        _identified(panel),
+        _quiet(panel),
+        _unjudged(panel),
+        _misled(panel),
+        _guaranteed(panel),
+        _cost(panel, trained),
+    ]
+    return [sentence for sentence in made if sentence]
+
+
+def _attack(panel: Panel) -> Sentence:
+    """What one update gives away without a defense, or where it gives most."""
+    scored = [s for s in panel.settings if s.judged and s.judged.estimate("psnr").known]
+    if not scored:
+        return ("The update was captured without its private images, so nothing can be scored.",)
+    bare = next((s for s in scored if s.defense == "none"), None)
+    shown = bare or max(scored, key=_level)
+    batch = panel.facts.get("batch", 1)
+    made = "one image" if batch == 1 else f"{batch} images"
+    when = "Without a defense" if bare else f"Under {shown.label}, where most leaks"
+    guess = panel.guess("psnr")
+    against = f"; the best guess without the update reaches {guess.mean:.1f} dB"
+    return (
+        f"{when}, an attacker who sees one update of {panel.facts['model']!s:.60}, made from "
+        f"{made}, rebuilds {'it' if batch == 1 else 'them'} at ",
+        Link(f"{_level(shown):.1f} dB", shown.anchor),
+        (against if guess.known else "") + " (PSNR: higher is closer).",
+    )
+
+
+def _refuted(panel: Panel) -> Sentence:
+    """Guarantees that a measurement contradicts."""
+    found = of_panel(panel)
+    if not found:
+        return ()
+    parts: list[str | Link] = ["The guarantee is false, as stated and for this code: "]
+    for turn, one in enumerate(found[:MOST]):
+        parts += ["; "] * (turn > 0) + [Link(one.told, one.anchor)]
+    return (*parts, f"; and {len(found) - MOST} more." if len(found) > MOST else ".")
+
+
+def _leaking(panel: Panel) -> Sentence:
+    defended = [s for s in panel.settings if s.defense != "none"]
+    leaking = sorted((s for s in defended if s.shows(GAIN)), key=lambda s: -_gain(s))
+    if not defended:
+        return ()
+    if not leaking:
+        return ("No defended setting is shown to let an attacker rebuild more than guessing does.",)
+    if len(leaking) == 1:
+        start = f"1 of {counted(len(defended), 'defended setting')} still leaks: "
+    else:
+        start = f"{len(leaking)} of {len(defended)} defended settings still leak, most of all "
+    return (
+        start,
+        *_listed(leaking, lambda s: f"{s.label} ({_gain(s):+.1f} dB over guessing)"),
+        ".",
+    )
+
+
+def _identified(panel: Panel) -> Sentence:
+    """Settings under which nothing can be rebuilt, and yet the update fits one image only."""
+    found = [
+        s for s in panel.settings if s.judged and s.verdict in (NAMED, FALSE) and not s.shows(GAIN)
+    ]
+    if not found:
+        return ()
+    most = max(s.guarantee.candidates for s in found)
+
+    def told(setting: Setting) -> str:
+        assert setting.judged is not None
+        return f"{setting.label} ({setting.judged.named.mean:.0%})"
+
+    return (
+        f"Not rebuilt, but named at once among {most:,} candidates far more often than by chance "
+        f"({1 / most:.1%}): ",
+        *_listed(found, told),
+        ".",
+    )
+
+
+def _quiet(panel: Panel) -> Sentence:
+    quiet = [s for s in panel.settings if s.verdict == NOT_SHOWN]
+    if not quiet:
+        return ()
+    return (
+        "Nothing beyond guessing is shown for ",
+        *_listed(quiet, lambda s: s.label),
+        "; a better attack may still find something.",
+    )
+
+
+def _unjudged(panel: Panel) -> Sentence:
+    """Settings for which that nothing was found is no evidence."""
+    found = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
+    reasons = dict.fromkeys(s.doubt for s in found)
+    if not found:
+        return ()
+    return (
+        "Nothing was found, and nothing can be said, for ",
+        *_listed(found, lambda s: s.label),
+        f": {', or '.join(reasons)}.",
+    )
+
+
+def _misled(panel: Panel) -> Sentence:
+    fooled = sorted((s for s in panel.settings if s.misleads), key=lambda s: -_gain(s))
+    if not fooled:
+        return ()
+
+    def told(setting: Setting) -> str:
+        naive = setting.estimate("naive", "psnr").mean
+        return f"{setting.label} ({naive:.1f} dB instead of {_level(setting):.1f} dB)"
+
+    return (
+        "An attacker who ignores the defense would have made you call these harmless: ",
+        *_listed(fooled, told),
+        ".",
+    )
+
+
+def _guaranteed(panel: Panel) -> Sentence:
+    """The strongest promise that is not refuted, and how many settings have none."""
+    finite = [s for s in panel.settings if math.isfinite(s.guarantee.epsilon)]
+    promised = sorted((s for s in finite if s.verdict != FALSE), key=lambda s: s.guarantee.epsilon)
+    if finite and not promised:
+        return ("No setting has a guarantee that the measurements leave standing.",)
+    if not promised:
+        return ("No setting comes with a guarantee: epsilon is infinite for all of them.",)
+    best = promised[0]
+    bare = len(panel.settings) - len(finite)
+    held = best.guarantee
+    chance = 1 / max(1, held.candidates)
+    if held.top1 > 0.995:
+        allowed = f", which lets an attacker name the right one of {held.candidates:,} every time"
+    else:
+        allowed = (
+            f", which lets an attacker name the right one of {held.candidates:,} candidates "
+            f"in at most {held.top1:.2%} of cases (by chance: {chance:.2%})"
+        )
+    return (
+        "The strongest guarantee for one update is epsilon ",
+        Link(_epsilon(held.epsilon), best.anchor),
+        f" at delta {best.guarantee.delta:g} ({best.label}){allowed}"
+        + (f"; {counted(bare, 'setting')} guarantee nothing" if bare > 1 else "")
+        + ("; one setting guarantees nothing" if bare == 1 else "")
+        + ". A whole training run spends more.",
+    )
+
+
+def _cost(panel: Panel, trained: Sequence[Trained]) -> Sentence:
+    """Accuracy with a defense against the best there is without one."""
+    pairs = joined(panel, trained)
+    bare = next((t for s, t in pairs if s.defense == "none"), None)
+    defended = [(s, t) for s, t in pairs if s.defense != "none"]
+    if not defended:
+        return ()
+    best = max(defended, key=lambda pair: pair[1].accuracy.mean)
+    parts: list[str | Link] = [
+        f"Of the defended settings that were trained to the end, {best[0].label} keeps the highest "
+        "accuracy, ",
+        Link(f"{best[1].accuracy.mean:.1%}", best[1].anchor),
+    ]
+    if bare:
+        parts += [
+            ", against ",
+            Link(f"{bare.accuracy.mean:.1%}", bare.anchor),
+            " without a defense",
+        ]
+    return (*parts, ".")
+
+
+def _listed(settings: Sequence[Setting], told: Callable[[Setting], str]) -> Iterator[str | Link]:
+    """The first `MOST` settings as links, and how many more there are."""
+    for turn, setting in enumerate(settings[:MOST]):
+        if turn:
+            yield ", "
+        yield Link(told(setting), setting.anchor)
+    if len(settings) > MOST:
+        yield f" and {len(settings) - MOST} more"
+
+
+def _level(setting: Setting) -> float:
+    return setting.judged.estimate("psnr").mean if setting.judged else math.nan
+
+
+def _gain(setting: Setting) -> float:
+    return setting.judged.gain.mean if setting.judged else math.nan
+
+
+def _epsilon(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

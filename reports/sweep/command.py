@@ -1,0 +1,218 @@
+"""``python -m reports.sweep``: cross the flags of a command, run what is missing, keep the rest.
+
+Any flag of the command may have several values; one Scenario per combination, one Record each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import joblib
+from tqdm import tqdm
+
+from defenses import BadInput
+from reports import records
+from reports.commands.claim import Writes, claim
+from reports.commands.flags import Parser, chosen_device
+from reports.commands.origins import origins
+from reports.records import atomic
+from reports.sweep import processes, ray_cluster, serial
+from reports.sweep.combine import Job
+from reports.sweep.study_file import jobs_of, split_flags
+from reports.sweep.task import ERROR, Outcome, Task
+
+PROG = "python -m reports.sweep"
+OWN = "--jobs --threads --executor --address --code --retry --dry-run --out --device --data-root"
+OWN += " --help"
+LIST = "sweep.json"
+WRITES = Writes("reports.sweep", (LIST,))
+EXECUTORS = ("auto", "here", "processes", "ray")
+USAGE = "%(prog)s [COMMAND | STUDY.toml] [--FLAG VALUE ...] ... [options below]"
+
+
+def parser() -> Parser:
+    """The sweep's own flags; all others are the command's."""
+    made = Parser(prog=PROG, usage=USAGE, description=__doc__, allow_abbrev=False)
+    add = made.add_argument
+    add("--jobs", type=int, help="Scenarios at a time (default: one per core, on a GPU 1)")
+    add("--threads", type=int, default=1, help="of each; equal Records need equal threads (1)")
+    add("--executor", choices=EXECUTORS, default="auto", help="auto: here for one job")
+    add("--address", help="of the Ray cluster (default $RAY_ADDRESS, else this machine's)")
+    add("--code", nargs="+", default=[], metavar="SPEC", help="code in STUDY.toml to be imported")
+    add("--retry", action="store_true", help="run again what failed")
+    add("--dry-run", action="store_true", help="only list the Scenarios and their commands")
+    add("--out", type=Path, default=Path("runs/sweep"), help="one folder per Scenario in it")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
+    made.epilog = (
+        "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default), "
+        "attacks.membership, attacks.audit or victims.train. STUDY.toml holds the same flags by "
+        "name, and [[block]] tables."
+    )
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Plan, run what is missing, say what failed. 0: all Records are there; 1: some failed."""
+    first, flags = split_flags(sys.argv[1:] if argv is None else argv)
+    own = [w for name in OWN.split() if name in flags for w in (name, *flags.pop(name))]
+    arguments = parser().parse_args(own)
+    for name in ("jobs", "threads"):
+        count = getattr(arguments, name)
+        if count is not None and count < 1:
+            raise BadInput(f"--{name} is {count}; it must be >= 1")
+    jobs = jobs_of(first, flags, arguments.code)
+    if arguments.dry_run:
+        print("\n".join(f"{job.key}  {job.again}" for job in jobs))
+        return 0
+    with claim(arguments.out, WRITES, lambda folder: bool(_listed(folder))) as held:
+        _refuse_another(held.folder, jobs)
+        return _run(jobs, arguments)
+
+
+def _run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
+    """Run what is missing in the folder, which is this sweep's; returns the exit code."""
+    done = [job for job in jobs if _finished(arguments.out / job.key, job)]
+    kept = {j.key for j in jobs if (arguments.out / j.key / ERROR).exists()} - {j.key for j in done}
+    finished = {job.key for job in done} | (set() if arguments.retry else kept)
+    missing = [job for job in jobs if job.key not in finished]
+    tasks = [
+        Task(
+            job,
+            arguments.out / job.key,
+            arguments.device,
+            arguments.data_root and str(Path(arguments.data_root).absolute()),
+            arguments.threads,
+        )
+        for job in missing
+    ]
+    print(f"{len(jobs)} Scenarios: {len(done)} done, {len(missing)} to run", end="")
+    print(f", {len(kept)} failed before (--retry)" if kept - {j.key for j in missing} else "")
+    outcomes = _outcomes(tasks, arguments) if tasks else iter(())
+    _list(arguments.out, jobs)
+    failures = {key: _error(arguments.out / key) for key in kept & finished}
+    failures |= _follow(outcomes, tasks, arguments.out)
+    for job in jobs:
+        if job.key in failures:
+            print(f"failed: {job.again}\n        {failures[job.key]}", file=sys.stderr)
+    print(f"{len(jobs) - len(failures)} of {len(jobs)} Records lie in {arguments.out}")
+    print(f"python -m reports.build {arguments.out} --out report")
+    return 1 if failures else 0
+
+
+def _outcomes(tasks: Sequence[Task], arguments: argparse.Namespace) -> Iterator[Outcome]:
+    """The Tasks' Outcomes from the executor that was asked for."""
+    if arguments.executor == "ray":
+        return ray_cluster.run(tasks, address=arguments.address)
+    if arguments.address:
+        raise BadInput("--address goes with --executor ray")
+    jobs = arguments.jobs or _fitting(arguments)
+    jobs = min(jobs, len(tasks))
+    if arguments.executor == "here" or (arguments.executor == "auto" and jobs == 1):
+        return serial.run(tasks)
+    return processes.run(tasks, jobs=jobs)
+
+
+def _fitting(arguments: argparse.Namespace) -> int:
+    """So many at a time as there are cores for, or one on a GPU."""
+    if chosen_device(arguments.device) == "cuda":
+        return 1
+    return max(1, int(joblib.cpu_count()) // int(arguments.threads))
+
+
+def _list(out: Path, jobs: Sequence[Job]) -> None:
+    """Which Records in the folder belong to this sweep; others may be left from earlier ones."""
+    out.mkdir(parents=True, exist_ok=True)
+    listed = [{"key": j.key, "argv": list(j.argv), "command": j.again} for j in jobs]
+    with atomic(out / LIST) as scratch:
+        scratch.write_text(json.dumps({"jobs": listed}, indent=1) + "\n", encoding="utf-8")
+
+
+def _listed(out: Path) -> set[str]:
+    """Keys of the Scenarios that ``sweep.json`` lists; none where it is not a sweep's."""
+    try:
+        text = (out / LIST).read_text(encoding="utf-8")
+        return {str(job["key"]) for job in json.loads(text)["jobs"]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return set()
+
+
+def _refuse_another(out: Path, jobs: Sequence[Job]) -> None:
+    """A sweep may grow or be cut; one that is neither would drop another from all reports.
+
+    Raises:
+        BadInput: the folder lists Records of a sweep that is neither part nor whole of this one.
+    """
+    before, now = _listed(out), {job.key for job in jobs}
+    kept = {key for key in before if (out / key / "result.json").exists()}
+    if kept - now and not now <= before:
+        raise BadInput(
+            f"{out} lists another sweep, {len(kept - now)} of whose Records this one does not "
+            f"have: choose another --out, or delete {out / LIST}"
+        )
+
+
+def _follow(outcomes: Iterator[Outcome], tasks: Sequence[Task], out: Path) -> dict[str, str]:
+    """Show progress and time left as Tasks end; returns key -> error of those that failed."""
+    failures: dict[str, str] = {}
+    named = {task.job.key: task.job for task in tasks}
+    began = time.monotonic()
+    # The bar is for who watches; the lines are for logs too.
+    with tqdm(total=len(tasks), unit="Scenario", leave=False, disable=None) as bar:
+        for count, outcome in enumerate(outcomes, start=1):
+            if outcome.error is not None:
+                failures[outcome.key] = outcome.error
+            left = (time.monotonic() - began) / count * (len(tasks) - count)
+            said = outcome.error or _headline(out / outcome.key)
+            tqdm.write(
+                f"[{count}/{len(tasks)}, {_span(left)} left] {named[outcome.key].again}\n"
+                f"    {outcome.key}: {said} ({_span(outcome.seconds)})"
+            )
+            sys.stdout.flush()
+            bar.update()
+    return failures
+
+
+def _finished(folder: Path, job: Job) -> bool:
+    """Whether the Job's Record is there, and of the code and files that it now names."""
+    record = records.read(folder)
+    if record is None:
+        return False
+    text = json.dumps(record.scenario, sort_keys=True).encode()
+    if hashlib.sha256(text).hexdigest()[:10] != job.key:  # nothing that it names is the user's word
+        return True
+    return bool(record.environment.get("origins", {}) == origins(record.scenario))
+
+
+def _headline(folder: Path) -> str:
+    """The Record's first score in each column, for the progress lines."""
+    record = records.read(folder)
+    if record is None:
+        return "its Record cannot be read"
+    parts = []
+    for column, scores in record.summary.items():
+        if isinstance(scores, dict):
+            inner = {"": scores} if "mean" in scores else scores
+            found = [(k, v) for k, v in inner.items() if isinstance(v, dict) and "mean" in v]
+            parts += [
+                f"{column} {k} {v['mean']:.4g}" for k, v in found[:1] if v["mean"] is not None
+            ]
+    cut = any(row.get("stopped") == "time" for row in record.rows)
+    return ", ".join(parts[:4]) + (" (cut short by the clock)" if cut else "")
+
+
+def _error(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / ERROR).read_text(encoding="utf-8"))["error"])
+    except (OSError, ValueError, KeyError):
+        return f"{folder / ERROR} cannot be read"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

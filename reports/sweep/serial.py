@@ -1,0 +1,13 @@
+"""The Scenarios one after another in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reports.sweep.task import Outcome, Task, perform
+
+
+def run(tasks: Sequence[Task]) -> Iterator[Outcome]:
+    """Yield an Outcome as each Task ends."""
+    for task in tasks:
+        yield perform(task)

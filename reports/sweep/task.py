@@ -1,0 +1,96 @@
+"""One Scenario of a sweep, run to its Record or to its error, wherever that may be."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from defenses import BadInput
+from defenses.errors import one_line
+from reports import records
+from reports.records import atomic
+from reports.sweep.combine import Job, command_module
+
+ERROR = "error.json"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A Job and where it is run.
+
+    Attributes:
+        job: what.
+        folder: of its Record; pieces of an earlier try in it are used.
+        device: ``auto``, ``cpu`` or ``cuda``, of the machine that runs it.
+        data_root: where sets lie; None: the default.
+        threads: of the computation. Sums depend on it, so equal Records need equal threads.
+    """
+
+    job: Job
+    folder: Path
+    device: str = "cpu"
+    data_root: str | None = None
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a Task ended.
+
+    Attributes:
+        key: of its Scenario.
+        seconds: it took.
+        error: one line; None when its Record is written.
+    """
+
+    key: str
+    seconds: float
+    error: str | None = None
+
+
+def perform(task: Task) -> Outcome:
+    """Run a Task and write its Record, or what went wrong to ``error.json``, into its folder."""
+    from reports.commands.flags import chosen_device
+
+    began = time.monotonic()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(task.threads)
+        with threadpool_limits(task.threads):
+            module = command_module(task.job.command)
+            scenario = module.job(module.parse(task.job.argv))
+            record = module.perform(
+                scenario,
+                out=task.folder,
+                device=chosen_device(task.device),
+                data_root=task.data_root,
+            )
+            records.write(record, task.folder)
+    except (Exception, SystemExit) as error:
+        return failed(task, error, time.monotonic() - began)
+    finally:
+        torch.set_num_threads(before)
+    (task.folder / ERROR).unlink(missing_ok=True)
+    return Outcome(task.job.key, time.monotonic() - began)
+
+
+def failed(task: Task, error: BaseException, seconds: float) -> Outcome:
+    """Keep an error beside where the Record would be."""
+    text = one_line(error)
+    line = text if isinstance(error, BadInput) else f"{type(error).__name__}: {text}"
+    document = {
+        "key": task.job.key,
+        "command": task.job.again,
+        "error": line,
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+    task.folder.mkdir(parents=True, exist_ok=True)
+    with atomic(task.folder / ERROR) as scratch:
+        scratch.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return Outcome(task.job.key, seconds, line)

@@ -1,0 +1,182 @@
+"""One table over everything: each defense against each attack, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from reports.charts.accuracy_by_leakage import joined
+from reports.estimates.pooling import Estimate
+from reports.evidence.control import CANNOT_JUDGE
+from reports.evidence.refuted import above_bound
+from reports.panels.panel import FALSE, Panel, Setting
+from reports.panels.trained import Trained
+from reports.panels.variant import Spot, recorded, spot_of
+from reports.records.audit import Audit, by_record
+from reports.records.membership import Membership
+from reports.tables.strongest import Strongest, of_audit, of_membership
+from reports.tables.table import Cell, Row, Table, figure, numbers, percent, plain, value
+
+BROKEN = "adaptive attack broke it"
+IDLE = f"members: {CANNOT_JUDGE}"
+"""The target of the membership attack did not learn, or the Record does not say."""
+VICTIM = "attacked on"
+HEADS = (
+    "defense",
+    "remark",
+    "naive PSNR (dB)",
+    "adaptive PSNR (dB)",
+    "naive LPIPS",
+    "adaptive LPIPS",
+    "named at once",
+    "TPR at 1% FPR",
+    "ε claimed",
+    "ε at least",
+    "accuracy cost (points)",
+    VICTIM,
+    "records",
+)
+BRIEF = (0, 1, 2, 3, 6, 7, 8, 9, 10)
+"""Of them, those that go on paper."""
+
+
+def scoreboard(
+    panels: Sequence[Panel],
+    trained: Sequence[Trained],
+    memberships: Sequence[Membership],
+    audits: Sequence[Audit],
+) -> Table | None:
+    """A row per attacked setting, then those that only membership attacks or audits know.
+
+    A row has leak, claim and audit of one training: of several Records that fit a setting the
+    first is in its row, and every other one in a row of its own. So is a Record that several
+    settings fit, because it does not name the options that tell them apart. None below two rows:
+    there is nothing to compare.
+    """
+    spots = [spot_of(s.defense, s.guarantee.options) for p in panels for s in p.settings]
+    placed: dict[int, Strongest] = {}
+    loose: list[tuple[Spot, Strongest]] = []
+    for spot, one in _trainings(memberships, audits):
+        fitting = [i for i, other in enumerate(spots) if other.fits(spot)]
+        if len(fitting) == 1 and fitting[0] not in placed:
+            placed[fitting[0]] = one
+        else:
+            loose.append((spot, one))
+    rows: list[Row] = []
+    for panel in panels:
+        costs = _costs(panel, trained)
+        for setting in panel.settings:
+            rows.append(_row(len(rows), panel, setting, placed.get(len(rows)), costs))
+    for spot, one in loose:
+        rows.append(_row_without(f"scoreboard-{len(rows)}", spot, one))
+    if len(rows) < 2:
+        return None
+    caption = (
+        "Each defense against each attack; ignoring the defense (naive), knowing it (adaptive)"
+    )
+    return slim(Table("scoreboard-table", caption, HEADS, tuple(rows), BRIEF))
+
+
+def _trainings(
+    memberships: Sequence[Membership], audits: Sequence[Audit]
+) -> Iterator[tuple[Spot, Strongest]]:
+    """Every membership and audit Record with the defense that it is about."""
+    over = {turn for turn, _ in above_bound(memberships)}
+    for turn, one in enumerate(memberships):
+        yield recorded(one.source), of_membership(one, turn in over)
+    for rows in by_record(audits):  # they name the defense
+        yield replace(recorded(rows[0].source), defense=rows[0].defense), of_audit(rows)
+
+
+def slim(table: Table) -> Table:
+    """The table without columns of which no row has anything, or all say the same of the victim."""
+    texts = [{row.cells[i].text for row in table.rows} for i in range(len(table.heads))]
+    alike = [i for i, head in enumerate(table.heads) if head == VICTIM and len(texts[i]) == 1]
+    kept = [i for i, found in enumerate(texts) if found != {"-"} and i not in alike]
+    rows = tuple(Row(row.anchor, tuple(row.cells[i] for i in kept)) for row in table.rows)
+    caption = table.caption + "".join(f"; {VICTIM} {min(texts[i])}" for i in alike)
+    brief = tuple(new for new, old in enumerate(kept) if old in table.brief)
+    return Table(table.key, caption, tuple(table.heads[i] for i in kept), rows, brief)
+
+
+def _row(
+    turn: int,
+    panel: Panel,
+    setting: Setting,
+    other: Strongest | None,
+    costs: Mapping[str, Estimate],
+) -> Row:
+    own = setting.sources
+    remark = other.remark if other else ""
+    remark = remark or (FALSE if setting.verdict == FALSE else BROKEN if setting.misleads else "")
+    unknown = setting.verdict == CANNOT_JUDGE
+    remark = remark or (CANNOT_JUDGE if unknown else IDLE if other and other.doubt else "")
+    cells = [plain(setting.label), _remark(remark)]
+    for score, digits in (("psnr", 1), ("lpips", 2)):
+        cells += [figure(setting.estimate(c, score), own, digits) for c in ("naive", "adaptive")]
+    named = setting.columns["adaptive"].named if "adaptive" in setting.columns else None
+    cells.append(
+        Cell(f"{percent(named, own).text}% of {setting.guarantee.candidates}", named.mean, own)
+        if named and named.known
+        else Cell("-")
+    )
+    claimed = other.claimed if other else Cell("-")
+    if claimed.text == "-":
+        claimed = value(setting.guarantee.epsilon, own)
+        claimed = Cell(f"{claimed.text} for one update", claimed.order, claimed.sources)
+    cost = costs.get(setting.anchor)
+    sources = (*own, other.source) if other else own
+    cells += [
+        other.caught if other else Cell("-"),
+        claimed,
+        other.proven if other else Cell("-"),
+        figure(cost, own) if cost else Cell("-"),
+        plain(panel.title),
+        numbers(sources),
+    ]
+    return Row(f"scoreboard-{turn}", tuple(cells))
+
+
+def _row_without(anchor: str, spot: Spot, one: Strongest) -> Row:
+    """A row of a training that no inversion's setting has."""
+    cells = (
+        plain(spot.label),
+        _remark(one.remark or (IDLE if one.doubt else "")),
+        *[Cell("-")] * 5,
+        one.caught,
+        one.claimed,
+        one.proven,
+        Cell("-"),
+        plain(str(one.source.record.scenario.get("data", "-"))),
+        numbers([one.source]),
+    )
+    return Row(anchor, cells)
+
+
+def _remark(text: str) -> Cell:
+    tone = "leaks" if text and CANNOT_JUDGE not in text else ""
+    return Cell(text or "-", text or None, (), tone)
+
+
+def _costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estimate]:
+    """Setting -> accuracy lost against no defense, in percentage points, where both were trained.
+
+    The interval adds both runs' errors as if independent; they share their test examples, so it
+    is too wide rather than too narrow.
+    """
+    pairs = joined(panel, trained)
+    bare = next((t.accuracy for s, t in pairs if s.defense == "none"), None)
+    if bare is None:
+        return {}
+    found = {}
+    for setting, run in pairs:
+        if setting.defense == "none":
+            continue
+        kept = run.accuracy
+        lost = bare.mean - kept.mean
+        below = math.hypot(bare.mean - bare.low, kept.high - kept.mean)
+        above = math.hypot(bare.high - bare.mean, kept.mean - kept.low)
+        ends = (100 * (lost - below), 100 * (lost + above))
+        found[setting.anchor] = Estimate(100 * lost, *ends, min(bare.count, kept.count))
+    return found

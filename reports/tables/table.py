@@ -1,0 +1,225 @@
+"""Tables for the page and for paper: text, a value to sort by, and the Records behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.estimates.pooling import Estimate
+from reports.panels.labels import option_place, show_option
+from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Column, Panel, Setting
+from reports.records.find import Source
+from reports.records.inversion import Option
+
+CUT = "*"
+"""Marks a number of attacks that the clock cut short: a rerun need not give it."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value.
+
+    Attributes:
+        text: as shown.
+        order: sorts the column; None goes last whichever way it is sorted.
+        sources: the Records that the value is from; empty for text that is no result.
+        tone: ``leaks``, ``quiet`` or nothing.
+    """
+
+    text: str
+    order: float | str | None = None
+    sources: tuple[Source, ...] = ()
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells with the anchor that the rest of the page links to."""
+
+    anchor: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        key: unique within the page.
+        caption: one line.
+        heads: of the columns.
+        rows: in the order in which they are first shown.
+        brief: columns that go on paper.
+    """
+
+    key: str
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[Row, ...]
+    brief: tuple[int, ...]
+
+
+def literal(text: str) -> str:
+    """The text as Markdown that shows it: no link, picture, code, HTML or new cell comes of it."""
+    # References are for HTML's own three; a backslash is enough for Markdown's punctuation.
+    plainly = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    marked = re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", plainly)
+    # Bare addresses become links by themselves.
+    return re.sub(r"(?i)(https?|ftp|www)([:.])", r"\1\\\2", marked).replace("@", "\\@")
+
+
+def markdown(table: Table) -> str:
+    """The table's paper columns as Markdown, its caption above."""
+
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(map(literal, cells))} |"
+
+    heads = [table.heads[i] for i in table.brief]
+    rows = [line([row.cells[i].text for i in table.brief]) for row in table.rows]
+    return "\n".join(
+        [literal(table.caption), "", line(heads), line(["---"] * len(heads)), *rows, ""]
+    )
+
+
+def plain(text: str) -> Cell:
+    """Text that is no result."""
+    return Cell(text, text.lower() or None)
+
+
+def figure(found: Estimate, sources: Sequence[Source], digits: int = 1) -> Cell:
+    """A mean with its interval."""
+    order = found.mean if found.known else None
+    return Cell(found.show(digits), order, tuple(sources) if found.known else ())
+
+
+def percent(found: Estimate, sources: Sequence[Source]) -> Cell:
+    """A share with its interval, in percent."""
+    shown = Estimate(100 * found.mean, 100 * found.low, 100 * found.high, found.count)
+    return figure(shown, sources)
+
+
+def value(number: float | None, sources: Sequence[Source] = (), spec: str = ".4g") -> Cell:
+    """One number; ``-`` for None and NaN."""
+    if number is None or math.isnan(number):
+        return Cell("-")
+    if math.isinf(number):
+        return Cell("∞", math.inf, tuple(sources))
+    shown = f"{number:,.0f}" if abs(number) >= 1000 else f"{number:{spec}}"
+    return Cell(shown, number, tuple(sources))
+
+
+def numbers(sources: Sequence[Source]) -> Cell:
+    """The Records' numbers."""
+    listed = ", ".join(str(s.number) for s in sources)
+    return Cell(listed, float(sources[0].number) if sources else None, tuple(sources))
+
+
+def panel_table(panel: Panel) -> Table:
+    """A row per setting; options that only some defenses have are columns too."""
+    names = sorted({n for s in panel.settings for n in s.guarantee.options}, key=option_place)
+    varied = [n for n in names if n in ("rate", "noise_multiplier", "clip") or _varies(panel, n)]
+    deltas = sorted({s.guarantee.delta for s in panel.settings})
+    shown = f"δ = {deltas[0]:g}".replace(" ", "\N{NO-BREAK SPACE}")
+    shown = shown.replace("-", "\N{NON-BREAKING HYPHEN}")  # 1e-05 in one piece
+    at = f" at {shown}" if len(deltas) == 1 else ""
+    titles = {"noise_multiplier": "noise"}
+    heads = (
+        "defense",
+        *(titles.get(n, n.replace("_", " ")) for n in varied),
+        "verdict",
+        "adaptive PSNR (dB)",
+        "SSIM",
+        "LPIPS",
+        "naive PSNR (dB)",
+        "gain over guessing (dB)",
+        "named at once",
+        "labels found",
+        f"ε{at}",
+        "records",
+    )
+    first = 1 + len(varied)
+    brief = (*range(first + 2), first + 4, first + 5, first + 8, first + 9)
+    rows = tuple(
+        row
+        for setting in panel.settings
+        for row in (_row(setting, varied), *(_row(r, varied, r.label) for r in setting.rounds))
+    )
+    caption = f"Every setting of: {panel.title}"
+    if any(CUT in cell.text for row in rows for cell in row.cells[first + 1 :]):
+        caption += f" ({CUT} cut short by the clock)"
+    return Table(f"{panel.anchor}-table", caption, heads, rows, brief)
+
+
+def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
+    """A setting; with ``step`` one round of it, which counts for nothing by itself."""
+    own = setting.sources
+    adaptive = setting.columns.get("adaptive")
+    options = []
+    for name in varied:
+        found = setting.guarantee.options.get(name)
+        text = "-" if found is None else show_option(found)
+        options.append(Cell(text, float(found) if isinstance(found, bool) else found))
+    named = f"{_share(adaptive.named)} of {setting.guarantee.candidates}" if adaptive else "-"
+    tone = {FALSE: "leaks", LEAKS: "leaks", NAMED: "leaks", NOT_SHOWN: "quiet"}.get(
+        setting.verdict, ""
+    )
+    cells = (
+        plain(f"{setting.defense}, {step}" if step else _named(setting)),
+        *options,
+        Cell("-") if step else Cell(setting.verdict, setting.verdict, (), tone),
+        _score(setting, "adaptive", "psnr"),
+        _score(setting, "adaptive", "ssim", 2),
+        _score(setting, "adaptive", "lpips", 2),
+        _score(setting, "naive", "psnr"),
+        _marked(figure(setting.gain, own), adaptive),
+        Cell(named, adaptive.named.mean, own) if adaptive and adaptive.named.known else Cell("-"),
+        _labels(setting),
+        value(setting.guarantee.epsilon, own),
+        numbers(own),
+    )
+    return Row(setting.anchor, cells)
+
+
+def _score(setting: Setting, attacker: str, name: str, digits: int = 1) -> Cell:
+    """A score of one attacker's."""
+    shown = figure(setting.estimate(attacker, name), setting.sources, digits)
+    return _marked(shown, setting.columns.get(attacker))
+
+
+def _marked(cell: Cell, column: Column | None) -> Cell:
+    """The cell, with `CUT` where the clock ended one of the attacks behind it."""
+    cut = column is not None and bool(column.values["clock"].any()) and cell.order is not None
+    return dataclasses.replace(cell, text=cell.text + CUT) if cut else cell
+
+
+def _named(setting: Setting) -> str:
+    """The defense, and which round its numbers are of."""
+    held = setting.guarantee.round
+    return f"{setting.defense}, {held.suffix}" if held and held.suffix else setting.defense
+
+
+def _share(found: Estimate) -> str:
+    ends = f" [{found.low:.0%}, {found.high:.0%}]" if found.spread else ""
+    return f"{found.mean:.0%}{ends}" if found.known else "-"
+
+
+def _labels(setting: Setting) -> Cell:
+    column = setting.judged
+    found = column.share("label") if column else None
+    if found is None or not found.known:
+        return Cell("-")
+    text = f"{round(found.mean * found.count)}/{found.count}"
+    return Cell(text, found.mean, setting.sources)
+
+
+def _varies(panel: Panel, name: str) -> bool:
+    """Whether two settings of one defense differ in an option."""
+    seen: dict[str, set[Option]] = {}
+    for setting in panel.settings:
+        if name in setting.guarantee.options:
+            own = seen.setdefault(setting.defense, set())
+            own.add(setting.guarantee.options[name])
+    return any(len(v) > 1 for v in seen.values())
