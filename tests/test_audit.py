@@ -25,9 +25,9 @@ from defenses import BadInput, Release, stream
 from defenses.accounting import gaussian_epsilon
 from defenses.tradeoff import epsilon_of, mu_of
 from reports.records import canonical
-from victims.preparing import prepare
-from victims.trainer import Trainer
 from victims.training import Training
+from victims.training.prepare import prepare
+from victims.training.trainer import Trainer
 
 METHODS = audit.names()
 DELTA = 1e-5

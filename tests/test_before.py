@@ -33,8 +33,8 @@ from defenses.conformance import examine
 from defenses.precode import fed
 from reports.records import read
 from tests.conftest import SHARED_OPTIONS, random_gradients, seeded
-from victims.preparing import prepare
 from victims.training import Training
+from victims.training.prepare import prepare
 
 ROOT = Path(__file__).parent.parent
 HYBRID = ATS()

@@ -19,10 +19,9 @@ from defenses import BadInput, Release, Side
 from defenses.adaptive import SHORT
 from defenses.chain import Chain
 from tests.conftest import configured, random_gradients, seeded
-from victims import preparing
-from victims.flags import training_of, training_parser
 from victims.train import command_line
-from victims.training import Training
+from victims.training import Training, prepare
+from victims.training.flags import training_of, training_parser
 
 
 def mean_of(grads):
@@ -311,7 +310,7 @@ def training(**changed):
 def test_what_is_remembered_survives_a_checkpoint_and_is_not_moved_by_looking(name):
     options = {} if name == "randk" else {"noise_multiplier": 0.5}
     first, second = (
-        preparing.prepare(training(defense=name, defense_options=options)).trainer for _ in "ab"
+        prepare.prepare(training(defense=name, defense_options=options)).trainer for _ in "ab"
     )
     for _ in range(4):
         first.advance()
@@ -447,7 +446,7 @@ class TestChain:
 
     def test_a_chain_trains_and_spends_like_its_first_stage(self):
         options = {"bits": 4, "noise_multiplier": 0.5}
-        trainer = preparing.prepare(
+        trainer = prepare.prepare(
             training(defense="dpsgd+quantize", defense_options=options)
         ).trainer
         before = trainer.correct(trainer.inputs, trainer.labels)

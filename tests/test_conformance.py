@@ -22,7 +22,7 @@ from defenses.tradeoff import epsilon_of
 from tests.conftest import configured, seeded
 from tests.zoo.specimen import TRAINING, builder, mlp, private
 from victims.conformance.sampling import judged
-from victims.sampling import poisson, shuffled
+from victims.training.sampling import poisson, shuffled
 
 BY_NAME = {c.name: c for c in CHECKS}
 LOOPS = {c.name: c for c in victims.conformance.CHECKS}

@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn.functional import conv2d, cross_entropy
 
 import victims
-import victims.scatter
+import victims.models.scattering
 from defenses import BadInput
 from tests.conftest import seeded
-from victims.features import Featurised, precompute, split_last
-from victims.scatter import Scattering, scattering2d
+from victims.models.frozen import Featurised, precompute, split_last
+from victims.models.scattering import Scattering, scattering2d
 
 NAMES = ("scatter-linear", "scatter-cnn", "tanh-cnn")
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
@@ -116,7 +116,7 @@ def test_kymatio_is_imported_lazily_and_leaves_scipy_as_it_was(monkeypatch):
     if hasattr(scipy.special, "sph_harm_y"):  # as in a SciPy that has only this one
         monkeypatch.delattr(scipy.special, "sph_harm", raising=False)
     before = dict(vars(scipy.special))
-    fresh = runpy.run_path(victims.scatter.__file__)
+    fresh = runpy.run_path(victims.models.scattering.__file__)
     assert "kymatio" not in sys.modules
     fresh["scattering2d"]()
     assert "kymatio" in sys.modules

@@ -17,7 +17,7 @@ import victims
 from defenses import BadInput
 from defenses.registry import PassedOver
 from reports.commands import listing
-from victims import folders, pictures
+from victims.data import folders, pictures
 
 
 def fill(place, count=4, suffix=".png", grey=False):

@@ -27,16 +27,16 @@ from defenses.gradients import add_noise
 from defenses.secrecy import SecretGenerator, normal
 from reports.sweep.study_file import jobs_of
 from tests.conftest import seeded
-from victims import checkpoint as store
-from victims import memory, preparing, runs
-from victims.anchors import refuse_private
 from victims.data import Data, load_data
-from victims.export import write_weights
-from victims.gradients import chunk_size
-from victims.ledger import UNTOLD, parts_of, past_of
-from victims.people import looks, meet, packed, shared, unpacked
+from victims.data.people import looks, meet, packed, shared, unpacked
+from victims.gradients import chunk_size, memory
 from victims.train import main
-from victims.training import Training
+from victims.training import Training, prepare
+from victims.training import checkpoint as store
+from victims.training import run as runs
+from victims.training.anchors import refuse_private
+from victims.training.ledger import UNTOLD, parts_of, past_of
+from victims.training.weights import write_weights
 
 SMALL = Training(
     data="digits",
@@ -66,7 +66,7 @@ def alike(first, second):
 
 
 def prepared(private=None, **changed):
-    return preparing.prepare(dataclasses.replace(SMALL, **changed), private=private)
+    return prepare.prepare(dataclasses.replace(SMALL, **changed), private=private)
 
 
 def stored(folder, **changed):
@@ -158,7 +158,7 @@ def folders(base):
     def test_a_class_that_only_the_test_split_has_makes_it_another_run(self):
         test = load_data("digits", split="test")
         more = Data(test.images, test.labels, 11, (*test.names, "10"))
-        found = [noise(preparing.prepare(SMALL, test=own).trainer)[:640] for own in (test, more)]
+        found = [noise(prepare.prepare(SMALL, test=own).trainer)[:640] for own in (test, more)]
         assert abs(alike(*found)) < 0.2
 
 
@@ -349,7 +349,7 @@ class TestLedger:
         first = stored(tmp_path)
         images, labels = torch.rand(120, 1, 8, 8, generator=seeded()), torch.arange(120) % 10
         strangers = Data(images, labels, 10, tuple("0123456789"))
-        made = preparing.prepare(
+        made = prepare.prepare(
             dataclasses.replace(SMALL, data="mine:images", weights=str(first)),
             private=strangers,
             test=strangers,
@@ -401,13 +401,13 @@ class TestAnchors:
     @pytest.mark.parametrize("canary", ["dirac", "mislabelled"])
     def test_an_audit_s_are_no_canaries(self, canary, monkeypatch):
         seen = []
-        inner = preparing.Trainer.__init__
+        inner = prepare.Trainer.__init__
 
         def noted(self, *given, **named):
             inner(self, *given, **named)
             seen.append(self.public[0])
 
-        monkeypatch.setattr(preparing.Trainer, "__init__", noted)
+        monkeypatch.setattr(prepare.Trainer, "__init__", noted)
         training = dataclasses.replace(SMALL, **APART, count=40, anchors=16)
         exam = Exam(training, canaries=20, canary=canary, runs=2)
         for turn in range(2):

@@ -20,9 +20,9 @@ from attacks.membership.shadows import train_one, train_together
 from attacks.membership.trial import Trial
 from defenses import BadInput
 from reports import records
-from victims.preparing import prepare
-from victims.trainer import Trainer
 from victims.training import Training
+from victims.training.prepare import prepare
+from victims.training.trainer import Trainer
 
 SMALL = Training(data="digits", count=60, model="mlp", defense="none", batch_size=8, lr=0.2)
 LENET = {"model": "lenet", "lr": 0.05}

@@ -14,9 +14,8 @@ import victims
 from attacks.invert.matching import candidate_gradients, refuse_single_derivatives
 from defenses import BadInput, stream
 from tests import odd_models
-from victims import preparing, runs
 from victims.gradients import gradient_chunks
-from victims.training import Training
+from victims.training import Training, prepare, run
 
 SHAPE = (1, 8, 8)
 
@@ -110,14 +109,14 @@ def test_wrappers_are_taken_off(name):
 
 
 def test_wrong_vmap_is_found_out(monkeypatch):
-    from victims import apart
+    from victims.gradients import any_model
 
-    mapped = apart.gradients_at
+    mapped = any_model.gradients_at
 
     def wrong(*given):
         return {k: g.roll(1, 0) for k, g in mapped(*given).items()}
 
-    monkeypatch.setattr(apart, "gradients_at", wrong)
+    monkeypatch.setattr(any_model, "gradients_at", wrong)
     model = loaded("Plain")
     images, labels = batch()
     found = victims.per_example_gradients(model, cross_entropy, images, labels)
@@ -156,9 +155,9 @@ def trained(name, defense="dpsgd", **changes):
         defense=defense,
         **{"count": 24, "batch_size": 8, "epochs": 1, **changes},
     )
-    prepared = preparing.prepare(made)
+    prepared = prepare.prepare(made)
     before = {k: v.clone() for k, v in prepared.trainer.model.state_dict().items()}
-    rows = list(runs.run(prepared, None))
+    rows = list(run.run(prepared, None))
     return prepared.trainer, rows, before
 
 
@@ -236,17 +235,17 @@ def test_features_are_kept_by_what_they_were_computed_from(tmp_path):
     made = Training(
         data="digits", count=20, model="mlp", layers="last", defense="none", batch_size=4
     )
-    first = preparing.prepare(made, features=cache).trainer.inputs
-    again = preparing.prepare(made, features=cache).trainer.inputs
+    first = prepare.prepare(made, features=cache).trainer.inputs
+    again = prepare.prepare(made, features=cache).trainer.inputs
     assert len(cache) == 2
     assert torch.equal(first, again)
-    whole = preparing.prepare(made).trainer.whole
+    whole = prepare.prepare(made).trainer.whole
     path = tmp_path / "w.safetensors"
     started = Training(**{**made.document(), "weights": str(path)})
     for scale in (1.0, 2.0):  # another file under the same name
         save_file({k: scale * v for k, v in whole.state_dict().items()}, path)
-        kept = preparing.prepare(started, features=cache).trainer.inputs
-        fresh = preparing.prepare(started).trainer.inputs
+        kept = prepare.prepare(started, features=cache).trainer.inputs
+        fresh = prepare.prepare(started).trainer.inputs
         assert torch.equal(kept, fresh)
 
 

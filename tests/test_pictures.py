@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from victims.pictures import MAX_PIXELS, Unreadable, pixels
+from victims.data.pictures import MAX_PIXELS, Unreadable, pixels
 
 RAMP = np.linspace(0, 65535, 64).reshape(8, 8).round().astype(np.uint16)
 EIGHT = (RAMP >> 8).astype(np.uint8)

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 import victims
 from tests.conftest import seeded
-from victims import bench, footprint
-from victims.convolution import WideConvolutions
+from victims.bench import command, peak_memory
+from victims.gradients.convolution import WideConvolutions
 
 GEOMETRIES = [
     {},
@@ -50,7 +50,7 @@ def test_the_rule_applies_to_wide_convolutions_only():
 
 
 def test_standardised_weights_have_exact_slopes_of_both_orders():
-    from victims.wrn import StandardisedConv
+    from victims.models.wide_resnets import StandardisedConv
 
     torch.manual_seed(0)
     conv = StandardisedConv(3, 4, 3).double()
@@ -70,18 +70,18 @@ def test_standardised_weights_have_exact_slopes_of_both_orders():
 
 
 def test_the_benchmark_prints_every_contender(capsys, monkeypatch):
-    apart = footprint.apart
+    apart = peak_memory.apart
 
     def mostly_here(name, *setting):  # a process of its own takes seconds
-        return (apart if name == bench.PLAIN else footprint.here)(name, *setting)
+        return (apart if name == command.PLAIN else peak_memory.here)(name, *setting)
 
-    monkeypatch.setattr(footprint, "apart", mostly_here)
+    monkeypatch.setattr(peak_memory, "apart", mostly_here)
     arguments = ["--models", "dpcnn", "--batch", "4", "--repeats", "1", "--device", "cpu"]
     arguments += ["--glibc"]
-    assert bench.main(arguments) == 0
+    assert command.main(arguments) == 0
     lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
     rows = [line for line in lines if line[0] == "| dpcnn"]
-    assert [row[1] for row in rows] == list(bench.NAMES)
+    assert [row[1] for row in rows] == list(command.NAMES)
     assert not any("cannot" in row[2] for row in rows)
     assert all(float(row[4].rstrip(" |")) >= 0 for row in rows)
 
@@ -89,7 +89,7 @@ def test_the_benchmark_prints_every_contender(capsys, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "bound"), [("dpcnn", 2.5), ("wrn-16-4", 4.0)])
 def test_ours_costs_a_small_multiple_of_plain_sgd(model, bound, capsys):
-    bench.main(["--models", model, "--batch", "64", "--repeats", "3", "--device", "cpu"])
+    command.main(["--models", model, "--batch", "64", "--repeats", "3", "--device", "cpu"])
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
     ratios = [float(row[2].split()[0]) for row in rows if len(row) > 1 and "ours" in row[1]]
     assert len(ratios) == 2

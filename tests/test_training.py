@@ -23,16 +23,16 @@ from torch.nn.functional import cross_entropy
 import defenses
 from defenses import BadInput, Release
 from tests.conftest import seeded
-from victims import checkpoint as store
-from victims import preparing, recording, runs
-from victims.export import write_weights
-from victims.planning import plan
-from victims.published import ROWS
-from victims.sampling import poisson, shuffled
-from victims.stepping import rate_factor
+from victims.reproduce.published import ROWS
 from victims.train import command_line, main, parse
-from victims.training import Training
-from victims.views import PAD, augmented
+from victims.training import Training, prepare, releases
+from victims.training import checkpoint as store
+from victims.training import run as runs
+from victims.training.plan import plan
+from victims.training.sampling import poisson, shuffled
+from victims.training.step import rate_factor
+from victims.training.views import PAD, augmented
+from victims.training.weights import write_weights
 
 SMALL = Training(
     data="digits", count=200, model="mlp", defense="dpsgd", batch_size=20, epochs=2, lr=0.5
@@ -44,7 +44,7 @@ def small(**changed):
 
 
 def trainer_of(**changed):
-    return preparing.prepare(small(**changed)).trainer
+    return prepare.prepare(small(**changed)).trainer
 
 
 def weights(trainer):
@@ -373,7 +373,7 @@ class TestRun:
         assert same(first, second)
 
     def test_any_step_can_be_reached_again(self, tmp_path):
-        prepared = preparing.prepare(SMALL)
+        prepared = prepare.prepare(SMALL)
         seen = {}
 
         def watch(trainer):
@@ -413,17 +413,17 @@ class TestRun:
         assert not (tmp_path / "third").exists()
 
     def test_another_runs_folder_is_not_overwritten(self, tmp_path):
-        list(runs.run(preparing.prepare(SMALL), tmp_path))
+        list(runs.run(prepare.prepare(SMALL), tmp_path))
         with pytest.raises(BadInput, match="holds another training run"):
-            list(runs.run(preparing.prepare(small(seed=1)), tmp_path))
+            list(runs.run(prepare.prepare(small(seed=1)), tmp_path))
 
     @pytest.mark.parametrize("damage", ["empty", "cut", "foreign", "pickle"])
     def test_damaged_checkpoints_are_refused_in_one_line(self, tmp_path, damage):
-        list(runs.run(preparing.prepare(SMALL), tmp_path))
+        list(runs.run(prepare.prepare(SMALL), tmp_path))
         path = tmp_path / store.LATEST
         whole = path.read_bytes()
         if damage == "foreign":
-            write_weights(preparing.prepare(SMALL).trainer, path)
+            write_weights(prepare.prepare(SMALL).trainer, path)
         else:
             bad = {
                 "empty": b"",
@@ -432,7 +432,7 @@ class TestRun:
             }
             path.write_bytes(bad[damage])
         with pytest.raises(BadInput, match="checkpoint") as caught:
-            list(runs.run(preparing.prepare(SMALL), tmp_path))
+            list(runs.run(prepare.prepare(SMALL), tmp_path))
         assert "\n" not in str(caught.value)
 
     def test_recording_changes_nothing_and_its_files_can_be_attacked(self, tmp_path, capsys):
@@ -476,11 +476,11 @@ def test_every_published_row_can_be_planned_and_its_command_parsed(row):
 
 
 def test_recording_leaves_batchnorm_alone(tmp_path):
-    prepared = preparing.prepare(
+    prepared = prepare.prepare(
         small(data="photos", count=8, model="convnet", batch_size=4, defense="none")
     )
     before = prepared.trainer.state()
-    recording.watcher(prepared, tmp_path, every=1, images=1)(prepared.trainer)
+    releases.watcher(prepared, tmp_path, every=1, images=1)(prepared.trainer)
     assert same(before, prepared.trainer.state())
     assert prepared.trainer.net.training
 
@@ -501,7 +501,7 @@ def test_a_checkpoint_can_be_attacked_at_any_step(tmp_path, capsys):
     assert record["scenario"]["step"] == 6
     assert "none/adaptive" in record["summary"]  # the positive control
     assert record["bounds"]["dprs"]["options"]["rate"] == pytest.approx(0.4)
-    members = preparing.prepare(small(count=100)).train.images[:2]
+    members = prepare.prepare(small(count=100)).train.images[:2]
     assert torch.equal(load_file(tmp_path / "o/arrays.safetensors")["truth"], members)
     with pytest.raises(BadInput, match="--model comes from the run"):
         invert([*attack, "--model", "mlp"])

@@ -16,8 +16,8 @@ from attacks.membership.shadows import settled, train_one
 from attacks.membership.trial import Trial
 from defenses import BadInput
 from reports import records
-from victims.planning import plan
 from victims.training import Training
+from victims.training.plan import plan
 
 TINY = Training(data="digits", count=60, model="linear", defense="none", epochs=3, batch_size=20)
 TRIAL = Trial(
@@ -39,7 +39,7 @@ def test_every_model_has_its_members_and_every_candidate_is_in_half_of_the_shado
 
 
 def test_a_model_sees_its_members_and_nobody_else(monkeypatch):
-    from victims import trainer
+    from victims.training import trainer
 
     found = draw(TRIAL)
     seen: list[torch.Tensor] = []

@@ -13,9 +13,9 @@ from attacks.audit.exam import Exam
 from attacks.membership.trial import Trial
 from defenses import BadInput
 from victims.data import Data
-from victims.preparing import prepare
+from victims.data.trust import agree, check, own
 from victims.training import Training
-from victims.trust import agree, check, own
+from victims.training.prepare import prepare
 
 IMAGES = np.random.default_rng(0).random((6, 3, 8, 8))
 LABELS = np.arange(6) % 3

@@ -23,8 +23,8 @@ from defenses import (
     with_effective_noise,
 )
 from defenses.randomness import seed_of
-from victims.stepping import apply_release
-from victims.streams import content_of
+from victims.training.step import apply_release
+from victims.training.streams import content_of
 
 
 def defend(

@@ -14,8 +14,8 @@ from reports.commands.flags import Parser, chosen_device, command, line
 if TYPE_CHECKING:
     from reports.commands.claim import Claim
     from reports.records import Record
-    from victims.preparing import Report
     from victims.training import Training
+    from victims.training.prepare import Report
 
 PROG = "python -m victims.train"
 WRITES = (
@@ -41,7 +41,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the defense that ``argv`` chooses."""
-    from victims.flags import training_parser
+    from victims.training.flags import training_parser
 
     made = training_parser(argv, PROG, __doc__)
     add = made.add_argument
@@ -71,15 +71,15 @@ def parser(argv: Sequence[str] | None) -> Parser:
 
 
 def job(arguments: argparse.Namespace) -> Training:
-    """The Training that the flags say; see `victims.flags.training_of`."""
-    from victims.flags import training_of
+    """The Training that the flags say; see `victims.training.flags.training_of`."""
+    from victims.training.flags import training_of
 
     return training_of(arguments)
 
 
 def command_line(training: Training) -> str:
     """The command that trains this again, with the flags that are not at their default."""
-    from victims.flags import training_values
+    from victims.training.flags import training_values
 
     return line(PROG, parser(["--defense", training.defense]), training_values(training))
 
@@ -99,14 +99,14 @@ def perform(
 
     Raises:
         BadInput: before anything is written.
-        victims.runs.Stopped: a gradient was not finite.
+        victims.training.run.Stopped: a gradient was not finite.
     """
-    from victims import preparing, runs
-    from victims.export import write_weights
-    from victims.outcome import record_of
+    from victims.training import prepare, run
+    from victims.training.record import record_of
+    from victims.training.weights import write_weights
 
-    prepared = preparing.prepare(training, device=device, data_root=data_root, report=report)
-    rows = list(runs.run(prepared, out, report=report))
+    prepared = prepare.prepare(training, device=device, data_root=data_root, report=report)
+    rows = list(run.run(prepared, out, report=report))
     if out is not None:
         write_weights(prepared.trainer, out / "weights.safetensors")
     return record_of(prepared, rows, device, command_line(training))
@@ -117,8 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     from reports.commands.claim import Writes, claim
     from reports.commands.keep import made_by
-    from victims import checkpoint, runs
-    from victims.memory import keep_memory
+    from victims.gradients.memory import keep_memory
+    from victims.training import checkpoint, run
 
     device = chosen_device(arguments.device)
     for flag, value in (("keep", arguments.keep), ("save-seconds", arguments.save_seconds)):
@@ -139,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if arguments.fresh:
                 held.refuse_strangers()
             _trained(arguments, training, held, device)
-    except runs.Stopped as error:
+    except run.Stopped as error:
         print(f"{PROG}: {error}", file=sys.stderr)
         return 1
     return 0
@@ -149,14 +149,14 @@ def _trained(arguments: argparse.Namespace, training: Training, held: Claim, dev
     """Train in a folder that is this run's; all flags are checked before a file of it changes."""
     from reports.commands.keep import found_again
     from reports.commands.progress import Progress
-    from victims import preparing, recording, runs
-    from victims.outcome import describe, finish, show
+    from victims.training import prepare, releases, run
+    from victims.training.record import describe, finish, show
 
     out = held.folder
     with Progress() as bar:
         place = {"device": device, "data_root": arguments.data_root}
-        prepared = preparing.prepare(training, report=bar, **place)
-    watch = recording.watcher(
+        prepared = prepare.prepare(training, report=bar, **place)
+    watch = releases.watcher(
         prepared, out / "releases", every=arguments.record_every, images=arguments.record_images
     )
     if arguments.fresh:
@@ -165,7 +165,7 @@ def _trained(arguments: argparse.Namespace, training: Training, held: Claim, dev
         found_again(out, prepared.trainer.plan.training.document())
     describe(prepared)
     with Progress() as bar:
-        rows = runs.run(
+        rows = run.run(
             prepared,
             out,
             keep=arguments.keep,

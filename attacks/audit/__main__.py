@@ -11,7 +11,7 @@ from attacks.audit.game import content
 from attacks.audit.study import broken
 from reports.commands.flags import command
 from reports.commands.keep import kept, made
-from victims.memory import keep_memory
+from victims.gradients.memory import keep_memory
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,11 +13,11 @@ from attacks.audit.exam import Exam
 from attacks.audit.seen import Report, Seen, looked_at
 from attacks.membership.shadows import logits
 from defenses import stream
-from victims.anchors import anchors_of, refuse_private
 from victims.data import Data, load_data
-from victims.planning import Plan
-from victims.preparing import prepare
-from victims.trainer import Trainer
+from victims.training.anchors import anchors_of, refuse_private
+from victims.training.plan import Plan
+from victims.training.prepare import prepare
+from victims.training.trainer import Trainer
 
 
 def black_box(

@@ -13,7 +13,7 @@ from attacks.audit.study import perform as examined
 from reports.commands.flags import Parser, line
 from reports.commands.origins import note
 from reports.records import Record
-from victims.flags import training_of, training_parser, training_values
+from victims.training.flags import training_of, training_parser, training_values
 
 PROG = "python -m attacks.audit"
 DESCRIPTION = "Attack a guarantee: train with canaries, prove a lower bound on epsilon."

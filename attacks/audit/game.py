@@ -12,8 +12,8 @@ from attacks.audit.white_box import white_box
 from defenses import BadInput
 from defenses.randomness import seed_of
 from victims.data import digest, load_data
-from victims.planning import Plan, plan
-from victims.trainer import Trainer
+from victims.training.plan import Plan, plan
+from victims.training.trainer import Trainer
 
 
 def planned(exam: Exam) -> Plan:

@@ -15,8 +15,8 @@ from attacks.audit.seen import Course, Report, Seen
 from reports.commands.origins import mark
 from reports.commands.workers import prepare_process, spread
 from reports.records import Partial
-from victims.planning import Plan
-from victims.trainer import Trainer
+from victims.training.plan import Plan
+from victims.training.trainer import Trainer
 
 Work = tuple[Exam, Plan, Callable[..., Trainer], str, str | None, Path | None, str]
 SAVINGS = 20

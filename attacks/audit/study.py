@@ -23,8 +23,8 @@ from reports.detection import auc, sample
 from reports.evidence.control import CANNOT_JUDGE
 from reports.records import Record
 from reports.records.environment import environment
-from victims.planning import Plan
-from victims.trainer import Trainer
+from victims.training.plan import Plan
+from victims.training.trainer import Trainer
 
 REFUTED, CONSISTENT, UNCLAIMED = "claim refuted", "consistent", "nothing claimed"
 IF_GAUSSIAN = "claim refuted, if the mechanism is Gaussian"

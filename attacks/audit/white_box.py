@@ -12,11 +12,11 @@ from attacks.audit.canaries import Canaries
 from attacks.audit.exam import Exam
 from attacks.audit.seen import Course, Report, Seen, looked_at
 from defenses import Release, Summed
-from victims.anchors import anchors_of
 from victims.data import load_data
-from victims.planning import Plan
-from victims.preparing import prepare
-from victims.trainer import Trainer
+from victims.training.anchors import anchors_of
+from victims.training.plan import Plan
+from victims.training.prepare import prepare
+from victims.training.trainer import Trainer
 
 
 def white_box(

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from attacks.invert import observed, show
     from attacks.invert.setting import content
     from reports.commands.claim import probe
-    from victims.memory import keep_memory
+    from victims.gradients.memory import keep_memory
 
     chosen_device(arguments.device)
     if arguments.out is not None:

@@ -19,9 +19,9 @@ from attacks.shields import build_defenses
 from defenses import Defense, Side, front
 from reports.records.rounds import parted
 from victims.data import digest
-from victims.features import split_last
+from victims.data.trust import agree
 from victims.models import load_guarded
-from victims.trust import agree
+from victims.models.frozen import split_last
 
 AUXILIARY = 256
 """At most this many images of the other split are the adversary's own."""

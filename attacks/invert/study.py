@@ -35,7 +35,7 @@ from reports.commands.origins import mark
 from reports.records import Partial, Record
 from reports.records.environment import environment
 from reports.scores.prior import lpips_or_reason, prior_baseline
-from victims.streams import content_of
+from victims.training.streams import content_of
 
 Report = Callable[[str, int, int], None]
 ATTACK = 0.8

@@ -8,10 +8,10 @@ from typing import Any
 
 from defenses import BadInput, front
 from defenses.registry import shown_options
-from victims import checkpoint as store
-from victims import runs
-from victims.export import write_weights
-from victims.planning import Plan, plan
+from victims.training import checkpoint as store
+from victims.training import run
+from victims.training.plan import Plan, plan
+from victims.training.weights import write_weights
 
 
 def steps_of(folder: Path, code: Collection[str] = ()) -> int:
@@ -33,7 +33,7 @@ def fields_at(
         folder: of ``python -m victims.train``.
         step: 0 is before the first one; at the last one there is the finished model.
         code: specs of the run that are the user's own code, see `store.training_in`.
-        context: ``device``, ``data_root``, ``report`` of `victims.preparing.prepare`.
+        context: ``device``, ``data_root``, ``report`` of `victims.training.prepare.prepare`.
 
     Raises:
         BadInput: no run in ``folder``, or a step that it does not have.
@@ -44,7 +44,7 @@ def fields_at(
         raise BadInput(f"step is {step}; the run in {folder} has steps 0 to {made.steps}")
     weights = folder / "states" / f"step-{step:06d}.safetensors"
     if not weights.exists():
-        reached = runs.at_step(folder, step, code=code, **context)
+        reached = run.at_step(folder, step, code=code, **context)
         write_weights(reached.trainer, weights, averaged=False)
     shield = made.defense.at(min(step, made.steps - 1), made.steps)
     return {

@@ -10,7 +10,7 @@ from attacks.membership.candidates import content
 from attacks.membership.command import PROG, job, parse, perform
 from reports.commands.flags import command
 from reports.commands.keep import kept, made
-from victims.memory import keep_memory
+from victims.gradients.memory import keep_memory
 
 
 def main(argv: Sequence[str] | None = None) -> int:

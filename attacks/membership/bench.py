@@ -31,7 +31,7 @@ from defenses import BadInput
 from reports.commands.flags import Parser, chosen_device, command
 from reports.commands.workers import kill, started, submitted
 from reports.records.environment import environment
-from victims.memory import keep_memory
+from victims.gradients.memory import keep_memory
 
 PROG = "python -m attacks.membership.bench"
 MODELS = ("mlp", "lenet5", "lenet", "convnet", "dpcnn")

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from attacks.membership.trial import Trial
 from defenses import stream
-from victims.anchors import anchors_of, refuse_private
 from victims.data import Data, digest, load_data
 from victims.training import Training
+from victims.training.anchors import anchors_of, refuse_private
 
 MODEL_SEEDS = 2**40
 """Seeds of the models are drawn below this."""

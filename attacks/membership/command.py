@@ -16,7 +16,7 @@ from attacks.membership.trial import LAYOUTS, QUERIES, Trial, attack_of
 from reports.commands.flags import Parser, line
 from reports.commands.origins import note
 from reports.records import Record
-from victims.flags import training_of, training_parser, training_values
+from victims.training.flags import training_of, training_parser, training_values
 
 PROG = "python -m attacks.membership"
 DESCRIPTION = "Train a target and shadow models under a defense; ask who was in the data."

@@ -19,7 +19,7 @@ from attacks.membership.trial import Trial
 from defenses import BadInput, stream
 from reports.commands.workers import prepare_process
 from victims.data import Data
-from victims.memory import keep_memory
+from victims.gradients.memory import keep_memory
 from victims.training import Training
 
 BASELINE = "one after another"

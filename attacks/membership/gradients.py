@@ -15,9 +15,9 @@ from torch.nn.functional import cross_entropy
 
 from defenses import Defense, Release
 from victims.data import Data
-from victims.features import Featurised
 from victims.gradients import gradient_chunks
-from victims.trainer import Trainer
+from victims.models.frozen import Featurised
+from victims.training.trainer import Trainer
 
 TINY = 1e-12
 

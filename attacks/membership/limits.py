@@ -10,7 +10,7 @@ from torch import nn
 from attacks.membership.lockstep import Batch, Lockstep
 from defenses import Summed, front, stream
 from defenses.errors import one_line
-from victims.trainer import Trainer
+from victims.training.trainer import Trainer
 
 SIZES = (3, 0, 2, 1)
 """Examples of each model's batch in the comparison: padding and an empty batch among them."""

@@ -19,13 +19,15 @@ from torch.nn.functional import cross_entropy
 from attacks.membership.stacking import blanked, padded, stacked
 from defenses import Release, Summed
 from victims.gradients import chunk_size, gradients_at
-from victims.trainer import Trainer
+from victims.training.trainer import Trainer
 
 Batch = tuple[Tensor, Tensor]
 
 
 class Lockstep:
-    """Trainers that advance together; `victims.trainer.Trainer.advance` of each, up to rounding.
+    """Trainers that advance together, each as `victims.training.trainer.Trainer.advance` would.
+
+    Up to rounding.
 
     From here on each trainer's weights are views of the stacked ones, so that its own optimiser
     moves them, and it may also go on alone.
@@ -76,7 +78,7 @@ class Lockstep:
     def totals(
         self, defense: Summed, plans: Sequence[Mapping[str, Any]], batches: Sequence[Batch]
     ) -> list[dict[str, Tensor]]:
-        """`victims.trainer.Trainer.total` of every model.
+        """`victims.training.trainer.Trainer.total` of every model.
 
         Args:
             defense: of any of them; what tells them apart is in their plans.

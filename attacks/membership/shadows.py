@@ -16,11 +16,11 @@ from attacks.membership.gradients import Watcher
 from attacks.membership.lockstep import Lockstep
 from attacks.membership.trial import Trial
 from defenses.registry import shown_options
-from victims.features import Featurised
-from victims.planning import plan
-from victims.preparing import prepare
-from victims.trainer import Trainer
+from victims.models.frozen import Featurised
 from victims.training import Training
+from victims.training.plan import plan
+from victims.training.prepare import prepare
+from victims.training.trainer import Trainer
 
 Piece = tuple[dict[str, Any], dict[str, Tensor]]
 """Facts and tensors of one trained model."""

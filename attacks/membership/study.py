@@ -19,7 +19,7 @@ from defenses import stream
 from defenses.registry import shown_options
 from reports.records import Record
 from reports.records.environment import environment
-from victims.planning import Plan, plan
+from victims.training.plan import Plan, plan
 
 REHEARSED = 100
 EXPOSED = 16

@@ -16,7 +16,7 @@ from attacks.membership.trial import Trial
 from reports.commands.origins import mark
 from reports.commands.workers import prepare_process, spread
 from reports.records import Partial
-from victims.memory import keep_memory, kept
+from victims.gradients.memory import keep_memory, kept
 from victims.training import Training
 
 __all__ = ["Piece", "train_all"]

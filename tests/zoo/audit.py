@@ -10,8 +10,8 @@ from attacks.audit.exam import Exam
 from attacks.audit.study import REFUTED, perform
 from defenses import Defense
 from tests.zoo.specimen import Specimen
-from victims.trainer import Trainer
 from victims.training import Training
+from victims.training.trainer import Trainer
 
 CANARIES = 600
 COUNT = 20

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from defenses import Gradients
 from tests.zoo.specimen import CLASSES, SHAPE, stacked
 from victims.gradients import per_example_gradients
-from victims.trainer import Trainer
+from victims.training.trainer import Trainer
 
 
 class Standardised(nn.Module):

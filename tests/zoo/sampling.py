@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from defenses import stream
-from victims.trainer import Trainer
+from victims.training.trainer import Trainer
 
 
 class Shuffled(Trainer):

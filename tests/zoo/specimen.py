@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from defenses import Defense, Gradients
 from tests.conftest import seeded
 from victims.conformance import Build
-from victims.planning import plan
-from victims.trainer import Trainer
 from victims.training import Training
+from victims.training.plan import plan
+from victims.training.trainer import Trainer
 
 EXAMPLES = 32
 """The public number that the sample rate is computed from, not that of the private examples."""

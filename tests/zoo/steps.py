@@ -11,7 +11,7 @@ from defenses import Defense, Release, Summed, option, stream
 from defenses.contract import batch_of, dense
 from defenses.dpsgd import DPSGD
 from defenses.gradients import add_noise, clipped_sum
-from victims.trainer import Trainer
+from victims.training.trainer import Trainer
 
 MICRO = 4
 

@@ -8,9 +8,9 @@ company, and whether the steps that are accounted are those that are taken.
 from torch import Tensor
 
 from defenses.conformance.finding import Finding, found
-from victims.conformance.company import memory, neighbours
 from victims.conformance.ledger import obedience, releases, sizes
 from victims.conformance.loop import Build, Loop, LoopCheck
+from victims.conformance.neighbours import memory, neighbours
 from victims.conformance.sampling import sampling
 
 CHECKS = [LoopCheck(judge) for judge in (sizes, sampling, neighbours, memory, releases, obedience)]

@@ -11,7 +11,7 @@ from torch import Tensor
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import most_t, t_statistic
 from victims.conformance.loop import Loop, claims, released_sum, stepped
-from victims.trainer import Trainer
+from victims.training.trainer import Trainer
 
 STEPS = 24
 NONE = torch.zeros(0, dtype=torch.int64)

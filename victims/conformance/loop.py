@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from defenses import Release, stream
 from defenses.conformance.finding import Finding, Verdict, found
-from victims.streams import Keyed
-from victims.trainer import Trainer
-from victims.views import augmented
+from victims.training.streams import Keyed
+from victims.training.trainer import Trainer
+from victims.training.views import augmented
 
 Build = Callable[[Tensor, Tensor], Trainer]
 """A trainer at step 0 for private inputs (N, ...) and labels (N,).

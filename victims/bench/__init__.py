@@ -1,0 +1,1 @@
+"""``python -m victims.bench``: what a step of DP training costs."""

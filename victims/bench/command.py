@@ -1,0 +1,133 @@
+"""``python -m victims.bench``: what a step of DP training costs, on the machine it runs on.
+
+Every contender does the whole step: forward, backward, norms, clipping, sum, noise, SGD. Times
+are ratios to plain SGD within the same round, so the machine and its other work cancel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Sequence
+
+import torch
+
+from defenses import BadInput
+from defenses.errors import one_line
+from reports.commands.flags import Parser, chosen_device
+from reports.records.environment import environment
+from victims.bench import peak_memory
+from victims.bench.contenders import CUDA_ONLY, NAMES, PLAIN, Step, prepare
+from victims.gradients.memory import keep_memory
+
+PROG = "python -m victims.bench"
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the benchmark."""
+    parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("--models", nargs="+", default=["dpcnn", "wrn-16-4"], help="default dpcnn wrn-16-4")
+    add("--batch", type=int, default=256, help="images of 3x32x32 per step (default 256)")
+    add("--repeats", type=int, default=7, help="rounds over all contenders (default 7)")
+    add("--threads", type=int, help="of torch (default: as many as it takes)")
+    add("--glibc", action="store_true", help="leave freed memory to glibc, as libraries do")
+    add("--seed", type=int, default=0)
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    arguments = parser.parse_args(argv)
+    for flag in ("batch", "repeats", "threads"):
+        if (getattr(arguments, flag) or 1) < 1 or getattr(arguments, flag) == 0:
+            raise BadInput(f"--{flag} must be at least 1")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a table in Markdown. Returns the exit code."""
+    arguments = parse(argv)
+    device = chosen_device(arguments.device)
+    if not arguments.glibc:
+        keep_memory()
+    before = torch.get_num_threads()
+    torch.set_num_threads(arguments.threads or before)
+    try:
+        with warnings.catch_warnings():
+            _print(arguments, device)
+    finally:
+        torch.set_num_threads(before)
+    return 0
+
+
+def _print(arguments: argparse.Namespace, device: str) -> None:
+    facts = environment(seed=arguments.seed, device=device)
+    versions = facts["versions"]
+    print(
+        f"one step of batch {arguments.batch}, 3x32x32 images, float32; time over plain SGD: "
+        f"median (min-max) of {arguments.repeats} interleaved rounds; peak memory above that "
+        "before the step, each in its own process; freed memory "
+        + ("left to glibc" if arguments.glibc else "kept")
+    )
+    print(
+        f"seed {arguments.seed}; {facts['machine']}, {facts['threads']} threads; "
+        f"torch {versions['torch']}, opacus {versions['opacus']}; {facts['date'][:10]}\n"
+    )
+    print("| model | contender | time / plain SGD | s/step | peak memory MB |")
+    print("|---|---|---|---|---|")
+    names = NAMES + (CUDA_ONLY if device == "cuda" else ())
+    for model in arguments.models:
+        memory = {n: _memory(n, model, arguments, device) for n in names}
+        times = _race(names, model, arguments, device)
+        plain = times[PLAIN]
+        assert not isinstance(plain, str), plain
+        for name in names:
+            spent = times[name]
+            if isinstance(spent, str):
+                cells = f"{spent} | -"
+            else:
+                ratios = [a / b for a, b in zip(spent, plain, strict=True)]
+                cells = f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+                cells += f" | {statistics.median(spent):.3g}"
+            print(f"| {model} | {name} | {cells} | {memory[name]} |", flush=True)
+
+
+def _race(
+    names: Sequence[str], model: str, arguments: argparse.Namespace, device: str
+) -> dict[str, list[float] | str]:
+    """Seconds of each round by contender, or why it cannot run."""
+    steps: dict[str, Step] = {}
+    times: dict[str, list[float] | str] = {}
+    for name in names:
+        try:
+            step = prepare(name, model, arguments.batch, device, arguments.seed)
+            step()  # warm
+        except BadInput:
+            raise
+        except Exception as error:  # a library's own refusal is a result
+            times[name] = _why(error)
+        else:
+            steps[name] = step
+    spent: dict[str, list[float]] = {n: [] for n in steps}
+    for _ in range(arguments.repeats):
+        for name, step in steps.items():
+            began = _now(device)
+            step()
+            spent[name].append(_now(device) - began)
+    return times | spent
+
+
+def _memory(name: str, model: str, arguments: argparse.Namespace, device: str) -> str:
+    threads = torch.get_num_threads()
+    setting = (arguments.batch, device, arguments.seed, threads, arguments.glibc)
+    return peak_memory.apart(name, model, *setting)
+
+
+def _now(device: str) -> float:
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def _why(error: Exception) -> str:
+    said = one_line(error).replace("|", "/")
+    return f"cannot: {type(error).__name__}: {said[:120]}"

@@ -1,0 +1,133 @@
+"""Who runs in the speed benchmark: one training step each, by plain SGD, by us and by Opacus."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+import defenses
+from victims.gradients import gradient_chunks
+from victims.gradients.factorable import factorable
+from victims.models import load_model
+
+Step = Callable[[], None]
+
+RATE, CLIP, SIGMA = 0.1, 1.0, 1.0
+"""Learning rate, clipping norm and noise multiplier of every contender."""
+
+OURS = {"ours dpsgd": ("dpsgd", {}), "ours dprs 0.9": ("dprs", {"rate": 0.9})}
+OPACUS = {"Opacus hooks": "hooks", "Opacus functorch": "functorch", "Opacus ghost": "ghost"}
+PLAIN = "plain SGD"
+NAMES = (PLAIN, *OURS, *OPACUS)
+"""Contenders on any device."""
+
+CUDA_ONLY = tuple(f"{n}, {how}" for n in (PLAIN, *OURS) for how in ("channels-last", "compiled"))
+
+
+def prepare(name: str, model: str, batch: int, device: str, seed: int) -> Step:
+    """One contender's step on its own copy of the model, with the same images for all.
+
+    Args:
+        name: of `NAMES` or `CUDA_ONLY`.
+        model: see `victims.load_model`; CIFAR's shape, 10 classes.
+        batch: images per step.
+        device: cpu or cuda.
+        seed: of weights, images, labels and noise.
+
+    Raises:
+        Exception: whatever Opacus or the compiler say of a model they cannot take.
+    """
+    draw = defenses.stream(seed, "bench")
+    net = load_model(model, generator=draw).to(device).train()
+    images = torch.rand(batch, 3, 32, 32, generator=draw).to(device)
+    labels = torch.randint(10, (batch,), generator=draw).to(device)
+    base, _, how = name.partition(", ")
+    if how == "channels-last":
+        net = net.to(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=torch.channels_last)
+    if base in OPACUS:
+        return _opacus(net, OPACUS[base], images, labels)
+    run: Any = torch.compile if how == "compiled" else _as_it_is
+    if base == PLAIN:
+        return _plain(run(net), images, labels)
+    defense, options = OURS[base]
+    return _ours(net, run, defense, options, images, labels, draw)
+
+
+def _as_it_is(what: Any) -> Any:
+    return what
+
+
+def _plain(net: nn.Module, images: Tensor, labels: Tensor) -> Step:
+    optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
+
+    def step() -> None:
+        cross_entropy(net(images), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def _ours(
+    net: nn.Module,
+    run: Any,
+    name: str,
+    options: dict[str, Any],
+    images: Tensor,
+    labels: Tensor,
+    draw: torch.Generator,
+) -> Step:
+    defense = defenses.get(name, clip=CLIP, noise_multiplier=SIGMA, **options)
+    assert isinstance(defense, defenses.Summed)
+    parameters = dict(net.named_parameters())
+    optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
+    outer = factorable(net, cross_entropy, images, labels)
+    contribute = run(defense.contribute)
+
+    def step() -> None:
+        plan = defense.plan(parameters, step=0, steps=1, generator=draw)
+        total: dict[str, Tensor] = {}
+        for grads in gradient_chunks(net, cross_entropy, images, labels, outer=outer):
+            for key, value in contribute(grads, plan).items():
+                total[key] = total[key].add_(value) if key in total else value
+        release = defense.finish(total, plan, batch_size=len(images), generator=draw)
+        for key, parameter in parameters.items():
+            parameter.grad = release.update[key]
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def _opacus(net: nn.Module, mode: str, images: Tensor, labels: Tensor) -> Step:
+    from opacus.grad_sample.utils import wrap_model
+    from opacus.optimizers import DPOptimizer, DPOptimizerFastGradientClipping
+    from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
+
+    warnings.filterwarnings("ignore", "Full backward hook is firing")  # Opacus means it so
+    clipping = {"max_grad_norm": CLIP} if mode == "ghost" else {}
+    # Not strict: it refuses buffers, and the constants of `Normalise` are harmless ones.
+    wrapped = wrap_model(copy.deepcopy(net), mode, strict=False, **clipping)
+    optimizer: Any = (DPOptimizerFastGradientClipping if mode == "ghost" else DPOptimizer)(
+        torch.optim.SGD(wrapped.parameters(), lr=RATE),
+        noise_multiplier=SIGMA,
+        max_grad_norm=CLIP,
+        expected_batch_size=len(images),
+    )
+    loss: Any = nn.CrossEntropyLoss()
+    if mode == "ghost":
+        loss = DPLossFastGradientClipping(wrapped, optimizer, loss)
+
+    def step() -> None:
+        loss(wrapped(images), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()  # last, for per-example gradients would weigh on the next contender
+
+    return step

@@ -1,0 +1,76 @@
+"""Private images by name: sets that are always there, torchvision's, folders, a user's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from defenses import BadInput
+from defenses.registry import import_object
+from victims.data import built_in, downloads, folders, trust
+from victims.data.data import BUILT_IN, SPLITS, TORCHVISION, Data, choose, prefix, whole
+
+
+def load_data(
+    spec: str,
+    *,
+    root: str | Path | None = None,
+    split: str = "test",
+    count: int | None = None,
+    seed: int = 0,
+    size: int | None = None,
+    at_most: bool = False,
+) -> Data:
+    """Labelled images in [0, 1].
+
+    Args:
+        spec: ``photos``, ``digits``; ``mnist``, ``fashion-mnist``, ``cifar10``, ``cifar100``,
+            ``svhn``; ``folder:PATH`` (class sub-folders of images, or a zip of them);
+            ``pkg.module:callable``, called with ``split=`` and returning (images, labels).
+        root: where torchvision's sets lie; None: ``$LEAKGAUGE_DATA``, else ~/.cache/leakgauge.
+        split: ``train`` (the attacker's auxiliary data) or ``test`` (the victim's).
+        count: take this many after a shuffle with ``seed`` (``photos``: the first ones, which
+            take turns among the photographs); None takes all in stored order.
+        seed: of that shuffle.
+        at_most: take all images, rather than raise, when there are fewer than ``count``.
+        size: edge in pixels for ``photos`` (default 32) and ``folder:`` (default: as stored).
+
+    Raises:
+        BadInput: unknown name or split, a set that cannot be had, fewer images than ``count``,
+            a size for a set that has its own, or what a user's callable gives is not (N, C, H, W)
+            floats in [0, 1] with integer labels (see `victims.data.trust`).
+    """
+    if split not in SPLITS:
+        raise BadInput(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    for name, value, low in (("count", count, 1), ("size", size, 1), ("seed", seed, 0)):
+        if value is not None and not whole(value, low):
+            raise BadInput(f"{name} is {value!r:.40}; it must be an integer >= {low}")
+    if spec == "photos":
+        # Stored order shows each photograph in turn, the chosen crops first: a prefix is right.
+        data = built_in.photos(split, 32 if size is None else size)
+        total = len(data.labels)
+        return data.take(prefix(total, total if count is None else count, spec, at_most))
+    if spec.startswith("folder:"):
+        if not spec[7:].strip():
+            raise BadInput("folder: names no path; folder:PATH takes a folder or a zip")
+        return folders.folder(Path(spec[7:]).expanduser(), split, count, seed, size, at_most)
+    base = Path(root or os.environ.get("LEAKGAUGE_DATA") or Path.home() / ".cache/leakgauge")
+    if spec in TORCHVISION and (base / f"{spec}.zip").exists():
+        # A zip of class folders stands in for the set.
+        return folders.folder(base / f"{spec}.zip", split, count, seed, size, at_most)
+    if size is not None and (spec in (*BUILT_IN, *TORCHVISION) or ":" in spec):
+        raise BadInput(f"{spec} has images of a size of its own; size goes with photos and folder:")
+    if spec == "digits":
+        data = built_in.digits(split)
+    elif spec in TORCHVISION:
+        data = downloads.torchvision_set(spec, base, split)
+    elif ":" in spec:
+        data = trust.called(import_object(spec, "data"), spec, split)
+    else:
+        known = ", ".join([*BUILT_IN, *TORCHVISION])
+        raise BadInput(
+            f"unknown data {spec!r}; known: {known}, folder:PATH, or pkg.module:callable"
+        )
+    return (
+        data if count is None else data.take(choose(len(data.labels), count, seed, spec, at_most))
+    )

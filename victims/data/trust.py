@@ -1,0 +1,124 @@
+"""What every door asks of images that did not come from here, and what two splits must share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from defenses import BadInput
+from defenses.errors import one_line
+from defenses.registry import check_call
+from victims.data.data import Data
+
+FEW = 4
+"""Pictures have at most so many channels, where the last axis is taken for them."""
+
+
+def called(found: Any, spec: str, split: str) -> Data:
+    """What the user's callable ``spec`` gives for a split, checked, as `Data` of its own memory.
+
+    Raises:
+        BadInput: it is no callable that takes ``split=``, or see `own`.
+    """
+    check_call(found, f"data {spec!r}", "split=", split=split)
+    return own(found(split=split), f"data {spec!r}")
+
+
+def own(found: Any, what: str) -> Data:
+    """(images, labels) or a `Data` of somebody else's, checked and copied.
+
+    A copy: what either side does to its tensors later is not seen by the other.
+
+    Raises:
+        BadInput: see `check`; or no such pair.
+    """
+    if isinstance(found, Data):
+        images, labels = found.images, found.labels
+    else:
+        if not (isinstance(found, tuple | list) and len(found) == 2):
+            raise BadInput(f"{what} must return (images, labels), not {type(found).__name__}")
+        images, labels = found
+    pixels, whose = _tensor(images, "images", what), _tensor(labels, "labels", what)
+    if not isinstance(found, Data):
+        _check_pair(pixels, whose, what)
+        classes = max(2, int(whose.max()) + 1)
+        found = Data(pixels, whose, classes, tuple(map(str, range(classes))))
+    check(Data(pixels, whose, found.classes, found.names), what)
+    copy = pixels.to(torch.float32, copy=True).contiguous()
+    return Data(copy, whose.to(torch.int64, copy=True), int(found.classes), tuple(found.names))
+
+
+def check(data: Data, what: str) -> None:
+    """Raise `BadInput` unless images are (N, C, H, W) floats in [0, 1], N >= 1, and labels fit."""
+    _check_pair(data.images, data.labels, what)
+    classes, names = data.classes, data.names
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+        raise BadInput(f"{what} has {classes!r:.40} classes; it must be an integer >= 2")
+    if len(names) != classes or not all(isinstance(name, str) for name in names):
+        raise BadInput(f"{what} names {len(names)} classes of {classes}: one text for each")
+    if int(data.labels.max()) >= classes:
+        high = int(data.labels.max())
+        raise BadInput(
+            f"{what} has labels up to {high}; {classes} classes allow [0, {classes - 1}]"
+        )
+
+
+def agree(one: Data, other: Data, what: str) -> None:
+    """Raise `BadInput` unless two splits have images of one shape and the same classes.
+
+    Where one names more classes than the other, the first ones must be the same.
+    """
+    shapes = tuple(one.images.shape[1:]), tuple(other.images.shape[1:])
+    if shapes[0] != shapes[1]:
+        raise BadInput(
+            f"the train and test images of {what} differ in shape: {shapes[0]}, {shapes[1]}"
+        )
+    for name, its in zip(one.names, other.names, strict=False):
+        if name != its:
+            raise BadInput(f"the train and test classes of {what} differ: {name:.40}, {its:.40}")
+
+
+def _tensor(value: Any, part: str, what: str) -> Tensor:
+    if not isinstance(value, Tensor):
+        try:
+            value = torch.as_tensor(np.asarray(value))
+        except (TypeError, ValueError, RuntimeError) as error:
+            told = one_line(error, 160)
+            raise BadInput(
+                f"{what} must return {part} that are one array of numbers: {told}"
+            ) from error
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        raise BadInput(f"{what} must return {part} that are a dense tensor of numbers")
+    plain: Tensor = value.detach().as_subclass(torch.Tensor).cpu()  # type: ignore[assignment]
+    return plain
+
+
+def _check_pair(images: Tensor, labels: Tensor, what: str) -> None:
+    if images.ndim != 4 or labels.shape != images.shape[:1]:
+        shapes = f"{tuple(images.shape)} and {tuple(labels.shape)}"
+        raise BadInput(f"{what} returned {shapes}; it must be (N, C, H, W) and (N,)")
+    if 0 in images.shape:
+        raise BadInput(f"{what} must return at least one image, with pixels: {tuple(images.shape)}")
+    channels, high, wide = images.shape[1:]
+    if channels > FEW < high and (wide <= FEW or channels == high > wide):
+        raise BadInput(
+            f"{what} returned {tuple(images.shape)}, which looks like (N, H, W, C); it must be "
+            "(N, C, H, W), channels first"
+        )
+    if not images.is_floating_point():
+        raise BadInput(
+            f"{what} returned images of {images.dtype}; they must be floats, all of them in [0, 1]"
+        )
+    low, top = (float(edge) for edge in images.aminmax())
+    if not (low >= 0 and top <= 1):
+        raise BadInput(
+            f"{what} must return images all of them in [0, 1], without NaN; they lie in "
+            f"[{low:.4g}, {top:.4g}] (a model normalises in its first layer)"
+        )
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise BadInput(f"{what} must return labels that are integers >= 0, not {labels.dtype}")
+    if int(labels.to(torch.int64).min()) < 0:
+        raise BadInput(f"{what} must return labels that are integers >= 0")

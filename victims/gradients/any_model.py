@@ -1,0 +1,219 @@
+"""Per-example gradients of models of the user's own: by vmap where it is right, else one by one.
+
+vmap raises on data-dependent control flow, on some recurrent layers and on autograd functions
+without a rule, and need not be right elsewhere; a loop over the examples always is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from defenses import BadInput, front, stream
+from defenses.eager import eager
+from defenses.errors import one_line
+from defenses.outer import Outer
+from defenses.randomness import seeded
+from victims.gradients.vmapping import Loss, gradients_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LAYERS = frozenset(
+    f"torch.nn.modules.{name}"
+    for name in (
+        "activation",
+        "batchnorm",
+        "container",
+        "conv",
+        "dropout",
+        "flatten",
+        "fold",
+        "instancenorm",
+        "linear",
+        "normalization",
+        "padding",
+        "pixelshuffle",
+        "pooling",
+        "upsampling",
+    )
+)
+"""Modules of torch that handle each example on its own, the same under vmap as alone."""
+TOLERANCE = 1e-4
+"""Of a gradient's norm, by which vmap and the loop may differ in float32."""
+
+_agreed: WeakKeyDictionary[nn.Module, dict[tuple[object, ...], bool]] = WeakKeyDictionary()
+
+
+def ordinary(model: nn.Module) -> bool:
+    """Whether a model is made of nothing but layers whose vmap is known to be right."""
+    return all(
+        type(m).__module__.partition(".")[0] in ("victims", "defenses")
+        or (
+            type(m).__module__ in LAYERS
+            and not isinstance(m, nn.MultiheadAttention)
+            and not (isinstance(m, _InstanceNorm) and m.track_running_stats)
+            and not m._forward_hooks
+            and not m._forward_pre_hooks
+        )
+        for m in model.modules()
+    )
+
+
+class Apart:
+    """The gradients of a batch's examples, chunk by chunk.
+
+    Each pass begins with the model's buffers as they are and works on copies, so that no example
+    depends on those before it; what does not depend on examples (as the power iteration of a
+    spectral norm) moves on once per batch, when `follow` is called.
+
+    Args:
+        model: see `victims.per_example_gradients`.
+        loss: likewise.
+        weights: as `victims.gradients.trainable` names them.
+        fixed: as `victims.gradients.untrained` names them.
+        outer: see `victims.gradients.gradient_chunks`; the loop ignores it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        weights: dict[str, Tensor],
+        fixed: dict[str, Tensor],
+        outer: Sequence[str] = (),
+    ) -> None:
+        self.model, self.loss, self.outer = model, loss, tuple(outer)
+        self.weights, self.fixed = weights, fixed
+        self.buffers = {k for k, _ in model.named_buffers()}
+        self.left = fixed
+
+    def gradients(self, views: Tensor, labels: Tensor) -> dict[str, Tensor | Outer]:
+        """As `victims.gradients.vmapping.gradients_at`; ``views`` are left as they are.
+
+        Raises:
+            BadInput: the model cannot be differentiated, or takes up what it sees.
+        """
+        known = _agreed.setdefault(self.model, {})
+        modes = tuple(m.training for m in self.model.modules())
+        key = (views.shape[1:], views.dtype, views.device, self.outer, modes, *self.weights)
+        if key not in known:
+            known[key] = self._agree(views, labels)
+        if known[key]:
+            try:
+                return self._mapped(views, labels)
+            except Exception:  # vmap says what it cannot do by raising almost anything
+                known[key] = False
+        return self._looped(views, labels)
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Give the model's buffers the values that the last pass left."""
+        for name in self.buffers:
+            if not torch.equal(self.fixed[name], self.left[name]):
+                self.fixed[name].copy_(self.left[name])
+
+    def _mapped(self, views: Tensor, labels: Tensor) -> dict[str, Tensor | Outer]:
+        still = self._still()
+        with eager(self.model):
+            found = gradients_at(
+                self.model, self.loss, self.weights, still, views.clone(), labels, self.outer
+            )
+        self.left = still
+        return found
+
+    def _looped(self, views: Tensor, labels: Tensor) -> dict[str, Tensor | Outer]:
+        rows = [self._alone(*example) for example in zip(views, labels, strict=True)]
+        return {k: torch.stack([row[k] for row in rows]) for k in self.weights}
+
+    def _alone(self, views: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """The gradient of one example, (K, ...) views of it, by reverse mode."""
+        weights = {k: w.detach().requires_grad_() for k, w in self.weights.items()}
+        still = self._still()
+        with torch.enable_grad(), eager(self.model):
+            logits = functional_call(self.model, {**weights, **still}, (views.clone(),))
+            total = self.loss(logits, label.expand(len(views))) + front.penalty(self.model)
+            found = torch.autograd.grad(
+                total, list(weights.values()), allow_unused=True, materialize_grads=True
+            )
+        self.left = still
+        return dict(zip(weights, found, strict=True))
+
+    def _still(self) -> dict[str, Tensor]:
+        return {k: v.clone() if k in self.buffers else v for k, v in self.fixed.items()}
+
+    def _agree(self, views: Tensor, labels: Tensor) -> bool:
+        """Whether vmap gives what the loop gives, on two examples."""
+        two = views[:2] if len(views) > 1 else torch.cat([views, 1 - views])
+        names = labels[:2] if len(labels) > 1 else labels.repeat(2)
+        first = self._tried(two, names, 0)
+        if not _close(first, self._tried(two, names, 1)):  # it draws, together otherwise than alone
+            with _still_modes(self.model):
+                first = self._tried(two, names, 0)
+                if _close(first, self._tried(two, names, 1)):
+                    return self._equals(first, two, names)
+        return self._equals(first, two, names)
+
+    def _equals(self, alone: dict[str, Tensor], views: Tensor, labels: Tensor) -> bool:
+        try:
+            with seeded(stream(0, "apart", "vmap")):
+                found = self._mapped(views, labels)
+        except Exception:  # see `gradients`
+            return False
+        dense = {k: v.dense() if isinstance(v, Outer) else v for k, v in found.items()}
+        return _close(alone, dense)
+
+    def _tried(self, views: Tensor, labels: Tensor, turn: int) -> dict[str, Tensor]:
+        """`_looped` with draws of its own, once it is known to work.
+
+        Raises:
+            BadInput: see `gradients`.
+        """
+        rows, left = [], []
+        try:
+            with seeded(stream(0, "apart", turn)):
+                for example in zip(views, labels, strict=True):
+                    rows.append(self._alone(*example))
+                    left.append(self.left)
+        except BadInput:
+            raise
+        except Exception as error:  # a model of the user's own may say anything
+            said = f"{type(error).__name__}: {one_line(error, 200)}"
+            raise BadInput(f"the model has no gradient for one example: {said}") from error
+        for name in self.buffers:
+            one, other = (found[name].double() for found in left)
+            if not torch.allclose(one, other, equal_nan=True):
+                raise BadInput(
+                    f"the model's buffer {name!r} takes up the examples that pass, so that what "
+                    "one of them does cannot be bounded: use a layer without running statistics"
+                )
+        return {k: torch.stack([row[k] for row in rows]) for k in self.weights}
+
+
+@contextmanager
+def _still_modes(model: nn.Module) -> Iterator[None]:
+    """The model in eval mode; afterwards every module in its own again."""
+    modes = [(m, m.training) for m in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _close(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    whole = float(torch.stack([v.detach().double().norm() for v in one.values()]).norm())
+    return all(
+        float((one[k] - other[k]).double().norm())
+        <= TOLERANCE * (float(one[k].double().norm()) + 1e-3 * whole)
+        or torch.allclose(one[k], other[k], equal_nan=True)
+        for k in one
+    )

@@ -1,0 +1,55 @@
+"""Per-example gradients by vmap(grad), at weights that are handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from defenses import front
+from defenses.outer import Outer
+from victims.gradients.convolution import WideConvolutions
+from victims.gradients.taps import tapped
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(logits (B, C), labels (B,)) -> scalar mean over the batch, e.g. cross_entropy."""
+
+
+def gradients_at(
+    model: nn.Module,
+    loss: Loss,
+    weights: dict[str, Tensor],
+    fixed: dict[str, Tensor],
+    views: Tensor,
+    labels: Tensor,
+    outer: Sequence[str] = (),
+) -> dict[str, Tensor | Outer]:
+    """Per-example gradients at weights that are handed over, so that a vmap over models may be.
+
+    Args:
+        model: whose forward pass it is.
+        loss: see `per_example_gradients`.
+        weights: what is differentiated, as `trainable` names it.
+        fixed: the rest, as `untrained` names it.
+        views: (B, K, ...), K views of each example; B >= 1.
+        labels: (B,).
+        outer: see `gradient_chunks`.
+    """
+    layers = [f"{n}.weight" for n in outer]
+    still = fixed | {k: weights[k] for k in layers}
+    free = {k: p for k, p in weights.items() if k not in layers}
+    extra = {n: weights[f"{n}.weight"].new_zeros(len(weights[f"{n}.weight"])) for n in outer}
+
+    def example_loss(
+        free: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        with WideConvolutions(), tapped(model, outer, extra) as inputs:
+            logits = functional_call(model, {**free, **still}, (views,))
+        return loss(logits, label.expand(len(views))) + front.penalty(model), inputs
+
+    slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
+    per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")
+    (found, slope), inputs = per_example(free, extra, views, labels)
+    found |= {f"{n}.weight": Outer(slope[n], inputs[n]) for n in outer}
+    return {k: found[k] for k in weights}

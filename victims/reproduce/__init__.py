@@ -1,0 +1,1 @@
+"""``python -m victims.reproduce``: published accuracies, run again."""

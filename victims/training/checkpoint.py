@@ -1,0 +1,110 @@
+"""Checkpoints: tensors and facts in one safetensors file, written atomically, never unpickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from defenses import BadInput
+from defenses.accounting import Spent
+from defenses.foreign import refuse_code
+from reports.records import atomic
+from victims.training.ledger import DAMAGE, spent_of
+from victims.training.scenario import Training
+
+LATEST = "checkpoint.safetensors"
+FORMAT = "leakgauge-training-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training run at one step.
+
+    Attributes:
+        training: the run's `Training`, as a document.
+        step: steps done.
+        rows: what was reported per epoch so far.
+        ledger: (noise multiplier, sample rate, steps) of every training of this data so far.
+        state: see `Trainer.state`.
+        key: of the run's streams (`victims.training.streams.run_key`), which changes with its data;
+            "" for a secure run, of which nothing is written that tells data or noise.
+    """
+
+    training: dict[str, Any]
+    step: int
+    rows: list[dict[str, Any]]
+    ledger: list[Spent]
+    state: dict[str, Tensor]
+    key: str = ""
+
+
+def save(checkpoint: Checkpoint, path: Path) -> Path:
+    """Write a checkpoint; a kill leaves the one that was there. Returns ``path``."""
+    facts = {k: getattr(checkpoint, k) for k in ("training", "step", "rows", "ledger", "key")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as scratch:
+        save_file(checkpoint.state, scratch, {"format": FORMAT, "facts": json.dumps(facts)})
+    return path
+
+
+def present(folder: Path) -> bool:
+    """Whether the latest checkpoint of a training run lies in a folder."""
+    try:
+        read(folder / LATEST)
+    except BadInput:
+        return False
+    return True
+
+
+def read(path: Path) -> Checkpoint:
+    """A checkpoint from a file.
+
+    Raises:
+        BadInput: the file is missing, truncated, or no checkpoint.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            about = file.metadata() or {}
+            state = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  (not a dict)
+        if about.get("format") != FORMAT:
+            raise BadInput(f"{path} is no training checkpoint ({FORMAT})")
+        facts = json.loads(about["facts"])
+        told, ledger = facts["training"], spent_of(facts["ledger"])
+        if not isinstance(told, dict):
+            raise ValueError(f"its training is {told!r:.40}")
+        key = str(facts.get("key", ""))
+        return Checkpoint(told, int(facts["step"]), facts["rows"], ledger, state, key)
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{path} is not a readable checkpoint: {error}") from error
+    except DAMAGE as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{path} holds a damaged checkpoint: {error}") from error
+
+
+def training_in(found: Checkpoint, source: Path, code: Collection[str] = ()) -> Training:
+    """The settings of a checkpoint's run.
+
+    Args:
+        found: from a file.
+        source: where it lies, for the message.
+        code: specs of code (``pkg.module:object``) that the user's own command line names; no
+            other is imported.
+
+    Raises:
+        BadInput: it names other code, or fields that no training has.
+    """
+    refuse_code(found.training, source, code)
+    try:
+        return Training(**found.training)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{source} was written by another version: {error}") from error

@@ -1,0 +1,203 @@
+"""A training run from its data to its last checkpoint, resumed where it was, or at any step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import binomtest
+
+from defenses import BadInput
+from victims.training import checkpoint as store
+from victims.training.prepare import Prepared, Report, prepare
+from victims.training.streams import Keyed
+from victims.training.trainer import Trainer
+
+SAVE_SECONDS = 60.0
+
+
+class Stopped(RuntimeError):
+    """A run that cannot go on; the message says why and which checkpoint is good."""
+
+
+def run(
+    prepared: Prepared,
+    folder: Path | None,
+    *,
+    keep: int = 10,
+    save_seconds: float = SAVE_SECONDS,
+    until: int | None = None,
+    report: Report = lambda line, done, total: None,
+    watch: Callable[[Trainer], None] = lambda trainer: None,
+) -> Iterator[dict[str, Any]]:
+    """Train to the end, yielding a row per finished epoch, those before a resume included.
+
+    Args:
+        prepared: see `prepare`.
+        folder: where checkpoints lie; one that is there is resumed. None writes none.
+        keep: this many checkpoints besides the latest are kept, evenly over the run, so that
+            steps in between can be reached again quickly.
+        save_seconds: a checkpoint is written at the end of an epoch, and after this long.
+        until: stop once so many steps are done; None runs to the end.
+        report: told of progress.
+        watch: called with the trainer before each step.
+
+    Raises:
+        Stopped: a gradient was not finite.
+    """
+    trainer, made = prepared.trainer, prepared.trainer.plan
+    rows = _resume(trainer, folder)
+    yield from rows
+    ends = made.epoch_ends()
+    last = made.steps if until is None else min(until, made.steps)
+    kept = {round(made.steps * i / keep) for i in range(keep)} if keep else set()
+    saved = time.monotonic()
+    while trainer.step < last:
+        if folder and trainer.step in kept:
+            place = folder / "checkpoints" / f"step-{trainer.step:06d}.safetensors"
+            if not place.exists():
+                store.save(_snapshot(trainer, rows), place)
+        watch(trainer)
+        report(f"step {trainer.step + 1}", trainer.step, made.steps)
+        try:
+            trainer.advance()
+        except BadInput as error:
+            raise Stopped(_last_words(error, trainer, rows, folder)) from error
+        if trainer.step in ends:
+            rows.append(_row(prepared, len(rows) + 1))
+        if folder and (trainer.step in ends or time.monotonic() - saved > save_seconds):
+            store.save(_snapshot(trainer, rows), folder / store.LATEST)
+            saved = time.monotonic()
+        if trainer.step in ends:  # what has been shown is never trained again
+            yield rows[-1]
+
+
+def at_step(
+    folder: Path,
+    step: int,
+    *,
+    device: str = "cpu",
+    data_root: str | None = None,
+    code: Collection[str] = (),
+    **context: Any,
+) -> Prepared:
+    """The run in ``folder`` as it was after ``step`` steps, trained again from a checkpoint.
+
+    Args:
+        folder: of ``python -m victims.train``.
+        step: 0 is before the first one.
+        device: where the gradients are taken.
+        data_root: see `victims.load_data`.
+        code: specs of the user's own code that may be imported, see `store.training_in`.
+        context: of `prepare`.
+
+    Raises:
+        BadInput: no run there, a step that it does not have or that a secure run does not keep,
+            code that the user has not named, or data that have changed.
+    """
+    found = _kept(folder)
+    if not found:
+        raise BadInput(f"{folder} holds no training run (no {store.LATEST})")
+    training = store.training_in(found[0], folder, code)
+    prepared = prepare(training, device=device, data_root=data_root, **context)
+    trainer = prepared.trainer
+    steps = trainer.plan.steps
+    if not 0 <= step <= steps:
+        raise BadInput(f"step is {step}; the run in {folder} has steps 0 to {steps}")
+    before = [c for c in found if c.step <= step]
+    if before:
+        nearest = max(before, key=lambda c: c.step)
+        _check(nearest, trainer, folder)
+        trainer.load(nearest.state)
+    if training.secure and trainer.step != step:
+        known = ", ".join(map(str, sorted({0, *(c.step for c in found)})))
+        raise BadInput(
+            f"{folder} was trained with --secure, so that no step can be trained again: "
+            f"step may be {known}"
+        )
+    for _ in run(prepared, None, until=step):
+        pass
+    return prepared
+
+
+def _kept(folder: Path) -> list[store.Checkpoint]:
+    """All checkpoints of the run in a folder."""
+    paths = sorted((folder / "checkpoints").glob("step-*.safetensors"))
+    return [store.read(p) for p in (*paths, folder / store.LATEST) if p.exists()]
+
+
+def _resume(trainer: Trainer, folder: Path | None) -> list[dict[str, Any]]:
+    """Load the furthest checkpoint of this training where there is one; its rows.
+
+    The furthest, not the latest written: what lies in the folder may have been seen, and a secure
+    run that went there again would go another way.
+    """
+    if folder is None:
+        return []
+    latest = store.read(folder / store.LATEST) if (folder / store.LATEST).exists() else None
+    named = sorted((folder / "checkpoints").glob("step-*.safetensors"))
+    if named and (latest is None or named[-1].stem > f"step-{latest.step:06d}"):
+        latest = store.read(named[-1])
+    if latest is None:
+        return []
+    _check(latest, trainer, folder)
+    trainer.load(latest.state)
+    return latest.rows
+
+
+def _check(found: store.Checkpoint, trainer: Trainer, folder: Path) -> None:
+    """Raise `BadInput` where a checkpoint is not of the trainer's run."""
+    made = trainer.plan
+    if found.training != made.training.document():
+        raise BadInput(f"{folder} holds another training run: choose another --out, or --fresh")
+    if found.key == "" and not made.training.secure:
+        raise BadInput(
+            f"{folder} was trained by an earlier version, whose noise followed from the seed "
+            "alone and cannot go on: choose another --out, or --fresh"
+        )
+    if found.key != _key(trainer) or found.ledger != made.ledger(found.step):
+        raise BadInput(
+            f"the data, weights or public data of the run in {folder} have changed since it began: "
+            "choose another --out, or --fresh"
+        )
+
+
+def _key(trainer: Trainer) -> str:
+    return trainer.draw.key if isinstance(trainer.draw, Keyed) else ""
+
+
+def _snapshot(trainer: Trainer, rows: list[dict[str, Any]]) -> store.Checkpoint:
+    made = trainer.plan
+    document, ledger = made.training.document(), made.ledger(trainer.step)
+    return store.Checkpoint(document, trainer.step, rows, ledger, trainer.state(), _key(trainer))
+
+
+def _last_words(error: BadInput, trainer: Trainer, rows: list[Any], folder: Path | None) -> str:
+    text = f"training stopped at step {trainer.step + 1}: {error}"
+    if folder is None:
+        return text
+    path = store.save(_snapshot(trainer, rows), folder / store.LATEST)
+    return f"{text}; {path} holds the weights before it; a smaller --lr may help"
+
+
+def _row(prepared: Prepared, epoch: int) -> dict[str, Any]:
+    trainer = prepared.trainer
+    made = trainer.plan
+    inputs, labels = prepared.test
+    right = trainer.correct(inputs, labels)
+    interval = binomtest(right, len(labels)).proportion_ci(method="wilson")
+    spent = made.epsilon(trainer.step)
+    rate_at = getattr(made.defense, "rate_at", None)
+    return {
+        "epoch": epoch,
+        "step": trainer.step,
+        "accuracy": right / len(labels),
+        "low": float(interval.low),
+        "high": float(interval.high),
+        "epsilon": None if spent == float("inf") else spent,
+        "holds": made.holds,
+        "rate": rate_at(trainer.step - 1, made.steps) if rate_at else None,
+        "wire_bytes": trainer.wire_bytes,
+    }

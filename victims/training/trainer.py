@@ -1,0 +1,351 @@
+"""One trainer for every defense: sample, sum chunk by chunk, release, step."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from defenses import BadInput, Defense, Gradients, Release, Summed, front, stream
+from defenses.errors import one_line
+from defenses.randomness import seeded
+from victims.gradients import gradient_chunks, per_example_gradients, refuse_batchnorm
+from victims.gradients.any_model import ordinary
+from victims.gradients.factorable import factorable
+from victims.models.frozen import Featurised, on_features
+from victims.training.ledger import Past
+from victims.training.passing import passed
+from victims.training.plan import Plan
+from victims.training.sampling import poisson, shuffled
+from victims.training.step import apply_release, optimizer_of, rate_factor
+from victims.training.streams import Keyed, Secret, Streams, content_of, run_key
+from victims.training.views import augmented
+
+
+class Trainer:
+    """A victim in training; all that changes is in `state`, and the rest follows from the plan.
+
+    Step t draws its batch, views, dropout and noise from the generators ``draw(purpose, t)``, which
+    follow from the seed and from all that the run works on (`victims.training.streams`): a run
+    resumed from any `state` goes the way of the undisturbed one, and no other run has its noise. A
+    secure training's come from the operating system, and a resumed run's are others.
+
+    Args:
+        plan: see `victims.training.plan`.
+        model: moved to ``device``; a `Featurised` model is given features instead of images.
+        inputs: (N, C, H, W) private images or features.
+        labels: (N,) int64.
+        public: (inputs, labels) that everyone knows, for defenses that learn from them.
+        device: where the gradients are taken.
+        joined: the gradients (k, *shape) of k rows that have no input, given their indices
+            counted from the end of ``inputs``: how an auditor joins its canaries. The plan counts
+            them among its examples.
+
+    Attributes:
+        whole: the model with the frozen layers that ``model`` may lack.
+        past: what its weights had cost before.
+        people: the private images, where ``inputs`` are features of them.
+        draw: the run's generators.
+
+    Raises:
+        BadInput: BatchNorm under a defense that needs per-example gradients, or no public data
+            for a defense that wants some.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        model: nn.Module,
+        inputs: Tensor,
+        labels: Tensor,
+        public: tuple[Tensor, Tensor] | None = None,
+        device: str = "cpu",
+        joined: Callable[[Tensor], Gradients] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.joined = joined
+        self.model = model.to(device).train()
+        self.whole: nn.Module = self.model
+        self.past = Past()
+        self.people = inputs
+        self.inputs, self.labels, self.public = inputs, labels, public
+        self.device = device
+        self.net = on_features(self.model) if isinstance(self.model, Featurised) else self.model
+        self.linear = isinstance(plan.defense, Summed) and plan.defense.linear
+        if not self.linear:
+            refuse_batchnorm(self.net, plan.training.defense)
+        if "anchors" in plan.defense.wants and public is None:
+            raise BadInput(
+                f"defense {plan.training.defense!r} learns from public data: "
+                "name some with --public, none of it private"
+            )
+        self.parameters = {k: p for k, p in self.net.named_parameters() if p.requires_grad}
+        if not self.parameters:
+            raise BadInput(f"model {plan.training.model!r} has no trainable parameter")
+        self.outer: list[str] = []
+        if len(inputs) and not ordinary(self.net):
+            self.rehearse()
+        summed = isinstance(plan.defense, Summed) and plan.defense.takes_factors()
+        if summed and plan.training.views == 1 and len(inputs):
+            example = inputs[:1].to(device), labels[:1].to(device)
+            self.outer = factorable(self.net, cross_entropy, *example)
+        self.draw = self._streams()
+        self.start = {k: p.detach().clone() for k, p in self.parameters.items()}
+        self.average = {k: p.clone() for k, p in self.start.items()}
+        self.optimizer = optimizer_of(plan.training, list(self.parameters.values()))
+        self.memory: dict[str, Tensor] = {}
+        self.step = 0
+        self.wire_bytes = 0
+
+    def rehearse(self) -> None:
+        """Take the first two examples' gradients and throw them away; buffers are as before.
+
+        Raises:
+            BadInput: the model cannot be trained, said before anything is written.
+        """
+        few = self.inputs[:2].to(self.device), self.labels[:2].to(self.device)
+        buffers = {k: v.clone() for k, v in self.net.named_buffers()}
+        try:
+            with seeded(stream(0, "rehearsal")):
+                for _ in self.chunks(*few):
+                    pass
+        except BadInput:
+            raise
+        except Exception as error:  # a model of the user's own may say anything
+            said = f"{type(error).__name__}: {one_line(error, 200)}"
+            model = self.plan.training.model
+            raise BadInput(f"model {model!r} cannot be trained: {said}") from error
+        with torch.no_grad():
+            for name, value in self.net.named_buffers():
+                value.copy_(buffers[name])
+
+    def _streams(self) -> Streams:
+        """The run's generators. A plan that knows no content is keyed by the tensors at hand."""
+        if self.plan.training.secure:
+            return Secret()
+        content = self.plan.content
+        if not content:
+            shared = self.public or ()
+            held = (self.inputs, self.labels, *shared)
+            content = content_of(*held, dict(self.model.state_dict()))
+        return Keyed(self.plan.training.seed, run_key(self.plan, content))
+
+    def advance(self) -> Release:
+        """One step. Returns what left the victim.
+
+        Raises:
+            BadInput: a gradient is not finite; the weights are then as they were before.
+        """
+        images, labels, extra = self.batch()
+        with self.drawing(self.step):
+            draw = self.draw("noise", self.step)
+            release = self.release(images, labels, draw, extra=extra, moves=True)
+        self.follow(release)
+        return release
+
+    @contextmanager
+    def drawing(self, step: int) -> Iterator[None]:
+        """Dropout and the like, which draw from the global generator, draw as at that step."""
+        with seeded(self.draw("dropout", step)):
+            yield
+
+    def batch(self) -> tuple[Tensor, Tensor, Gradients | None]:
+        """This step's images or views of them, labels, and gradients that join (see ``joined``)."""
+        index = self.sample()
+        extra = None
+        if self.joined is not None:
+            beyond = index >= len(self.inputs)
+            extra = self.joined(index[beyond] - len(self.inputs))
+            index = index[~beyond]
+        return *self.seen(index, self.step), extra
+
+    def seen(self, index: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Rows ``index`` (B,) of the inputs as that step shows them to the model, and labels."""
+        views = self.plan.training.views
+        images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
+        images = front.shown_at_random(self.plan.defense, images, self.draw("shown", step))
+        if views > 1:
+            images = augmented(images, views, self.draw("views", step))
+        return images, labels
+
+    def follow(self, release: Release) -> None:
+        """Move the weights, and their average, along this step's release; the next step follows."""
+        t, step = self.plan.training, self.step
+        factor = rate_factor(t.schedule, t.warmup, step, self.plan.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = t.lr * factor
+        apply_release(self.optimizer, self.parameters, release)
+        if t.average:
+            # Young averages follow fast (De et al. 2022, Appendix C.3).
+            decay = min(t.average, (1 + step) / (10 + step))
+            for name, parameter in self.parameters.items():
+                self.average[name].lerp_(parameter.detach(), 1 - decay)
+        self.step += 1
+        self.wire_bytes += release.wire_bytes
+
+    def sample(self) -> Tensor:
+        """Indices of the examples in this step's batch."""
+        t = self.plan.training
+        if t.sampling == "poisson":
+            return poisson(self.plan.examples, self.plan.sample_rate, self.draw("batch", self.step))
+        return shuffled(
+            self.plan.examples, t.batch_size, self.step, lambda epoch: self.draw("order", epoch)
+        )
+
+    def release(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        generator: torch.Generator,
+        size: int | None = None,
+        extra: Gradients | None = None,
+        moves: bool = False,
+    ) -> Release:
+        """What a batch (B, C, H, W), or (B, K, C, H, W), would give away at this step.
+
+        Args:
+            images: images, views of them, or features, as the trainer's inputs are.
+            labels: (B,).
+            generator: of the noise.
+            size: public batch size; None: the training's.
+            extra: per-example gradients that join the batch's, name -> (k, *shape).
+            moves: whether the defense's memory moves on, as it does when the step is taken.
+        """
+        defense = self.informed(moves)
+        size = size or self.plan.training.batch_size
+        step, steps = self.step, self.plan.steps
+        if not isinstance(defense, Summed):
+            grads = per_example_gradients(self.net, cross_entropy, images, labels)
+            if extra:
+                grads = {k: torch.cat([g, extra[k]]) for k, g in grads.items()}
+            return defense.release(
+                grads, step=step, steps=steps, batch_size=size, generator=generator
+            )
+        plan = defense.plan(self.parameters, step=step, steps=steps, generator=generator)
+        total = self.total(defense, plan, images, labels, extra)
+        return defense.finish(total, plan, batch_size=size, generator=generator)
+
+    def total(
+        self,
+        defense: Summed,
+        plan: Mapping[str, Any],
+        images: Tensor,
+        labels: Tensor,
+        extra: Gradients | None = None,
+    ) -> dict[str, Tensor]:
+        """The batch's contributions, summed chunk by chunk; see `release` for the arguments."""
+        total = {k: torch.zeros_like(p) for k, p in self.parameters.items()}
+        for part in chain(self.chunks(images, labels), [extra] if extra else []):
+            for name, value in defense.contribute(part, plan).items():
+                total[name] = total[name] + value if name in total else value
+        return total
+
+    def informed(self, moves: bool = False) -> Defense:
+        """The defense, told what is public at this step, and what it remembers; see `release`."""
+        defense = self.plan.defense
+        side = self.plan.side
+        if "moved" in defense.wants:
+            moved = {k: p.detach() - self.start[k] for k, p in self.parameters.items()}
+            side = dataclasses.replace(side, moved=moved)
+        if "anchors" in defense.wants and self.public is not None:
+            inputs, labels = (part.to(self.device) for part in self.public)
+            anchors = per_example_gradients(self.net, cross_entropy, inputs, labels)
+            side = dataclasses.replace(side, anchors=anchors)
+        if "memory" in defense.wants:
+            memory = self.memory if moves else dict(self.memory)
+            side = dataclasses.replace(side, memory=memory)
+        return defense.informed(side)
+
+    def evaluated(self) -> dict[str, Tensor]:
+        """The weights that count: the moving average where there is one."""
+        chosen = self.average if self.plan.training.average else dict(self.parameters)
+        return {k: v.detach() for k, v in chosen.items()}
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the trained parameters."""
+        return {k: p.detach().clone() for k, p in self.parameters.items()}
+
+    @torch.no_grad()
+    def put(self, weights: Mapping[str, Tensor]) -> None:
+        """Set the trained parameters to ``weights``, from `weights`."""
+        for name, parameter in self.parameters.items():
+            parameter.copy_(weights[name])
+
+    @torch.no_grad()
+    def correct(self, inputs: Tensor, labels: Tensor, batch: int = 512) -> int:
+        """How many of (M, ...) inputs the evaluated weights classify right."""
+        self.net.eval()
+        found = 0
+        for x, y in zip(inputs.split(batch), labels.split(batch), strict=True):
+            images = x.to(self.device, copy=True)  # a layer may work in place
+            logits = functional_call(self.net, self.evaluated(), (images,))
+            found += int((logits.argmax(1).cpu() == y).sum())
+        self.net.train()
+        return found
+
+    def chunks(self, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
+        """Per-example gradients a chunk at a time, or their sum where that will do."""
+        if not self.linear:
+            chunks = gradient_chunks(self.net, cross_entropy, images, labels, outer=self.outer)
+            return cast("Iterable[Gradients]", chunks)
+        return [self._whole(images, labels)] if len(images) else []
+
+    def _whole(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """(1, *shape) sum of the batch's gradients from one backward pass."""
+        flat = images.flatten(0, 1) if images.ndim == 5 else images
+        views = len(flat) // len(images)
+        loss = cross_entropy(passed(self.net, flat), labels.repeat_interleave(views))
+        loss = loss + front.penalty(self.net)
+        grads = torch.autograd.grad(
+            loss, list(self.parameters.values()), allow_unused=True, materialize_grads=True
+        )
+        return {k: len(images) * g[None] for k, g in zip(self.parameters, grads, strict=True)}
+
+    def state(self) -> dict[str, Tensor]:
+        """All that changes, by name, on the CPU."""
+        found = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        found |= {f"average.{k}": v for k, v in self.average.items()}
+        found |= {f"start.{k}": v for k, v in self.start.items()}
+        found |= {f"memory.{k}": v for k, v in self.memory.items()}
+        for place, values in self.optimizer.state_dict()["state"].items():
+            for key, value in values.items():
+                if value is not None:
+                    found[f"optimizer.{place}.{key}"] = torch.as_tensor(value)
+        found["progress"] = torch.tensor([self.step, self.wire_bytes])
+        return {k: v.detach().cpu().clone() for k, v in found.items()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a `state`.
+
+        Raises:
+            BadInput: it belongs to another model.
+        """
+        parts: dict[str, dict[str, Tensor]] = {
+            k: {} for k in ("model", "average", "start", "memory")
+        }
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            part, _, rest = name.partition(".")
+            if part in parts:
+                parts[part][rest] = value
+            elif part == "optimizer":
+                place, _, key = rest.partition(".")
+                moments.setdefault(int(place), {})[key] = value.clone()
+        try:
+            self.model.load_state_dict(parts["model"])
+            for name in self.parameters:
+                self.average[name].copy_(parts["average"][name])
+                self.start[name].copy_(parts["start"][name])
+            self.step, self.wire_bytes = state["progress"].tolist()
+        except (RuntimeError, KeyError) as error:
+            raise BadInput(f"the checkpoint does not fit the model: {error}") from error
+        self.memory = {k: v.to(self.device) for k, v in parts["memory"].items()}
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
