@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attacks import audit, invert, membership
-    from attacks.scenario import Scenario, run
+    from attacks.invert.scenario import Scenario, run
 
 __all__ = ["Scenario", "audit", "invert", "membership", "run"]
 
@@ -17,5 +17,5 @@ def __getattr__(name: str) -> Any:
     if name in ("audit", "invert", "membership"):
         return import_module(f"attacks.{name}")
     if name in ("Scenario", "run"):
-        return getattr(import_module("attacks.scenario"), name)
+        return getattr(import_module("attacks.invert.scenario"), name)
     raise AttributeError(f"module 'attacks' has no attribute {name!r}")

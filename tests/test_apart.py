@@ -7,8 +7,8 @@ import torch
 
 import victims
 from attacks.invert.apart import FEWEST, is_near, keep_apart
-from attacks.invert.setting import load_setting
-from attacks.scenario import Scenario, run
+from attacks.invert.load import load_setting
+from attacks.invert.scenario import Scenario, run
 from defenses import BadInput
 
 DIGITS = victims.load_data("digits", split="train", count=60)

@@ -12,15 +12,16 @@ from scipy.stats import binom, norm
 
 import defenses
 from attacks import audit
-from attacks.audit import control, gdp, one_run, study
+from attacks.audit import control, study
 from attacks.audit.__main__ import main
-from attacks.audit.canaries import Canaries
-from attacks.audit.exam import Exam
-from attacks.audit.game import planned, play
+from attacks.audit.counts import Counts
+from attacks.audit.game.canaries import Canaries
+from attacks.audit.game.play import planned, play
+from attacks.audit.game.seen import Course, Seen
+from attacks.audit.game.white_box import given
 from attacks.audit.guesses import Guesses
-from attacks.audit.seen import Course, Seen
-from attacks.audit.thresholds import Counts
-from attacks.audit.white_box import given
+from attacks.audit.methods import gdp, one_run
+from attacks.audit.scenario import Exam
 from defenses import BadInput, Release, stream
 from defenses.accounting import gaussian_epsilon
 from defenses.tradeoff import epsilon_of, mu_of

@@ -6,8 +6,8 @@ import pytest
 
 from attacks.audit import study
 from attacks.audit.__main__ import main
-from attacks.audit.exam import Exam, usual
-from attacks.leakage.gauge import Leakage
+from attacks.audit.scenario import Exam, usual
+from attacks.leakage.fixture import Leakage
 from defenses.conformance import examine
 from tests.zoo.laplace import Laplace
 from victims.training import Training

@@ -20,12 +20,12 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks.invert import command
-from attacks.invert.candidates import Lineup
+from attacks.invert.before.exposure import attacked, exposed, placed
+from attacks.invert.before.undo import undone
+from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Threat
 from attacks.invert.contract import registry as attacks
-from attacks.invert.exposure import attacked, exposed, placed
-from attacks.invert.matching import candidate_gradients
-from attacks.invert.undo import undone
+from attacks.invert.matching.objective import candidate_gradients
 from defenses import BadInput, Before, front
 from defenses.ats import ATS, STEPS
 from defenses.bottleneck import Bottleneck

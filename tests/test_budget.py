@@ -11,14 +11,14 @@ import pytest
 from torch.nn.functional import cross_entropy
 
 from attacks import invert
-from attacks.invert import clock as clocks
-from attacks.invert import labels, meter
 from attacks.invert.__main__ import main
-from attacks.invert.clock import Clock, TimeIsUp
 from attacks.invert.contract import Threat
-from attacks.invert.meter import metered
-from attacks.invert.practice import practise
-from attacks.scenario import Scenario, run
+from attacks.invert.matching import clock as clocks
+from attacks.invert.matching import labels, meter
+from attacks.invert.matching.clock import Clock, TimeIsUp
+from attacks.invert.matching.meter import metered
+from attacks.invert.matching.practice import practise
+from attacks.invert.scenario import Scenario, run
 from reports import records
 from tests.conftest import configured, seeded
 
@@ -162,7 +162,7 @@ def test_a_budget_in_seconds_is_warned_of_and_marked(tmp_path, capsys, monkeypat
 
 
 def test_labels_count_as_a_multiset():
-    from attacks.invert.scoring import pair_labels
+    from attacks.invert.score import pair_labels
 
     assert pair_labels([3, 1, 1, 2], [1, 1, 2, 3]) == [3, 1, 1, 2]
     assert pair_labels([3, 1, 1, 2], [1, 7, 8, 3]) == [3, 1, 7, 8]

@@ -9,11 +9,12 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks import Scenario, run
-from attacks.invert import Threat, candidates
-from attacks.invert.candidates import Lineup
-from attacks.invert.ranking import rank
+from attacks.invert import Threat
+from attacks.invert.bounds import guarantee, named_at_most
+from attacks.invert.candidates import lineup as candidates
+from attacks.invert.candidates.lineup import Lineup
+from attacks.invert.candidates.rank import rank
 from attacks.invert.show import named, table
-from attacks.shields import guarantee, named_at_most
 from defenses import BadInput
 from reports.estimates.estimate import share
 from tests.conftest import configured, random_gradients, seeded

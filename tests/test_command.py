@@ -19,7 +19,8 @@ from torch.nn.functional import cross_entropy
 
 import defenses
 import victims
-from attacks import Scenario, bench, run
+from attacks import Scenario, run
+from attacks.invert import bench
 from attacks.invert.__main__ import PROG, main
 from defenses import stream
 from defenses.registry import PassedOver

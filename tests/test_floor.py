@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks.invert import Threat
-from attacks.invert.floor import CAP_DB, fisher_psnr, jacobian_trace
-from attacks.invert.matching import residual
+from attacks.invert.fisher import CAP_DB, fisher_psnr, jacobian_trace
+from attacks.invert.matching.objective import residual
 from tests.conftest import SHARED_OPTIONS, seeded
 
 SHAPE = (1, 3, 4)

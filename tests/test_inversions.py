@@ -8,8 +8,8 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import invert
-from attacks.invert import matching
-from attacks.invert.priors import SpectralPrior, total_variation
+from attacks.invert.matching import objective
+from attacks.invert.matching.image_prior import SpectralPrior, total_variation
 from defenses import BadInput
 from reports.scores import assign, psnr
 from tests.conftest import configured, seeded
@@ -187,14 +187,15 @@ def test_energy_prefers_the_truth_to_a_stranger(observe, lenet, auxiliary):
     for defense in ("none", "dpsgd", "dprs"):
         shield = configured(defense, noise_multiplier=0.01)
         release, threat, images, labels = observe(lenet, shield)
-        compare = matching.residual(lenet, cross_entropy, release, threat, labels)
+        compare = objective.residual(lenet, cross_entropy, release, threat, labels)
         prior = SpectralPrior.fit(threat.auxiliary_images)
-        std = matching.noise_std(release, threat)
+        std = objective.noise_std(release, threat)
         truth, stranger = (
-            matching.energy(compare, x.double(), prior, std) for x in (images, auxiliary.images[:1])
+            objective.energy(compare, x.double(), prior, std)
+            for x in (images, auxiliary.images[:1])
         )
         assert truth < stranger
-        assert matching.is_explained(compare, images.double(), release, std)
+        assert objective.is_explained(compare, images.double(), release, std)
 
 
 def test_spectral_prior_is_invertible_and_knows_its_images(auxiliary):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from attacks import along
 from attacks.audit import __main__ as audit
 from attacks.invert import __main__ as inversion
+from attacks.invert import along
 from attacks.membership import __main__ as membership
 from reports import build
 from reports.charts import reconstructions

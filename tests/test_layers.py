@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 import victims
 from attacks import invert
-from attacks.invert.layers import behind_logits, fed_with_pixels
+from attacks.invert.matching.layers import behind_logits, fed_with_pixels
 from reports.scores import psnr
 from tests.conftest import configured, seeded
 

@@ -19,9 +19,10 @@ import pytest
 import torch
 
 import defenses
-from attacks.leakage import baseline, checking, exposed, growth
-from attacks.leakage.bounds import Bound, Leak, Verdict, exact, explained
-from attacks.leakage.gauge import Leakage, plain
+from attacks.leakage.baselines import check, growth, store
+from attacks.leakage.fixture import Leakage, plain
+from attacks.leakage.numbers import Bound, Leak, Verdict, exact, explained
+from attacks.leakage.results import membership
 from attacks.leakage.subject import Subject
 from defenses import BadInput, Compression, option
 from defenses.conformance import CHECKS
@@ -379,7 +380,7 @@ def test_influences_average_to_the_auc_and_spread_like_its_error():
     draw = np.random.default_rng(1)
     members = np.arange(300) % 3 == 0
     scores = draw.normal(0, 1, 300).round(1) + members
-    parts = exposed.influence(scores, members)
+    parts = membership.influence(scores, members)
     found = detection.auc(detection.sample(scores, members))
     assert parts.mean() == pytest.approx(found["mean"])
     half = 1.96 * parts.std() / math.sqrt(300)
@@ -460,10 +461,10 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_baseline_that_cannot_be_used_fails_clearly(inverted, tmp_path, name):
     path = tmp_path / "b.json"
-    baseline.write(inverted, path)
+    store.write(inverted, path)
     path.write_bytes(HOSTILE[name](json.loads(path.read_text())))
     with pytest.raises(AssertionError) as found:
-        checking.growths(checking.stored(path), inverted)
+        check.growths(check.stored(path), inverted)
     assert "baseline" in str(found.value) and "--leakage-update" in str(found.value)
     assert len(str(found.value)) < 700
     if name == "other settings":
@@ -472,11 +473,11 @@ def test_a_baseline_that_cannot_be_used_fails_clearly(inverted, tmp_path, name):
 
 def test_a_setting_that_is_new_counts_as_its_default(inverted, tmp_path):
     path = tmp_path / "b.json"
-    baseline.write(inverted, path)
+    store.write(inverted, path)
     stored = json.loads(path.read_text())
     del stored["settings"]["labels_known"]
     path.write_text(json.dumps(stored))
-    assert not any(g.grew for g in checking.growths(checking.stored(path), inverted))
+    assert not any(g.grew for g in check.growths(check.stored(path), inverted))
 
 
 def test_names_of_tests_make_names_of_files():

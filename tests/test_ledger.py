@@ -14,13 +14,13 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from attacks.audit.exam import Exam
-from attacks.audit.game import planned, play
-from attacks.membership.candidates import draw
-from attacks.membership.shadows import started
+from attacks.audit.game.play import planned, play
+from attacks.audit.scenario import Exam
+from attacks.invert.scenario import Scenario, run
+from attacks.membership.scenario import Trial
+from attacks.membership.shadows.candidates import draw
+from attacks.membership.shadows.train import started
 from attacks.membership.study import bounds
-from attacks.membership.trial import Trial
-from attacks.scenario import Scenario, run
 from defenses import BadInput
 from defenses.foreign import code_in, refuse_code
 from defenses.gradients import add_noise
@@ -468,8 +468,8 @@ class TestDamage:
 
 class TestCode:
     def test_code_that_a_checkpoint_names_is_not_imported(self, tmp_path, monkeypatch):
-        from attacks.along import main as along
         from attacks.invert.__main__ import main as invert
+        from attacks.invert.along import main as along
 
         (tmp_path / "evil.py").write_text(
             "from pathlib import Path\n"

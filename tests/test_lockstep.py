@@ -10,14 +10,15 @@ from torch import nn
 from torch.func import functional_call
 
 import defenses
-from attacks.membership import contenders, layouts
-from attacks.membership.candidates import draw
+from attacks.membership.bench import contenders
 from attacks.membership.command import perform
-from attacks.membership.layouts import GROUP, choose, groups, told
-from attacks.membership.limits import obstacle
-from attacks.membership.lockstep import Lockstep
-from attacks.membership.shadows import train_one, train_together
-from attacks.membership.trial import Trial
+from attacks.membership.scenario import Trial
+from attacks.membership.shadows import layouts
+from attacks.membership.shadows.candidates import draw
+from attacks.membership.shadows.layouts import GROUP, choose, groups, told
+from attacks.membership.shadows.lockstep import Lockstep
+from attacks.membership.shadows.obstacles import obstacle
+from attacks.membership.shadows.train import train_one, train_together
 from defenses import BadInput
 from reports import records
 from victims.training import Training

@@ -14,10 +14,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from attacks import membership
-from attacks.membership import Evidence, signals
-from attacks.membership.gaussians import Side
-from attacks.membership.ratios import tuned
-from attacks.membership.shrinkage import shrunk_variance
+from attacks.membership import Evidence
+from attacks.membership.signals import logits as signals
+from attacks.membership.signals.gaussians import Side
+from attacks.membership.signals.ratios import tuned
+from attacks.membership.signals.shrinkage import shrunk_variance
 from defenses import BadInput
 from reports import detection
 from reports.records import Record

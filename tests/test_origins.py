@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 import attacks
 import defenses
 import victims
-from attacks.scenario import Scenario
+from attacks.invert.scenario import Scenario
 from defenses import BadInput
 from defenses.sources import source_digest
 from reports import records

@@ -22,11 +22,12 @@ import numpy as np
 import pytest
 
 from attacks import membership
-from attacks.membership import Evidence, signals
-from attacks.membership.candidates import draw
+from attacks.membership import Evidence
 from attacks.membership.command import job, parse
+from attacks.membership.shadows.candidates import draw
+from attacks.membership.shadows.train_all import train_all
+from attacks.membership.signals import logits as signals
 from attacks.membership.study import evidence as collected
-from attacks.membership.training import train_all
 from defenses import BadInput
 from reports import detection
 from reports.estimates.estimate import show

@@ -16,7 +16,7 @@ from attacks.invert.command import command_line
 from attacks.invert.drift import drift
 from attacks.invert.rounds import STEPS, judged, schedule
 from attacks.invert.show import table
-from attacks.leakage.gauge import Leakage
+from attacks.leakage.fixture import Leakage
 from defenses import BadInput, Side, option
 from reports import records
 from reports.charts import reconstructions

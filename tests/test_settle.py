@@ -9,9 +9,9 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import invert
-from attacks.invert.matching import noise_std, residual
-from attacks.invert.priors import SpectralPrior
-from attacks.invert.settle import settle
+from attacks.invert.matching.image_prior import SpectralPrior
+from attacks.invert.matching.objective import noise_std, residual
+from attacks.invert.matching.settle import settle
 from reports.scores import psnr
 from tests.conftest import configured, seeded
 

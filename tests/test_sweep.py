@@ -73,7 +73,7 @@ def test_a_key_is_that_of_the_command_run_alone():
 def test_a_scenario_survives_its_command_line(
     rate, noise, budget, cooling, columns, against, known
 ):
-    from attacks.scenario import Scenario
+    from attacks.invert.scenario import Scenario
 
     scenario = Scenario(
         defense_options={"rate": rate, "noise_multiplier": noise, "cooling": cooling},
@@ -119,7 +119,7 @@ def test_training_survives_its_command_line():
         (["--rate", "0.5", "--rate", "0.9"], "--rate is given twice"),
         (["--labels-known", "perhaps"], "true or false"),
         (["attacks.nowhere"], "no command 'attacks.nowhere'"),
-        (["attacks.bench"], "no command 'attacks.bench' runs Scenarios"),
+        (["attacks.invert.bench"], "no command 'attacks.invert.bench' runs Scenarios"),
         (["nowhere.toml"], "no study file nowhere.toml"),
         (["--jobs", "0"], "--jobs is 0"),
         (["--address", "here:1", "--images", "1"], "--address goes with --executor ray"),

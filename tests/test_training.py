@@ -486,8 +486,8 @@ def test_recording_leaves_batchnorm_alone(tmp_path):
 
 
 def test_a_checkpoint_can_be_attacked_at_any_step(tmp_path, capsys):
-    from attacks.along import main as along
     from attacks.invert.__main__ import main as invert
+    from attacks.invert.along import main as along
 
     run = tmp_path / "run"
     flags = ["--data", "digits", "--count", "100", "--model", "linear", "--batch-size", "25"]

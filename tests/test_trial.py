@@ -10,10 +10,10 @@ import torch
 
 from attacks.membership import __main__ as command
 from attacks.membership import evaluate
-from attacks.membership.candidates import draw, training_of
 from attacks.membership.command import command_line, job, parse, perform
-from attacks.membership.shadows import settled, train_one
-from attacks.membership.trial import Trial
+from attacks.membership.scenario import Trial
+from attacks.membership.shadows.candidates import draw, training_of
+from attacks.membership.shadows.train import settled, train_one
 from defenses import BadInput
 from reports import records
 from victims.training import Training

@@ -9,8 +9,8 @@ import torch
 import attacks
 import defenses
 import victims
-from attacks.audit.exam import Exam
-from attacks.membership.trial import Trial
+from attacks.audit.scenario import Exam
+from attacks.membership.scenario import Trial
 from defenses import BadInput
 from victims.data import Data
 from victims.data.trust import agree, check, own

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from attacks.audit import show
 from attacks.audit.command import PROG, job, parse, perform
-from attacks.audit.game import content
+from attacks.audit.game.play import content
 from attacks.audit.study import broken
 from reports.commands.flags import command
 from reports.commands.keep import kept, made

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 import attacks.audit as audit
-from attacks.audit.exam import Exam
-from attacks.audit.seen import Seen
+from attacks.audit.game.seen import Seen
+from attacks.audit.scenario import Exam
 
 
 def together(seen: Sequence[Seen]) -> tuple[Tensor, Tensor]:

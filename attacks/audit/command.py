@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.audit.exam import CANARIES, Exam, usual
+from attacks.audit.scenario import CANARIES, Exam, usual
 from attacks.audit.study import perform as examined
 from reports.commands.flags import Parser, line
 from reports.commands.origins import note

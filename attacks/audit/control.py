@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from attacks.audit.bounds import bounds_of, together
-from attacks.audit.exam import Exam
-from attacks.audit.seen import Seen
+from attacks.audit.game.seen import Seen
+from attacks.audit.scenario import Exam
 
 
 def reaches(exam: Exam, seen: Sequence[Seen]) -> dict[str, float]:

@@ -13,10 +13,10 @@ import torch
 import attacks.audit as audit
 from attacks.audit.bounds import bounds_of, together
 from attacks.audit.control import controls, doubt, reaches
-from attacks.audit.exam import Exam
-from attacks.audit.game import content, planned
-from attacks.audit.runs import play_all
-from attacks.audit.seen import Report
+from attacks.audit.game.play import content, planned
+from attacks.audit.game.play_all import play_all
+from attacks.audit.game.seen import Report
+from attacks.audit.scenario import Exam
 from defenses import BadInput, Defense
 from defenses.registry import shown_options
 from reports.detection import auc, sample

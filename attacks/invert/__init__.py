@@ -1,8 +1,8 @@
 """Gradient inversion: private images back from a release."""
 
-from attacks.invert import analytic, auto, bayes, dlg, geiping, prior  # noqa: F401  (they register)
+from attacks.invert import methods
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
-from attacks.invert.labels import recover_labels
+from attacks.invert.matching.labels import recover_labels
 
 register = registry.register
 get = registry.get
@@ -14,6 +14,7 @@ __all__ = [
     "Loss",
     "Threat",
     "get",
+    "methods",
     "names",
     "recover_labels",
     "register",

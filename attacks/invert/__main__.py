@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     warnings.filterwarnings("ignore", message="TF32 acceleration")
     from attacks.invert import observed, show
-    from attacks.invert.setting import content
+    from attacks.invert.load import content
     from reports.commands.claim import probe
     from victims.gradients.memory import keep_memory
 

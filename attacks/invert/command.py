@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.scenario import Scenario, run
+from attacks.invert.scenario import Scenario, run
 from defenses import BadInput
 from defenses.foreign import code_in
 from reports.commands.flags import (
@@ -171,14 +171,14 @@ def job(arguments: argparse.Namespace) -> Scenario:
     if arguments.checkpoint is None and "step" in arguments.given:
         raise BadInput("--step is of a run of victims.train: give --checkpoint too")
     if arguments.checkpoint is not None:
-        from attacks.invert import trained
+        from attacks.invert import checkpoint
 
         own = sorted(arguments.given & RUNS_OWN)
         if own:
             raise BadInput(f"--{own[0]} comes from the run when --checkpoint is given")
         with Progress("reaching the step: ") as bar:
             place = {"device": chosen_device(arguments.device), "data_root": arguments.data_root}
-            found = trained.fields_at(
+            found = checkpoint.fields_at(
                 arguments.checkpoint, arguments.step, code=arguments.code, report=bar, **place
             )
         if "against" in arguments.given:
@@ -205,7 +205,7 @@ def checked(scenario: Scenario) -> Scenario:
         BadInput: unknown defense, attack or option, or an option outside its range.
     """
     from attacks import invert
-    from attacks.shields import build_defenses
+    from attacks.invert.bounds import build_defenses
 
     build_defenses(scenario)
     invert.get(scenario.attack, **scenario.attack_options)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from attacks.invert.clock import Clock
+from attacks.invert.matching.clock import Clock
 from defenses import Defense, Release
 from defenses.registry import Registry, check_options
 

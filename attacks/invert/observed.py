@@ -15,17 +15,17 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks.invert.clock import Clock
+from attacks.invert.before.exposure import attacked
+from attacks.invert.bounds import build_defenses, guarantee
 from attacks.invert.command import command_line
 from attacks.invert.contract import Threat, registry
-from attacks.invert.exposure import attacked
-from attacks.invert.meter import metered
+from attacks.invert.load import AUXILIARY, load_victim
+from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.meter import metered
+from attacks.invert.matching.practice import practise
 from attacks.invert.observation import load_observation
-from attacks.invert.practice import practise
-from attacks.invert.setting import AUXILIARY, load_victim
+from attacks.invert.scenario import Scenario
 from attacks.invert.show import CUT
-from attacks.scenario import Scenario
-from attacks.shields import build_defenses, guarantee
 from defenses import BadInput, stream
 from reports.commands.origins import note
 from reports.estimates.estimate import summarise

@@ -16,19 +16,19 @@ from torch.nn.functional import cross_entropy
 
 import defenses
 import victims
-from attacks.invert.candidates import Lineup
-from attacks.invert.clock import Clock, TimeIsUp
+from attacks.invert.before.exposure import attacked, exposed, placed
+from attacks.invert.bounds import guarantee
+from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Threat, registry
-from attacks.invert.exposure import attacked, exposed, placed
-from attacks.invert.floor import fisher_psnr
-from attacks.invert.matching import require
-from attacks.invert.meter import metered
-from attacks.invert.practice import Practised, practise
+from attacks.invert.fisher import fisher_psnr
+from attacks.invert.load import load_setting
+from attacks.invert.matching.clock import Clock, TimeIsUp
+from attacks.invert.matching.meter import metered
+from attacks.invert.matching.objective import require
+from attacks.invert.matching.practice import Practised, practise
 from attacks.invert.rounds import judged
-from attacks.invert.scoring import column_summary, scored
-from attacks.invert.setting import load_setting
-from attacks.scenario import COLUMNS, Scenario
-from attacks.shields import guarantee
+from attacks.invert.scenario import COLUMNS, Scenario
+from attacks.invert.score import column_summary, scored
 from defenses import front, stream
 from defenses.registry import shown_options
 from reports.commands.origins import mark

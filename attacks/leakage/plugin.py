@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from attacks.leakage.bounds import explained
+from attacks.leakage.numbers import explained
 
 if TYPE_CHECKING:
-    from attacks.leakage.gauge import Leakage
+    from attacks.leakage.fixture import Leakage
 
 PROPERTY = "leakage"
 """Name of the lines that tests report; they are in a JUnit file too."""
@@ -52,7 +52,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 @pytest.fixture
 def leakage(request: pytest.FixtureRequest) -> Leakage:
     """Attacks on a defense: `invert`, `membership`, `audit`; `conforms`; `check`."""
-    from attacks.leakage.gauge import Leakage
+    from attacks.leakage.fixture import Leakage
 
     node = request.node
     out = request.config.getoption("--leakage-out")

@@ -1,19 +1,11 @@
 """Membership inference: which examples was a model trained on?"""
 
-from attacks.membership import (  # noqa: F401  (they register)
-    calibrated,
-    entropy,
-    lira,
-    loss,
-    quantile,
-    rmia,
-    shokri,
-)
+from attacks.membership import methods
 from attacks.membership.contract import Evidence, Membership, registry
-from attacks.membership.evaluation import evaluate
+from attacks.membership.evaluate import evaluate
 
 register = registry.register
 get = registry.get
 names = registry.names
 
-__all__ = ["Evidence", "Membership", "evaluate", "get", "names", "register", "registry"]
+__all__ = ["Evidence", "Membership", "evaluate", "get", "methods", "names", "register", "registry"]

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from attacks.membership import show
-from attacks.membership.candidates import content
 from attacks.membership.command import PROG, job, parse, perform
+from attacks.membership.shadows.candidates import content
 from reports.commands.flags import command
 from reports.commands.keep import kept, made
 from victims.gradients.memory import keep_memory

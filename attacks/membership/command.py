@@ -10,9 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from attacks.membership.layouts import told
+from attacks.membership.scenario import LAYOUTS, QUERIES, Trial, attack_of
+from attacks.membership.shadows.layouts import told
 from attacks.membership.study import perform as played
-from attacks.membership.trial import LAYOUTS, QUERIES, Trial, attack_of
 from reports.commands.flags import Parser, line
 from reports.commands.origins import note
 from reports.records import Record

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.membership.checks import check_evidence
+from attacks.membership.evidence_checks import check_evidence
 from defenses import BadInput
 from defenses.registry import Registry, check_options
 

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attacks.membership.candidates import Candidates, draw
 from attacks.membership.contract import Evidence, Membership
-from attacks.membership.evaluation import evaluate
-from attacks.membership.training import Piece, train_all
-from attacks.membership.trial import Trial, attack_of
+from attacks.membership.evaluate import evaluate
+from attacks.membership.scenario import Trial, attack_of
+from attacks.membership.shadows.candidates import Candidates, draw
+from attacks.membership.shadows.train_all import Piece, train_all
 from defenses import stream
 from defenses.registry import shown_options
 from reports.records import Record

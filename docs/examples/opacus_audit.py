@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 import victims
 from attacks import audit
 from attacks.audit.control import doubt
-from attacks.audit.seen import looked_at
+from attacks.audit.game.seen import looked_at
 from attacks.audit.study import REFUTED, verdict
 from defenses import BadInput
 from reports.charts.epsilon_by_step import course_chart

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from attacks.audit.exam import Exam
+from attacks.audit.scenario import Exam
 from attacks.audit.study import REFUTED, perform
 from defenses import Defense
 from tests.zoo.specimen import Specimen

@@ -1,0 +1,1 @@
+"""Defenses that act before the gradient: the victim's side, and the adversary's."""

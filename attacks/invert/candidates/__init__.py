@@ -1,0 +1,1 @@
+"""The game of N: which of some candidates was it?"""

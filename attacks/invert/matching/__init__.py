@@ -1,0 +1,1 @@
+"""What the inversion attacks by optimisation share."""

@@ -1,0 +1,131 @@
+"""Which labels were in the batch: iDLG's sign, or templates from the attacker's own images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from scipy.optimize import nnls
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attacks.invert.contract import Loss, Threat
+from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.layers import behind_logits
+from attacks.invert.matching.objective import candidate_gradients, flatten, replay, support
+from defenses import Release
+
+TEMPLATES = 40
+"""Gradients computed for templates, all classes together; at least one per class."""
+
+
+def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threat) -> Tensor:
+    """(B,) labels, sorted; those the adversary knows are returned as they are.
+
+    One example: the class whose gradient is negative on the bias behind the logits (iDLG, Zhao et
+    al. 2020) when the whole bias is visible and noiseless, or always for a naive adversary;
+    otherwise the class that explains the last layer's visible gradient best (`_explain`). Batches:
+    least squares on templates, the replayed gradients of the adversary's own images under each
+    label, gives the counts, which on an undefended bias is n_c = B (mean p_c - db_c).
+    """
+    if threat.labels is not None:
+        return threat.labels
+    clock = threat.clock()
+    seen = support(release, threat)
+    own = threat.auxiliary_images[:1].to(next(model.parameters()).device)
+    last = behind_logits(model, own, threat.classes)
+    bias = release.update.get(last.bias or "")
+    visible = bias is not None and bool(seen[str(last.bias)].all())
+    exact = not threat.adaptive or float(release.public.get("noise_std", 0.0)) == 0
+    if threat.batch_size == 1:
+        if bias is not None and visible and exact and (bias.min() < 0 or not threat.adaptive):
+            return bias.argmin()[None].cpu()
+        if last.weight in release.update:
+            mask = seen[last.weight]
+            return _explain(model, loss, release.update[last.weight], mask, threat)
+    templates = _templates(model, loss, release, threat, clock)
+    observed = flatten(release.update).double()
+    if threat.batch_size == 1:
+        return F.cosine_similarity(templates, observed[None]).argmax()[None].cpu()
+    if visible:  # the weights' gradients depend on the images too, the bias's hardly
+        place = _place(release.update, str(last.bias))
+        templates, observed = templates[:, place], observed[place]
+    return _counts(templates, observed, threat)
+
+
+def _explain(model: nn.Module, loss: Loss, value: Tensor, mask: Tensor, threat: Threat) -> Tensor:
+    """(1,) the label under which the gradient of the layer behind the logits is explained best.
+
+    That gradient is an outer product d_c a^T of the loss's slope at the logits, which is known
+    but for the label (its mean over auxiliary images is taken), and of features that are not:
+    they are solved for by least squares on the visible coordinates, so their sign is free.
+
+    Args:
+        model: the victim.
+        loss: the victim's.
+        value: (classes, features), as released.
+        mask: of its visible coordinates.
+        threat: ``auxiliary_images`` and ``classes`` are used.
+    """
+    value, mask = value.double(), mask.double()
+    device = value.device
+    with torch.no_grad():
+        logits = model(threat.auxiliary_images.to(device))
+    misfits = []
+    for label in range(threat.classes):
+        point = logits.detach().requires_grad_()
+        labels = torch.full((len(point),), label, device=device)
+        slope = torch.autograd.grad(loss(point, labels), point)[0].sum(0).double()[:, None]
+        features = (mask * slope * value).sum(0) / (mask * slope.square()).sum(0).clamp(min=1e-30)
+        misfits.append((mask * (value - slope * features)).square().sum())
+    return torch.stack(misfits).argmin()[None].cpu()
+
+
+def _place(update: Mapping[str, Tensor], name: str) -> slice:
+    """Where a parameter's values lie in `flatten` of the update."""
+    start = 0
+    for key, value in update.items():
+        if key == name:
+            break
+        start += value.numel()
+    return slice(start, start + update[name].numel())
+
+
+def _counts(templates: Tensor, observed: Tensor, threat: Threat) -> Tensor:
+    """(B,) labels whose templates add up to the release, by least squares with n_c >= 0."""
+    # The counts must sum to B: without that row, adding p_c to every n_c would change nothing.
+    weight = 10 * templates.norm()
+    classes = len(templates)
+    rows = torch.cat([templates.T, weight.expand(1, classes)])
+    target = torch.cat([observed, (weight * threat.batch_size)[None]])
+    share = torch.from_numpy(nnls(rows.cpu().numpy(), target.cpu().numpy())[0])
+    share = share / share.sum().clamp(min=1e-12) * threat.batch_size
+    counts = share.floor().long()
+    rest = (share - counts).argsort(descending=True, stable=True)
+    counts[rest[: threat.batch_size - int(counts.sum())]] += 1
+    return torch.repeat_interleave(torch.arange(classes), counts)
+
+
+def _templates(
+    model: nn.Module, loss: Loss, release: Release, threat: Threat, clock: Clock
+) -> Tensor:
+    """(classes, P) mean replayed gradient of auxiliary images under each label, float64.
+
+    Of the first labels only where the clock ends it.
+    """
+    each = max(1, TEMPLATES // threat.classes)
+    device = next(model.parameters()).device
+    images = threat.auxiliary_images[:each].to(device)
+    rows: list[Tensor] = []
+    for label in range(threat.classes):
+        if rows and clock.over:
+            break
+        labels = torch.full((len(images),), label, device=device)
+        grads = candidate_gradients(model, loss, images, labels, differentiable=False)
+        # One at a time: each stands for a whole batch of this label, so clipping acts on it.
+        alone = [
+            replay({k: g[i : i + 1] for k, g in grads.items()}, release, threat)
+            for i in range(len(images))
+        ]
+        rows.append(torch.stack([flatten(a) for a in alone]).double().mean(0))
+    return torch.stack(rows)

@@ -1,0 +1,19 @@
+"""The registered inversion attacks, one a file; importing them registers them."""
+
+from attacks.invert.methods import (
+    analytic,
+    auto,
+    bayes,
+    dlg,
+    geiping,
+    prior,
+)
+
+__all__ = [
+    "analytic",
+    "auto",
+    "bayes",
+    "dlg",
+    "geiping",
+    "prior",
+]

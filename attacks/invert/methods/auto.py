@@ -1,0 +1,193 @@
+"""The attacker who tries what applies, cheapest first, after practising on images of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+import defenses
+from attacks.invert.before.exposure import attacked, exposed
+from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
+from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.labels import recover_labels
+from attacks.invert.matching.objective import candidate_gradients, is_explained, noise_std, residual
+from attacks.invert.methods.analytic import Analytic
+from attacks.invert.methods.bayes import Bayes
+from attacks.invert.methods.dlg import DLG
+from attacks.invert.methods.geiping import Geiping
+from attacks.invert.methods.prior import Prior
+from defenses import Release
+
+WEIGHTS = {"bayes": (1e-5, 1e-4, 1e-3), "dlg": (1e-5, 1e-4, 1e-3), "geiping": (1e-4, 1e-3, 1e-2)}
+"""Total-variation weights tried for the family that does best."""
+PRACTICE = 0.3
+"""Share of the iterations that one practice run gets."""
+
+
+@registry.register("auto")
+@dataclass(frozen=True)
+class Auto(Inversion):
+    """Analytic, then the optimisers in the order and with the TV weight that practice favours.
+
+    `tuned` lets the adversary defend images of its own, attack them, rank ``bayes``, ``dlg``,
+    ``geiping`` and ``prior`` (under noise ``analytic`` too) by how well they did, and choose the
+    first one's TV weight from a grid. A plan that ranks ``prior`` first stops there: to go on
+    would be to fit noise.
+    `reconstruct` then goes down that list, each attack with half the iterations of the one
+    before, until a guess explains the release or time is up, and keeps the guess of lowest
+    energy: never the truth, which it does not have. All of that is counted in evaluations;
+    where ``threat.seconds`` guards, practice that is cut short ranks what it has tried, and every
+    guess that follows from it is marked.
+    """
+
+    iterations: int = defenses.option(
+        400, "evaluations of the first optimiser, halved for each next", low=1
+    )
+    practice: int = defenses.option(2, "own batches to practise on; 0 skips it", low=0)
+    plan: tuple[Inversion, ...] = dataclasses.field(
+        default=(Bayes(), DLG(), Geiping(), Prior()), metadata={"hidden": True}
+    )
+    hurried: bool = dataclasses.field(default=False, metadata={"hidden": True})
+
+    def reconstruct(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        release: Release,
+        threat: Threat,
+        *,
+        generator: torch.Generator,
+    ) -> Guess:
+        """See `Inversion.reconstruct`; what is allowed covers all attacks together."""
+        clock = threat.clock()
+        labels = recover_labels(model, loss, release, threat)
+        threat = dataclasses.replace(threat, labels=labels)
+        compare = residual(model, loss, release, threat, labels)
+        device = next(model.parameters()).device
+        std = noise_std(release, threat)
+        guesses: list[Guess] = []
+        # Under noise a closed form may explain the release and still be noise: practice decides.
+        first = () if _noisy(threat) else (Analytic(),)
+        for turn, attack in enumerate((*first, *self.plan), start=1 - len(first)):
+            spent = sum(g.iterations for g in guesses)
+            done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
+            if attack.refusal(model, threat) or (guesses and done):
+                continue
+            guess = _limited(attack, max(1, 2 * self.iterations >> turn)).reconstruct(
+                model, loss, release, _rest(threat, spent, clock), generator=generator
+            )
+            guesses.append(guess)
+            if is_explained(compare, guess.images.double().to(device), release, std):
+                break
+        best = min(guesses, key=lambda g: g.energy)
+        return dataclasses.replace(
+            best,
+            iterations=sum(g.iterations for g in guesses),
+            stopped="time" if clock.over or self.hurried else best.stopped,
+        )
+
+    def tuned(
+        self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator
+    ) -> Auto:
+        """Rank the attacks and their TV weights on auxiliary batches defended like the victim's."""
+        clock = threat.clock()
+        size = threat.batch_size
+        batches = min(self.practice, len(threat.auxiliary_images) // size)
+        if batches == 0:
+            return self
+        order = torch.randperm(len(threat.auxiliary_images), generator=generator)
+        own = [order[k * size : (k + 1) * size] for k in range(batches)]
+
+        trials: tuple[Inversion, ...] = self.plan
+        noisy = _noisy(threat)
+        if noisy and not Analytic().refusal(model, threat):
+            trials = (Analytic(), *trials)
+        runs = (len(trials) + 3) * len(own)  # the grid has three
+        hurried = False
+
+        def error(trial: Inversion) -> float:
+            nonlocal runs, hurried
+            total = 0.0
+            for index in own:
+                if clock.over:  # sorted is stable: what was not tried stays in its order
+                    hurried = True
+                    return math.inf
+                share, runs = clock.part(1 / max(1, runs)), runs - 1
+                total += self._practise(trial, model, loss, threat, index, share, generator)
+                hurried |= share.over
+            return total
+
+        ranked = sorted(trials, key=error)
+        best = ranked[0]
+        # With noise `bayes` takes its weights from the spectrum: there is no grid to search.
+        if best.name in WEIGHTS and not (noisy and best.name == "bayes"):
+            grid = [dataclasses.replace(best, tv=w) for w in WEIGHTS[best.name]]  # type: ignore[call-arg]
+            errors = [error(trial) for trial in grid]
+            if math.isfinite(min(errors)):
+                best = grid[errors.index(min(errors))]
+        # Whatever practice puts behind the prior is no help.
+        useful = itertools.takewhile(lambda trial: trial.name != "prior", ranked[1:])
+        later = () if best.name == "prior" else tuple(useful)
+        return dataclasses.replace(self, plan=(best, *later), hurried=hurried)
+
+    def _practise(
+        self,
+        trial: Inversion,
+        model: nn.Module,
+        loss: Loss,
+        threat: Threat,
+        index: Tensor,
+        clock: Clock,
+        generator: torch.Generator,
+    ) -> float:
+        """Log squared error of an attack on the adversary's own batch under the defense."""
+        device = next(model.parameters()).device
+        images = threat.auxiliary_images[index].to(device)
+        labels = threat.auxiliary_labels[index]
+        defense = threat.defense if threat.adaptive else defenses.get("none")
+        # The same draws and start for every trial: only the attack differs.
+        state = generator.get_state()
+        grads = exposed(
+            _taken, model, loss, defense, images, labels.to(device), generator=generator
+        )
+        release = defense.release(grads, generator=generator)
+        # Labels are recovered in practice too, errors included, unless they are always known.
+        own = None if threat.labels is None else labels
+        known = dataclasses.replace(_rest(threat, 0, clock), labels=own)
+        brief = _limited(trial, max(1, int(threat.allowed(self.iterations) * PRACTICE)))
+        guess = attacked(brief, model, loss, release, known, generator=generator)
+        generator.set_state(state)
+        errors = (guess.images[None] - images.cpu()[:, None]).square().flatten(2).mean(2)
+        return float(errors.amin(1).clamp(min=1e-6).log().sum())
+
+
+def _taken(model: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Per-example gradients, detached."""
+    return candidate_gradients(model, loss, images, labels, differentiable=False)
+
+
+def _rest(threat: Threat, spent: int, clock: Clock) -> Threat:
+    """The threat with what is left of its evaluations and of its time."""
+    evaluations = None if threat.evaluations is None else max(1, threat.evaluations - spent)
+    seconds = max(clock.left, 1e-3) / threat.batch_size
+    return dataclasses.replace(threat, evaluations=evaluations, seconds=seconds)
+
+
+def _noisy(threat: Threat) -> bool:
+    """Whether this adversary knows of noise on the release."""
+    known = threat.defense.public(threat.batch_size)
+    return threat.adaptive and float(known.get("noise_std", 0)) > 0
+
+
+def _limited(attack: Inversion, iterations: int) -> Inversion:
+    """The attack with at most so many iterations and a single start."""
+    if isinstance(attack, DLG):
+        return dataclasses.replace(attack, iterations=iterations, restarts=1)
+    if isinstance(attack, Bayes | Geiping):
+        return dataclasses.replace(attack, iterations=iterations)
+    return attack

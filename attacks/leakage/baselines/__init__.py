@@ -1,0 +1,1 @@
+"""What a defense leaked when somebody last looked."""

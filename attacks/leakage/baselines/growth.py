@@ -1,0 +1,92 @@
+"""Whether a leak grew: two runs on the same images or examples, compared in pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from attacks.leakage.results.result import Units
+from reports.estimates.intervals import FEWEST
+from reports.panels.changes import LEVEL, paired_test
+
+MARGINS = {"psnr": 0.1}
+"""A smaller mean difference is no growth, however sure: machines and versions round apart."""
+MARGIN = 0.005
+"""Of leaks in [0, 1]."""
+CLOSER = {"lpips": -1}
+"""Scores of which a smaller one leaks more."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One leak, before and after.
+
+    Attributes:
+        leak: its name.
+        before: mean over the units.
+        after: likewise.
+        low: lower end of the 95% interval of ``after - before``; NaN where all pairs are equal.
+        high: upper end.
+        pairs: units that were compared; 0 for a claim, which is exact.
+        p: two-sided, of this leak alone.
+        grew: whether ``p`` is below `reports.panels.changes.LEVEL` and the leak larger by more
+            than its margin. A change that leaks no more is called one in one case of forty at most.
+    """
+
+    leak: str
+    before: float
+    after: float
+    low: float
+    high: float
+    pairs: int
+    p: float
+    grew: bool
+
+    def __str__(self) -> str:
+        text = f"{self.leak}: {self.before:.4g} -> {self.after:.4g}"
+        if not self.pairs:
+            return text
+        return f"{text}, {self.change()} over {self.pairs} pairs, p = {self.p:.2g}"
+
+    def change(self) -> str:
+        """``+4.59 [+3.1, +6.0]``."""
+        text = f"{self.after - self.before:+.3g}"
+        return text + ("" if math.isnan(self.low) else f" [{self.low:+.3g}, {self.high:+.3g}]")
+
+
+def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Growth]:
+    """Every leak that both runs have, by `reports.panels.changes.paired_test`.
+
+    Args:
+        before: leak -> unit -> value; as `Result.units` has them.
+        after: the same units. What stands before a ``/`` in their names is their seed: images of
+            one seed are not taken for independent of each other.
+
+    Raises:
+        ValueError: a leak but LPIPS is missing, other units, or fewer than `FEWEST`; one line.
+    """
+    # LPIPS needs weights that not every machine has; all else is always there.
+    names = [name for name in before if name in after or name != "lpips"]
+    lost = [name for name in names if name not in after]
+    if lost or not names:
+        has = ", ".join(after)
+        raise ValueError(f"it is of {', '.join(lost) or 'nothing'}; this run measured {has}")
+    found = []
+    for name in names:
+        if before[name].keys() != after[name].keys():
+            raise ValueError(f"its {name} is of other images or examples")
+        keys = sorted(before[name])
+        if len(keys) < FEWEST:
+            raise ValueError(f"{len(keys)} are too few to show a growth: it takes {FEWEST}")
+        old = np.array([before[name][k] for k in keys])
+        new = np.array([after[name][k] for k in keys])
+        seeds = np.unique([k.rpartition("/")[0] for k in keys], return_inverse=True)[1]
+        gap, p = paired_test(new - old, seeds)
+        larger = gap.mean * CLOSER.get(name, 1) > MARGINS.get(name, MARGIN)
+        means = float(old.mean()), float(new.mean())
+        change = Growth(name, *means, gap.low, gap.high, len(keys), p, larger and p < LEVEL)
+        found.append(change)
+    return found

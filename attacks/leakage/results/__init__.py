@@ -1,0 +1,1 @@
+"""What the leakage tests of each kind found."""

@@ -1,0 +1,130 @@
+"""The result of an audit: what epsilon an attack proves, beside the one that is claimed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from attacks.audit.show import draw
+from attacks.audit.study import broken
+from attacks.leakage.numbers import CANNOT_JUDGE, Bound, Leak, Verdict, exact
+from attacks.leakage.results.membership import influence
+from attacks.leakage.results.result import Result, Units, interval
+from reports.records import Record
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Audited(Result):
+    """A lower bound on epsilon, at the stated confidence, and the claim that it is held against."""
+
+    kind: ClassVar[str] = "audit"
+
+    @property
+    def epsilon_low(self) -> Bound:
+        """The largest epsilon that the audited training's true one is proven to exceed."""
+        best = self._best
+        proven = (self._proven, self._proven, math.inf)
+        rests = best.get("unclaimed", "")
+        given = f"{best['method']}, confidence {best['confidence']:g}"
+        name = f"audited epsilon ({given}{f', if of {rests}' if rests else ''})"
+        guess = exact(0.0)
+        bound = self.epsilon if math.isfinite(self.epsilon) and not rests else None
+        return Leak(
+            name, proven, int(best["canaries"]), "", guess, bound, self.context, self.doubt
+        ).low
+
+    @property
+    def claimed(self) -> Bound:
+        """The epsilon that was audited; infinite when nothing is claimed."""
+        told = exact(self.epsilon)
+        return Leak("claimed epsilon", told, 0, context=self.context).mean
+
+    @property
+    def refuted(self) -> Verdict:
+        """Whether more leaks than is claimed, at the stated confidence.
+
+        Raises:
+            AssertionError: it is not, and could not have been: that is no evidence (`doubt`).
+        """
+        __tracebackhide__ = True
+        if self.doubt:
+            raise AssertionError("\n".join([f"{CANNOT_JUDGE}: {self.doubt}", *self.context()]))
+        holds = broken(self.records[0].rows)
+        told = f"epsilon >= {self._proven:.4g} proven, {self.epsilon:.4g} claimed"
+        told += (
+            "" if self.records[0].bounds["holds"] else " (for Poisson batches, which these are not)"
+        )
+        return Verdict.of(holds, told + (f"; figure: {self.figure}" if holds else ""))
+
+    @property
+    def auc(self) -> Leak:
+        """Chance that the score of an inserted canary exceeds that of one that was not."""
+        found = self.records[0].summary["audits"]["auc"]
+        guess = exact(0.5)
+        return Leak("AUC of canaries", interval(found), found["n"], "", guess, None, self.context)
+
+    @property
+    def epsilon(self) -> float:
+        """The claim for the whole training."""
+        claim = self.records[0].rows[0]["claimed"]
+        return math.inf if claim is None else float(claim)
+
+    @property
+    def doubt(self) -> str:
+        """See `Result.doubt`: not even perfect scores could refute the claim, by any auditor."""
+        rows = self.records[0].rows
+        if broken(rows) or not all(row.get("doubt") for row in rows):
+            return ""
+        return str(max(rows, key=lambda row: float(row["reach"]))["doubt"])
+
+    def leaks(self) -> list[Leak]:
+        """What is proven, and the canaries' AUC."""
+        return [self.epsilon_low.leak, self.auc]
+
+    def contradictions(self) -> list[str]:
+        """What is proven, where more leaks than is claimed."""
+        proven = float(self.epsilon_low)
+        told = f"epsilon is at least {proven:.4g}, where {self.epsilon:.4g} is claimed"
+        return [told] if broken(self.records[0].rows) else []
+
+    def units(self) -> dict[str, Units]:
+        """The AUC by canary, see `exposed.influence`."""
+        record = self.records[0]
+        inserted = record.arrays["inserted"].bool().numpy()
+        parts = influence(record.arrays["scores"][-1].double().numpy(), inserted)
+        keys = [f"{i} {'in' if m else 'out'}" for i, m in enumerate(inserted)]
+        return {"AUC of canaries": dict(zip(keys, parts.tolist(), strict=True))}
+
+    def context(self) -> list[str]:
+        """Figure, claim, what the bounds assume."""
+        lines = [f"figure: {self.figure}"]
+        lines.append(
+            f"claimed: epsilon {self.epsilon:.4g}, delta {self.records[0].bounds['delta']:g}"
+        )
+        if not self.records[0].bounds["holds"]:
+            lines.append("the claim assumes Poisson sampling, which this training does not do")
+        most = max(float(row["reach"]) for row in self.records[0].rows)
+        lines.append(f"with perfect scores this audit would prove epsilon {most:.4g}")
+        best = self._best
+        rests = best.get("unclaimed", "")
+        beyond = f"; the defense does not claim to be {rests}" if rests else ""
+        return [*lines, f"the audit assumes {best['assumes']}{beyond}"]
+
+    def draw(self, record: Record, folder: Path) -> Path:
+        """Audited against claimed epsilon along the run."""
+        draw(record, folder)
+        return folder / "epsilon.png"
+
+    @property
+    def _proven(self) -> float:
+        return float(self._best["audited"])
+
+    @property
+    def _best(self) -> dict[str, Any]:
+        # What rests on nothing that the defense does not claim comes first.
+        return max(
+            self.records[0].rows,
+            key=lambda row: (not row.get("unclaimed"), float(row["audited"])),
+        )

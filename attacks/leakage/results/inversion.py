@@ -1,0 +1,193 @@
+"""The result of an inversion: how close the guesses came, under both attackers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from attacks.invert.show import promise
+from attacks.leakage.numbers import CANNOT_JUDGE, Leak, Verdict, exact, shown
+from attacks.leakage.results.result import Result, Units, interval, sources
+from defenses import BadInput
+from defenses.conformance import CHECKS
+from reports.charts import reconstructions
+from reports.estimates.pooling import Estimate
+from reports.evidence.control import doubt
+from reports.evidence.refuted import of_panel
+from reports.panels.build import build_panels
+from reports.panels.panel import ASTRAY, Column, Panel, Setting
+from reports.records import Record, inversion
+
+FOLLOWED = ("replay", "adaptive")
+"""Checks of the conformance suite without which the adaptive numbers mean nothing."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Inverted(Result):
+    """Scores of one attacker, the adaptive one where it was run; `naive` has the other's.
+
+    Attributes:
+        column: ``adaptive`` or ``naive``.
+    """
+
+    column: str = "adaptive"
+
+    kind: ClassVar[str] = "inversion"
+
+    @property
+    def psnr(self) -> Leak:
+        """Mean PSNR in dB over the images, capped at 60; higher leaks more."""
+        return self._leak("PSNR", self._scores.estimate("psnr"), "psnr", "dB")
+
+    @property
+    def ssim(self) -> Leak:
+        """Mean SSIM; higher leaks more."""
+        return self._leak("SSIM", self._scores.estimate("ssim"), "ssim")
+
+    @property
+    def lpips(self) -> Leak:
+        """Mean LPIPS; *lower* leaks more. Not measured where its weights cannot be had."""
+        return self._leak("LPIPS", self._scores.estimate("lpips"), "lpips")
+
+    @property
+    def gain(self) -> Leak:
+        """PSNR above guessing without the release, dB, paired by image."""
+        return self._leak("PSNR above guessing", self._scores.gain, "", "dB")
+
+    @property
+    def named(self) -> Leak:
+        """How often the private image was named first among N candidates (batches of one)."""
+        guarantee = self._setting.guarantee
+        total = guarantee.candidates
+        leak = self._leak(f"share named among {total}", self._scores.named, "")
+        if not total or not self._scores.named.known:
+            return leak
+        return replace(leak, baseline=exact(1 / total), bound=guarantee.top1)
+
+    @property
+    def epsilon(self) -> float:
+        """Of one release."""
+        return self._setting.guarantee.epsilon
+
+    @property
+    def doubt(self) -> str:
+        """See `Result.doubt`: of the undefended update, the clock, or the naive attacker alone."""
+        naive = self.subject.name != "none" and "adaptive" not in self._setting.columns
+        found = doubt(self._setting.control, bool(self._scores.values["clock"].any()), naive)
+        astray = self.column == "adaptive" and self._setting.astray
+        return found or (ASTRAY if astray else "")
+
+    @cached_property
+    def adaptive(self) -> Verdict:
+        """Whether these are the numbers of an attacker who knows the defense.
+
+        The adaptive column was run and not cut short, the same attack rebuilds the undefended
+        update of the same images, and the defense's `replay` explains its releases and has
+        slopes (`defenses.conformance`): an attacker who follows a wrong replay is none.
+        """
+        if self.column != "adaptive":
+            return Verdict.of(False, "these are the naive attacker's numbers")
+        for check in CHECKS:  # first, for what is wrong with a replay says more than that it is
+            if check.name in FOLLOWED:
+                finding = check(self.subject.defense)
+                if not finding.holds:
+                    return Verdict.of(False, f"conformance, {finding.check}: {finding.told}")
+        if self.doubt:
+            return Verdict.of(False, f"{CANNOT_JUDGE}: {self.doubt}")
+        return Verdict.of(True, "the attacker replays the defense")
+
+    @property
+    def naive(self) -> Inverted:
+        """The attacker who takes the release for a mean gradient.
+
+        Raises:
+            BadInput: that one was not run.
+        """
+        if self.subject.name == "none":
+            return self  # nothing to replay: both are the same one
+        if "naive" not in self._setting.columns:
+            raise BadInput("the naive attacker was not run; leave columns at 'both'")
+        return replace(self, column="naive")
+
+    def leaks(self) -> list[Leak]:
+        """PSNR of both attackers, and the candidate game."""
+        found = [self.psnr]
+        if self.column == "adaptive" and "naive" in self._setting.columns:
+            found.append(self.naive.psnr)
+        if self._panel.prior is not None:
+            guess = self._panel.prior.estimate("psnr")
+            found.append(Leak("guessing", interval(guess), guess.count, "dB"))
+        return found + ([self.named] if self._scores.named.known else [])
+
+    def contradictions(self) -> list[str]:
+        """The image named more often than the guarantee allows."""
+        own = self._setting.anchor
+        return [found.told for found in of_panel(self._panel) if found.anchor == own]
+
+    def units(self) -> dict[str, Units]:
+        """Every score of every image, and the share of candidates that explain less than it does.
+
+        That share moves before `named` does: an image in the second place of 64 is not safe.
+        """
+        column = self._scores
+        values = {name: column.values[name] for name in inversion.SCORES}
+        others = max(1, self._setting.guarantee.candidates - 1)
+        values["outranked"] = 1 - (column.values["rank"] - 1) / others
+        keys = [f"{s}/{i}" for s, i in zip(column.seeds, column.images, strict=True)]
+        return {
+            name: {k: float(v) for k, v in zip(keys, row, strict=True) if np.isfinite(v)}
+            for name, row in values.items()
+            if np.isfinite(row).any()
+        }
+
+    def context(self) -> list[str]:
+        """Figure, guarantee, the other attacker."""
+        lines = [f"figure: {self.figure}"]
+        lines.append(promise(self.subject.name, self.records[0].bounds[self.subject.name]))
+        lines += self.refutation
+        held = self._setting.guarantee.round
+        lines += [held.told()] if held else []
+        if self.column == "adaptive" and "naive" in self._setting.columns:
+            psnr = self._setting.columns["naive"].estimate("psnr")
+            lines.append(f"naive attack: PSNR {shown(interval(psnr), 'dB')}")
+        if self._scores.values["clock"].any():
+            lines.append(
+                "the clock cut attacks short: a rerun may differ; raise budget or leave it out"
+            )
+        return lines
+
+    def draw(self, record: Record, folder: Path) -> Path:
+        """The reconstructions beside the truth."""
+        return reconstructions.reconstructions(record, folder / "reconstructions.png")
+
+    @cached_property
+    def _panel(self) -> Panel:
+        parsed = [inversion.parse(source) for source in sources(self.records, self.folder)]
+        return build_panels(parsed)[0]
+
+    @cached_property
+    def _setting(self) -> Setting:
+        return next(s for s in self._panel.settings if s.defense == self.subject.name)
+
+    @property
+    def _scores(self) -> Column:
+        return self._setting.columns[self.column]
+
+    def _leak(self, name: str, found: Estimate, score: str, unit: str = "") -> Leak:
+        prior = self._panel.prior if score else None
+        guess = None if prior is None else interval(prior.estimate(score))
+        return Leak(
+            f"{self.column} {name}",
+            interval(found),
+            found.count,
+            unit,
+            guess,
+            None,
+            self.context,
+            self.doubt,
+            "low" if score == "lpips" else "high",
+        )

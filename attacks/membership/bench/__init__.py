@@ -1,0 +1,1 @@
+"""``python -m attacks.membership.bench``: seconds per shadow model."""

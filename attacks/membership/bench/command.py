@@ -1,0 +1,136 @@
+"""``python -m attacks.membership.bench``: seconds per shadow model in every ``--layout``.
+
+The baseline is what one would write first: one model after another in one process, with all cores
+as torch's threads. The layouts are timed as the command runs them, in one single-threaded process
+per core (on a GPU in one process). Ratios are within a round, so that the machine cancels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+import joblib
+
+from attacks.membership.bench.contenders import (
+    BASELINE,
+    BATCH,
+    CONTENDERS,
+    MEMBERS,
+    Setting,
+    begin,
+    prepare,
+    run,
+)
+from attacks.membership.shadows.layouts import GROUP
+from defenses import BadInput
+from reports.commands.flags import Parser, chosen_device
+from reports.commands.workers import kill, started, submitted
+from reports.records.environment import environment
+from victims.gradients.memory import keep_memory
+
+PROG = "python -m attacks.membership.bench"
+MODELS = ("mlp", "lenet5", "lenet", "convnet", "dpcnn")
+DEFENSES = ("none", "dpsgd", "dprs")
+STEPS = 1000
+"""Steps of the shadow model whose seconds are told; timed are fewer."""
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the benchmark."""
+    parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("--models", nargs="+", default=list(MODELS), help=f"default {' '.join(MODELS)}")
+    add("--defenses", nargs="+", choices=DEFENSES, default=list(DEFENSES), help="default: all")
+    add("--repeats", type=int, default=5, help="rounds over all layouts (default 5)")
+    add("--seconds", type=float, default=0.5, help="of the baseline in a round (default 0.5)")
+    add("--jobs", type=int, help="processes (default: one per core, on a GPU 1)")
+    add("--seed", type=int, default=0)
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    arguments = parser.parse_args(argv)
+    for flag in ("repeats", "jobs", "seconds"):
+        value = getattr(arguments, flag)
+        if value is not None and not value > 0:
+            raise BadInput(f"--{flag} is {value}; it must be > 0")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a table in Markdown. Returns the exit code."""
+    arguments = parse(argv)
+    device = chosen_device(arguments.device)
+    keep_memory()
+    jobs = arguments.jobs or (1 if device == "cuda" else joblib.cpu_count())
+    facts = environment(seed=arguments.seed, device=device)
+    size = GROUP["cuda" if device == "cuda" else "cpu"]
+    print(
+        f"seconds per shadow model of {STEPS} steps (Poisson batches of {BATCH} expected, of "
+        f"{MEMBERS} random 3x32x32 images, float32), from fewer steps; times faster than one "
+        f"after another: median (min-max) of {arguments.repeats} interleaved rounds; dprs at 0.9; "
+        f"{jobs} processes; together: {size} models at a time"
+    )
+    print(
+        f"seed {arguments.seed}; {facts['machine']}, {facts['threads']} threads in the baseline; "
+        f"torch {facts['versions']['torch']}; {facts['date'][:10]}\n"
+    )
+    print(f"| model | defense | {BASELINE}, s | " + " | ".join(CONTENDERS) + " | fastest, s |")
+    print("|---|---|---" + "|---" * len(CONTENDERS) + "|---|")
+    # One pool per process, so that each process gets its share of every round.
+    pools = [started(1, begin) for _ in range(1 + jobs)]
+    try:
+        for model in arguments.models:
+            for defense in arguments.defenses:
+                setting = Setting(model, defense, device, size, arguments.seed)
+                print(_row(setting, arguments, pools, facts["threads"]), flush=True)
+    finally:
+        for pool in pools:
+            kill(pool)
+    return 0
+
+
+def _row(
+    setting: Setting,
+    arguments: argparse.Namespace,
+    pools: list[ProcessPoolExecutor],
+    threads: int,
+) -> str:
+    """A line of the table; the first pool is the baseline's."""
+    crews = {name: pools[1:] for name in CONTENDERS} | {BASELINE: pools[:1]}
+    refused: dict[str, str] = {}
+    for name, crew in crews.items():
+        share = threads if name == BASELINE else 1
+        waiting = [submitted(pool, prepare, setting, name, share) for pool in crew]
+        why = next((said for future in waiting if (said := future.result())), "")
+        if why:
+            refused[name] = why.replace("|", "/")
+    lead = f"| {setting.model} | {setting.defense} | "
+    if BASELINE in refused:
+        return lead + f"{refused[BASELINE]} |" + " - |" * (1 + len(CONTENDERS))
+    spent: dict[str, list[float]] = {n: [] for n in (BASELINE, *CONTENDERS) if n not in refused}
+    steps = max(1, round(arguments.seconds / _seconds(setting, BASELINE, 2, crews[BASELINE])))
+    for _ in range(arguments.repeats):
+        for name, times in spent.items():
+            times.append(_seconds(setting, name, steps, crews[name]))
+    told = {name: STEPS * statistics.median(times) for name, times in spent.items()}
+    cells = [f"{told[BASELINE]:.3g}"]
+    for name in CONTENDERS:
+        if name in refused:
+            cells.append(refused[name])
+            continue
+        ratios = [a / b for a, b in zip(spent[BASELINE], spent[name], strict=True)]
+        cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
+    fastest = min(told, key=lambda name: told[name])
+    return lead + " | ".join([*cells, f"{fastest}, {told[fastest]:.3g}"]) + " |"
+
+
+def _seconds(
+    setting: Setting, name: str, steps: int, pools: Sequence[ProcessPoolExecutor]
+) -> float:
+    """Per model and step, while the process of each pool trains models of its own."""
+    began = time.perf_counter()
+    waiting = [submitted(pool, run, setting, name, steps) for pool in pools]
+    made = sum(future.result() for future in waiting)
+    return (time.perf_counter() - began) / made

@@ -1,0 +1,86 @@
+"""How the models of a Trial are trained, chosen by the time that a few steps take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from attacks.membership.scenario import Trial
+from attacks.membership.shadows.candidates import Candidates
+from attacks.membership.shadows.lockstep import Lockstep
+from attacks.membership.shadows.obstacles import obstacle
+from attacks.membership.shadows.train import arrange, started
+from victims.training import Training
+
+PROBED = 3
+"""Steps timed of each layout, after one that warms up."""
+GROUP = {"cpu": 4, "cuda": 16}
+"""Shadow models that train together. On a CPU more gain little and leave cores without a group."""
+
+
+def groups(trial: Trial, layout: str, device: str) -> list[list[int]]:
+    """Numbers of the models that train at the same time; the target is always alone.
+
+    They follow from the Trial, the layout and the kind of device, not from how many processes
+    there are, since the last bits depend on who trains together.
+    """
+    size = GROUP["cuda" if device.startswith("cuda") else "cpu"] if layout == "together" else 1
+    last = trial.shadows + 1
+    return [[0], *(list(range(a, min(a + size, last))) for a in range(1, last, size))]
+
+
+def choose(trial: Trial, shared: Training, candidates: Candidates, device: str) -> dict[str, Any]:
+    """The layout that the Trial names or, for ``auto``, the one whose steps take least time.
+
+    Returns:
+        ``layout``; ``seconds_per_step`` of one model in each layout that was tried; ``alone``, why
+        the shadows cannot train together, where that was asked and is so.
+    """
+    found: dict[str, Any] = {"layout": trial.layout, "seconds_per_step": {}}
+    if trial.layout not in ("auto", "together"):
+        return found
+    models = groups(trial, "together", device)[1]
+    trainers = [started(trial, shared, candidates, m, device) for m in models]
+    why = obstacle(trainers)
+    if why:
+        found["alone"] = why
+    if trial.layout == "together":
+        return found | {"layout": "plain" if why else "together"}
+    spent: dict[str, float] = found["seconds_per_step"]
+    if not why:
+        spent["together"] = _seconds(Lockstep(trainers).advance, device) / len(models)
+    convolutions = any(isinstance(m, nn.Conv2d) for m in trainers[0].net.modules())
+    del trainers
+    for layout in ("plain", "channels-last") if convolutions else ("plain",):
+        target = started(trial, shared, candidates, 0, device)
+        arrange(target, layout)
+        spent[layout] = _seconds(target.advance, device)
+    return found | {"layout": min(spent, key=lambda k: spent[k])}
+
+
+def told(how: dict[str, Any]) -> str:
+    """One line: how the models were trained, and why."""
+    text = f"layout {how['layout']}"
+    if how["seconds_per_step"]:
+        each = (f"{k} {1000 * v:.3g}" for k, v in how["seconds_per_step"].items())
+        text += f"; ms per model and step: {', '.join(each)}"
+    return text + (f"; models train one after another: {how['alone']}" if "alone" in how else "")
+
+
+def _seconds(advance: Callable[[], Any], device: str) -> float:
+    advance()
+    began = now(device)
+    for _ in range(PROBED):
+        advance()
+    return (now(device) - began) / PROBED
+
+
+def now(device: str) -> float:
+    """Seconds on a clock, when all that the device was given to do is done."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return time.perf_counter()

@@ -1,0 +1,151 @@
+"""Several models of a Trial trained at the same time, each as if it trained alone.
+
+Their weights are stacked, and the forward and backward passes and the defense's contributions of
+all of them run under one `torch.func.vmap`. Everything that draws at random or keeps a state
+(batch, views, mask, noise, optimiser, average) stays with the model's own trainer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.nn.functional import cross_entropy
+
+from attacks.membership.shadows.stacking import blanked, padded, stacked
+from defenses import Release, Summed
+from victims.gradients import chunk_size, gradients_at
+from victims.training.trainer import Trainer
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Lockstep:
+    """Trainers that advance together, each as `victims.training.trainer.Trainer.advance` would.
+
+    Up to rounding.
+
+    From here on each trainer's weights are views of the stacked ones, so that its own optimiser
+    moves them, and it may also go on alone.
+
+    Args:
+        trainers: of the same `Training` but for the seed, at the same step, for which
+            `attacks.membership.shadows.obstacles.obstacle` found none.
+    """
+
+    def __init__(self, trainers: Sequence[Trainer]) -> None:
+        self.trainers = list(trainers)
+        first = self.trainers[0]
+        self.net, self.outer, self.linear = first.net, first.outer, first.linear
+        parameters, buffers = stack_module_state([t.net for t in self.trainers])
+        everything = {k: v.detach() for k, v in (parameters | buffers).items()}
+        for i, trainer in enumerate(self.trainers):
+            for own in (trainer.net.named_parameters(), trainer.net.named_buffers()):
+                for name, value in own:
+                    value.data = everything[name][i]
+        self.weights = {k: everything[k] for k in first.parameters}
+        self.fixed = {k: v for k, v in everything.items() if k not in self.weights}
+
+    def advance(self) -> list[Release]:
+        """One step of every model. Returns what left each of them.
+
+        Raises:
+            BadInput: a gradient is not finite; all weights are then as they were before.
+        """
+        batches: list[Batch] = []
+        begun: list[tuple[Summed, dict[str, Any], torch.Generator]] = []
+        for t in self.trainers:
+            batches.append(t.batch()[:2])
+            defense = t.informed()
+            assert isinstance(defense, Summed)
+            draw = t.draw("noise", t.step)
+            plan = defense.plan(t.parameters, step=t.step, steps=t.plan.steps, generator=draw)
+            begun.append((defense, plan, draw))
+        totals = self.totals(begun[0][0], [plan for _, plan, _ in begun], batches)
+        size = self.trainers[0].plan.training.batch_size
+        releases = [
+            defense.finish(total, plan, batch_size=size, generator=draw)
+            for total, (defense, plan, draw) in zip(totals, begun, strict=True)
+        ]
+        for trainer, release in zip(self.trainers, releases, strict=True):
+            trainer.follow(release)
+        return releases
+
+    def totals(
+        self, defense: Summed, plans: Sequence[Mapping[str, Any]], batches: Sequence[Batch]
+    ) -> list[dict[str, Tensor]]:
+        """`victims.training.trainer.Trainer.total` of every model.
+
+        Args:
+            defense: of any of them; what tells them apart is in their plans.
+            plans: one per model; their tensors are stacked, all else must be equal.
+            batches: images, or views of them, and labels of each model, of any length.
+
+        Raises:
+            ValueError: the plans differ in something that is not a tensor.
+        """
+        plan, dims = stacked(plans)
+        longest = max(len(labels) for _, labels in batches)
+        total = {k: torch.zeros_like(v) for k, v in self.weights.items()}
+        if longest:
+            images = torch.stack([padded(x, longest) for x, _ in batches])
+            labels = torch.stack([padded(y, longest) for _, y in batches])
+            places = torch.arange(longest, device=labels.device)
+            real = torch.stack([places < len(y) for _, y in batches])
+            act = partial(self._whole if self.linear else self._summed, defense)
+            every = vmap(act, in_dims=(0, 0, 0, 0, 0, dims))
+            chunk = longest if self.linear else self._chunk(images)
+            for part in zip(*(v.split(chunk, 1) for v in (images, labels, real)), strict=True):
+                for name, value in every(self.weights, self.fixed, *part, plan).items():
+                    total[name] = total[name] + value if name in total else value
+        return [{k: v[i] for k, v in total.items()} for i in range(len(batches))]
+
+    def _chunk(self, images: Tensor) -> int:
+        """Examples of every model at a time; on a CPU those of all models share the cache."""
+        views = images.shape[2] if images.ndim == 6 else 1
+        fitting = chunk_size({k: v[0] for k, v in self.weights.items()}, views, self.outer)
+        return fitting if images.is_cuda else max(1, fitting // len(self.trainers))
+
+    def _summed(
+        self,
+        defense: Summed,
+        weights: dict[str, Tensor],
+        fixed: dict[str, Tensor],
+        images: Tensor,
+        labels: Tensor,
+        real: Tensor,
+        plan: Mapping[str, Any],
+    ) -> dict[str, Tensor]:
+        """One model's contributions from per-example gradients; padding has the gradient zero."""
+        views = images if images.ndim == 5 else images[:, None]
+        found = gradients_at(self.net, cross_entropy, weights, fixed, views, labels, self.outer)
+        kept: dict[str, Any] = {k: blanked(g, real) for k, g in found.items()}
+        return defense.contribute(kept, plan)
+
+    def _whole(
+        self,
+        defense: Summed,
+        weights: dict[str, Tensor],
+        fixed: dict[str, Tensor],
+        images: Tensor,
+        labels: Tensor,
+        real: Tensor,
+        plan: Mapping[str, Any],
+    ) -> dict[str, Tensor]:
+        """One model's contribution from one backward pass of the whole batch."""
+        flat = images.flatten(0, 1) if images.ndim == 5 else images
+        views = len(flat) // len(images)
+
+        def loss(weights: dict[str, Tensor]) -> Tensor:
+            logits = functional_call(self.net, {**weights, **fixed}, (flat,))
+            named = labels[:, None].expand(-1, views).flatten()
+            each = cross_entropy(logits, named, reduction="none").unflatten(0, (-1, views))
+            return torch.where(real[:, None], each, 0).sum() / views
+
+        # Padding repeats a real row, which is as finite as the others; an empty batch has none.
+        found = {k: torch.where(real.any(), g, 0)[None] for k, g in grad(loss)(weights).items()}
+        return defense.contribute(found, plan)
