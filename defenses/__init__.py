@@ -1,37 +1,20 @@
 """Per-example gradients in, a Release out, with the privacy guarantee that is proven for it."""
 
-from defenses import (  # noqa: F401  (they register)
-    adaptive,
-    ats,
-    chaining,
-    dprs,
-    dpsgd,
-    dptopk,
-    gaussian,
-    gep,
-    none,
-    perlayer,
-    precode,
-    prune,
-    quantize,
-    randk,
-    rgp,
-    sign,
-    soteria,
-    topk,
-)
-from defenses.accounting import gaussian_epsilon, noise_for_epsilon
-from defenses.before import Before
-from defenses.compression import Compression
+from defenses import methods
+from defenses.bases.before import Before
+from defenses.bases.compression import Compression
+from defenses.bases.sparsified import Sparsified
+from defenses.bases.summed import Summed
+from defenses.chains.combine import chained
 from defenses.contract import Defense, Gradients, Release, Side, registry, with_effective_noise
+from defenses.privacy.accounting import gaussian_epsilon, noise_for_epsilon
 from defenses.randomness import stream
 from defenses.registry import BadInput, option
-from defenses.sparsity import Sparsified
-from defenses.summed import Summed
 
 register = registry.register
 get = registry.get
 names = registry.names
+registry.combine = chained
 
 __all__ = [
     "BadInput",
@@ -45,6 +28,7 @@ __all__ = [
     "Summed",
     "gaussian_epsilon",
     "get",
+    "methods",
     "names",
     "noise_for_epsilon",
     "option",

@@ -1,62 +1,95 @@
-"""Defenses that act before there is a gradient: on the model, or on the images."""
+"""What a defense does before there is a gradient, all its stages together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 
 import torch
 from torch import Tensor, nn
 
-from defenses.contract import Release
-from defenses.summed import Linear
+from defenses.bases.before import Before
+from defenses.bases.summed import Summed
+from defenses.chains.chain import Chain
+from defenses.contract import Defense, Release
 
 
-@dataclass(frozen=True)
-class Before(Linear):
-    """A defense that changes the model, the images, or both, and sends the mean gradient.
+def stages(defense: Defense) -> list[Before]:
+    """The parts of a defense that act before the gradient, in order."""
+    parts = [stage for _, stage in defense.stages()] if isinstance(defense, Chain) else [defense]
+    return [stage for stage in parts if isinstance(stage, Before)]
 
-    A subclass overrides `fitted` and `solved`, or `ways` and `shown`. What it does to one example
-    must not depend on another one, so that in a chain it may stand anywhere and leaves the
-    guarantee of the others alone: ``dpsgd+ats``.
+
+def fitted(defense: Defense, model: nn.Module, generator: torch.Generator) -> nn.Module:
+    """`Before.fitted` of every stage; see there."""
+    for stage in stages(defense):
+        model = stage.fitted(model, generator)
+    return model
+
+
+def solved(defense: Defense, model: nn.Module, release: Release) -> tuple[nn.Module, Release]:
+    """The model and the release that an adversary matches; both as they are for most defenses.
+
+    `Before.solved` of every stage. What then tells nothing new is frozen in the model and left
+    out of the release, so that the rest is not drowned in it, where the defense handles every
+    parameter for itself.
     """
+    told: set[str] = set()
+    for stage in stages(defense):
+        model, names = stage.solved(model, release, defense.noise(release))
+        told |= names
+    if not told or not (isinstance(defense, Summed) and defense.linear):
+        return model, release
+    for name in told:
+        model.get_parameter(name).requires_grad_(False)
+    left = {k: v for k, v in release.update.items() if k not in told}
+    return model, dataclasses.replace(release, update=left)
 
-    def fitted(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
-        """The model that is trained under this defense; ``model`` itself is left alone.
 
-        A module of it that draws at random has an attribute ``draws`` that is True, draws from
-        torch's global generator in training mode, and is deterministic in eval mode. A term that
-        it wants added to the loss, a mean over rows, it leaves in an attribute ``penalty``.
+def ways(defense: Defense) -> int:
+    """In how many ways all stages together may show an image."""
+    count = 1
+    for stage in stages(defense):
+        count *= stage.ways()
+    return count
 
-        Args:
-            model: logits from images.
-            generator: of new weights.
 
-        Raises:
-            BadInput: the model has no place for it.
-        """
-        return model
+def shown(defense: Defense, images: Tensor, way: int) -> Tensor:
+    """Images (B, C, H, W) as the model sees them, in one of the `ways` of all stages."""
+    for stage in stages(defense):
+        way, own = divmod(way, stage.ways())
+        images = stage.shown(images, own)
+    return images
 
-    def solved(
-        self, model: nn.Module, release: Release, noise: float
-    ) -> tuple[nn.Module, frozenset[str]]:
-        """What an adversary evaluates who has solved the release for the model's draws.
 
-        Args:
-            model: `fitted`, in any mode.
-            release: of a batch under it.
-            noise: `Defense.noise` of the release, of all stages together.
-
-        Returns:
-            A copy of the model in eval mode, in which the draws are fixed, and the names of
-            parameters whose gradients have told by that all they know.
-        """
-        return model, frozenset()
-
-    def ways(self) -> int:
-        """In how many ways, equally likely, an image may be shown to the model."""
-        return 1
-
-    def shown(self, images: Tensor, way: int) -> Tensor:
-        """Images (B, C, H, W) in [0, 1] shown in one of the `ways`; differentiable nearly
-        everywhere."""
+def shown_at_random(defense: Defense, images: Tensor, generator: torch.Generator) -> Tensor:
+    """Every image (B, C, H, W) in a way of its own; the images themselves where there is one."""
+    count = ways(defense)
+    if count == 1 or not len(images):
         return images
+    drawn = torch.randint(count, (len(images),), generator=generator).tolist()
+    each = zip(images.split(1), drawn, strict=True)
+    return torch.cat([shown(defense, image, way) for image, way in each])
+
+
+def drawing(model: nn.Module) -> nn.Module:
+    """The same model, the modules that draw at random in training mode, the others as they are."""
+    for module in model.modules():
+        if getattr(module, "draws", False):
+            module.train()
+    return model
+
+
+def penalty(model: nn.Module) -> Tensor | float:
+    """What modules of the model want added to the loss of their last pass; each is asked once."""
+    total: Tensor | float = 0.0
+    for module in model.modules():
+        asked = getattr(module, "penalty", None)
+        if isinstance(asked, Tensor):
+            total = total + asked
+            setattr(module, "penalty", None)  # noqa: B010  (not every module declares it)
+    return total
+
+
+def draws(model: nn.Module) -> bool:
+    """Whether a module of the model draws at random (see `Before.fitted`)."""
+    return any(getattr(module, "draws", False) for module in model.modules())

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from defenses.accounting import gaussian_epsilon
+from defenses.privacy.accounting import gaussian_epsilon
 from defenses.registry import BadInput, Registry, check_options
 
 Gradients = Mapping[str, Tensor]

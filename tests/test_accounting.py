@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from defenses import BadInput, gaussian_epsilon, noise_for_epsilon
-from defenses.renyi import ORDERS, curve
+from defenses.privacy.renyi import ORDERS, curve
 
 ONE = {"steps": 1, "sample_rate": 1.0, "delta": 1e-5}
 

@@ -23,8 +23,8 @@ from attacks.audit.guesses import Guesses
 from attacks.audit.methods import gdp, one_run
 from attacks.audit.scenario import Exam
 from defenses import BadInput, Release, stream
-from defenses.accounting import gaussian_epsilon
-from defenses.tradeoff import epsilon_of, mu_of
+from defenses.privacy.accounting import gaussian_epsilon
+from defenses.privacy.tradeoff import epsilon_of, mu_of
 from reports.records import canonical
 from victims.training import Training
 from victims.training.prepare import prepare

@@ -26,11 +26,12 @@ from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Threat
 from attacks.invert.contract import registry as attacks
 from attacks.invert.matching.objective import candidate_gradients
-from defenses import BadInput, Before, front
-from defenses.ats import ATS, STEPS
-from defenses.bottleneck import Bottleneck
+from defenses import BadInput, Before
+from defenses import before as front
 from defenses.conformance import examine
-from defenses.precode import fed
+from defenses.methods.ats import ATS, STEPS
+from defenses.methods.precode import fed
+from defenses.methods.precode_bottleneck import Bottleneck
 from reports.records import read
 from tests.conftest import SHARED_OPTIONS, random_gradients, seeded
 from victims.training import Training

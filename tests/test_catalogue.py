@@ -16,8 +16,8 @@ import victims
 from attacks import invert
 from attacks.invert import Threat, command
 from defenses import BadInput, Release, Side
-from defenses.adaptive import SHORT
-from defenses.chain import Chain
+from defenses.chains.chain import Chain
+from defenses.methods.adaptive import SHORT
 from tests.conftest import configured, random_gradients, seeded
 from victims.train import command_line
 from victims.training import Training, prepare

@@ -16,9 +16,9 @@ from defenses.conformance.directions import along
 from defenses.conformance.limits import CHANCE, least_rms, most_rms, t_statistic
 from defenses.conformance.subject import Subject
 from defenses.contract import dense
-from defenses.dpsgd import DPSGD
 from defenses.gradients import clipped_sum
-from defenses.tradeoff import epsilon_of
+from defenses.methods.dpsgd import DPSGD
+from defenses.privacy.tradeoff import epsilon_of
 from tests.conftest import configured, seeded
 from tests.zoo.specimen import TRAINING, builder, mlp, private
 from victims.conformance.sampling import judged

@@ -7,7 +7,7 @@ import torch
 
 import defenses
 from defenses import BadInput, Side
-from defenses.chain import Chain
+from defenses.chains.chain import Chain
 from defenses.gradients import clip_factors, clipped_sum, squared_norms
 from defenses.outer import Outer
 from tests.conftest import SHARED_OPTIONS, configured, seeded
@@ -259,7 +259,7 @@ def test_unknown_names_list_the_known_ones():
         defenses.get("dpsdg")
     with pytest.raises(BadInput, match="cannot be imported"):
         defenses.get("no_such_module:Mine")
-    assert SHARED_OPTIONS["rate"] == defenses.get("defenses.dprs:DPRS", rate=0.6).rate
+    assert SHARED_OPTIONS["rate"] == defenses.get("defenses.methods.dprs:DPRS", rate=0.6).rate
 
 
 @pytest.mark.parametrize("name", ["dpsgd", "dprs", "perlayer", "adaptive"])

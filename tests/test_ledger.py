@@ -554,7 +554,7 @@ def test_single_releases_of_different_images_share_no_noise():
         return noisy
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("defenses.summed.add_noise", noted)
+        patch.setattr("defenses.bases.summed.add_noise", noted)
         firsts = []
         for changed in ({"data": "digits"}, {"data": "tests.parts:private"}, {"data": "digits"}):
             run(Scenario(model="linear", attack="dlg", **{**few, **changed}))

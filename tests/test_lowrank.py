@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy, linear
 
 import victims
 from defenses import BadInput, Side
-from defenses.gep import GEP, subspace
-from defenses.rgp import RGP, carriers, factors, lift
+from defenses.methods.gep import GEP, subspace
+from defenses.methods.rgp import RGP, carriers, factors, lift
 from tests.conftest import configured, random_gradients, seeded
 
 BOTH = ["gep", "rgp"]

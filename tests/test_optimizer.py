@@ -12,7 +12,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import defenses
-from defenses import BadInput, Release, front
+from defenses import BadInput, Release
+from defenses import before as front
 from tests.conftest import configured, seeded
 from victims.optimizer import defend
 

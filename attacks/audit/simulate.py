@@ -15,7 +15,7 @@ from torch import Tensor
 
 from attacks import audit
 from defenses import BadInput, stream
-from defenses.tradeoff import epsilon_of
+from defenses.privacy.tradeoff import epsilon_of
 from reports.commands.flags import Parser, command
 from reports.commands.progress import Progress
 from reports.estimates.estimate import share

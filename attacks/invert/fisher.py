@@ -12,7 +12,7 @@ from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching.clock import Clock, TimeIsUp
 from attacks.invert.matching.objective import Residual, residual
 from defenses import Release
-from defenses.chain import Chain
+from defenses.chains.chain import Chain
 
 PROBES = 8
 """Random directions in which the trace is estimated."""

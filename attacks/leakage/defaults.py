@@ -16,7 +16,8 @@ from attacks.audit.scenario import Exam
 from attacks.invert.scenario import Scenario
 from attacks.leakage.subject import Subject
 from attacks.membership.scenario import Trial
-from defenses import BadInput, front
+from defenses import BadInput
+from defenses import before as front
 from victims.training import Training
 
 INVERSION: dict[str, Any] = {

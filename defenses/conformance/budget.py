@@ -7,11 +7,11 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from defenses.accounting import gaussian_epsilon
 from defenses.conformance.finding import Verdict
 from defenses.conformance.subject import DELTA, Subject
 from defenses.contract import Defense
-from defenses.tradeoff import epsilon_of
+from defenses.privacy.accounting import gaussian_epsilon
+from defenses.privacy.tradeoff import epsilon_of
 
 SLACK = 0.05
 """What the accountant's own error may make of a correct epsilon."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from defenses import front
+from defenses import before as front
 from defenses.conformance.finding import Verdict
 from defenses.conformance.subject import Subject
 from defenses.contract import Defense

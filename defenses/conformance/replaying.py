@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from defenses.bases.summed import Summed
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import SAME, apart, flat, rms
 from defenses.conformance.subject import SIZE, STEPS, VISITED, Subject
-from defenses.summed import Summed
 
 TOLERANCE = 1.3
 """What a defense that rounds may be off its own estimate of the rounding error."""

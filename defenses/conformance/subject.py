@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from defenses.chain import Chain
+from defenses.chains.chain import Chain
 from defenses.contract import Defense, Gradients, Release, Side
 from defenses.randomness import stream
 

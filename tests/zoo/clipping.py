@@ -8,8 +8,8 @@ import torch
 
 from defenses import BadInput, Defense, Release, option
 from defenses.contract import batch_of, dense
-from defenses.dpsgd import DPSGD
 from defenses.gradients import add_noise, clip_factors, clipped_sum
+from defenses.methods.dpsgd import DPSGD
 
 
 @dataclass(frozen=True)

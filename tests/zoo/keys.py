@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from defenses import stream
+from defenses.bases.summed import averaged
 from defenses.contract import dense
-from defenses.dpsgd import DPSGD
-from defenses.summed import averaged
+from defenses.methods.dpsgd import DPSGD
 
 
 @dataclass(frozen=True)

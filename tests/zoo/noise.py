@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 
 from defenses import Defense, option
+from defenses.bases.summed import averaged
 from defenses.contract import batch_of, dense
-from defenses.dpsgd import DPSGD
 from defenses.gradients import add_noise, clipped_sum
-from defenses.summed import averaged
+from defenses.methods.dpsgd import DPSGD
 
 
 @dataclass(frozen=True)

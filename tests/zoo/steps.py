@@ -9,8 +9,8 @@ import torch
 
 from defenses import Defense, Release, Summed, option, stream
 from defenses.contract import batch_of, dense
-from defenses.dpsgd import DPSGD
 from defenses.gradients import add_noise, clipped_sum
+from defenses.methods.dpsgd import DPSGD
 from victims.training.trainer import Trainer
 
 MICRO = 4

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from defenses import BadInput
-from defenses.accounting import Spent
 from defenses.foreign import refuse_code
+from defenses.privacy.accounting import Spent
 from reports.records import atomic
 from victims.training.ledger import DAMAGE, spent_of
 from victims.training.scenario import Training

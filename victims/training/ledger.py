@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from defenses import BadInput
-from defenses.accounting import Spent
+from defenses.privacy.accounting import Spent
 from victims.data import BUILT_IN, TORCHVISION, whole
 from victims.data.people import looks, meet, unpacked
 

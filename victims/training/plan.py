@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import defenses
 from defenses import BadInput, Defense, Side
-from defenses.accounting import Spent, gaussian_epsilon, noise_for_epsilon
+from defenses.privacy.accounting import Spent, gaussian_epsilon, noise_for_epsilon
 from defenses.randomness import seed_of
 from victims.training.scenario import Training
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from defenses import BadInput
-from defenses.accounting import ACCOUNTANTS
+from defenses.privacy.accounting import ACCOUNTANTS
 from defenses.registry import check_types
 
 CHOICES = {

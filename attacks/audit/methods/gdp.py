@@ -17,7 +17,7 @@ from torch import Tensor
 
 from attacks.audit.contract import Auditor, largest_refuted, registry
 from attacks.audit.counts import Counts, Integers, best, count, split
-from defenses.tradeoff import epsilon_of
+from defenses.privacy.tradeoff import epsilon_of
 
 POINTS = np.linspace(-4, 4, 65)
 """Operating points at which the null hypothesis is tried; between them little changes."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attacks.audit.contract import Auditor, largest_refuted, registry
 from attacks.audit.guesses import Guesses, guesses
-from defenses.tradeoff import epsilon_of
+from defenses.privacy.tradeoff import epsilon_of
 
 
 @registry.register("one-run-fdp")

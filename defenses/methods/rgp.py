@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from defenses.bases.sparsified import Sparsified
+from defenses.bases.summed import averaged
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
-from defenses.dpsgd import DPSGD
 from defenses.gradients import add_noise, clipped_sum
+from defenses.methods.dpsgd import DPSGD
 from defenses.randomness import child
 from defenses.registry import BadInput, option
-from defenses.sparsity import Sparsified
-from defenses.summed import averaged
 
 
 @registry.register("rgp")

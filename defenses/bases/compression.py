@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from defenses.bases.summed import Linear, averaged
 from defenses.contract import Release
-from defenses.summed import Linear, averaged
 
 
 @dataclass(frozen=True)

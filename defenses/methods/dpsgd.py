@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from defenses.bases.summed import Summed
 from defenses.contract import Gradients, registry
 from defenses.gradients import clipped_sum
 from defenses.registry import option
-from defenses.summed import Summed
 
 
 @registry.register("dpsgd")

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from defenses.bases.remembering import Remembering
+from defenses.bases.summed import Linear, averaged
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.gradients import random_mask
-from defenses.memory import Remembering
 from defenses.randomness import child, stream
 from defenses.registry import BadInput, option
-from defenses.summed import Linear, averaged
 
 
 @registry.register("randk")

@@ -7,11 +7,11 @@ from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
-from defenses.before import Before
-from defenses.chain import Chain, SummedChain
+from defenses.bases.before import Before
+from defenses.bases.summed import Summed
+from defenses.chains.chain import Chain, SummedChain
 from defenses.contract import Defense, registry
 from defenses.registry import BadInput
-from defenses.summed import Summed
 
 
 def chained(name: str) -> type[Defense]:
@@ -69,6 +69,3 @@ def _unfit(cls: type[Defense]) -> str:
     if "noise_multiplier" in fields:
         return "adds noise to all coordinates: put it first"
     return "does nothing" if cls.name == "none" else ""
-
-
-registry.combine = chained

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from defenses.compression import Compression
+from defenses.bases.compression import Compression
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.registry import BadInput, option
 

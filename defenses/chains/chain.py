@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from defenses.compression import Compression
+from defenses.bases.compression import Compression
+from defenses.bases.summed import Summed
 from defenses.contract import Defense, Gradients, Release, Side
-from defenses.summed import Summed
 
 
 @dataclass(frozen=True)

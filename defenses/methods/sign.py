@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from defenses.compression import Compression, coded_bytes
+from defenses.bases.compression import Compression, coded_bytes
 from defenses.contract import Gradients, Release, registry
 from defenses.registry import option
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from defenses.before import Before
+from defenses.bases.before import Before
 from defenses.contract import registry
 from defenses.registry import BadInput, option
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from defenses.bases.summed import Linear
 from defenses.contract import registry
-from defenses.summed import Linear
 
 
 @registry.register("none")

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from defenses.bases.sparsified import Sparsified
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, batch_of, registry
-from defenses.dpsgd import DPSGD
 from defenses.gradients import add_noise, clipped_sum, rows
+from defenses.methods.dpsgd import DPSGD
 from defenses.randomness import child
 from defenses.registry import BadInput, option
-from defenses.sparsity import Sparsified
 
 
 @registry.register("gep")

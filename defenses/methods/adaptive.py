@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from defenses.bases.remembering import Remembering
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
-from defenses.dpsgd import DPSGD
 from defenses.gradients import clipped_sum, squared_norms
-from defenses.memory import Remembering
+from defenses.methods.dpsgd import DPSGD
 from defenses.registry import option
 from defenses.secrecy import normal
 

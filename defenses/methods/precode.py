@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from defenses.before import Before
-from defenses.bottleneck import Bottleneck
+from defenses.bases.before import Before
 from defenses.contract import Release, registry
+from defenses.methods.precode_bottleneck import Bottleneck
 from defenses.randomness import seeded
 from defenses.registry import BadInput, option
 

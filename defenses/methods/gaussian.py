@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from defenses.bases.summed import Linear
 from defenses.contract import registry
 from defenses.registry import option
-from defenses.summed import Linear
 
 
 @registry.register("gaussian")

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from defenses.contract import Gradients, registry
-from defenses.dpsgd import DPSGD
 from defenses.gradients import clipped_sum
+from defenses.methods.dpsgd import DPSGD
 
 
 @registry.register("perlayer")

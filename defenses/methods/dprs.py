@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from defenses.bases.sparsified import Sparsified
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
-from defenses.dpsgd import DPSGD
 from defenses.gradients import clipped_sum, masked
-from defenses.sparsity import Sparsified
+from defenses.methods.dpsgd import DPSGD
 
 
 @registry.register("dprs")

@@ -1,0 +1,1 @@
+"""What a defense may derive from."""

@@ -1,0 +1,1 @@
+"""Defenses one after another: ``topk+quantize``."""

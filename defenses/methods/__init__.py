@@ -1,0 +1,41 @@
+"""The registered defenses, one a file; importing them registers them."""
+
+from defenses.methods import (
+    adaptive,
+    ats,
+    dprs,
+    dpsgd,
+    dptopk,
+    gaussian,
+    gep,
+    none,
+    perlayer,
+    precode,
+    prune,
+    quantize,
+    randk,
+    rgp,
+    sign,
+    soteria,
+    topk,
+)
+
+__all__ = [
+    "adaptive",
+    "ats",
+    "dprs",
+    "dpsgd",
+    "dptopk",
+    "gaussian",
+    "gep",
+    "none",
+    "perlayer",
+    "precode",
+    "prune",
+    "quantize",
+    "randk",
+    "rgp",
+    "sign",
+    "soteria",
+    "topk",
+]
