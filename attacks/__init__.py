@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attacks import audit, invert, membership
-    from attacks.invert.scenario import Scenario, run
+    from attacks.families import run
+    from attacks.invert.scenario import Scenario
 
 __all__ = ["Scenario", "audit", "invert", "membership", "run"]
 
@@ -16,6 +17,8 @@ def __getattr__(name: str) -> Any:
     # On demand: the pytest plugin lies below, and every run of pytest would load torch.
     if name in ("audit", "invert", "membership"):
         return import_module(f"attacks.{name}")
-    if name in ("Scenario", "run"):
-        return getattr(import_module("attacks.invert.scenario"), name)
+    if name == "Scenario":
+        return import_module("attacks.invert.scenario").Scenario
+    if name == "run":
+        return import_module("attacks.families").run
     raise AttributeError(f"module 'attacks' has no attribute {name!r}")

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import victims
+from attacks.families import run
 from attacks.invert.apart import FEWEST, is_near, keep_apart
 from attacks.invert.load import load_setting
-from attacks.invert.scenario import Scenario, run
+from attacks.invert.scenario import Scenario
 from defenses import BadInput
 
 DIGITS = victims.load_data("digits", split="train", count=60)

@@ -11,6 +11,7 @@ import pytest
 from torch.nn.functional import cross_entropy
 
 from attacks import invert
+from attacks.families import run
 from attacks.invert.__main__ import main
 from attacks.invert.contract import Threat
 from attacks.invert.matching import clock as clocks
@@ -18,7 +19,7 @@ from attacks.invert.matching import labels, meter
 from attacks.invert.matching.clock import Clock, TimeIsUp
 from attacks.invert.matching.meter import metered
 from attacks.invert.matching.practice import practise
-from attacks.invert.scenario import Scenario, run
+from attacks.invert.scenario import Scenario
 from reports import records
 from tests.conftest import configured, seeded
 

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from attacks.audit.game.play import planned, play
 from attacks.audit.scenario import Exam
-from attacks.invert.scenario import Scenario, run
+from attacks.families import run
+from attacks.invert.scenario import Scenario
 from attacks.membership.scenario import Trial
 from attacks.membership.shadows.candidates import draw
 from attacks.membership.shadows.train import started

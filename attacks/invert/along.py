@@ -88,8 +88,9 @@ def _moments(
     folder: Path, name: str | None, arguments: argparse.Namespace, place: dict[str, Any]
 ) -> Iterator[Moment]:
     """Attack a run's steps, but for those whose Records lie in the folder of the results."""
+    from attacks.families import run
     from attacks.invert import checkpoint
-    from attacks.invert.scenario import Scenario, run
+    from attacks.invert.scenario import Scenario
 
     last = checkpoint.steps_of(folder, arguments.code)
     steps = sorted({round(last * i / (arguments.moments - 1)) for i in range(arguments.moments)})

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.invert.scenario import Scenario, run
+from attacks.invert.scenario import Scenario
 from defenses import BadInput
 from defenses.foreign import code_in
 from reports.commands.flags import (
@@ -22,13 +22,13 @@ from reports.commands.flags import (
     line,
 )
 from reports.commands.progress import Progress
+from reports.records import Record
 
 PROG = "python -m attacks.invert"
 RUNS_OWN = {"data", "size", "model", "state", "defense", "epsilon", "observation"}
 """Flags that a training run has settled."""
 SWEPT = {"against": ()}
 """What a flag is in a sweep that does not give it: there every defense has its own Scenario."""
-perform = run
 DESCRIPTION = "Attack a defense, score the guesses, draw them."
 
 
@@ -229,3 +229,13 @@ def command_line(scenario: Scenario) -> str:
             del values["against"]
     chosen = ["--defense", scenario.defense, "--attack", scenario.attack]
     return line(PROG, parser(chosen), values)
+
+
+def perform(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Record:
+    """Run a Scenario, see `attacks.run`."""
+    from attacks.invert.study import study
+    from reports.commands.origins import note
+
+    record = note(scenario.document(), lambda: study(scenario, out=out, **context))
+    record.environment["command"] = command_line(scenario)
+    return record

@@ -1,4 +1,4 @@
-"""A Scenario is what is run, hashed, cached and resumed; `run` turns it into a Record."""
+"""A Scenario is what is run, hashed, cached and resumed; `attacks.run` turns it into a Record."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from defenses import BadInput
 from defenses.registry import check_types
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from reports.records import Record
 
 COLUMNS = {"both": (True, False), "adaptive": (True,), "naive": (False,)}
 
@@ -103,24 +98,3 @@ class Scenario:
         """Ten hex digits that name this Scenario."""
         text = json.dumps(self.document(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Record:
-    """Run a Scenario and return its Record.
-
-    Args:
-        scenario: what to run.
-        out: folder in which finished pieces are kept, so that a rerun resumes; None keeps none.
-        context: ``device`` (default ``cpu``), ``data_root``, ``report`` (called with a line of
-            progress, pieces done and pieces in all).
-
-    Raises:
-        BadInput: the scenario cannot be run as given.
-    """
-    from attacks.invert.command import command_line
-    from attacks.invert.study import study
-    from reports.commands.origins import note
-
-    record = note(scenario.document(), lambda: study(scenario, out=out, **context))
-    record.environment["command"] = command_line(scenario)
-    return record
