@@ -328,7 +328,7 @@ class TestChains:
 
     @pytest.mark.parametrize("name", [n for n in defenses.names() if n not in ("gep", "rgp")])
     def test_a_layer_may_be_left_out_where_layers_are_handled_apart(self, name):
-        """What `front.solved` relies on when it leaves the bottleneck out of the matching."""
+        """What `before.solved` relies on when it leaves the bottleneck out of the matching."""
         defense = defenses.get(name)
         if not (isinstance(defense, defenses.Summed) and defense.linear):
             return

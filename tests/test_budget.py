@@ -45,7 +45,7 @@ def work(monkeypatch):
         now[0] += 0.1 * gradients
         spend(gradients)
 
-    monkeypatch.setattr("attacks.invert.matching.spend", slowly)
+    monkeypatch.setattr("attacks.invert.matching.objective.spend", slowly)
     return now
 
 

@@ -66,7 +66,7 @@ class Guess:
         images: (B, C, H, W) float32 on the CPU, in [0, 1].
         labels: (B,) int64.
         energy: the adversary's own score of the guess, lower is better; comparable between
-            the attacks on one release (`attacks.invert.matching.energy`).
+            the attacks on one release (`attacks.invert.matching.objective.energy`).
         attack: name of the attack that made it.
         iterations: gradient evaluations that optimisers spent, for discarded guesses too.
         stopped: ``solved``, ``iterations``, or ``time`` when the clock cut it short, in which

@@ -77,8 +77,8 @@ class Apart:
     Args:
         model: see `victims.per_example_gradients`.
         loss: likewise.
-        weights: as `victims.gradients.trainable` names them.
-        fixed: as `victims.gradients.untrained` names them.
+        weights: as `victims.gradients.per_example.trainable` names them.
+        fixed: as `victims.gradients.per_example.untrained` names them.
         outer: see `victims.gradients.gradient_chunks`; the loop ignores it.
     """
 

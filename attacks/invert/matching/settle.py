@@ -27,13 +27,13 @@ def settle(
     """The guess, moved to the usual brightness where that changes nothing of what it explains.
 
     Args:
-        compare: see `attacks.invert.matching.residual`.
+        compare: see `attacks.invert.matching.objective.residual`.
         images: (B, C, H, W) in [0, 1], the optimiser's result.
         prior: over images.
         std: of the noise that the adversary reckons with.
 
     Returns:
-        Images of the same shape and type, and `attacks.invert.matching.energy` of them.
+        Images of the same shape and type, and `attacks.invert.matching.objective.energy` of them.
     """
     start = images.detach().double()
     explained, observed = (t.detach() for t in compare(start))
