@@ -1,7 +1,8 @@
 """How well scores tell members from non-members: metrics of two arrays, with intervals.
 
 A threshold t calls every example with a score of at least t a member, so equal scores are
-never split. Intervals are of 95% and their coverage is simulated in tests/test_detection.py.
+never split. Intervals are of 95%; tests/reports/detection/test_detection.py simulates their
+coverage.
 """
 
 from reports.detection.accuracy import balanced_accuracy
