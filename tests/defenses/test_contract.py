@@ -129,8 +129,9 @@ class TestEveryPrivateDefense:
         assert spent(1, 0.0) == math.inf
 
 
-# The noise of the first two is uniform in a subspace, not over coordinates: tests/defenses/methods/test_lowrank.py;
-# a chain's is what its later stages leave of the first one's.
+# The noise of the first two is uniform in a subspace, not over coordinates:
+# tests/defenses/methods/test_lowrank.py; a chain's is what its later stages leave of the
+# first one's.
 @pytest.mark.parametrize("name", [n for n in DP if n not in ("gep", "rgp", *CHAINS)])
 def test_noise_has_the_stated_std_on_exactly_the_kept_coordinates(name):
     grads = {"weight": torch.zeros(4, 300, 200)}

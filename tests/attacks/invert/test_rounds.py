@@ -28,6 +28,8 @@ from reports.records.rounds import parted
 from reports.tables.table import panel_table
 from tests import outcomes
 
+HERE = "tests.attacks.invert.test_rounds"
+
 QUICK = {"data": "digits", "model": "linear", "images": 3, "against": ("none",)}
 QUICK |= {"attack_options": {"iterations": 10, "practice": 0}}
 DPSGD = defenses.registry.find("dpsgd")
@@ -69,9 +71,7 @@ def cooled():
 # Which rounds
 
 
-@pytest.mark.parametrize(
-    "name", ["dprs", "dprs+quantize", "tests.attacks.invert.test_rounds:Louder"]
-)
+@pytest.mark.parametrize("name", ["dprs", "dprs+quantize", f"{HERE}:Louder"])
 def test_first_middle_and_last_round_of_a_schedule_are_attacked(name):
     found = schedule(defenses.get(name), 3)
     assert list(found.fixed) == [0, STEPS // 2, STEPS - 1]
@@ -117,14 +117,11 @@ def test_releases_alone_tell_no_schedule_where_there_is_none(name):
 
 
 def test_a_schedule_that_only_releases_tell_is_attacked_where_it_gives_most_away():
-    record = record_of("tests.attacks.invert.test_rounds:Fades", noise_multiplier=1.0)
-    held = record.bounds["tests.attacks.invert.test_rounds:Fades"]["round"]
+    record = record_of(f"{HERE}:Fades", noise_multiplier=1.0)
+    held = record.bounds[f"{HERE}:Fades"]["round"]
     assert (held["step"], held["attacked"]) == (STEPS - 1, [0, 500, STEPS - 1])
     psnr = {k: v["psnr"]["mean"] for k, v in record.summary.items() if k.endswith("/adaptive")}
-    assert (
-        psnr["tests.attacks.invert.test_rounds:Fades/adaptive"]
-        > psnr["tests.attacks.invert.test_rounds:Fades@0/adaptive"] + 5
-    )
+    assert psnr[f"{HERE}:Fades/adaptive"] > psnr[f"{HERE}:Fades@0/adaptive"] + 5
 
 
 def test_the_plugin_attacks_a_schedule_that_only_releases_tell(tmp_path):
@@ -151,11 +148,11 @@ def test_the_dense_first_epoch_counts_and_not_the_final_rate(cooled):
 
 
 def test_noise_that_fades_is_attacked_where_it_is_least():
-    record = record_of("tests.attacks.invert.test_rounds:Louder", noise_multiplier=3.0)
-    held = record.bounds["tests.attacks.invert.test_rounds:Louder"]
+    record = record_of(f"{HERE}:Louder", noise_multiplier=3.0)
+    held = record.bounds[f"{HERE}:Louder"]
     assert held["round"]["step"] == STEPS - 1
     assert held["round"]["options"]["noise_multiplier"] == pytest.approx(0.001)
-    first = record.bounds["tests.attacks.invert.test_rounds:Louder@0"]["epsilon"]
+    first = record.bounds[f"{HERE}:Louder@0"]["epsilon"]
     assert held["epsilon"] > 10 * first  # the guarantee is of the round that counts
 
 
