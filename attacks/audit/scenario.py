@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import defenses
 from attacks.audit.contract import registry
 from attacks.audit.game.canaries import KINDS
 from defenses import BadInput
 from defenses.registry import check_types
+from reports.records.keyed import Keyed
 from victims.training import Training
 
 BLACK_BOX = "mislabelled"
@@ -21,7 +18,7 @@ CANARIES = (*KINDS, BLACK_BOX)
 
 
 @dataclass(frozen=True)
-class Exam:
+class Exam(Keyed):
     """Everything that decides what an audit finds, and nothing that does not.
 
     Attributes:
@@ -72,18 +69,6 @@ class Exam:
     def white_box(self) -> bool:
         """Whether releases are seen, not only the model."""
         return self.canary != BLACK_BOX
-
-    def document(self) -> dict[str, Any]:
-        """The fields as JSON holds them, the training's beside the others."""
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        own = {k: v for k, v in own.items() if k not in ("training", "seed")}
-        told = {**self.training.document(), **own, "seed": self.seed}
-        return json.loads(json.dumps(told))  # type: ignore[no-any-return]
-
-    def key(self) -> str:
-        """Ten hex digits that name this Exam."""
-        text = json.dumps(self.document(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def usual(training: Training, canary: str) -> tuple[str, ...]:

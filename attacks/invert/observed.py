@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,13 +30,14 @@ from reports.commands.origins import note
 from reports.estimates.estimate import summarise
 from reports.records import Record
 from reports.records.environment import environment
+from reports.records.keyed import Keyed
 from victims.data import digest
 
 Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Observed:
+class Observed(Keyed):
     """A captured update and what is known of where it comes from.
 
     Attributes:
@@ -67,11 +67,6 @@ class Observed:
         """The Scenario's fields and the update's, as JSON holds them."""
         own = {"observation": self.path.name, "observation_sha256": self.sha256}
         return {**self.scenario.document(), **own}
-
-    def key(self) -> str:
-        """Ten hex digits that name it."""
-        text = json.dumps(self.document(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def content(seen: Observed, data_root: str | None) -> str:

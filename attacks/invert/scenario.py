@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from defenses import BadInput
 from defenses.registry import check_types
+from reports.records.keyed import Keyed
 
 COLUMNS = {"both": (True, False), "adaptive": (True,), "naive": (False,)}
 
 
 @dataclass(frozen=True)
-class Scenario:
+class Scenario(Keyed):
     """Everything that decides a result, and nothing that does not (no paths, no device).
 
     Attributes:
@@ -89,12 +87,3 @@ class Scenario:
             raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")
         if self.columns not in COLUMNS:
             raise BadInput(f"unknown columns {self.columns!r}; known: {', '.join(COLUMNS)}")
-
-    def document(self) -> dict[str, Any]:
-        """The fields as JSON holds them."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
-
-    def key(self) -> str:
-        """Ten hex digits that name this Scenario."""
-        text = json.dumps(self.document(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from defenses import BadInput
 from defenses.registry import check_types
+from reports.records.keyed import Keyed, key_of
 from victims.training import Training
 
 LAYOUTS = ("auto", "plain", "channels-last", "together")
@@ -17,7 +15,7 @@ QUERIES = (1, 2)
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Keyed):
     """Everything that decides who is found out, and nothing that does not.
 
     Attributes:
@@ -68,20 +66,9 @@ class Trial:
         """Examples that each model is trained on; there are twice as many candidates."""
         return int(self.training.count or 0)
 
-    def document(self) -> dict[str, Any]:
-        """The fields as JSON holds them, the training's beside the others."""
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        own = {k: v for k, v in own.items() if k not in ("training", "seed")}
-        told = {**self.training.document(), **own, "seed": self.seed}
-        return json.loads(json.dumps(told))  # type: ignore[no-any-return]
-
-    def key(self) -> str:
-        """Ten hex digits that name this Trial."""
-        return _digest(self.document())
-
     def models_key(self) -> str:
         """Ten hex digits that name its models: attacks may be added without new ones."""
-        return _digest({k: v for k, v in self.document().items() if k != "attacks"})
+        return key_of({k: v for k, v in self.document().items() if k != "attacks"})
 
 
 def attack_of(text: str) -> Any:
@@ -109,7 +96,3 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return {"true": True, "false": False}.get(text, text)
-
-
-def _digest(document: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:10]

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import joblib
 
@@ -20,20 +20,9 @@ from reports.commands.origins import origins
 from reports.commands.owned import PIECES
 from reports.commands.progress import Progress
 from reports.records import Record
+from reports.records.keyed import Keyed
 
 RECORD = ("result.json", "arrays.safetensors")
-
-
-class Keyed(Protocol):
-    """A Scenario, as far as a folder of results is concerned."""
-
-    def document(self) -> dict[str, Any]:
-        """Its fields as JSON holds them."""
-        ...
-
-    def key(self) -> str:
-        """Ten hex digits that name it."""
-        ...
 
 
 def kept(

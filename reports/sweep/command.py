@@ -6,7 +6,6 @@ Any flag of the command may have several values; one Scenario per combination, o
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import time
@@ -22,6 +21,7 @@ from reports.commands.claim import Writes, claim
 from reports.commands.flags import Parser, chosen_device
 from reports.commands.origins import origins
 from reports.records import atomic
+from reports.records.keyed import key_of
 from reports.sweep import processes, ray_cluster, serial
 from reports.sweep.combine import Job
 from reports.sweep.study_file import jobs_of, split_flags
@@ -184,8 +184,7 @@ def _finished(folder: Path, job: Job) -> bool:
     record = records.read(folder)
     if record is None:
         return False
-    text = json.dumps(record.scenario, sort_keys=True).encode()
-    if hashlib.sha256(text).hexdigest()[:10] != job.key:  # nothing that it names is the user's word
+    if key_of(record.scenario) != job.key:  # nothing that it names is the user's word
         return True
     return bool(record.environment.get("origins", {}) == origins(record.scenario))
 

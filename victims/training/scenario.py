@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 from defenses import BadInput
 from defenses.privacy.accounting import ACCOUNTANTS
 from defenses.registry import check_types
+from reports.records.keyed import Keyed
 
 CHOICES = {
     "optimizer": ("sgd", "adam"),
@@ -23,7 +21,7 @@ CHOICES = {
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Keyed):
     """One victim's training (see ``python -m victims.train --help`` for each field).
 
     Attributes:
@@ -116,10 +114,5 @@ class Training:
 
     def document(self) -> dict[str, Any]:
         """The fields as JSON holds them; ``secure`` where it is true."""
-        told: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        told = super().document()
         return told if told.pop("secure") is False else {**told, "secure": True}
-
-    def key(self) -> str:
-        """Ten hex digits that name this run."""
-        text = json.dumps(self.document(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
