@@ -27,7 +27,7 @@ def run(scenario: Scenario | Trial | Exam, *, out: Path | None = None, **context
         BadInput: the Scenario cannot be run as given.
     """
     if isinstance(scenario, Trial):
-        return membership.perform(scenario, out=out, **context)
+        return membership.run(scenario, out=out, **context)
     if isinstance(scenario, Exam):
-        return audit.perform(scenario, out=out, **context)
-    return invert.perform(scenario, out=out, **context)
+        return audit.run(scenario, out=out, **context)
+    return invert.run(scenario, out=out, **context)

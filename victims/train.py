@@ -70,7 +70,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     return made
 
 
-def job(arguments: argparse.Namespace) -> Training:
+def scenario(arguments: argparse.Namespace) -> Training:
     """The Training that the flags say; see `victims.training.flags.training_of`."""
     from victims.training.flags import training_of
 
@@ -84,7 +84,7 @@ def command_line(training: Training) -> str:
     return line(PROG, parser(["--defense", training.defense]), training_values(training))
 
 
-def perform(
+def run(
     training: Training,
     *,
     out: Path | None = None,
@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not value >= 0:
             raise BadInput(f"--{flag} is {value}; it must be >= 0")
     keep_memory()
-    training = job(arguments)
+    training = scenario(arguments)
     if training.secure and arguments.record_every:
         raise BadInput("--record-every writes single people's releases: not with --secure")
     out = arguments.out or Path("runs") / f"train-{training.key()}"

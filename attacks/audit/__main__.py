@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from attacks.audit import show
-from attacks.audit.command import PROG, job, parse, perform
+from attacks.audit.command import PROG, parse, run, scenario
 from attacks.audit.game.play import content
 from attacks.audit.study import broken
 from reports.commands.flags import command
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     keep_memory()
     record, out = kept(
-        arguments, job(arguments), "audit", perform, show.draw, show.FIGURES, content
+        arguments, scenario(arguments), "audit", run, show.draw, show.FIGURES, content
     )
     print(show.table(record))
     print(f"\n{made(out, show.FIGURES)}")

@@ -59,7 +59,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     return made
 
 
-def job(arguments: argparse.Namespace) -> Exam:
+def scenario(arguments: argparse.Namespace) -> Exam:
     """The Exam that the flags say.
 
     Raises:
@@ -79,7 +79,7 @@ def command_line(exam: Exam) -> str:
     return line(PROG, parser(["--defense", exam.training.defense]), values)
 
 
-def perform(exam: Exam, **context: Any) -> Record:
+def run(exam: Exam, **context: Any) -> Record:
     """See `attacks.audit.study.perform`."""
     record = note(exam.document(), lambda: examined(exam, **context))
     record.environment["command"] = command_line(exam)

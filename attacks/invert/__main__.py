@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from attacks.invert.command import PROG, job, parse, perform
+from attacks.invert.command import PROG, parse, run, scenario
 from reports.commands.flags import chosen_device, command
 from reports.commands.keep import kept, made
 
@@ -23,19 +23,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen_device(arguments.device)
     if arguments.out is not None:
         probe(arguments.out)  # a step of a run has to be reached before its Scenario is known
-    scenario = job(arguments)
+    asked = scenario(arguments)
     keep_memory()
     figures = (show.FIGURE,)
-    if scenario.budget is not None:
+    if asked.budget is not None:
         print(show.TIMED, file=sys.stderr)
     if arguments.observation is not None:
-        seen = observed.Observed.of(scenario, arguments.observation)
+        seen = observed.Observed.of(asked, arguments.observation)
         record, out = kept(
             arguments, seen, "invert", observed.perform, show.draw, figures, observed.content
         )
         print(observed.told(record))
     else:
-        record, out = kept(arguments, scenario, "invert", perform, show.draw, figures, content)
+        record, out = kept(arguments, asked, "invert", run, show.draw, figures, content)
         print(show.table(record))
     print(f"\n{made(out, figures)}")
     return 0

@@ -151,7 +151,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     return made
 
 
-def job(arguments: argparse.Namespace) -> Scenario:
+def scenario(arguments: argparse.Namespace) -> Scenario:
     """The Scenario that the flags say; one at a checkpoint trains there first.
 
     Raises:
@@ -231,7 +231,7 @@ def command_line(scenario: Scenario) -> str:
     return line(PROG, parser(chosen), values)
 
 
-def perform(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Record:
+def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Record:
     """Run a Scenario, see `attacks.run`."""
     from attacks.invert.study import study
     from reports.commands.origins import note

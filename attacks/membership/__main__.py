@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from attacks.membership import show
-from attacks.membership.command import PROG, job, parse, perform
+from attacks.membership.command import PROG, parse, run, scenario
 from attacks.membership.shadows.candidates import content
 from reports.commands.flags import command
 from reports.commands.keep import kept, made
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     keep_memory()
     record, out = kept(
-        arguments, job(arguments), "membership", perform, show.draw, show.FIGURES, content
+        arguments, scenario(arguments), "membership", run, show.draw, show.FIGURES, content
     )
     print(show.table(record))
     print(f"\n{made(out, show.FIGURES)}")

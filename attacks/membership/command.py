@@ -57,7 +57,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     return made
 
 
-def job(arguments: argparse.Namespace) -> Trial:
+def scenario(arguments: argparse.Namespace) -> Trial:
     """The Trial that the flags say; ``--count`` is how many members each model has.
 
     Raises:
@@ -79,7 +79,7 @@ def command_line(trial: Trial) -> str:
     return line(PROG, parser(["--defense", trial.training.defense]), values)
 
 
-def perform(trial: Trial, **context: Any) -> Record:
+def run(trial: Trial, **context: Any) -> Record:
     """See `attacks.membership.study.perform`."""
     record = note(trial.document(), lambda: played(trial, **context))
     how = record.environment["how"]

@@ -38,7 +38,7 @@ class Job:
 
 
 def command_module(name: str) -> ModuleType:
-    """The module with a command's ``parse``, ``parser``, ``job``, ``command_line``, ``perform``.
+    """The module with a command's ``parse``, ``parser``, ``scenario``, ``command_line``, ``run``.
 
     Raises:
         BadInput: no such command. Nothing else is imported: a study may be somebody else's file.
@@ -80,7 +80,7 @@ def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
         for name, value in module.SWEPT.items():
             if f"--{name}" not in chosen:
                 argv += [f"--{name}", *value]
-        scenario = module.job(module.parse(argv))
+        scenario = module.scenario(module.parse(argv))
         key = scenario.key()
         jobs.setdefault(key, Job(command, tuple(argv), key, module.command_line(scenario)))
     if unused:

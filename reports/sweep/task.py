@@ -64,8 +64,8 @@ def perform(task: Task) -> Outcome:
         torch.set_num_threads(task.threads)
         with threadpool_limits(task.threads):
             module = command_module(task.job.command)
-            scenario = module.job(module.parse(task.job.argv))
-            record = module.perform(
+            scenario = module.scenario(module.parse(task.job.argv))
+            record = module.run(
                 scenario,
                 out=task.folder,
                 device=chosen_device(task.device),

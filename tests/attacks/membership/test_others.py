@@ -23,7 +23,7 @@ import pytest
 
 from attacks import membership
 from attacks.membership import Evidence
-from attacks.membership.command import job, parse
+from attacks.membership.command import parse, scenario
 from attacks.membership.shadows.candidates import draw
 from attacks.membership.shadows.train_all import train_all
 from attacks.membership.signals import logits as signals
@@ -195,7 +195,7 @@ def paired(ours: np.ndarray, theirs: np.ndarray, truth: np.ndarray) -> np.ndarra
 @pytest.fixture(scope="module")
 def logits(request: pytest.FixtureRequest) -> tuple[Evidence, np.ndarray]:
     """Evidence with 32 shadow models, and who the members are."""
-    trial = job(parse(shlex.split(SETTING)))
+    trial = scenario(parse(shlex.split(SETTING)))
     try:
         candidates = draw(trial)
     except BadInput as error:

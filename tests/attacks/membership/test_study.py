@@ -10,7 +10,7 @@ import torch
 
 from attacks.membership import __main__ as command
 from attacks.membership import evaluate
-from attacks.membership.command import command_line, job, parse, perform
+from attacks.membership.command import command_line, parse, run, scenario
 from attacks.membership.scenario import Trial
 from attacks.membership.shadows.candidates import draw, training_of
 from attacks.membership.shadows.train import settled, train_one
@@ -70,28 +70,28 @@ def test_a_shadow_is_trained_as_the_target_is():
 
 def test_jobs_and_resuming_do_not_change_the_record(tmp_path):
     trial = dataclasses.replace(TRIAL, layout="together")
-    whole = records.canonical(perform(trial))
-    assert records.canonical(perform(trial, out=tmp_path, jobs=2)) == whole
+    whole = records.canonical(run(trial))
+    assert records.canonical(run(trial, out=tmp_path, jobs=2)) == whole
     pieces = sorted((tmp_path / "partial").glob("*-000[0-4].json"))
     assert len(pieces) == 5
     kept = pieces[0].stat().st_mtime_ns
     pieces[3].unlink()
-    assert records.canonical(perform(trial, out=tmp_path)) == whole
+    assert records.canonical(run(trial, out=tmp_path)) == whole
     assert pieces[0].stat().st_mtime_ns == kept
     assert pieces[3].exists()
 
 
 def test_more_attacks_need_no_new_models(tmp_path):
-    perform(TRIAL, out=tmp_path)
+    run(TRIAL, out=tmp_path)
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "partial").iterdir()}
     more = dataclasses.replace(TRIAL, attacks=("loss", "calibrated", "entropy"))
-    record = perform(more, out=tmp_path)
+    record = run(more, out=tmp_path)
     assert set(record.summary["auc"]) >= {"loss", "calibrated", "entropy"}
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "partial").iterdir()} == stamps
 
 
 def test_rows_say_who_is_exposed_and_whom_the_accusation_would_wrong():
-    record = perform(TRIAL)
+    record = run(TRIAL)
     strongest = record.summary["strongest"]
     own = [row["scores"][strongest] for row in record.rows]
     assert own == sorted(own, reverse=True)
@@ -150,7 +150,7 @@ def test_the_command_prints_draws_and_is_said_again(tmp_path, capsys):
     record = records.read(out)
     words = shlex.split(record.environment["command"])
     assert words[:3] == ["python", "-m", "attacks.membership"]
-    again = perform(job(parse(words[3:])))
+    again = run(scenario(parse(words[3:])))
     assert records.canonical(again).split(b'"layout"')[1:] != []
     assert torch.equal(again.arrays["scores/loss"], record.arrays["scores/loss"])
     assert command.main(argv) == 0
@@ -158,8 +158,8 @@ def test_the_command_prints_draws_and_is_said_again(tmp_path, capsys):
 
 
 def test_a_trial_survives_its_command_line():
-    trial = job(parse([*FLAGS.split(), "--seed", "7", "--queries", "2", "--layout", "plain"]))
-    assert job(parse(shlex.split(command_line(trial))[3:])) == trial
+    trial = scenario(parse([*FLAGS.split(), "--seed", "7", "--queries", "2", "--layout", "plain"]))
+    assert scenario(parse(shlex.split(command_line(trial))[3:])) == trial
 
 
 @pytest.mark.parametrize(

@@ -430,10 +430,10 @@ class TestChain:
 
     def test_commands_take_chains_and_say_them_again(self):
         words = ["--defense", "dprs+topk+quantize", "--topk-rate", "0.5", "--bits", "3"]
-        scenario = command.job(command.parse([*words, "--against", "topk+quantize"]))
+        scenario = command.scenario(command.parse([*words, "--against", "topk+quantize"]))
         assert scenario.defense_options == {"topk_rate": 0.5, "bits": 3}
         again = shlex.split(command.command_line(scenario))[3:]
-        assert command.job(command.parse(again)) == scenario
+        assert command.scenario(command.parse(again)) == scenario
         run = training_of(
             training_parser([*words, "--epsilon", "3"], "p", None).parse_args(
                 [*words, "--epsilon", "3"]

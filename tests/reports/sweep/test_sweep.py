@@ -41,7 +41,7 @@ def test_flags_cross_and_a_flag_that_a_defense_lacks_is_left_out_of_it():
     assert len(jobs) == 2 * (1 + 3 + 6)
     assert len({job.key for job in jobs}) == len(jobs)
     assert sum("--rate=0.5" in job.argv for job in jobs) == 2 * 3
-    scenario = invert.job(invert.parse(jobs[-1].argv))
+    scenario = invert.scenario(invert.parse(jobs[-1].argv))
     assert scenario.against == ()
     assert scenario.defense_options == {"rate": 0.5, "noise_multiplier": 2.0}
 
@@ -57,7 +57,7 @@ def test_a_key_is_that_of_the_command_run_alone():
     for job in cross("attacks.invert", {"--rate": ["0.3"], "--labels-known": ["true", "false"]}):
         words = shlex.split(job.again)
         assert words[:3] == ["python", "-m", "attacks.invert"]
-        assert invert.job(invert.parse(words[3:])).key() == job.key
+        assert invert.scenario(invert.parse(words[3:])).key() == job.key
 
 
 @settings(max_examples=30, deadline=None)
@@ -83,7 +83,7 @@ def test_a_scenario_survives_its_command_line(
         labels_known=known,
     )
     words = shlex.split(invert.command_line(scenario))[3:]
-    assert invert.job(invert.parse(words)) == scenario
+    assert invert.scenario(invert.parse(words)) == scenario
 
 
 def test_other_weights_under_the_same_name_are_another_scenario(tmp_path):
@@ -91,9 +91,9 @@ def test_other_weights_under_the_same_name_are_another_scenario(tmp_path):
     keys = set()
     for content in (b"one", b"two", b"one"):
         weights.write_bytes(content)
-        scenario = invert.job(invert.parse(["--state", str(weights)]))
+        scenario = invert.scenario(invert.parse(["--state", str(weights)]))
         keys.add(scenario.key())
-        again = invert.job(invert.parse(shlex.split(invert.command_line(scenario))[3:]))
+        again = invert.scenario(invert.parse(shlex.split(invert.command_line(scenario))[3:]))
         assert again == scenario
     assert len(keys) == 2
 
@@ -103,7 +103,7 @@ def test_training_survives_its_command_line():
     jobs = cross("victims.train", flags)
     assert len(jobs) == 4
     for job in jobs:
-        assert train.job(train.parse(shlex.split(job.again)[3:])).key() == job.key
+        assert train.scenario(train.parse(shlex.split(job.again)[3:])).key() == job.key
 
 
 @pytest.mark.parametrize(

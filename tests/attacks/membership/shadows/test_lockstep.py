@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 import defenses
 from attacks.membership.bench import contenders
-from attacks.membership.command import perform
+from attacks.membership.command import run
 from attacks.membership.scenario import Trial
 from attacks.membership.shadows import layouts
 from attacks.membership.shadows.candidates import draw
@@ -222,12 +222,12 @@ def test_shadows_say_what_they_would_say_alone():
 
 
 def test_resuming_trains_whole_groups_and_does_not_change_the_record(tmp_path):
-    whole = records.canonical(perform(TRIAL, out=tmp_path))
+    whole = records.canonical(run(TRIAL, out=tmp_path))
     pieces = sorted((tmp_path / "partial").glob("*-000[0-6].json"))
     assert len(pieces) == 7
     before = [p.stat().st_mtime_ns for p in pieces]
     pieces[2].unlink()
-    record = perform(TRIAL, out=tmp_path)
+    record = run(TRIAL, out=tmp_path)
     assert record.environment["how"]["layout"] == "together"
     assert records.canonical(record) == whole
     after = [p.stat().st_mtime_ns for p in pieces]
@@ -245,7 +245,7 @@ def test_auto_takes_what_was_fastest_and_the_command_names_it(fastest, monkeypat
 
     monkeypatch.setattr(layouts, "_seconds", timed)
     training = dataclasses.replace(TRIAL.training, **LENET)
-    record = perform(
+    record = run(
         dataclasses.replace(TRIAL, training=training, layout="auto", watched=0),
         report=lambda *_: None,
     )
