@@ -10,7 +10,6 @@ from reports.estimates.estimate import Summary, show
 from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL, control_of
 from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
-from reports.records.find import Source
 from reports.records.rounds import parted
 
 TIMED = (
@@ -103,7 +102,7 @@ def named(rows: list[dict[str, Any]]) -> str:
 
 def control_lines(record: Record) -> list[str]:
     """Whether the attack works here at all, and for which defenses nothing can be said."""
-    (panel,) = build_panels([inversion.parse(Source("record-1", Path(), record, 0))])
+    (panel,) = build_panels([inversion.parse(record)])
     doubts = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
     state = control_of(record)
     lines = [] if state == NO_CONTROL else [f"control: the undefended update was {state}"]

@@ -14,7 +14,6 @@ from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.learned import learned
 from reports.evidence.refuted import refutations
 from reports.records import Record, atomic, membership
-from reports.records.find import Source
 from reports.sentences.sentence import broken, found_out, plain
 
 FIGURES = ("roc.png", "scores.png", "exposed.png")
@@ -23,7 +22,7 @@ SHOWN = 8
 
 def draw(record: Record, out: Path) -> None:
     """ROC, score histograms and the most exposed members, as PNG files in ``out``."""
-    parsed = membership.parse(Source("record-1", out, record, 0), "membership-1")
+    parsed = membership.parse(record)
     for chart, path in (
         (next(roc_charts([parsed])), "roc.png"),
         (score_chart(parsed), "scores.png"),
@@ -67,7 +66,7 @@ def table(record: Record) -> str:
 
 def _verdicts(record: Record) -> list[str]:
     """Whether the promise is contradicted, and what the best of all attacks comes to."""
-    parsed = membership.parse(Source("record-1", Path(), record, 0), "membership-1")
+    parsed = membership.parse(record)
     said = broken(refutations([], [parsed], []), 0), found_out([parsed])
     return [plain(sentence) for sentence in said if sentence]
 

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from reports.charts.chart import MARKERS, SMALL, Chart, Theme, blank, legend
-from reports.records.audit import Audit
+from reports.records.audit import AuditRecord
 
 
-def audit_charts(found: Sequence[Audit]) -> Iterator[Chart]:
+def audit_charts(found: Sequence[AuditRecord]) -> Iterator[Chart]:
     """One scatter over all audits with a finite claim; nothing below two.
 
     Bounds that assume what the defense does not claim are left to the table.
     """
-    valid = [a for a in found if not a.unclaimed]
+    rows = [row for record in found for row in record.rows]
+    valid = [a for a in rows if not a.unclaimed]
     finite = [a for a in valid if math.isfinite(a.claimed) and math.isfinite(a.audited)]
     if len(finite) < 2:
         return
@@ -52,7 +53,7 @@ def audit_charts(found: Sequence[Audit]) -> Iterator[Chart]:
         return figure
 
     told = [f"{a.defense}: claimed {a.claimed:.3g}, at least {a.audited:.3g}" for a in finite]
-    left = len(found) - len(finite)
+    left = len(rows) - len(finite)
     others = "Without a finite claim, or assuming what is not claimed, and in the table only"
     note = f"{others}: {left}." if left else ""
     title = "Epsilon claimed and audited"

@@ -9,17 +9,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports.charts.chart import DASHES, LINES, SMALL, Chart, Theme, blank, legend
-from reports.records.membership import Membership
+from reports.records.membership import MembershipRecord
 
 
-def roc_charts(found: Sequence[Membership]) -> Iterator[Chart]:
+def roc_charts(found: Sequence[MembershipRecord]) -> Iterator[Chart]:
     """One chart per Record that holds scores."""
     for one in found:
         if one.scores:
             yield _chart(one)
 
 
-def _chart(one: Membership) -> Chart:
+def _chart(one: MembershipRecord) -> Chart:
     floor = 1 / one.outside  # a smaller false positive rate cannot be told from none
     names = list(one.scores)[:LINES]
     bounded = one.epsilon is not None and math.isfinite(one.epsilon)

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from reports.charts.chart import LINES, Chart, Theme
-from reports.records.membership import Membership
+from reports.records.membership import MembershipRecord
 
 BINS = 40
 EDGE = 0.005
 """This share of scores at either end shares the last bin, or a few would hide the rest."""
 
 
-def score_chart(one: Membership) -> Chart:
+def score_chart(one: MembershipRecord) -> Chart:
     """A histogram per attack, members against others."""
     return histogram(
         one.scores,

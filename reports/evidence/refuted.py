@@ -11,8 +11,8 @@ import numpy as np
 from reports.estimates.intervals import LEVEL
 from reports.estimates.pooling import Estimate
 from reports.panels.panel import FALSE, Panel
-from reports.records.audit import Audit, by_record
-from reports.records.membership import Membership
+from reports.records.audit import AuditRecord, AuditRow
+from reports.records.membership import MembershipRecord
 
 FALSE_ALARMS = (0.001, 0.01, 0.1)
 """False-positive rates at which TPRs are held against their bound."""
@@ -32,7 +32,7 @@ class Refutation:
 
 
 def refutations(
-    panels: Sequence[Panel], memberships: Sequence[Membership], audits: Sequence[Audit]
+    panels: Sequence[Panel], memberships: Sequence[MembershipRecord], audits: Sequence[AuditRecord]
 ) -> list[Refutation]:
     """Every one: audits, then members found, then images named above what is guaranteed.
 
@@ -60,7 +60,7 @@ def of_panel(panel: Panel) -> list[Refutation]:
     return found
 
 
-def above_bound(found: Sequence[Membership]) -> dict[tuple[int, str], str]:
+def above_bound(found: Sequence[MembershipRecord]) -> dict[tuple[int, str], str]:
     """(place in ``found``, attack) -> by how much its AUC or TPR exceeds what its epsilon allows.
 
     Intervals are simultaneous over all trainings, attacks, and numbers compared: the AUC and the
@@ -108,7 +108,7 @@ def percent(found: Estimate) -> str:
     return f"{found.mean:.1%}{ends}"
 
 
-def worst(rows: Sequence[Audit]) -> Audit:
+def worst(rows: Sequence[AuditRow]) -> AuditRow:
     """Of the rows of one Record, the one that says most against its claim, else proves most."""
     return max(
         rows,
@@ -120,10 +120,10 @@ def worst(rows: Sequence[Audit]) -> Audit:
     )
 
 
-def _by_audit(audits: Sequence[Audit]) -> list[Refutation]:
+def _by_audit(audits: Sequence[AuditRecord]) -> list[Refutation]:
     found = []
-    for rows in by_record(audits):
-        one = worst(rows)
+    for audit in audits:
+        one = worst(audit.rows)
         if one.broken:
             told = (
                 f"an audit proves epsilon to be at least {one.audited:.4g}, where "
@@ -133,7 +133,7 @@ def _by_audit(audits: Sequence[Audit]) -> list[Refutation]:
     return found
 
 
-def _by_members(memberships: Sequence[Membership]) -> list[Refutation]:
+def _by_members(memberships: Sequence[MembershipRecord]) -> list[Refutation]:
     seen: set[int] = set()
     found = []
     for (turn, name), told in above_bound(memberships).items():

@@ -81,7 +81,7 @@ def build_contents(
             Then the studies are those of the second, and the first has its tables only.
         unmatched: lines about settings that only one of the two holds.
     """
-    trained = trainings.pool_runs(found.runs)
+    trained = trainings.pool_runs(found.trainings)
     now = [i for i in found.inversions if changes is None or i.source.folder == 1]
     panels = build_panels(now)
     sections = []
@@ -102,8 +102,7 @@ def build_contents(
         for p in before
     ]
     sections += _rest(trained, found)
-    audited = len({a.source.number for a in found.audits})
-    refuted = broken(refutations(panels, found.memberships, found.audits), audited)
+    refuted = broken(refutations(panels, found.memberships, found.audits), len(found.audits))
     lead = [refuted] if refuted else []
     lead += [changed(changes)] if changes is not None else []
     if panels:

@@ -15,13 +15,13 @@ from reports.panels.labels import panel_titles, setting_labels
 from reports.panels.panel import Column, Panel, Setting
 from reports.panels.verdicts import judge
 from reports.records.find import Source
-from reports.records.inversion import COLUMNS, Guarantee, Inversion, Scores
+from reports.records.inversion import COLUMNS, Guarantee, InversionRecord, Scores
 from reports.records.rounds import parted, severity
 
 
-def build_panels(found: Sequence[Inversion], start: str = "") -> list[Panel]:
+def build_panels(found: Sequence[InversionRecord], start: str = "") -> list[Panel]:
     """Group Records into panels and pool each setting; ``start`` opens every anchor."""
-    groups: dict[str, list[Inversion]] = {}
+    groups: dict[str, list[InversionRecord]] = {}
     for one in found:
         groups.setdefault(json.dumps(one.panel, sort_keys=True), []).append(one)
     panels = [
@@ -32,7 +32,7 @@ def build_panels(found: Sequence[Inversion], start: str = "") -> list[Panel]:
     return sorted(panels, key=lambda p: p.title)
 
 
-def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
+def _panel(group: Sequence[InversionRecord], anchor: str) -> Panel:
     prior: dict[int, Scores] = {}
     for one in group:
         if one.prior is not None:
@@ -41,7 +41,7 @@ def _panel(group: Sequence[Inversion], anchor: str) -> Panel:
         seed: dict(zip(p.images.tolist(), p.values["psnr"], strict=True))
         for seed, p in prior.items()
     }
-    pieces: dict[str, dict[str, dict[int, tuple[Inversion, Scores]]]] = {}
+    pieces: dict[str, dict[str, dict[int, tuple[InversionRecord, Scores]]]] = {}
     first: dict[str, tuple[str, Guarantee]] = {}
     twice: dict[int, list[int]] = {}
     for one in group:
@@ -96,10 +96,10 @@ def _key(defense: str, guarantee: Guarantee) -> str:
 
 
 def _rounds(
-    group: Sequence[Inversion], key: str, anchor: str, guesses: dict[int, dict[int, float]]
+    group: Sequence[InversionRecord], key: str, anchor: str, guesses: dict[int, dict[int, float]]
 ) -> dict[int, Setting]:
     """Every round of a setting by its step, pooled over seeds; nothing where there is one."""
-    found: dict[int, dict[str, dict[int, tuple[Inversion, Scores]]]] = {}
+    found: dict[int, dict[str, dict[int, tuple[InversionRecord, Scores]]]] = {}
     told: dict[int, Guarantee] = {}
     for one in group:
         for (name, column), scores in (*one.columns.items(), *one.rounds.items()):
@@ -174,7 +174,7 @@ def timed(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _column(
-    seeds: dict[int, tuple[Inversion, Scores]], guesses: dict[int, dict[int, float]]
+    seeds: dict[int, tuple[InversionRecord, Scores]], guesses: dict[int, dict[int, float]]
 ) -> Column:
     return _joined({seed: scores for seed, (_, scores) in seeds.items()}, guesses)
 
@@ -190,7 +190,7 @@ def _joined(seeds: dict[int, Scores], guesses: dict[int, dict[int, float]]) -> C
     return Column(owners, np.concatenate([s.images for _, s in parts]), values)
 
 
-def _sources(found: Sequence[Inversion]) -> tuple[Source, ...]:
+def _sources(found: Sequence[InversionRecord]) -> tuple[Source, ...]:
     own = {one.source.number: one.source for one in found}
     return tuple(own[n] for n in sorted(own))
 

@@ -15,7 +15,7 @@ from reports.estimates.signs import flipped_p, holm
 from reports.evidence.control import CANNOT_JUDGE, doubt
 from reports.panels.build import build_panels
 from reports.panels.panel import Column, Panel, Setting
-from reports.records.inversion import SCORES, Inversion
+from reports.records.inversion import SCORES, InversionRecord
 
 LEVEL = 0.05
 CLOSER = {"psnr": 1, "ssim": 1, "lpips": -1}
@@ -58,7 +58,7 @@ class Change:
     doubt: str = ""
 
 
-def compare(before: Sequence[Inversion], after: Sequence[Inversion]) -> list[Change]:
+def compare(before: Sequence[InversionRecord], after: Sequence[InversionRecord]) -> list[Change]:
     """Every score of every setting that both sets have, in the order of the first.
 
     Settings are the same when victim, data, attack, defense and options are. Where a panel has
@@ -82,13 +82,13 @@ def compare(before: Sequence[Inversion], after: Sequence[Inversion]) -> list[Cha
     return _judged(changes)
 
 
-def unmatched(before: Sequence[Inversion], after: Sequence[Inversion]) -> list[str]:
+def unmatched(before: Sequence[InversionRecord], after: Sequence[InversionRecord]) -> list[str]:
     """A line for each setting that only one of the sets has."""
     return _pairs(before, after)[1]
 
 
 def _pairs(
-    before: Sequence[Inversion], after: Sequence[Inversion]
+    before: Sequence[InversionRecord], after: Sequence[InversionRecord]
 ) -> tuple[list[tuple[str, Setting, Setting]], list[str]]:
     """Panel title, old and new setting of what both have; lines about the rest."""
     news = {_facts(p): p for p in build_panels(after)}

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import norm
@@ -15,34 +14,7 @@ from scipy.stats import t as student
 from reports.estimates.pooling import Estimate
 from reports.panels.labels import name_option, same_option, show_option
 from reports.panels.panel import Setting
-from reports.records.checks import epsilon, mapping, number, share, text, whole
-from reports.records.find import Source
-from reports.records.inversion import Option
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training Record, checked.
-
-    Attributes:
-        source: where it is from.
-        facts: scenario fields but the seed.
-        options: of the defense, as far as the Record says them.
-        accuracy: on the test split, with its binomial interval; ``count`` test examples.
-        guess: accuracy of always naming the most frequent class; NaN when not told.
-        epsilons: accountant -> epsilon of the whole run, infinite when nothing is guaranteed.
-        delta: of them.
-        holds: whether the accountants' assumptions are true of the run.
-    """
-
-    source: Source
-    facts: dict[str, Any]
-    options: dict[str, Option]
-    accuracy: Estimate
-    guess: float
-    epsilons: dict[str, float]
-    delta: float
-    holds: bool
+from reports.records.training import TrainingRecord
 
 
 @dataclass(frozen=True)
@@ -56,7 +28,7 @@ class Trained:
     """
 
     anchor: str
-    runs: tuple[Run, ...]
+    runs: tuple[TrainingRecord, ...]
     accuracy: Estimate
 
     @property
@@ -72,50 +44,9 @@ class Trained:
         return same and setting.defense == self.runs[0].facts["defense"]
 
 
-def is_training(source: Source) -> bool:
-    """Whether a Record says to be of this kind."""
-    return "accuracy" in source.record.summary
-
-
-def parse(source: Source) -> Run:
-    """Check and convert.
-
-    Raises:
-        ValueError: something has a type or range that no Record has; one line says what.
-    """
-    record, facts = source.record, source.record.scenario
-    for name in ("data", "model", "defense"):
-        text(facts.get(name), f"scenario.{name}")
-    found = mapping(record.summary["accuracy"], "summary.accuracy")
-    mean, low, high = (
-        share(found.get(k), f"summary.accuracy.{k}") for k in ("mean", "low", "high")
-    )
-    options: dict[str, Option] = {}
-    for name, value in mapping(facts.get("defense_options", {}), "defense_options").items():
-        if isinstance(value, bool | int | float):
-            number(float(value), f"defense_options.{name}")
-        if isinstance(value, bool | int | float | str):
-            options[name] = value
-    noise = record.bounds.get("noise_multiplier")
-    if noise is not None:
-        options["noise_multiplier"] = number(noise, "bounds.noise_multiplier")
-    spent = mapping(record.bounds.get("epsilon", {}), "bounds.epsilon")
-    guess = record.baseline.get("accuracy")
-    return Run(
-        source,
-        {k: v for k, v in facts.items() if k != "seed"},
-        options,
-        Estimate(mean, low, high, whole(found.get("n", 0), "summary.accuracy.n")),
-        math.nan if guess is None else share(guess, "baseline.accuracy"),
-        {name: epsilon(value, f"bounds.epsilon.{name}") for name, value in spent.items()},
-        share(record.bounds.get("delta", 0), "bounds.delta"),
-        record.bounds.get("holds", True) is True,
-    )
-
-
-def pool_runs(runs: Sequence[Run], start: str = "") -> list[Trained]:
+def pool_runs(runs: Sequence[TrainingRecord], start: str = "") -> list[Trained]:
     """Group runs by everything but the seed, best accuracy first."""
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[TrainingRecord]] = {}
     for run in runs:
         groups.setdefault(json.dumps(run.facts, sort_keys=True), []).append(run)
     found = [
@@ -125,7 +56,7 @@ def pool_runs(runs: Sequence[Run], start: str = "") -> list[Trained]:
     return sorted(found, key=lambda t: (str(t.runs[0].facts["data"]), -t.accuracy.mean))
 
 
-def _accuracy(group: Sequence[Run]) -> Estimate:
+def _accuracy(group: Sequence[TrainingRecord]) -> Estimate:
     """Mean over seeds; seeds share their test examples, so the binomial part does not shrink."""
     if len(group) == 1:
         return group[0].accuracy

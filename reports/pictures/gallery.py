@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reports.pictures.picture import EDGE, Tile, png, told_channels
 from reports.records.exposed import Accused
 from reports.records.find import Source
-from reports.records.membership import Membership
+from reports.records.membership import MembershipRecord
 from reports.tables.table import Cell, Row, Table, numbers, plain
 
 ALONE, TOGETHER = 16, 8
@@ -39,14 +39,14 @@ class Gallery:
     note: str
 
 
-def build_galleries(found: Sequence[Membership]) -> tuple[Gallery, ...]:
+def build_galleries(found: Sequence[MembershipRecord]) -> tuple[Gallery, ...]:
     """One per Record that says whom it exposes."""
     telling = [m for m in found if m.exposed]
     most = ALONE if len(telling) == 1 else TOGETHER
     return tuple(_gallery(m, m.exposed[:most], turn == 0) for turn, m in enumerate(telling))
 
 
-def _gallery(one: Membership, shown: Sequence[Accused], explained: bool) -> Gallery:
+def _gallery(one: MembershipRecord, shown: Sequence[Accused], explained: bool) -> Gallery:
     facts = one.source.record.scenario
     names = [str(facts.get(name, "-"))[:LONGEST] for name in ("defense", "model", "data")]
     where = "Defense {}, {} on {}".format(*names)
@@ -87,7 +87,7 @@ def _share(one: Accused) -> str:
     return f"{mean}% [{low}, {high}]"
 
 
-def _table(one: Membership, shown: Sequence[Accused]) -> Table:
+def _table(one: MembershipRecord, shown: Sequence[Accused]) -> Table:
     heads = (
         "rank",
         "label",

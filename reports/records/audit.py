@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reports.evidence.control import CANNOT_JUDGE
-from reports.records.checks import epsilon, share, text
+from reports.records.checks import epsilon, mapping, number, required, share, text
 from reports.records.find import Source
+from reports.records.record import Record
 
 
 @dataclass(frozen=True)
-class Audit:
+class AuditRow:
     """One row of an audit Record, checked.
 
     Attributes:
-        anchor: names its row within the page.
-        source: where it is from.
+        source: where its Record is from.
+        place: of the row in the Record, from 1.
         defense: its name.
         method: how it was audited; may be empty.
         claimed: epsilon; infinite when none is claimed.
@@ -30,8 +31,8 @@ class Audit:
         doubt: why it is no evidence that the claim was not refuted; empty where it is some.
     """
 
-    anchor: str
     source: Source
+    place: int
     defense: str
     method: str
     claimed: float
@@ -44,6 +45,11 @@ class Audit:
     doubt: str = ""
 
     @property
+    def anchor(self) -> str:
+        """Names the row within the page, ``audit-3-row-1``."""
+        return f"audit-{self.source.number}-row-{self.place}"
+
+    @property
     def broken(self) -> bool:
         """Whether more leaks than was claimed, by nothing but what the defense claims."""
         return self.audited > self.claimed and not self.unclaimed
@@ -54,42 +60,55 @@ class Audit:
         return self.verdict != CANNOT_JUDGE
 
 
-def by_record(audits: Sequence[Audit]) -> list[list[Audit]]:
-    """The rows of every Record, which are about one training, in their order."""
-    found: dict[int, list[Audit]] = {}
-    for row in audits:
-        found.setdefault(row.source.number, []).append(row)
-    return list(found.values())
+@dataclass(frozen=True)
+class AuditRecord:
+    """One audit Record, checked.
+
+    Attributes:
+        source: where it is from.
+        rows: one per auditor, all about one training.
+    """
+
+    source: Source
+    rows: tuple[AuditRow, ...]
 
 
-def is_audit(source: Source) -> bool:
+def is_audit(record: Record) -> bool:
     """Whether a Record says to be of this kind."""
-    rows = source.record.rows
+    rows = record.rows
     return bool(rows) and all(
         isinstance(r, dict) and {"claimed", "audited"} <= r.keys() for r in rows
     )
 
 
-def parse(source: Source, anchor: str) -> list[Audit]:
-    """Check and convert.
+def parse(record: Record, source: Source | None = None) -> AuditRecord:
+    """The Record, checked and converted.
+
+    Args:
+        record: of this kind.
+        source: where it lies; None where it lies nowhere yet.
 
     Raises:
         ValueError: something has a type or range that no Record has; one line says what.
     """
-    return [
-        Audit(
-            f"{anchor}-row-{turn}",
-            source,
-            text(row.get("defense"), "rows.defense"),
-            text(row.get("method") or "", "rows.method"),
-            epsilon(row["claimed"], "rows.claimed"),
-            epsilon(row["audited"], "rows.audited"),
-            share(row.get("confidence"), "rows.confidence"),
-            text(row.get("verdict") or "", "rows.verdict"),
-            source.record.bounds.get("holds", True) is True,
-            text(row.get("unclaimed") or "", "rows.unclaimed"),
-            epsilon(row["reach"], "rows.reach") if "reach" in row else math.nan,
-            text(row.get("doubt") or "", "rows.doubt"),
-        )
-        for turn, row in enumerate(source.record.rows, 1)
-    ]
+    source = source or Source(record)
+    holds = record.bounds.get("holds", True) is True
+    rows = (mapping(row, "rows") for row in record.rows)
+    return AuditRecord(source, tuple(_row(source, n, row, holds) for n, row in enumerate(rows, 1)))
+
+
+def _row(source: Source, place: int, row: dict[str, Any], holds: bool) -> AuditRow:
+    return AuditRow(
+        source,
+        place,
+        text(row.get("defense"), "rows.defense"),
+        text(row.get("method") or "", "rows.method"),
+        epsilon(required(row, "claimed", "rows"), "rows.claimed"),
+        epsilon(number(row.get("audited"), "rows.audited"), "rows.audited"),
+        share(row.get("confidence"), "rows.confidence"),
+        text(row.get("verdict") or "", "rows.verdict"),
+        holds,
+        text(row.get("unclaimed") or "", "rows.unclaimed"),
+        epsilon(row["reach"], "rows.reach") if "reach" in row else math.nan,
+        text(row.get("doubt") or "", "rows.doubt"),
+    )

@@ -70,6 +70,13 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
+def required(value: dict[str, Any], name: str, what: str) -> Any:
+    """A field of an object that may be anything, None too, but not missing; raises ValueError."""
+    if name not in value:
+        raise ValueError(f"{what}.{name} is missing")
+    return value[name]
+
+
 def sequence(value: Any, what: str) -> list[Any]:
     """A list; raises ValueError."""
     if not isinstance(value, list):

@@ -23,21 +23,21 @@ class Source:
     """One Record and where it lies.
 
     Attributes:
-        anchor: names it within a page, ``record-3``.
-        path: its folder.
         record: with strings that every output format can hold.
+        path: its folder; the current one of a Record that was never written.
+        number: its position in the list of Records, from 1.
         folder: which of the given folders it was found in, from 0.
     """
 
-    anchor: str
-    path: Path
     record: Record
-    folder: int
+    path: Path = Path()
+    number: int = 1
+    folder: int = 0
 
     @property
-    def number(self) -> int:
-        """Position in the list of Records, from 1."""
-        return int(self.anchor.removeprefix("record-"))
+    def anchor(self) -> str:
+        """Names the Record within a page, ``record-3``."""
+        return f"record-{self.number}"
 
     @property
     def command(self) -> str | None:
@@ -94,8 +94,8 @@ def gather(folders: Sequence[Path]) -> Gathered:
             if isinstance(record, str):
                 found.skipped.append((path, record))
             else:
-                anchor = f"record-{len(found.sources) + 1}"
-                found.sources.append(Source(anchor, path, record, turn))
+                number = len(found.sources) + 1
+                found.sources.append(Source(record, path, number, turn))
     return found
 
 

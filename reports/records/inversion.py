@@ -20,6 +20,7 @@ from reports.records.checks import (
     whole,
 )
 from reports.records.find import Source
+from reports.records.record import Record
 from reports.records.rounds import Round, parted
 from reports.records.rounds import parse as parse_round
 
@@ -67,7 +68,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Inversion:
+class InversionRecord:
     """One Record of kind inversion.
 
     Attributes:
@@ -90,18 +91,21 @@ class Inversion:
     rounds: dict[tuple[str, str], Scores]
 
 
-def is_inversion(source: Source) -> bool:
+def is_inversion(record: Record) -> bool:
     """Whether a Record says to be of this kind."""
-    return {"attack", "columns"} <= source.record.scenario.keys()
+    return {"attack", "columns"} <= record.scenario.keys()
 
 
-def parse(source: Source) -> Inversion:
-    """Check and convert.
+def parse(record: Record, source: Source | None = None) -> InversionRecord:
+    """The Record, checked and converted.
+
+    Args:
+        record: of this kind.
+        source: where it lies; None where it lies nowhere yet.
 
     Raises:
         ValueError: something has a type or range that no Record has; one line says what.
     """
-    record = source.record
     facts = record.scenario
     for name in ("attack", "data", "model", "state", "defense"):
         text(facts.get(name), f"scenario.{name}")
@@ -125,8 +129,8 @@ def parse(source: Source) -> Inversion:
         if name not in guarantees:
             raise ValueError(f"rows are about {name!r:.80}, which bounds do not list")
     prior = sequence(record.baseline.get("rows", []), "baseline.rows")
-    return Inversion(
-        source,
+    return InversionRecord(
+        source or Source(record),
         # A field at None says as much as one that an older version did not have.
         {k: v for k, v in facts.items() if k not in APART and v is not None},
         whole(facts.get("seed"), "scenario.seed"),

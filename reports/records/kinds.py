@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reports.panels import trained
-from reports.records import audit as audits
-from reports.records import inversion as inversions
-from reports.records import membership as memberships
+from reports.records import audit, inversion, membership, training
+from reports.records.audit import AuditRecord
 from reports.records.find import Gathered, Source
+from reports.records.inversion import InversionRecord
+from reports.records.membership import MembershipRecord
+from reports.records.training import TrainingRecord
 
 
 @dataclass
 class Sorted:
     """Records by kind."""
 
-    inversions: list[inversions.Inversion] = field(default_factory=list)
-    runs: list[trained.Run] = field(default_factory=list)
-    memberships: list[memberships.Membership] = field(default_factory=list)
-    audits: list[audits.Audit] = field(default_factory=list)
+    inversions: list[InversionRecord] = field(default_factory=list)
+    trainings: list[TrainingRecord] = field(default_factory=list)
+    memberships: list[MembershipRecord] = field(default_factory=list)
+    audits: list[AuditRecord] = field(default_factory=list)
 
 
 def sort_out(gathered: Gathered) -> Sorted:
@@ -36,14 +37,14 @@ def sort_out(gathered: Gathered) -> Sorted:
 
 
 def _sort(source: Source, found: Sorted) -> None:
-    anchor = source.anchor.removeprefix("record-")
-    if inversions.is_inversion(source):
-        found.inversions.append(inversions.parse(source))
-    elif trained.is_training(source):
-        found.runs.append(trained.parse(source))
-    elif memberships.is_membership(source):
-        found.memberships.append(memberships.parse(source, f"membership-{anchor}"))
-    elif audits.is_audit(source):
-        found.audits += audits.parse(source, f"audit-{anchor}")
+    record = source.record
+    if inversion.is_inversion(record):
+        found.inversions.append(inversion.parse(record, source))
+    elif training.is_training(record):
+        found.trainings.append(training.parse(record, source))
+    elif membership.is_membership(record):
+        found.memberships.append(membership.parse(record, source))
+    elif audit.is_audit(record):
+        found.audits.append(audit.parse(record, source))
     else:
         raise ValueError("a Record of no kind that reports know")

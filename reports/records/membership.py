@@ -18,16 +18,16 @@ from reports.records import exposed as accusations
 from reports.records.checks import clean, epsilon, mapping, number, share, text
 from reports.records.exposed import Accused
 from reports.records.find import Source
+from reports.records.record import Record
 
 START = "scores/"
 
 
 @dataclass(frozen=True)
-class Membership:
+class MembershipRecord:
     """One membership Record, checked.
 
     Attributes:
-        anchor: names its rows within the page.
         source: where it is from.
         members: (N,) whether each example was trained on; empty when scores are not stored.
         scores: attack -> (N,), higher is more likely a member.
@@ -39,7 +39,6 @@ class Membership:
         doubt: why finding nobody is no evidence, see `learned.doubt`; empty where it is some.
     """
 
-    anchor: str
     source: Source
     members: NDArray[np.bool_]
     scores: dict[str, Values]
@@ -49,6 +48,11 @@ class Membership:
     exposed: tuple[Accused, ...]
     strongest: str
     doubt: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Names the Record's rows within the page, ``membership-3``."""
+        return f"membership-{self.source.number}"
 
     @property
     def outside(self) -> int:
@@ -109,18 +113,21 @@ class Membership:
         return list(dict.fromkeys([*self.scores, *self.told]))
 
 
-def is_membership(source: Source) -> bool:
+def is_membership(record: Record) -> bool:
     """Whether a Record says to be of this kind."""
-    return "auc" in source.record.summary or "members" in source.record.arrays
+    return "auc" in record.summary or "members" in record.arrays
 
 
-def parse(source: Source, anchor: str) -> Membership:
-    """Check and convert.
+def parse(record: Record, source: Source | None = None) -> MembershipRecord:
+    """The Record, checked and converted.
+
+    Args:
+        record: of this kind.
+        source: where it lies; None where it lies nowhere yet.
 
     Raises:
         ValueError: something has a type or range that no Record has; one line says what.
     """
-    record = source.record
     members = np.zeros(0, dtype=bool)
     scores: dict[str, Values] = {}
     if "members" in record.arrays:
@@ -139,9 +146,8 @@ def parse(source: Source, anchor: str) -> Membership:
         raise ValueError("there are neither scores nor an AUC")
     # An epsilon whose assumptions the training did not keep bounds nothing.
     has = "epsilon" in record.bounds and record.bounds.get("holds", True) is True
-    return Membership(
-        anchor,
-        source,
+    return MembershipRecord(
+        source or Source(record),
         members,
         scores,
         told,

@@ -9,8 +9,8 @@ from reports.charts.changes import Change
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import FALSE_ALARMS, Refutation, percent, simultaneous
 from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel
-from reports.records.audit import Audit, by_record
-from reports.records.membership import Membership
+from reports.records.audit import AuditRecord
+from reports.records.membership import MembershipRecord
 
 MOST = 4
 """At most so many refutations or audits are told in one sentence."""
@@ -54,14 +54,13 @@ def broken(found: Sequence[Refutation], audits: int) -> Sentence:
     return (*parts, f"{more}.{sure}")
 
 
-def unjudged(audits: Sequence[Audit]) -> Sentence:
+def unjudged(audits: Sequence[AuditRecord]) -> Sentence:
     """Audits that did not refute their claims, and could not have."""
-    trainings = by_record(audits)
-    found = [rows[0] for rows in trainings if not any(a.judged for a in rows)]
+    found = [audit.rows[0] for audit in audits if not any(a.judged for a in audit.rows)]
     if not found:
         return ()
     parts: list[str | Link] = [
-        f"Of {counted(len(trainings), 'audit')}, {len(found)} cannot be judged: "
+        f"Of {counted(len(audits), 'audit')}, {len(found)} cannot be judged: "
     ]
     for turn, one in enumerate(found[:MOST]):
         told = f"{one.doubt}, where {one.claimed:.4g} is claimed ({one.defense:.60})"
@@ -93,7 +92,7 @@ def overall(panels: Sequence[Panel]) -> Sentence:
     return (first + (second if quiet else ".") + third,)
 
 
-def found_out(found: Sequence[Membership]) -> Sentence:
+def found_out(found: Sequence[MembershipRecord]) -> Sentence:
     """Whom the strongest membership attack finds, at the lowest false-alarm rate that all can tell.
 
     Its interval is simultaneous over all attacks and trainings that it is the best of.

@@ -10,8 +10,8 @@ from reports.estimates.pooling import Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.panels.panel import Panel
 from reports.panels.trained import Trained
-from reports.records.audit import Audit
-from reports.records.membership import Membership
+from reports.records.audit import AuditRecord
+from reports.records.membership import MembershipRecord
 from reports.tables.table import Cell, Row, Table, figure, numbers, percent, plain, value
 
 
@@ -57,7 +57,7 @@ def training_table(found: Sequence[Trained]) -> Table:
     return Table("trainings-table", caption, heads, tuple(rows), (0, 1, 2, 4, 6, 8, 10))
 
 
-def membership_table(found: Sequence[Membership]) -> Table:
+def membership_table(found: Sequence[MembershipRecord]) -> Table:
     """A row per Record and attack."""
     heads = (
         "attack",
@@ -93,7 +93,7 @@ def membership_table(found: Sequence[Membership]) -> Table:
     return Table("memberships-table", caption, heads, tuple(rows), tuple(range(len(heads))))
 
 
-def _target(one: Membership) -> Cell:
+def _target(one: MembershipRecord) -> Cell:
     """Whether the target learned; where it did not, that nobody was found is no evidence."""
     return plain(f"{CANNOT_JUDGE}: {one.doubt}" if one.doubt else "learned")
 
@@ -103,8 +103,8 @@ def doubted(cell: Cell) -> Cell:
     return Cell(f"{cell.text} (no guarantee)", cell.order, cell.sources)
 
 
-def audit_table(found: Sequence[Audit]) -> Table:
-    """A row per audit."""
+def audit_table(found: Sequence[AuditRecord]) -> Table:
+    """A row per audited training and auditor."""
     heads = (
         "defense",
         "method",
@@ -116,7 +116,7 @@ def audit_table(found: Sequence[Audit]) -> Table:
         "records",
     )
     rows = []
-    for one in found:
+    for one in (row for record in found for row in record.rows):
         own = (one.source,)
         claim = value(one.claimed, own)
         verdict = one.verdict or ("more leaks than claimed" if one.broken else "claim not refuted")

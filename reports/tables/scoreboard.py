@@ -13,8 +13,8 @@ from reports.evidence.refuted import above_bound
 from reports.panels.panel import FALSE, Panel, Setting
 from reports.panels.trained import Trained
 from reports.panels.variant import Spot, recorded, spot_of
-from reports.records.audit import Audit, by_record
-from reports.records.membership import Membership
+from reports.records.audit import AuditRecord
+from reports.records.membership import MembershipRecord
 from reports.tables.strongest import Strongest, of_audit, of_membership
 from reports.tables.table import Cell, Row, Table, figure, numbers, percent, plain, value
 
@@ -44,8 +44,8 @@ BRIEF = (0, 1, 2, 3, 6, 7, 8, 9, 10)
 def scoreboard(
     panels: Sequence[Panel],
     trained: Sequence[Trained],
-    memberships: Sequence[Membership],
-    audits: Sequence[Audit],
+    memberships: Sequence[MembershipRecord],
+    audits: Sequence[AuditRecord],
 ) -> Table | None:
     """A row per attacked setting, then those that only membership attacks or audits know.
 
@@ -79,14 +79,14 @@ def scoreboard(
 
 
 def _trainings(
-    memberships: Sequence[Membership], audits: Sequence[Audit]
+    memberships: Sequence[MembershipRecord], audits: Sequence[AuditRecord]
 ) -> Iterator[tuple[Spot, Strongest]]:
     """Every membership and audit Record with the defense that it is about."""
     over = {turn for turn, _ in above_bound(memberships)}
     for turn, one in enumerate(memberships):
         yield recorded(one.source), of_membership(one, turn in over)
-    for rows in by_record(audits):  # they name the defense
-        yield replace(recorded(rows[0].source), defense=rows[0].defense), of_audit(rows)
+    for audit in audits:  # their rows name the defense
+        yield replace(recorded(audit.source), defense=audit.rows[0].defense), of_audit(audit)
 
 
 def slim(table: Table) -> Table:

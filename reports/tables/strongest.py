@@ -8,9 +8,9 @@ from reports.estimates.pooling import NOTHING
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import simultaneous, worst
 from reports.panels.panel import FALSE
-from reports.records.audit import Audit
+from reports.records.audit import AuditRecord
 from reports.records.find import Source
-from reports.records.membership import Membership
+from reports.records.membership import MembershipRecord
 from reports.tables.table import Cell, figure, value
 
 FALSE_RATE = 0.01
@@ -42,7 +42,7 @@ class Strongest:
     doubt: str = ""
 
 
-def of_membership(one: Membership, over: bool = False) -> Strongest:
+def of_membership(one: MembershipRecord, over: bool = False) -> Strongest:
     """A membership Record; ``over``: its TPR exceeds its bound, see `refuted.above_bound`."""
     own, level = (one.source,), simultaneous(len(one.scores))
     rates = [one.rate(name, FALSE_RATE, level) for name in one.scores]
@@ -57,10 +57,10 @@ def of_membership(one: Membership, over: bool = False) -> Strongest:
     )
 
 
-def of_audit(rows: list[Audit]) -> Strongest:
-    """The rows of one audit Record; the one counts that says most against its claim."""
-    one = worst(rows)
+def of_audit(found: AuditRecord) -> Strongest:
+    """An audit Record; the row counts that says most against its claim."""
+    one = worst(found.rows)
     own = (one.source,)
-    remark = ASSUMED if one.unclaimed else "" if any(a.judged for a in rows) else UNTOLD
+    remark = ASSUMED if one.unclaimed else "" if any(a.judged for a in found.rows) else UNTOLD
     remark = REFUTED if one.broken else remark
     return Strongest(Cell("-"), value(one.claimed, own), value(one.audited, own), remark, *own)

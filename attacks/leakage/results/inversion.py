@@ -166,7 +166,7 @@ class Inverted(Result):
 
     @cached_property
     def _panel(self) -> Panel:
-        parsed = [inversion.parse(source) for source in sources(self.records, self.folder)]
+        parsed = [inversion.parse(s.record, s) for s in sources(self.records, self.folder)]
         return build_panels(parsed)[0]
 
     @cached_property

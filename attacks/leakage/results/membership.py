@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from attacks.leakage.numbers import Leak, Verdict, exact
-from attacks.leakage.results.result import Result, Units, interval, sources
+from attacks.leakage.results.result import Result, Units, interval
 from attacks.membership.show import promise
 from defenses import BadInput
 from reports import detection
@@ -113,7 +113,7 @@ class Exposed(Result):
 
     def contradictions(self) -> list[str]:
         """AUCs and TPRs of all attacks above what epsilon allows, corrected for being several."""
-        parsed = membership.parse(sources(self.records, self.folder)[0], "membership-1")
+        parsed = membership.parse(self.records[0])
         return list(above_bound([parsed]).values())
 
     def units(self) -> dict[str, Units]:
@@ -136,7 +136,7 @@ class Exposed(Result):
 
     def draw(self, record: Record, folder: Path) -> Path:
         """The ROC of every attack, on logarithmic axes."""
-        parsed = membership.parse(sources([record], folder)[0], "membership-1")
+        parsed = membership.parse(record)
         path = folder / "roc.png"
         with atomic(path) as scratch:
             scratch.write_bytes(to_png(next(roc_charts([parsed])))[0])

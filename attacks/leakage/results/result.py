@@ -123,7 +123,7 @@ def beside(path: Path) -> Path:
 
 def sources(found: Sequence[Record], folder: Path) -> list[Source]:
     """Records as the reports know them."""
-    return [Source(f"record-{turn}", folder, record, 0) for turn, record in enumerate(found, 1)]
+    return [Source(record, folder, number) for number, record in enumerate(found, 1)]
 
 
 def interval(found: Mapping[str, Any] | Estimate) -> tuple[float, float, float]:

@@ -485,9 +485,10 @@ def test_a_record_of_an_audit_goes_onto_the_page(tmp_path):
     from reports.records.kinds import sort_out
 
     record = study.perform(exam(methods=("gdp", "one-run")))
-    found = sort_out(Gathered([Source("record-1", tmp_path, record, 0)], []))
-    assert [a.method for a in found.audits] == ["gdp", "one-run"]
-    assert not any(a.broken for a in found.audits)
+    found = sort_out(Gathered([Source(record, tmp_path)], []))
+    (audit,) = found.audits
+    assert [row.method for row in audit.rows] == ["gdp", "one-run"]
+    assert not any(row.broken for row in audit.rows)
 
 
 @pytest.mark.slow

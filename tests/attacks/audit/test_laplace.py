@@ -83,8 +83,8 @@ def test_a_page_does_not_call_it_refuted(tmp_path):
 
     record = study.perform(exam(methods=("gdp",), claim=0.01))
     record.rows[0] |= {"audited": 5.0, "verdict": study.IF_GAUSSIAN}
-    found = sort_out(Gathered([Source("record-1", tmp_path, record, 0)], [])).audits
-    assert found[0].unclaimed == study.GAUSSIAN
+    found = sort_out(Gathered([Source(record, tmp_path)], [])).audits
+    assert found[0].rows[0].unclaimed == study.GAUSSIAN
     assert not refutations([], [], found)
 
 

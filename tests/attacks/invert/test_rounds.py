@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,8 +209,8 @@ def guessed(seed):
 def test_the_worst_round_is_that_of_all_seeds_and_not_the_mean_of_each_ones_worst():
     leaking = 0
     for start in range(5):
-        runs = [Source(f"record-{i}", Path(), guessed(16 * start + i), 0) for i in range(16)]
-        (panel,) = build_panels([inversion.parse(source) for source in runs])
+        runs = [Source(guessed(16 * start + i), number=i) for i in range(16)]
+        (panel,) = build_panels([inversion.parse(source.record, source) for source in runs])
         own = next(s for s in panel.settings if s.defense == "dprs")
         held = own.guarantee.round
         round_ = next(r for r in own.rounds if r.label == f"step {held.step:,}")
@@ -264,7 +263,7 @@ def test_an_older_record_of_the_final_rate_is_another_setting(cooled):
         scenario={k: v for k, v in cooled.scenario.items() if k != "moments"},
     )
     found = [
-        inversion.parse(Source(f"record-{turn}", Path(), record, 0))
+        inversion.parse(record, Source(record, number=turn))
         for turn, record in enumerate((cooled, old), 1)
     ]
     (panel,) = build_panels(found)
@@ -279,4 +278,4 @@ def test_a_round_that_no_record_has_is_refused(cooled, broken):
     bounds = {**cooled.bounds, "dprs": {**cooled.bounds["dprs"], "round": broken}}
     record = dataclasses.replace(cooled, bounds=bounds)
     with pytest.raises(ValueError, match="round"):
-        inversion.parse(Source("record-1", Path(), record, 0))
+        inversion.parse(record)

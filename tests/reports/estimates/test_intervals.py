@@ -121,7 +121,7 @@ def null_panel(random, settings, images, law):
         record = outcomes.inversion(rate=0.1 * turn, images=images, naive=None)
         for row, guess in zip(record.rows, record.baseline["rows"], strict=True):
             row |= {"psnr": guess["psnr"] + float(law(random)), "rank": None}
-        runs.append(parse(Source(f"record-{turn + 1}", None, record, 0)))
+        runs.append(parse(record, Source(record, number=turn + 1)))
     return build_panels(runs)[0]
 
 

@@ -12,7 +12,6 @@ import torch
 
 from reports import build, records
 from reports.records import membership
-from reports.records.find import Source
 from tests import outcomes
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -316,7 +315,7 @@ def test_an_epsilon_whose_assumptions_do_not_hold_bounds_nothing(tmp_path):
     for holds, bound in ((True, 0.5 * np.e), (False, 1.0)):
         facts = {"epsilon": 1.0, "delta": 0.0, "holds": holds}
         record = records.Record({"seed": 0}, [], {}, {}, facts, {}, arrays)
-        found = membership.parse(Source("record-1", tmp_path, record, 0), "membership-1")
+        found = membership.parse(record)
         expected = min(bound, 1 - 0.5 / np.e) if holds else 1.0
         assert found.bound(np.array([0.5]))[0] == pytest.approx(expected)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from reports.panels.changes import _change, compare, unmatched
 from reports.records import Record
 from reports.records.find import Source
-from reports.records.inversion import Inversion, parse
+from reports.records.inversion import InversionRecord, parse
 from reports.sentences import sentence
 from reports.sentences.sentence import plain
 from tests import outcomes
@@ -35,14 +34,14 @@ def inversion(psnr, *, seed=0, defense="dprs", rate=0.9, column="adaptive", mode
     facts |= {"state": "untrained", "defense": defense, "images": len(rows), "seed": seed}
     bound = {"options": {"rate": rate}, "epsilon": None, "delta": 1e-5, "top1_of_1000": 1.0}
     record = Record(facts, rows, {}, {}, {defense: bound}, {})
-    return parse(Source(f"record-{seed + 1}", Path("x"), record, 0))
+    return parse(record, Source(record, number=seed + 1))
 
 
 def noisy(count, mean, seed):
     return mean + 4 * np.random.default_rng(seed).standard_normal(count)
 
 
-def changed(before: list[Inversion], after: list[Inversion], score="psnr"):
+def changed(before: list[InversionRecord], after: list[InversionRecord], score="psnr"):
     return [c for c in compare(before, after) if c.score == score]
 
 
@@ -75,7 +74,7 @@ def test_an_attack_that_proves_nothing_does_not_show_that_less_leaks(
         )
         for row in record.rows:
             row["stopped"] = ended if row["defense"] == "dprs" else "iterations"
-        sides.append([parse(Source("record-1", Path("x"), record, 0))])
+        sides.append([parse(record)])
     changes = compare(*sides)
     (change,) = (
         c

@@ -335,7 +335,7 @@ def test_training_runs_join_settings_that_they_name(tmp_path):
     outcomes.everything(tmp_path)
     found = sort_out(gather([tmp_path]))
     panel = next(p for p in build_panels(found.inversions) if p.facts["model"] == "lenet")
-    trained = trainings.pool_runs(found.runs)
+    trained = trainings.pool_runs(found.trainings)
     pairs = {s.label: t for s, t in joined(panel, trained)}
     assert set(pairs) == {"none", "dprs rate 0.9, noise 0.01", "dprs rate 0.9, noise 0.1"}
     both = pairs["dprs rate 0.9, noise 0.01"]
@@ -351,7 +351,7 @@ def test_a_run_that_fits_several_settings_joins_none(tmp_path):
     records.write(outcomes.training(noise_multiplier=0.01, clip=1.0), tmp_path / "train")
     found = sort_out(gather([tmp_path]))
     (panel,) = build_panels(found.inversions)
-    assert joined(panel, trainings.pool_runs(found.runs)) == []
+    assert joined(panel, trainings.pool_runs(found.trainings)) == []
 
 
 def test_lines_differ_in_one_option_alone(tmp_path):
@@ -503,7 +503,7 @@ def test_old_records_are_read(tmp_path):
     del record.environment["command"]
     records.write(record, tmp_path)
     (source,) = gather([tmp_path]).sources
-    found = inversion.parse(source)
+    found = inversion.parse(source.record, source)
     assert found.guarantees["dprs"].candidates == 1000
     assert np.isnan(found.columns["dprs", "adaptive"].values["rank"]).all()
     assert source.command is None
@@ -528,7 +528,9 @@ def test_kinds_are_told_apart(tmp_path):
     gathered: Gathered = gather([tmp_path])
     found = sort_out(gathered)
     assert len(found.inversions) == 13
-    assert len(found.runs) == 4
-    assert len(found.memberships) == 1 and isinstance(found.memberships[0], membership.Membership)
-    assert [a.broken for a in found.audits] == [False, False, True, False]
+    assert len(found.trainings) == 4
+    assert len(found.memberships) == 1 and isinstance(
+        found.memberships[0], membership.MembershipRecord
+    )
+    assert [a.broken for audit in found.audits for a in audit.rows] == [False, False, True, False]
     assert {p.name for p, _ in gathered.skipped} == {"wrong", "broken"}

@@ -15,6 +15,7 @@ from reports.page.outline import build_contents
 from reports.panels import trained
 from reports.panels.build import build_panels
 from reports.panels.panel import FALSE, NAMED, NOT_SHOWN
+from reports.records import training
 from reports.records.find import Source, gather
 from reports.records.kinds import sort_out
 from reports.records.membership import parse
@@ -64,7 +65,7 @@ def test_accuracy_over_two_seeds_is_not_told_as_if_they_were_many():
     runs = []
     for seed, accuracy in ((0, 0.80), (1, 0.82)):
         record = outcomes.training(accuracy, seed=seed)
-        runs.append(trained.parse(Source(f"record-{seed + 1}", None, record, 0)))
+        runs.append(training.parse(record))
     (pooled,) = trained.pool_runs(runs)
     # Student's quantile of one degree of freedom, 12.7, times the error of the mean, 0.01.
     assert pooled.accuracy.high - pooled.accuracy.mean == pytest.approx(0.127, abs=0.002)
@@ -144,8 +145,7 @@ def membership(gap=1.0, epsilon=1.0, number=1, attacks=1):
     for turn in range(attacks - 1):
         blind = draw.standard_normal(len(record.arrays["members"]))
         record.arrays[f"scores/blind-{turn}"] = torch.from_numpy(blind)
-    source = dataclasses.replace(Source("record-1", None, record, 0))
-    return parse(source, f"membership-{number}")
+    return parse(record, Source(record, number=number))
 
 
 def test_members_found_above_the_bound_make_the_guarantee_false():
@@ -154,7 +154,7 @@ def test_members_found_above_the_bound_make_the_guarantee_false():
     said = plain(broken(refutations([], [membership(gap=4.0)], []), 0))
     assert "lira finds" in said and "where epsilon 1 allows" in said
     # An AUC above its bound where there are too few others to tell who is caught.
-    few = parse(Source("record-1", None, outcomes.membership(examples=40, gap=3.0), 0), "m")
+    few = parse(outcomes.membership(examples=40, gap=3.0))
     (said,) = above_bound([few]).values()
     assert "with an AUC of" in said and f"allows {detection.dp_area(1.0, 1e-5):.3f}" in said
     assert not above_bound([membership(gap=0.5)])
@@ -169,7 +169,7 @@ def test_the_best_of_many_attacks_is_told_from_chance_or_said_not_to_be():
     assert "the best of 7 results" in said
     sure = plain(found_out([membership(gap=4.0)]))
     assert "chance" not in sure and "10.0% of the others" in sure
-    one = parse(Source("record-1", None, outcomes.membership(examples=30, gap=4.0), 0), "m")
+    one = parse(outcomes.membership(examples=30, gap=4.0))
     assert "too few to tell it from chance" in plain(found_out([one]))
 
 

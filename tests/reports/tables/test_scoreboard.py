@@ -18,7 +18,7 @@ from tests import outcomes
 def board(folder):
     found = sort_out(gather([folder]))
     panels = build_panels(found.inversions)
-    runs = trained.pool_runs(found.runs)
+    runs = trained.pool_runs(found.trainings)
     return scoreboard(panels, runs, found.memberships, found.audits)
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -23,7 +22,6 @@ from defenses import BadInput
 from reports import detection
 from reports.records import Record
 from reports.records import membership as memberships
-from reports.records.find import Source
 from tests.conftest import seeded
 
 VARIANTS = [
@@ -588,7 +586,7 @@ def test_evaluate_fills_a_record_that_the_page_reads():
     assert "at least 10,000 non-members" in found["tpr_at"]["0.0001"]["reason"]
     arrays = {"members": truth, "scores/lira": scores}
     record = Record({}, [], {"auc": {"lira": found["auc"]}}, {}, {}, {}, arrays)
-    page = memberships.parse(Source("record-1", Path("here"), record, 0), "m")
+    page = memberships.parse(record)
     assert page.auc("lira").mean == found["auc"]["mean"]
     assert page.caught("lira", 0.1) == found["tpr_at"]["0.1"]["mean"]
 

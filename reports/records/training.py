@@ -1,0 +1,83 @@
+"""Records of training runs: what accuracy a defense leaves, and what epsilon it spends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from reports.estimates.pooling import Estimate
+from reports.records.checks import epsilon, mapping, number, share, text, whole
+from reports.records.find import Source
+from reports.records.inversion import Option
+from reports.records.record import Record
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """One training Record, checked.
+
+    Attributes:
+        source: where it is from.
+        facts: scenario fields but the seed.
+        options: of the defense, as far as the Record says them.
+        accuracy: on the test split, with its binomial interval; ``count`` test examples.
+        guess: accuracy of always naming the most frequent class; NaN when not told.
+        epsilons: accountant -> epsilon of the whole run, infinite when nothing is guaranteed.
+        delta: of these epsilons.
+        holds: whether the accountants' assumptions are true of the run.
+    """
+
+    source: Source
+    facts: dict[str, Any]
+    options: dict[str, Option]
+    accuracy: Estimate
+    guess: float
+    epsilons: dict[str, float]
+    delta: float
+    holds: bool
+
+
+def is_training(record: Record) -> bool:
+    """Whether a Record says to be of this kind."""
+    return "accuracy" in record.summary
+
+
+def parse(record: Record, source: Source | None = None) -> TrainingRecord:
+    """The Record, checked and converted.
+
+    Args:
+        record: of this kind.
+        source: where it lies; None where it lies nowhere yet.
+
+    Raises:
+        ValueError: something has a type or range that no Record has; one line says what.
+    """
+    facts = record.scenario
+    for name in ("data", "model", "defense"):
+        text(facts.get(name), f"scenario.{name}")
+    found = mapping(record.summary["accuracy"], "summary.accuracy")
+    mean, low, high = (
+        share(found.get(k), f"summary.accuracy.{k}") for k in ("mean", "low", "high")
+    )
+    options: dict[str, Option] = {}
+    for name, value in mapping(facts.get("defense_options", {}), "defense_options").items():
+        if isinstance(value, bool | int | float):
+            number(float(value), f"defense_options.{name}")
+        if isinstance(value, bool | int | float | str):
+            options[name] = value
+    noise = record.bounds.get("noise_multiplier")
+    if noise is not None:
+        options["noise_multiplier"] = number(noise, "bounds.noise_multiplier")
+    spent = mapping(record.bounds.get("epsilon", {}), "bounds.epsilon")
+    guess = record.baseline.get("accuracy")
+    return TrainingRecord(
+        source or Source(record),
+        {k: v for k, v in facts.items() if k != "seed"},
+        options,
+        Estimate(mean, low, high, whole(found.get("n", 0), "summary.accuracy.n")),
+        math.nan if guess is None else share(guess, "baseline.accuracy"),
+        {name: epsilon(value, f"bounds.epsilon.{name}") for name, value in spent.items()},
+        share(record.bounds.get("delta", 0), "bounds.delta"),
+        record.bounds.get("holds", True) is True,
+    )
