@@ -109,6 +109,7 @@ def inversion(
         "command": f"python -m attacks.invert --rate {rate} --seed {seed}",
     }
     return Record(
+        "inversion",
         scenario,
         rows,
         {k: {} for k in arrays if "/" in k},
@@ -139,7 +140,7 @@ def training(
         "holds": True,
     }
     rows = [{"epoch": 1, "accuracy": accuracy}]
-    return Record(scenario, rows, {"accuracy": found}, {"accuracy": 0.1}, bounds, {})
+    return Record("training", scenario, rows, {"accuracy": found}, {"accuracy": 0.1}, bounds, {})
 
 
 def membership(
@@ -170,7 +171,7 @@ def membership(
     bounds = {"epsilon": 1.0, "delta": 1e-5}
     models = {"target": {"inside": accuracy, "outside": 0.6, "start": 0.1}}
     summary = {"auc": auc, "strongest": "lira", "models": models}
-    return Record(scenario, rows, summary, {}, bounds, {}, arrays)
+    return Record("membership", scenario, rows, summary, {}, bounds, {}, arrays)
 
 
 def audit() -> Record:
@@ -187,7 +188,7 @@ def audit() -> Record:
         }
         for claimed, audited, verdict in told
     ]
-    return Record({"data": "digits", "seed": 0}, rows, {}, {}, {}, {})
+    return Record("audit", {"data": "digits", "seed": 0}, rows, {}, {}, {}, {})
 
 
 RATES, NOISES = (0.0, 0.9), (0.0, 0.01, 0.1)

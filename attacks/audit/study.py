@@ -22,6 +22,7 @@ from defenses.registry import shown_options
 from reports.detection import auc, sample
 from reports.evidence.control import CANNOT_JUDGE
 from reports.records import Record
+from reports.records.audit import KIND
 from reports.records.environment import environment
 from victims.training.plan import Plan
 from victims.training.trainer import Trainer
@@ -123,6 +124,7 @@ def perform(
     }
     summary = {"audits": {"auc": auc(sample(scores[-1], inserted))}, "along": along}
     return Record(
+        KIND,
         exam.document(),
         rows,
         summary,

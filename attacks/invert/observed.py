@@ -30,6 +30,7 @@ from reports.commands.origins import note
 from reports.estimates.estimate import summarise
 from reports.records import Record
 from reports.records.environment import environment
+from reports.records.inversion import OBSERVATION
 from reports.records.keyed import Keyed
 from victims.data import digest
 
@@ -162,6 +163,7 @@ def attack_update(
     facts["data_sha256"] = digest(auxiliary)
     facts["command"] = f"{command_line(scenario)} --observation {shlex.quote(str(seen.path))}"
     return Record(
+        OBSERVATION,
         seen.document(),
         rows,
         {column: unknown},

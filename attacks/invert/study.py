@@ -34,6 +34,7 @@ from defenses.registry import shown_options
 from reports.commands.origins import mark
 from reports.records import Partial, Record
 from reports.records.environment import environment
+from reports.records.inversion import KIND
 from reports.scores.prior import lpips_or_reason, prior_baseline
 from victims.training.streams import content_of
 
@@ -188,5 +189,5 @@ def study(
     facts["lpips"] = lpips_or_reason(private.images[:1], private.images[:1])[1] or "available"
     candidates = lineup.size if scenario.batch == 1 and lineup.size > 1 else None
     bounds = {n: guarantee(d, scenario.delta, candidates) for n, d in shields.items()}
-    record = Record(scenario.document(), rows, summary, baseline, bounds, facts, arrays)
+    record = Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)
     return judged(record, setting.schedules)

@@ -19,6 +19,7 @@ from defenses import stream
 from defenses.registry import shown_options
 from reports.records import Record
 from reports.records.environment import environment
+from reports.records.membership import KIND
 from victims.training.plan import Plan, plan
 
 REHEARSED = 100
@@ -84,7 +85,7 @@ def perform(
     }
     summary["strongest"] = strongest
     baseline = {"auc": 0.5, "tpr": "the FPR itself, for whoever guesses"}
-    return Record(trial.document(), rows, summary, baseline, bounds(made), facts, arrays)
+    return Record(KIND, trial.document(), rows, summary, baseline, bounds(made), facts, arrays)
 
 
 def rehearse(trial: Trial, attacks: dict[str, Membership], candidates: Candidates) -> None:

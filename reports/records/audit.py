@@ -11,6 +11,8 @@ from reports.records.checks import epsilon, mapping, number, required, share, te
 from reports.records.find import Source
 from reports.records.record import Record
 
+KIND = "audit"
+
 
 @dataclass(frozen=True)
 class AuditRow:
@@ -73,19 +75,11 @@ class AuditRecord:
     rows: tuple[AuditRow, ...]
 
 
-def is_audit(record: Record) -> bool:
-    """Whether a Record says to be of this kind."""
-    rows = record.rows
-    return bool(rows) and all(
-        isinstance(r, dict) and {"claimed", "audited"} <= r.keys() for r in rows
-    )
-
-
 def parse(record: Record, source: Source | None = None) -> AuditRecord:
     """The Record, checked and converted.
 
     Args:
-        record: of this kind.
+        record: of kind `KIND`.
         source: where it lies; None where it lies nowhere yet.
 
     Raises:
@@ -93,7 +87,9 @@ def parse(record: Record, source: Source | None = None) -> AuditRecord:
     """
     source = source or Source(record)
     holds = record.bounds.get("holds", True) is True
-    rows = (mapping(row, "rows") for row in record.rows)
+    rows = [mapping(row, "rows") for row in record.rows]
+    if not rows:
+        raise ValueError("there are no rows")
     return AuditRecord(source, tuple(_row(source, n, row, holds) for n, row in enumerate(rows, 1)))
 
 

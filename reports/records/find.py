@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from defenses import BadInput
 from reports.records import store
 from reports.records.checks import clean
 from reports.records.record import Record
 
 KEY = re.compile(r"[0-9a-f]{10}")
 """Names of a sweep's jobs; anything else could lead out of its folder."""
+TYPES = {"version": int, "kind": str, "rows": list}
+"""Of the fields of a Record's document that are no objects."""
 
 
 @dataclass(frozen=True)
@@ -162,16 +165,18 @@ def _failure(path: Path) -> Failure:
 def _read(path: Path) -> Record | str:
     """The Record with cleaned strings, or why there is none."""
     try:
-        record = store.read(path)
+        record = store.opened(path)
+    except BadInput as error:
+        return str(error)
     except RecursionError:
         record = None
     if record is None:
         return "not readable as a Record"
     for name, value in record.document().items():
-        if not isinstance(value, list if name == "rows" else dict):
+        if not isinstance(value, TYPES.get(name, dict)):
             return f"{name} has another type than in a Record"
     try:
         facts = clean(record.document())
     except RecursionError:
         return "nested too deeply"
-    return Record(**facts, arrays=record.arrays)
+    return Record.of(facts, record.arrays)

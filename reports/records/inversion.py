@@ -1,4 +1,4 @@
-"""A Record of an inversion, checked and turned into arrays."""
+"""Records of inversions: how close guesses came to private images, and what theory allows."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ from reports.records.record import Record
 from reports.records.rounds import Round, parted
 from reports.records.rounds import parse as parse_round
 
+KIND = "inversion"
+OBSERVATION = "observation"
+"""Kind of an attack on an update that was captured elsewhere: its rows have no scores."""
 SCORES = ("psnr", "ssim", "lpips")
 COLUMNS = ("adaptive", "naive")
 OPTIONAL = ("rank", "fisher_psnr")
@@ -91,16 +94,11 @@ class InversionRecord:
     rounds: dict[tuple[str, str], Scores]
 
 
-def is_inversion(record: Record) -> bool:
-    """Whether a Record says to be of this kind."""
-    return {"attack", "columns"} <= record.scenario.keys()
-
-
 def parse(record: Record, source: Source | None = None) -> InversionRecord:
     """The Record, checked and converted.
 
     Args:
-        record: of this kind.
+        record: of kind `KIND` or `OBSERVATION`.
         source: where it lies; None where it lies nowhere yet.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Records by kind, told apart by what they hold, each checked before anything is drawn."""
+"""Records by the kind that they say, each checked before anything is drawn."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ def sort_out(gathered: Gathered) -> Sorted:
 
 def _sort(source: Source, found: Sorted) -> None:
     record = source.record
-    if inversion.is_inversion(record):
-        found.inversions.append(inversion.parse(record, source))
-    elif training.is_training(record):
-        found.trainings.append(training.parse(record, source))
-    elif membership.is_membership(record):
-        found.memberships.append(membership.parse(record, source))
-    elif audit.is_audit(record):
-        found.audits.append(audit.parse(record, source))
-    else:
-        raise ValueError("a Record of no kind that reports know")
+    match record.kind:
+        case inversion.KIND | inversion.OBSERVATION:
+            found.inversions.append(inversion.parse(record, source))
+        case training.KIND:
+            found.trainings.append(training.parse(record, source))
+        case membership.KIND:
+            found.memberships.append(membership.parse(record, source))
+        case audit.KIND:
+            found.audits.append(audit.parse(record, source))
+        case _:
+            raise ValueError("a Record of no kind that reports know")

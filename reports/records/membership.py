@@ -20,6 +20,7 @@ from reports.records.exposed import Accused
 from reports.records.find import Source
 from reports.records.record import Record
 
+KIND = "membership"
 START = "scores/"
 
 
@@ -113,16 +114,11 @@ class MembershipRecord:
         return list(dict.fromkeys([*self.scores, *self.told]))
 
 
-def is_membership(record: Record) -> bool:
-    """Whether a Record says to be of this kind."""
-    return "auc" in record.summary or "members" in record.arrays
-
-
 def parse(record: Record, source: Source | None = None) -> MembershipRecord:
     """The Record, checked and converted.
 
     Args:
-        record: of this kind.
+        record: of kind `KIND`.
         source: where it lies; None where it lies nowhere yet.
 
     Raises:

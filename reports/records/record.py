@@ -10,15 +10,26 @@ from torch import Tensor
 
 from reports.records.files import pack
 
+VERSION = 2
+"""Of the format in which Records are stored; `reports.records.upgrade` opens earlier ones.
+
+1: ``result.json`` holds scenario, rows, summary, baseline, bounds and environment.
+2: it says ``version`` and ``kind`` as well.
+"""
 MEASURED = ("seconds",)
 """Row fields that the clock sets, left out of `canonical`."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One Scenario's outcome; see DESIGN for the fields.
+    """One Scenario's outcome, in the form of the present version.
+
+    What rows, summary, baseline, bounds and arrays hold differs by kind and is told in
+    `reports.records.inversion`, `membership`, `audit` and `training`.
 
     Attributes:
+        kind: ``inversion``, ``observation`` (an inversion whose truth nobody knows),
+            ``membership``, ``audit`` or ``training``.
         scenario: the Scenario's fields.
         rows: one dict per image, defense and column.
         summary: ``defense/column`` -> score -> mean, low, high, n.
@@ -28,6 +39,7 @@ class Record:
         arrays: name -> tensor; images in [0, 1].
     """
 
+    kind: str
     scenario: dict[str, Any]
     rows: list[dict[str, Any]]
     summary: dict[str, Any]
@@ -38,13 +50,26 @@ class Record:
 
     def document(self) -> dict[str, Any]:
         """All but the arrays, as ``result.json`` holds it."""
-        names = ("scenario", "rows", "summary", "baseline", "bounds", "environment")
-        return {name: getattr(self, name) for name in names}
+        names = ("kind", "scenario", "rows", "summary", "baseline", "bounds", "environment")
+        return {"version": VERSION, **{name: getattr(self, name) for name in names}}
+
+    @classmethod
+    def of(cls, document: dict[str, Any], arrays: dict[str, Tensor]) -> Record:
+        """The Record that a `document` of the present version and its arrays are of.
+
+        Raises:
+            TypeError: a field is missing, or there is one that no Record has.
+        """
+        return cls(**{k: v for k, v in document.items() if k != "version"}, arrays=arrays)
 
 
 def canonical(record: Record) -> bytes:
-    """What two runs of a Scenario must share byte for byte: all but clock and machine."""
+    """What two runs of a Scenario must share byte for byte: all but clock and machine.
+
+    How it is stored is left out too, so that it can be compared across versions of the format.
+    """
     document = record.document()
-    del document["environment"]
+    for name in ("version", "kind", "environment"):
+        del document[name]
     document["rows"] = [{k: v for k, v in row.items() if k not in MEASURED} for row in record.rows]
     return json.dumps(document, sort_keys=True).encode() + pack(record.arrays)

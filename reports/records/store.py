@@ -14,9 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from defenses import BadInput
 from reports.commands.owned import PIECES, remove
 from reports.records.files import atomic, pack
 from reports.records.record import Record
+from reports.records.upgrade import upgraded
 
 
 def write(record: Record, folder: Path) -> Path:
@@ -32,12 +34,26 @@ def write(record: Record, folder: Path) -> Path:
 
 
 def read(folder: Path) -> Record | None:
-    """The Record in a folder, or None when it is not complete or not readable."""
+    """The Record in a folder, or None when it is not complete or not readable.
+
+    Raises:
+        BadInput: a later version of leakgauge wrote it.
+    """
+    try:
+        return opened(folder)
+    except BadInput as error:
+        raise BadInput(f"{folder} holds a result that cannot be read: {error}") from error
+
+
+def opened(folder: Path) -> Record | None:
+    """The same for who says where the Record lies; the error says what is wrong with it alone."""
     try:
         document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         arrays = load((folder / "arrays.safetensors").read_bytes())
-        return Record(**document, arrays=arrays)
-    except (OSError, ValueError, TypeError, SafetensorError):
+        return Record.of(upgraded(document, arrays), arrays)
+    except BadInput:
+        raise
+    except (OSError, ValueError, TypeError, AttributeError, SafetensorError):
         return None
 
 

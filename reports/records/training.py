@@ -12,6 +12,8 @@ from reports.records.find import Source
 from reports.records.inversion import Option
 from reports.records.record import Record
 
+KIND = "training"
+
 
 @dataclass(frozen=True)
 class TrainingRecord:
@@ -38,16 +40,11 @@ class TrainingRecord:
     holds: bool
 
 
-def is_training(record: Record) -> bool:
-    """Whether a Record says to be of this kind."""
-    return "accuracy" in record.summary
-
-
 def parse(record: Record, source: Source | None = None) -> TrainingRecord:
     """The Record, checked and converted.
 
     Args:
-        record: of this kind.
+        record: of kind `KIND`.
         source: where it lies; None where it lies nowhere yet.
 
     Raises:
@@ -56,7 +53,7 @@ def parse(record: Record, source: Source | None = None) -> TrainingRecord:
     facts = record.scenario
     for name in ("data", "model", "defense"):
         text(facts.get(name), f"scenario.{name}")
-    found = mapping(record.summary["accuracy"], "summary.accuracy")
+    found = mapping(record.summary.get("accuracy"), "summary.accuracy")
     mean, low, high = (
         share(found.get(k), f"summary.accuracy.{k}") for k in ("mean", "low", "high")
     )

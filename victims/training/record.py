@@ -14,6 +14,7 @@ from reports import records
 from reports.commands.origins import origins
 from reports.records import Record
 from reports.records.environment import environment
+from reports.records.training import KIND
 from victims.training.ledger import UNTOLD
 from victims.training.prepare import Prepared
 from victims.training.weights import write_weights
@@ -111,6 +112,7 @@ def record_of(prepared: Prepared, rows: list[dict[str, Any]], device: str, comma
     facts["command"] = command
     facts["origins"] = origins(plan.training.document())
     return Record(
+        KIND,
         plan.training.document(),
         rows,
         {"accuracy": accuracy},

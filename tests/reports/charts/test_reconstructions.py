@@ -44,7 +44,7 @@ def record(channels, edge, count):
     arrays = {"truth": images, "prior": images, "none/adaptive": images, "exposed": images}
     summary = {"none/adaptive": {"psnr": MEAN}, "strongest": "loss"}
     members = [{"member": i % 2 == 0, "label": "$x", "false_alarms": 0} for i in range(2 * count)]
-    return Record(scenario, rows, summary, baseline, bounds, {}, arrays), members
+    return Record("inversion", scenario, rows, summary, baseline, bounds, {}, arrays), members
 
 
 @pytest.mark.parametrize(("channels", "edge", "count"), [(2, 8, 2), (4, 1, 2), (13, 5, 40)])

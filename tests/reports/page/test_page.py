@@ -314,7 +314,7 @@ def test_an_epsilon_whose_assumptions_do_not_hold_bounds_nothing(tmp_path):
     arrays = {"members": torch.tensor([1, 0, 1, 0]), "scores/loss": torch.arange(4.0)}
     for holds, bound in ((True, 0.5 * np.e), (False, 1.0)):
         facts = {"epsilon": 1.0, "delta": 0.0, "holds": holds}
-        record = records.Record({"seed": 0}, [], {}, {}, facts, {}, arrays)
+        record = records.Record("membership", {"seed": 0}, [], {}, {}, facts, {}, arrays)
         found = membership.parse(record)
         expected = min(bound, 1 - 0.5 / np.e) if holds else 1.0
         assert found.bound(np.array([0.5]))[0] == pytest.approx(expected)

@@ -33,7 +33,7 @@ def inversion(psnr, *, seed=0, defense="dprs", rate=0.9, column="adaptive", mode
     facts = {"attack": "auto", "columns": column, "data": "photos", "model": model}
     facts |= {"state": "untrained", "defense": defense, "images": len(rows), "seed": seed}
     bound = {"options": {"rate": rate}, "epsilon": None, "delta": 1e-5, "top1_of_1000": 1.0}
-    record = Record(facts, rows, {}, {}, {defense: bound}, {})
+    record = Record("inversion", facts, rows, {}, {}, {defense: bound}, {})
     return parse(record, Source(record, number=seed + 1))
 
 

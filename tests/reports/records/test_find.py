@@ -149,7 +149,7 @@ def test_a_wrong_type_costs_its_record_only(tmp_path, path, value):
 )
 def test_other_kinds_are_checked_too(tmp_path, record, path, value):
     document = json.loads(json.dumps(record.document()))
-    copy = records.Record(**document, arrays=record.arrays)
+    copy = records.Record.of(document, record.arrays)
     records.write(_spoil(copy, path, value), tmp_path / "bad")
     found = gather([tmp_path])
     sort_out(found)

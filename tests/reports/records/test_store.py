@@ -13,6 +13,7 @@ from reports.records import Partial, Record, atomic
 def record(**changed) -> Record:
     row = {"image": 0, "defense": "dprs", "adaptive": True, "psnr": 20.0, "ssim": 0.5}
     whole = {
+        "kind": "inversion",
         "scenario": {"model": "lenet"},
         "rows": [{**row, "lpips": None, "seconds": 1.0}],
         "summary": {"dprs/adaptive": {"psnr": {"mean": 20.0, "low": None, "high": None, "n": 1}}},

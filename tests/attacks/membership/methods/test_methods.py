@@ -585,7 +585,7 @@ def test_evaluate_fills_a_record_that_the_page_reads():
     assert found["tpr_at"]["0.0001"]["mean"] is None
     assert "at least 10,000 non-members" in found["tpr_at"]["0.0001"]["reason"]
     arrays = {"members": truth, "scores/lira": scores}
-    record = Record({}, [], {"auc": {"lira": found["auc"]}}, {}, {}, {}, arrays)
+    record = Record("membership", {}, [], {"auc": {"lira": found["auc"]}}, {}, {}, {}, arrays)
     page = memberships.parse(record)
     assert page.auc("lira").mean == found["auc"]["mean"]
     assert page.caught("lira", 0.1) == found["tpr_at"]["0.1"]["mean"]

@@ -1,0 +1,148 @@
+"""Records that earlier versions stored: each opens, is found valid, and is shown in a report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from defenses import BadInput
+from reports import build, records
+from reports.commands.keep import found_again
+from reports.page.outline import build_contents
+from reports.records.find import gather
+from reports.records.kinds import sort_out
+from reports.records.record import VERSION
+from reports.records.upgrade import UNKNOWN, upgraded
+from reports.sweep import command as sweep
+from reports.sweep.combine import Job
+from tests import outcomes
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "records"
+OLD = sorted(path.name for path in FIXTURES.iterdir())
+SECTIONS = {
+    "inversion": "panel-1",
+    "observation": "panel-1",
+    "membership": "memberships",
+    "audit": "audits",
+    "training": "trainings",
+}
+"""Kind -> the part of the report that it is in."""
+
+
+def test_every_kind_of_every_version_is_kept():
+    assert set(OLD) == {f"{kind}-v{v}" for kind in SECTIONS for v in range(1, VERSION)}
+
+
+@pytest.fixture(params=OLD)
+def old(request):
+    return FIXTURES / request.param
+
+
+def kind_of(folder):
+    return folder.name.rpartition("-v")[0]
+
+
+def test_an_old_record_opens_as_one_of_this_version(old, tmp_path):
+    stored = json.loads((old / "result.json").read_text())
+    assert stored.get("version", 1) == int(old.name.rpartition("-v")[2])
+    record = records.read(old)
+    assert record.kind == kind_of(old)
+    again = json.loads(records.write(record, tmp_path).read_text())
+    assert (again["version"], again["kind"]) == (VERSION, kind_of(old))
+    assert records.canonical(records.read(tmp_path)) == records.canonical(record)
+
+
+def test_an_old_record_is_valid_and_has_its_part_of_the_report(old):
+    gathered = gather([old])
+    contents = build_contents(gathered, sort_out(gathered), "title")
+    assert gathered.skipped == [] and len(gathered.sources) == 1
+    (section,) = (s for s in contents.sections if s.anchor == SECTIONS[kind_of(old)])
+    assert section.table is not None and section.table.rows
+
+
+def test_all_old_records_make_one_report(tmp_path, capsys):
+    build.main([str(FIXTURES), "--out", str(tmp_path / "report")])
+    assert f"{len(OLD)} records" in capsys.readouterr().out
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert all(f'id="{name}"' in page for name in SECTIONS.values())
+
+
+def test_an_old_record_is_found_again_and_not_run_again(old, tmp_path):
+    record = records.read(old)
+    document = record.scenario if kind_of(old) != "observation" else None
+    if document is None:  # its weights and its update are files that are not here
+        pytest.skip("an observation names files")
+    assert found_again(old, document).scenario == document
+    job = Job("attacks.invert", (), records.keyed.key_of(document), "")
+    assert sweep._finished(old, job)
+
+
+def test_a_later_version_is_refused_in_one_line(tmp_path, capsys):
+    folder = tmp_path / "later"
+    path = records.write(outcomes.inversion(), folder)
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "version": VERSION + 1, "new": {}}))
+    line = f"format version {VERSION + 1}, and this leakgauge reads versions up to {VERSION}"
+    for refused in (
+        lambda: records.read(folder),
+        lambda: found_again(folder, document["scenario"]),
+        lambda: build.main([str(folder), "--out", str(tmp_path / "report")]),
+    ):
+        with pytest.raises(BadInput, match=line) as caught:
+            refused()
+        assert "\n" not in str(caught.value) and "later" in str(caught.value)
+    records.write(outcomes.inversion(), tmp_path / "good")
+    build.main([str(tmp_path), "--out", str(tmp_path / "report")])
+    assert f"skipped {folder}: it is of {line}" in capsys.readouterr().out
+    assert json.loads(path.read_text())["version"] == VERSION + 1
+
+
+@pytest.mark.parametrize("version", [0, -1, True, "2", 2.0, None, [1]])
+def test_what_is_no_version_is_no_record(tmp_path, version):
+    path = records.write(outcomes.inversion(), tmp_path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": version}))
+    assert records.read(tmp_path) is None
+    assert gather([tmp_path]).skipped == [(tmp_path, "not readable as a Record")]
+
+
+@pytest.mark.parametrize("kind", [None, 3, ["inversion"], {}, "nonesuch"])
+def test_a_kind_that_is_none_costs_its_record_only(tmp_path, kind):
+    path = records.write(outcomes.inversion(), tmp_path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "kind": kind}))
+    found = gather([tmp_path])
+    sort_out(found)
+    assert found.sources == [] and [p for p, _ in found.skipped] == [tmp_path]
+
+
+def test_the_kind_that_a_record_says_counts_whatever_it_holds(tmp_path):
+    record = outcomes.membership()
+    record.summary["accuracy"] = {"mean": 0.5}  # by its keys a training
+    records.write(record, tmp_path)
+    assert len(sort_out(gather([tmp_path])).memberships) == 1
+
+
+def test_the_kind_of_a_first_record_is_told_by_what_it_holds():
+    def kind(arrays=(), **document):
+        return upgraded(document, arrays)["kind"]
+
+    assert kind(scenario={"attack": "auto", "columns": "both"}) == "inversion"
+    assert kind(scenario={"attack": "", "columns": "", "observation": "x"}) == "observation"
+    assert kind(summary={"accuracy": {}}) == "training"
+    assert kind(summary={"auc": {}}) == kind(["members"]) == "membership"
+    assert kind(rows=[{"claimed": None, "audited": 1.0}]) == "audit"
+    assert kind() == kind(scenario=3, summary=[], rows=[3]) == UNKNOWN
+
+
+def test_pictures_of_old_records_are_drawn_as_before(tmp_path):
+    from attacks.membership import show
+
+    shutil.copytree(FIXTURES / "membership-v1", tmp_path / "old")
+    record = records.read(tmp_path / "old")
+    show.draw(record, tmp_path)
+    assert all((tmp_path / name).exists() for name in show.FIGURES)
+    assert "most exposed members" in show.table(record)
+    assert torch.equal(record.arrays["members"] > 0, record.arrays["members"].bool())
