@@ -6,7 +6,7 @@ import argparse
 import importlib
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -29,12 +29,14 @@ class Job:
         argv: the command's arguments that say it.
         key: of the Scenario; names its folder.
         again: the command line that runs it alone.
+        scenario: the Scenario's fields as JSON holds them.
     """
 
     command: str
     argv: tuple[str, ...]
     key: str
     again: str
+    scenario: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def command_module(name: str) -> ModuleType:
@@ -81,8 +83,8 @@ def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
             if f"--{name}" not in chosen:
                 argv += [f"--{name}", *value]
         scenario = module.scenario(module.parse(argv))
-        key = scenario.key()
-        jobs.setdefault(key, Job(command, tuple(argv), key, module.command_line(scenario)))
+        key, again = scenario.key(), module.command_line(scenario)
+        jobs.setdefault(key, Job(command, tuple(argv), key, again, scenario.document()))
     if unused:
         raise BadInput(f"no defense or attack of this sweep has {sorted(unused)[0]}")
     return list(jobs.values())

@@ -86,6 +86,7 @@ def failed(task: Task, error: BaseException, seconds: float) -> Outcome:
     line = text if isinstance(error, BadInput) else f"{type(error).__name__}: {text}"
     document = {
         "key": task.job.key,
+        "scenario": task.job.scenario,
         "command": task.job.again,
         "error": line,
         "traceback": "".join(traceback.format_exception(error)),

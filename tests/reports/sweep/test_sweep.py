@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from attacks.invert import command as invert
 from defenses import BadInput
 from reports import records
+from reports.records.find import gather
 from reports.sweep import command as sweep
 from reports.sweep.combine import cross
 from reports.sweep.study_file import jobs_of, split_flags
@@ -217,7 +218,11 @@ def test_a_failure_is_kept_with_its_error_and_retried_when_asked(tmp_path, capsy
     assert "the wheel came off" in shown.err
     assert "1 of 2 Records" in shown.out
     (error,) = out.glob("*/error.json")
-    assert "Traceback" in json.loads(error.read_text())["traceback"]
+    told = json.loads(error.read_text())
+    assert "Traceback" in told["traceback"]
+    assert told["scenario"]["model"] == "broken:model"
+    (failure,) = gather([out]).failures  # the page folds its Scenario out
+    assert failure.scenario == told["scenario"] and "the wheel came off" in failure.error
     assert not (error.parent / "result.json").exists()
     (tmp_path / "mended").touch()
     assert run(*grid, out=out) == 1
