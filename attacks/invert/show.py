@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.charts import reconstructions
 from reports.estimates.estimate import Summary, show
-from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL, control_of
+from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL
 from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
 from reports.records.rounds import parted
@@ -104,7 +104,7 @@ def control_lines(record: Record) -> list[str]:
     """Whether the attack works here at all, and for which defenses nothing can be said."""
     (panel,) = build_panels([inversion.parse(record)])
     doubts = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
-    state = control_of(record)
+    state = panel.settings[0].control
     lines = [] if state == NO_CONTROL else [f"control: the undefended update was {state}"]
     return lines + [f"{s.defense}: {CANNOT_JUDGE}: {s.doubt}" for s in doubts]
 

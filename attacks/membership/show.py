@@ -11,7 +11,6 @@ from reports.charts.score_histograms import score_chart
 from reports.detection import dp_bound
 from reports.estimates.estimate import show
 from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.learned import learned
 from reports.evidence.refuted import refutations
 from reports.records import Record, atomic, membership
 from reports.sentences.sentence import broken, found_out, plain
@@ -73,7 +72,7 @@ def _verdicts(record: Record) -> list[str]:
 
 def control_line(record: Record) -> str:
     """Whether the target learned; where it did not, that nothing can be said."""
-    found = learned(record)
+    found = membership.parse(record).learned
     if found is None:
         return "cannot be judged: this result does not say whether the target learned"
     note = "" if found.holds else f"{CANNOT_JUDGE}: "

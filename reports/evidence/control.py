@@ -6,13 +6,9 @@ a defense: that nothing was found is then no evidence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from reports.estimates.pooling import Values
-from reports.records import Record
 
 REBUILT, NOT_REBUILT, NO_CONTROL = "rebuilt", "not rebuilt", "none"
 UNDEFENDED = "none"
@@ -42,14 +38,6 @@ def control(psnr: Values, prior: Values) -> str:
     return REBUILT if (known >= HALVED).mean() >= 0.5 else NOT_REBUILT
 
 
-def control_of(record: Record) -> str:
-    """`control` of the undefended column of one Record of attacks.invert."""
-    guesses = {row["image"]: row["psnr"] for row in record.baseline.get("rows", [])}
-    own = [r for r in record.rows if r["defense"] == UNDEFENDED and r["adaptive"]]
-    pairs = [(r["psnr"], guesses.get(r["image"])) for r in own]
-    return control(*(_numbers([pair[side] for pair in pairs]) for side in (0, 1)))
-
-
 def doubt(state: str, clocked: bool = False, naive: bool = False) -> str:
     """Why finding nothing is no evidence, in words; empty where it is some.
 
@@ -65,7 +53,3 @@ def doubt(state: str, clocked: bool = False, naive: bool = False) -> str:
     if naive:
         return "only the naive attacker was run"
     return "the clock cut the attack short" if clocked else ""
-
-
-def _numbers(values: Sequence[Any]) -> Values:
-    return np.array([np.nan if v is None else float(v) for v in values], dtype=float)

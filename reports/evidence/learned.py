@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy.stats import binomtest
-
-from reports.records import Record
 
 LEVEL = 0.01
 """Chance at which a target that knows nothing is still said to have learned."""
@@ -47,35 +46,34 @@ class Learned:
         )
 
 
-def learned(record: Record) -> Learned | None:
-    """Whether the target of a Record of attacks.membership learned; None where it does not say.
+def learned(
+    labels: Sequence[str], inside: float, outside: float, start: float = 0.0
+) -> Learned | None:
+    """Whether a membership test's target learned; None where there is no member to say it of.
 
     No undefended model is trained for this: a defense under which the target learns nothing hides
     its members from every attack, and so would a training that fails without a defense.
+
+    Args:
+        labels: class of every member.
+        inside: accuracy of the target on its members, in [0, 1].
+        outside: the same accuracy on the other candidates.
+        start: the same accuracy on its members before the first step; 0 where it is not known.
     """
-    models = record.summary.get("models")
-    target = models.get("target") if isinstance(models, dict) else None
-    members = [row for row in record.rows if row.get("member")]
-    if not isinstance(target, dict) or not members or not {"inside", "outside"} <= target.keys():
+    n = len(labels)
+    if not n:
         return None
-    n = len(members)
-    largest = max(Counter(row["label"] for row in members).values()) / n
-    floor = min(1.0, max(largest, float(target.get("start", 0.0))))
-    right = round(float(target["inside"]) * n)
-    p = float(binomtest(right, n, floor, alternative="greater").pvalue)
-    return Learned(float(target["inside"]), float(target["outside"]), floor, n, p)
+    floor = max(start, max(Counter(labels).values()) / n)
+    p = float(binomtest(round(inside * n), n, floor, alternative="greater").pvalue)
+    return Learned(inside, outside, floor, n, p)
 
 
-def doubt(record: Record) -> str:
-    """Why finding nobody in this Record is no evidence; empty where it is some.
+def doubt(found: Learned | None) -> str:
+    """Why finding nobody is no evidence; empty where it is some.
 
-    Raises:
-        ValueError: something has a type or range that no Record has; one line says what.
+    Args:
+        found: of the target, see `learned`; None where its Record does not say.
     """
-    try:
-        found = learned(record)
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError("summary.models.target or rows are not those of a Record") from error
     if found is None:
         return "the result does not say whether the target learned"
     return "" if found.holds else found.told()

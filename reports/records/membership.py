@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from reports.detection import auc, dp_area, dp_bound, sample, tpr_at
 from reports.estimates.intervals import LEVEL
 from reports.estimates.pooling import NOTHING, Estimate, Values
-from reports.evidence.learned import doubt
+from reports.evidence.learned import Learned, doubt, learned
 from reports.records import exposed as accusations
 from reports.records.checks import clean, epsilon, mapping, number, share, text
 from reports.records.exposed import Accused
@@ -37,7 +37,7 @@ class MembershipRecord:
         delta: of it.
         exposed: the members found out first, most exposed first; may be empty.
         strongest: the attack that finds them out; nothing where the Record does not say.
-        doubt: why finding nobody is no evidence, see `learned.doubt`; empty where it is some.
+        learned: what the target gets right of its members; None where the Record does not say.
     """
 
     source: Source
@@ -48,12 +48,17 @@ class MembershipRecord:
     delta: float
     exposed: tuple[Accused, ...]
     strongest: str
-    doubt: str = ""
+    learned: Learned | None = None
 
     @property
     def anchor(self) -> str:
         """Names the Record's rows within the page, ``membership-3``."""
         return f"membership-{self.source.number}"
+
+    @property
+    def doubt(self) -> str:
+        """Why finding nobody is no evidence, see `learned.doubt`; empty where it is some."""
+        return doubt(self.learned)
 
     @property
     def outside(self) -> int:
@@ -151,7 +156,23 @@ def parse(record: Record, source: Source | None = None) -> MembershipRecord:
         share(record.bounds.get("delta", 0), "bounds.delta"),
         accusations.parse(record),
         text(record.summary.get("strongest", ""), "summary.strongest"),
-        doubt(record),
+        _learned(record),
+    )
+
+
+def _learned(record: Record) -> Learned | None:
+    models = mapping(record.summary.get("models", {}), "summary.models")
+    target = mapping(models.get("target", {}), "summary.models.target")
+    if not {"inside", "outside"} <= target.keys():
+        return None
+    accuracies = {
+        name: share(target.get(name, 0.0), f"summary.models.target.{name}")
+        for name in ("inside", "outside", "start")
+    }
+    rows = [mapping(row, "rows") for row in record.rows]
+    return learned(
+        [text(row.get("label"), "rows.label") for row in rows if row.get("member") is True],
+        **accuracies,
     )
 
 

@@ -19,7 +19,6 @@ from defenses import BadInput
 from reports import detection
 from reports.charts.render import to_png
 from reports.charts.roc import roc_charts
-from reports.evidence.learned import learned
 from reports.evidence.refuted import above_bound
 from reports.records import Record, atomic, membership
 
@@ -86,7 +85,7 @@ class Exposed(Result):
 
         No undefended model is trained beside it. Belongs into every test of membership.
         """
-        found = learned(self.records[0])
+        found = membership.parse(self.records[0]).learned
         if found is None:
             return Verdict.of(False, "the result does not say whether the target learned")
         return Verdict.of(found.holds, found.told())

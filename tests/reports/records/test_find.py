@@ -14,7 +14,7 @@ from reports import build, records
 from reports.charts.accuracy_by_leakage import joined
 from reports.charts.lines import lines_along
 from reports.estimates.pooling import pool
-from reports.evidence.control import CANNOT_JUDGE, control, control_of
+from reports.evidence.control import CANNOT_JUDGE, control
 from reports.panels import trained as trainings
 from reports.panels.build import build_panels
 from reports.panels.panel import LEAKS, NAMED, NOT_SHOWN, UNKNOWN, UNSCORED
@@ -291,10 +291,13 @@ def test_the_control_is_about_most_images_and_no_guess():
         ([np.nan, np.nan, np.nan, 30.0], "rebuilt"),
     ):
         assert control(np.array(psnr), prior) == found
-    record = outcomes.inversion(against={"none": 32.0})
-    assert control_of(record) == "rebuilt"
-    assert control_of(outcomes.inversion(against={"none": 13.2})) == "not rebuilt"
-    assert control_of(outcomes.inversion()) == "none"
+    for against, found in (
+        ({"none": 32.0}, "rebuilt"),
+        ({"none": 13.2}, "not rebuilt"),
+        (None, "none"),
+    ):
+        (panel,) = build_panels([inversion.parse(outcomes.inversion(against=against))])
+        assert {s.control for s in panel.settings} == {found}
 
 
 def test_too_little_is_called_too_little(tmp_path):

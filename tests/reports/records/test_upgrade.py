@@ -14,6 +14,7 @@ from reports import build, records
 from reports.commands.keep import found_again
 from reports.page.outline import build_contents
 from reports.records.find import gather
+from reports.records.keyed import key_of
 from reports.records.kinds import sort_out
 from reports.records.record import VERSION
 from reports.records.upgrade import UNKNOWN, upgraded
@@ -71,14 +72,22 @@ def test_all_old_records_make_one_report(tmp_path, capsys):
     assert all(f'id="{name}"' in page for name in SECTIONS.values())
 
 
-def test_an_old_record_is_found_again_and_not_run_again(old, tmp_path):
-    record = records.read(old)
-    document = record.scenario if kind_of(old) != "observation" else None
-    if document is None:  # its weights and its update are files that are not here
-        pytest.skip("an observation names files")
-    assert found_again(old, document).scenario == document
-    job = Job("attacks.invert", (), records.keyed.key_of(document), "")
-    assert sweep._finished(old, job)
+@pytest.mark.parametrize("name", [name for name in OLD if not name.startswith("observation")])
+def test_an_old_record_is_found_again_and_not_run_again(name):
+    record = records.read(FIXTURES / name)
+    assert found_again(FIXTURES / name, record.scenario).scenario == record.scenario
+    job = Job("attacks.invert", (), key_of(record.scenario), "")
+    assert sweep._finished(FIXTURES / name, job)
+
+
+def test_an_old_observation_is_found_where_the_files_that_it_names_are(tmp_path, monkeypatch):
+    record = records.read(FIXTURES / "observation-v1")
+    with pytest.raises(BadInput, match="No such file"):
+        found_again(FIXTURES / "observation-v1", record.scenario)
+    (tmp_path / "weights.safetensors").write_bytes(b"others")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="what state names has changed"):
+        found_again(FIXTURES / "observation-v1", record.scenario)
 
 
 def test_a_later_version_is_refused_in_one_line(tmp_path, capsys):
