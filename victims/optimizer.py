@@ -12,7 +12,16 @@ from opacus.optimizers import DPOptimizer
 from opacus.optimizers.optimizer import _check_processed_flag, _mark_as_processed
 from torch import Tensor, nn
 
-from defenses import BadInput, Defense, Release, Side, Summed, before, stream, with_effective_noise
+from defenses import (
+    BadInput,
+    Defense,
+    Release,
+    Side,
+    Summed,
+    preprocessing,
+    stream,
+    with_effective_noise,
+)
 from defenses.randomness import seed_of
 from victims.training.step import apply_release
 from victims.training.streams import content_of
@@ -51,15 +60,15 @@ def defend(
         BadInput: not an Opacus optimiser, or one of another model; a defense that acts on images,
             which an optimiser never sees, or on a model that it has not been put into.
     """
-    if before.ways(defense) > 1:
+    if preprocessing.ways(defense) > 1:
         raise BadInput(
             f"defense {defense.name!r} changes images before the gradient: show them in your data "
-            "loader (defenses.before.shown_at_random) and leave it out here"
+            "loader (defenses.preprocessing.random_views) and leave it out here"
         )
-    if before.stages(defense) and not before.draws(model):
+    if preprocessing.stages(defense) and not preprocessing.draws(model):
         raise BadInput(
             f"defense {defense.name!r} changes the model: give the engine "
-            "defenses.before.fitted(defense, model, generator)"
+            "defenses.preprocessing.equip(defense, model, generator)"
         )
     if not isinstance(optimizer, DPOptimizer):
         raise BadInput(f"defend() takes Opacus' DPOptimizer, not {type(optimizer).__name__}")

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from defenses import BadInput, before
+from defenses import BadInput, preprocessing
 from defenses.registry import shown_options
 from victims.training import checkpoint as store
 from victims.training import run
@@ -58,7 +58,7 @@ def fields_at(
         "defense": training.defense,
         "defense_options": shown_options(shield),
         # The positive control; weights of a model that the defense has changed fit no other.
-        "against": () if before.stages(shield) or training.defense == "none" else ("none",),
+        "against": () if preprocessing.stages(shield) or training.defense == "none" else ("none",),
         "delta": training.delta,
         "seed": training.seed,
     }

@@ -16,7 +16,7 @@ from attacks.invert.drift import drift, held
 from attacks.invert.matching.objective import refuse_single_derivatives
 from attacks.invert.rounds import Schedule, schedule
 from attacks.invert.scenario import Scenario
-from defenses import Defense, Side, before
+from defenses import Defense, Side, preprocessing
 from reports.records.rounds import parted
 from victims.data import digest
 from victims.data.trust import agree
@@ -115,7 +115,7 @@ def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> S
     models: dict[str, torch.nn.Module] = {}
     plain = None
     for name, found in schedules.items():
-        if before.stages(found.defense):
+        if preprocessing.stages(found.defense):
             models[name] = load_victim(scenario, shape, classes, found.defense).to(device)
         else:
             plain = plain or load_victim(scenario, shape, classes, found.defense).to(device)
@@ -169,7 +169,7 @@ def load_victim(
         classes=classes,
         weights=None if scenario.state == "untrained" else scenario.state,
     )
-    victim = before.drawing(split_last(model) if scenario.layers == "last" else model)
+    victim = preprocessing.let_draw(split_last(model) if scenario.layers == "last" else model)
     if ":" in scenario.model:
         refuse_single_derivatives(victim, cross_entropy, shape, scenario.model)
     return victim

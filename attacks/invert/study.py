@@ -29,7 +29,7 @@ from attacks.invert.matching.practice import Practised, practise
 from attacks.invert.rounds import judged
 from attacks.invert.scenario import COLUMNS, Scenario
 from attacks.invert.score import column_summary, scored
-from defenses import before, stream
+from defenses import preprocessing, stream
 from defenses.registry import shown_options
 from reports.commands.origins import mark
 from reports.records import Partial, Record
@@ -70,7 +70,7 @@ def study(
     tuned: dict[tuple[str, bool], Practised] = {}
     for name, adaptive in cells:
         model, lineup = setting.models[name], shared
-        if before.stages(shields[name]) or model is not shared.model:
+        if preprocessing.stages(shields[name]) or model is not shared.model:
             lineup = Lineup.of(model, cross_entropy, *alike, shields[name] if adaptive else None)
         column = f"{name}/{'adaptive' if adaptive else 'naive'}"
         threat = Threat(

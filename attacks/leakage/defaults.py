@@ -16,8 +16,7 @@ from attacks.audit.scenario import Exam
 from attacks.invert.scenario import Scenario
 from attacks.leakage.subject import Subject
 from attacks.membership.scenario import Trial
-from defenses import BadInput
-from defenses import before as front
+from defenses import BadInput, preprocessing
 from victims.training import Training
 
 INVERSION: dict[str, Any] = {
@@ -63,7 +62,7 @@ def scenario(subject: Subject, given: Mapping[str, Any]) -> Scenario:
             values["state_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     # Without a defense the attack must succeed, or what it does not find is no evidence. A model
     # that was trained as the defense changed it has no such control.
-    fits = "state" not in given or not front.stages(subject.defense)
+    fits = "state" not in given or not preprocessing.stages(subject.defense)
     control = ("none",) if fits else ()
     others = tuple(n for n in values.get("against", ()) if n != "none" or not control)
     values["against"] = control + others

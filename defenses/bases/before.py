@@ -1,4 +1,4 @@
-"""Defenses that act before there is a gradient: on the model, or on the images."""
+"""The base of defenses that act before there is a gradient: on the model, or on the images."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from defenses.contract import Release
 class Before(Linear):
     """A defense that changes the model, the images, or both, and sends the mean gradient.
 
-    A subclass overrides `fitted` and `solved`, or `ways` and `shown`. What it does to one example
+    A subclass overrides `equip` and `solve`, or `ways` and `view`. What it does to one example
     must not depend on another one, so that in a chain it may stand anywhere and leaves the
     guarantee of the others alone: ``dpsgd+ats``.
     """
 
-    def fitted(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
+    def equip(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """The model that is trained under this defense; ``model`` itself is left alone.
 
         A module of it that draws at random has an attribute ``draws`` that is True, draws from
@@ -36,14 +36,14 @@ class Before(Linear):
         """
         return model
 
-    def solved(
+    def solve(
         self, model: nn.Module, release: Release, noise: float
     ) -> tuple[nn.Module, frozenset[str]]:
-        """What an adversary evaluates who has solved the release for the model's draws.
+        """The model that an adversary evaluates who has solved the release for the draws in it.
 
         Args:
-            model: `fitted`, in any mode.
-            release: of a batch under it.
+            model: what `equip` gave, in any mode.
+            release: of a batch under that model.
             noise: `Defense.noise` of the release, of all stages together.
 
         Returns:
@@ -53,10 +53,12 @@ class Before(Linear):
         return model, frozenset()
 
     def ways(self) -> int:
-        """In how many ways, equally likely, an image may be shown to the model."""
+        """The number of ways, equally likely, in which an image may be shown to the model."""
         return 1
 
-    def shown(self, images: Tensor, way: int) -> Tensor:
-        """Images (B, C, H, W) in [0, 1] shown in one of the `ways`; differentiable nearly
-        everywhere."""
+    def view(self, images: Tensor, way: int) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] as shown to the model in one of the `ways`.
+
+        Differentiable nearly everywhere.
+        """
         return images

@@ -70,8 +70,8 @@ class ATS(Before):
         policies = self.policies()
         return len(policies) << max(len(steps) for steps in policies)
 
-    def shown(self, images: Tensor, way: int) -> Tensor:
-        """See `Before.shown`; the digits of ``way`` are the policy and each step's direction."""
+    def view(self, images: Tensor, way: int) -> Tensor:
+        """See `Before.view`; the digits of ``way`` are the policy and each step's direction."""
         policies = self.policies()
         way, chosen = divmod(way, len(policies))
         for name, strength in policies[chosen]:

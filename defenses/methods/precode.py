@@ -37,8 +37,8 @@ class Precode(Before):
     code: int = option(256, "size of the random code", low=1)
     divergence: float = option(1e-3, "weight of the code's divergence from N(0, 1) in bits", low=0)
 
-    def fitted(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
-        """See `Before.fitted`.
+    def equip(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
+        """See `Before.equip`.
 
         Raises:
             BadInput: the model has no linear layer, or has the bottleneck already.
@@ -58,10 +58,10 @@ class Precode(Before):
         setattr(model.get_submodule(above), own, both)
         return model
 
-    def solved(
+    def solve(
         self, model: nn.Module, release: Release, noise: float
     ) -> tuple[nn.Module, frozenset[str]]:
-        """See `Before.solved`; the bottleneck's own gradients have told what they know."""
+        """See `Before.solve`; the bottleneck's own gradients have told what they know."""
         model = copy.deepcopy(model).eval()
         places = [(k, m) for k, m in model.named_modules() if isinstance(m, Bottleneck)]
         if not places or release.public["batch_size"] != 1:

@@ -12,8 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import defenses
-from defenses import BadInput, Release
-from defenses import before as front
+from defenses import BadInput, Release, preprocessing
 from tests.conftest import configured, seeded
 from victims.optimizer import defend
 
@@ -251,7 +250,7 @@ def test_a_fitted_model_trains_in_opacus_loop():
     data = TensorDataset(torch.randn(64, 6), torch.randint(3, (64,)))
     shield = defenses.get("dpsgd+precode", code=4)
     plain = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
-    fitted = front.fitted(shield, plain, seeded())
+    fitted = preprocessing.equip(shield, plain, seeded())
     engine = PrivacyEngine(accountant="rdp")
     model, optimizer, loader = engine.make_private(
         module=fitted,
@@ -264,7 +263,7 @@ def test_a_fitted_model_trains_in_opacus_loop():
     before = weights(model)
     for x, y in loader:
         optimizer.zero_grad()
-        (LOSS(model(x), y) + front.penalty(model)).backward()
+        (LOSS(model(x), y) + preprocessing.take_penalty(model)).backward()
         optimizer.step()
     assert not torch.equal(weights(model), before)
     assert 0 < engine.get_epsilon(1e-5) < math.inf

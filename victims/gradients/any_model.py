@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from defenses import BadInput, before, stream
+from defenses import BadInput, preprocessing, stream
 from defenses.eager import eager
 from defenses.errors import one_line
 from defenses.outer import Outer
@@ -139,7 +139,9 @@ class Apart:
         still = self._still()
         with torch.enable_grad(), eager(self.model):
             logits = functional_call(self.model, {**weights, **still}, (views.clone(),))
-            total = self.loss(logits, label.expand(len(views))) + before.penalty(self.model)
+            total = self.loss(logits, label.expand(len(views))) + preprocessing.take_penalty(
+                self.model
+            )
             found = torch.autograd.grad(
                 total, list(weights.values()), allow_unused=True, materialize_grads=True
             )

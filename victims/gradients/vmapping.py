@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from defenses import before
+from defenses import preprocessing
 from defenses.outer import Outer
 from victims.gradients.convolution import WideConvolutions
 from victims.gradients.taps import tapped
@@ -46,7 +46,7 @@ def gradients_at(
     ) -> tuple[Tensor, dict[str, Tensor]]:
         with WideConvolutions(), tapped(model, outer, extra) as inputs:
             logits = functional_call(model, {**free, **still}, (views,))
-        return loss(logits, label.expand(len(views))) + before.penalty(model), inputs
+        return loss(logits, label.expand(len(views))) + preprocessing.take_penalty(model), inputs
 
     slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
     per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")

@@ -23,7 +23,7 @@ WRAPPERS = {
 }
 """Classes that run another module, and where they keep it."""
 KEPT = ("penalty",)
-"""Attributes that defenses leave on their modules on purpose, see `defenses.before.penalty`."""
+"""Attributes that defenses leave on their modules on purpose: see `preprocessing.take_penalty`."""
 
 
 class Foreign(nn.Module):

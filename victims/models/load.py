@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defenses import BadInput, Defense, before, stream
+from defenses import BadInput, Defense, preprocessing, stream
 from defenses.errors import one_line
 from defenses.randomness import child, seeded
 from defenses.registry import check_call, import_object
@@ -78,7 +78,7 @@ def load_model(
         weights: a safetensors file with the model's state dict, before or after ``fit``; None
             leaves it untrained.
         generator: draws the initial weights; None: that of seed 0.
-        fit: what a defense makes of the model (`defenses.before.fitted`).
+        fit: what a defense makes of the model (`defenses.preprocessing.equip`).
 
     Raises:
         BadInput: unknown name, images the architecture cannot take, an output that is not
@@ -158,9 +158,9 @@ def load_guarded(
         classes=classes,
         weights=weights,
         generator=stream(seed, "model"),
-        fit=lambda plain: before.fitted(shield, plain, stream(seed, "fitted")),
+        fit=lambda plain: preprocessing.equip(shield, plain, stream(seed, "fitted")),
     )
-    if layers == "last" and before.draws(model):
+    if layers == "last" and preprocessing.draws(model):
         raise BadInput(
             f"defense {shield.name!r} changes layers in front of the last one, "
             "which --layers last would freeze"

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 import defenses
-from defenses import BadInput, Gradients, before
+from defenses import BadInput, Gradients, preprocessing
 from reports.commands.origins import origins
 from victims.data import Data, digest, load_data
 from victims.data.trust import agree, check
@@ -103,7 +103,7 @@ def prepare(
             raise BadInput(
                 f"--views needs a model that sees images; {t.model!r} trains on features"
             )
-        if before.ways(made.defense) > 1:
+        if preprocessing.ways(made.defense) > 1:
             raise BadInput(f"defense {t.defense!r} changes images; {t.model!r} trains on features")
         cache = {} if features is None else features
         model.to(device)

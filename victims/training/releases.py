@@ -10,7 +10,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from defenses import BadInput, before
+from defenses import BadInput, preprocessing
 from defenses.randomness import seeded
 from reports.records import atomic
 from victims.training.prepare import Prepared
@@ -57,14 +57,14 @@ def watcher(
         write_weights(trainer, place / "weights.safetensors", averaged=False)
         training = trainer.plan.training
         # In eval mode neither BatchNorm's statistics nor dropout's generator move.
-        before.drawing(trainer.net.eval())
+        preprocessing.let_draw(trainer.net.eval())
         for index in range(images):
             part = slice(index, index + 1)
             example = trainer.inputs[part].to(trainer.device)
             draw = trainer.draw("record", trainer.step, index)
             with seeded(draw):
                 release = trainer.release(
-                    before.shown_at_random(trainer.plan.defense, example, draw),
+                    preprocessing.random_views(trainer.plan.defense, example, draw),
                     trainer.labels[part].to(trainer.device),
                     draw,
                     size=1,

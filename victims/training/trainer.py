@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from defenses import BadInput, Defense, Gradients, Release, Summed, before, stream
+from defenses import BadInput, Defense, Gradients, Release, Summed, preprocessing, stream
 from defenses.errors import one_line
 from defenses.randomness import seeded
 from victims.gradients import gradient_chunks, per_example_gradients, refuse_batchnorm
@@ -170,7 +170,7 @@ class Trainer:
         """Rows ``index`` (B,) of the inputs as that step shows them to the model, and labels."""
         views = self.plan.training.views
         images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
-        images = before.shown_at_random(self.plan.defense, images, self.draw("shown", step))
+        images = preprocessing.random_views(self.plan.defense, images, self.draw("shown", step))
         if views > 1:
             images = augmented(images, views, self.draw("views", step))
         return images, labels
@@ -302,7 +302,7 @@ class Trainer:
         flat = images.flatten(0, 1) if images.ndim == 5 else images
         views = len(flat) // len(images)
         loss = cross_entropy(passed(self.net, flat), labels.repeat_interleave(views))
-        loss = loss + before.penalty(self.net)
+        loss = loss + preprocessing.take_penalty(self.net)
         grads = torch.autograd.grad(
             loss, list(self.parameters.values()), allow_unused=True, materialize_grads=True
         )

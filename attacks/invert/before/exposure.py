@@ -13,7 +13,7 @@ from attacks.invert.before.undo import undone
 from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Guess, Inversion, Loss, Threat
 from attacks.invert.matching.clock import Clock
-from defenses import BadInput, Defense, Gradients, Release, before
+from defenses import BadInput, Defense, Gradients, Release, preprocessing
 from defenses.randomness import seeded
 
 Taker = Callable[[nn.Module, Loss, Tensor, Tensor], Gradients]
@@ -23,7 +23,7 @@ Taker = Callable[[nn.Module, Loss, Tensor, Tensor], Gradients]
 @contextmanager
 def drawing(model: nn.Module, generator: torch.Generator) -> Iterator[None]:
     """Modules that draw from torch's global generator draw from this one in here."""
-    if not before.draws(model):
+    if not preprocessing.draws(model):
         yield
         return
     with seeded(generator):
@@ -51,7 +51,7 @@ def exposed(
         labels: (B,).
         generator: of what the defense draws before the gradient; untouched where it does not.
     """
-    seen = before.shown_at_random(defense, images, generator)
+    seen = preprocessing.random_views(defense, images, generator)
     with drawing(model, generator):
         return take(model, loss, seen, labels)
 
@@ -78,10 +78,10 @@ def placed(
         generator: breaks ties; draws for a naive adversary whose model draws.
         clock: see `Lineup.rank`.
     """
-    if not before.stages(threat.defense):
+    if not preprocessing.stages(threat.defense):
         return lineup.rank(release, threat, own, generator=generator, clock=clock)
     if threat.adaptive:
-        model, release = before.solved(threat.defense, lineup.model, release)
+        model, release = preprocessing.solve(threat.defense, lineup.model, release)
         if model is not lineup.model:
             lineup = dataclasses.replace(lineup, model=model)
     with drawing(lineup.model, generator):
@@ -112,13 +112,13 @@ def attacked(
     if not all(bool(torch.isfinite(value).all()) for value in release.update.values()):
         raise BadInput("the update holds NaN or infinite values: there is nothing to attack")
     _refuse_other_shapes(model, release)
-    if threat.adaptive and before.stages(defense):
-        model, release = before.solved(defense, model, release)
-        auxiliary = before.shown_at_random(defense, threat.auxiliary_images, generator)
+    if threat.adaptive and preprocessing.stages(defense):
+        model, release = preprocessing.solve(defense, model, release)
+        auxiliary = preprocessing.random_views(defense, threat.auxiliary_images, generator)
         own = dataclasses.replace(threat, auxiliary_images=auxiliary)
     with drawing(model, generator):
         guess = attack.reconstruct(model, loss, release, own, generator=generator)
-    if not threat.adaptive or before.ways(defense) == 1:
+    if not threat.adaptive or preprocessing.ways(defense) == 1:
         return guess
     auxiliary = threat.auxiliary_images.cpu()
     if guess.attack == "prior":  # which says nothing of this image: there is nothing to undo

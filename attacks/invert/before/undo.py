@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from attacks.invert.matching.image_prior import SpectralPrior
-from defenses import Defense, before
+from defenses import Defense, preprocessing
 
 ERROR = 0.03
 """Std per pixel by which the adversary expects its own reconstruction to be off."""
@@ -32,8 +32,10 @@ def undone(defense: Defense, seen: Tensor, auxiliary: Tensor) -> Tensor:
         (B, C, H, W) float32 in [0, 1].
     """
     prior = SpectralPrior.fit(auxiliary)
-    ways = range(before.ways(defense))
-    told = torch.stack([surprise(seen, before.shown(defense, auxiliary, way)) for way in ways])
+    ways = range(preprocessing.ways(defense))
+    told = torch.stack(
+        [surprise(seen, preprocessing.view(defense, auxiliary, way)) for way in ways]
+    )
     found = [
         _behind(defense, image, int(way), prior)
         for image, way in zip(seen.double().split(1), told.argmin(0), strict=True)
@@ -82,7 +84,7 @@ def _behind(defense: Defense, seen: Tensor, way: int, prior: SpectralPrior) -> T
 
     def closure() -> Tensor:
         # The image is not clamped: outside [0, 1] there would be no slope back.
-        misfit = before.shown(defense, prior.decode(code), way) - seen
+        misfit = preprocessing.view(defense, prior.decode(code), way) - seen
         energy = misfit.square().sum() / (2 * ERROR**2) + code.square().sum() / 2
         code.grad = torch.autograd.grad(energy, code)[0].contiguous()
         return energy

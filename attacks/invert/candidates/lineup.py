@@ -12,7 +12,7 @@ from attacks.invert.candidates.rank import rank
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.objective import candidate_gradients
-from defenses import Defense, Release, before
+from defenses import Defense, Release, preprocessing
 
 CANDIDATES = 64
 """N, the private pair included; fewer where the adversary has fewer images."""
@@ -91,12 +91,12 @@ class Lineup:
     @property
     def ways(self) -> int:
         """Gradients per candidate, one after the other."""
-        return before.ways(self.defense) if self.defense else 1
+        return preprocessing.ways(self.defense) if self.defense else 1
 
     def gradients(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Of candidates (n, C, H, W) with labels (n,), name -> (n * ways, *shape)."""
         if self.defense and self.ways > 1:
-            each = [before.shown(self.defense, images, way) for way in range(self.ways)]
+            each = [preprocessing.view(self.defense, images, way) for way in range(self.ways)]
             images, labels = torch.stack(each, 1).flatten(0, 1), labels.repeat_interleave(self.ways)
         return candidate_gradients(self.model, self.loss, images, labels, differentiable=False)
 

@@ -13,7 +13,7 @@ import defenses
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.meter import spend
-from defenses import BadInput, Release, before, stream
+from defenses import BadInput, Release, preprocessing, stream
 from defenses.eager import eager
 from defenses.errors import one_line
 from defenses.randomness import seeded
@@ -42,7 +42,7 @@ def candidate_gradients(
     with eager(model):
         rows = [
             torch.autograd.grad(
-                loss(model(image[None].clone()), label[None]) + before.penalty(model),
+                loss(model(image[None].clone()), label[None]) + preprocessing.take_penalty(model),
                 [p for _, p in named],
                 create_graph=differentiable,
                 allow_unused=True,

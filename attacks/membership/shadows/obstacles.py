@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from attacks.membership.shadows.lockstep import Batch, Lockstep
-from defenses import Summed, before, stream
+from defenses import Summed, preprocessing, stream
 from defenses.errors import one_line
 from victims.training.trainer import Trainer
 
@@ -30,7 +30,7 @@ def obstacle(trainers: Sequence[Trainer]) -> str:
         return f"defense {name!r} is told its {', '.join(sorted(defense.wants))} at each step"
     if any(t.joined is not None for t in trainers):
         return "gradients join the batch"
-    if before.draws(first.net):
+    if preprocessing.draws(first.net):
         return f"defense {name!r} draws in the forward pass, otherwise together than alone"
     for place, module in first.net.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):

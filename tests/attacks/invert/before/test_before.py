@@ -26,8 +26,7 @@ from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Threat
 from attacks.invert.contract import registry as attacks
 from attacks.invert.matching.objective import candidate_gradients
-from defenses import BadInput, Before
-from defenses import before as front
+from defenses import BadInput, Before, preprocessing
 from defenses.conformance import examine
 from defenses.methods.ats import ATS, STEPS
 from defenses.methods.precode import fed
@@ -48,7 +47,9 @@ def psnr(one: Tensor, other: Tensor) -> float:
 @pytest.fixture(scope="module")
 def guarded(lenet):
     """LeNet with a bottleneck that draws."""
-    return front.drawing(front.fitted(defenses.get("precode"), lenet, seeded()).eval())
+    return preprocessing.let_draw(
+        preprocessing.equip(defenses.get("precode"), lenet, seeded()).eval()
+    )
 
 
 def seen_by(model, defense, photos, auxiliary, index=0, adaptive=True, batch=1, seed=3):
@@ -71,16 +72,16 @@ class TestBottleneck:
         far = kl_divergence(Normal(mean, (1 + spread.exp()).log()), Normal(0.0, 1.0))
         wanted = 0.7 * far.sum(1).mean() / math.log(2)
         module(x)
-        assert torch.allclose(front.penalty(nn.Sequential(module)), wanted)
-        assert front.penalty(module) == 0  # of one pass, asked once
+        assert torch.allclose(preprocessing.take_penalty(nn.Sequential(module)), wanted)
+        assert preprocessing.take_penalty(module) == 0  # of one pass, asked once
         with torch.no_grad():
             module(x)
-        assert front.penalty(module) == 0
+        assert preprocessing.take_penalty(module) == 0
 
     def test_gradients_of_all_kinds_have_the_penalty(self, photos):
         """By vmap, by the loop that is differentiated again, and by the loss written out."""
         plain = victims.load_model("mlp", classes=photos.classes)
-        model = defenses.get("precode", divergence=9.0).fitted(plain, seeded()).eval()
+        model = defenses.get("precode", divergence=9.0).equip(plain, seeded()).eval()
         images, labels = photos.images[:2], photos.labels[:2]
         parameters = dict(model.named_parameters())
         many = victims.per_example_gradients(model, cross_entropy, images, labels)
@@ -93,7 +94,7 @@ class TestBottleneck:
                 assert torch.allclose(many[name][i], value, rtol=1e-3, atol=1e-5)
                 assert torch.allclose(loop[name][i], value, rtol=1e-3, atol=1e-5)
         assert module.penalty is not None
-        assert front.penalty(copy.deepcopy(model)) == 0  # a pass is over for a copy
+        assert preprocessing.take_penalty(copy.deepcopy(model)) == 0  # a pass is over for a copy
 
     def test_rows_are_drawn_apart_and_eval_mode_draws_nothing(self):
         module = Bottleneck(6, 4, weight=0.0)
@@ -121,14 +122,14 @@ class TestPrecode:
         linear = [k for k, m in guarded.named_modules() if isinstance(m, nn.Linear)]
         assert linear[-3:-1] == [f"{places[0]}.encoder", f"{places[0]}.decoder"]
         assert dict(lenet.named_parameters()).keys() == before.keys()
-        assert front.draws(guarded)
-        assert not front.draws(lenet)
+        assert preprocessing.draws(guarded)
+        assert not preprocessing.draws(lenet)
 
     def test_the_release_tells_the_draw(self, guarded, photos, auxiliary):
         """Replaying the private image at the solved draw gives the release, to rounding."""
         defense = defenses.get("precode")
         release, _, images, labels, grads = seen_by(guarded, defense, photos, auxiliary)
-        model, left = front.solved(defense, guarded, release)
+        model, left = preprocessing.solve(defense, guarded, release)
         again = victims.per_example_gradients(model, cross_entropy, images, labels)
         assert left.update.keys() == again.keys()
         for name, value in left.update.items():
@@ -187,14 +188,14 @@ class TestPrecode:
     def test_noise_shrinks_the_draw_to_its_mean(self, guarded, photos, auxiliary):
         defense = defenses.get("dpsgd+precode", noise_multiplier=100.0)
         release = seen_by(guarded, defense, photos, auxiliary)[0]
-        model, left = front.solved(defense, guarded, release)
+        model, left = preprocessing.solve(defense, guarded, release)
         (module,) = (m for m in model.modules() if isinstance(m, Bottleneck))
         assert float(module.draw.abs().max()) < 0.5
         assert left is release  # clipping ties all layers together: none may be left out
 
     def test_in_a_batch_draws_stay_at_their_mean(self, guarded, photos, auxiliary):
         release = seen_by(guarded, defenses.get("precode"), photos, auxiliary, batch=2)[0]
-        model, left = front.solved(defenses.get("precode"), guarded, release)
+        model, left = preprocessing.solve(defenses.get("precode"), guarded, release)
         (module,) = (m for m in model.modules() if isinstance(m, Bottleneck))
         assert not module.draw.any()
         assert not module.training
@@ -203,7 +204,9 @@ class TestPrecode:
     def test_a_bottleneck_fed_with_pixels_is_matched_too(self, photos, auxiliary):
         """Its encoder's gradient is the image: the closed form reads it."""
         plain = victims.load_model("linear", classes=photos.classes)
-        model = front.drawing(front.fitted(defenses.get("precode"), plain, seeded()).eval())
+        model = preprocessing.let_draw(
+            preprocessing.equip(defenses.get("precode"), plain, seeded()).eval()
+        )
         release, threat, images, _, _ = seen_by(model, defenses.get("precode"), photos, auxiliary)
         known = (model, cross_entropy, release, threat)
         guess = attacked(attacks.get("analytic"), *known, generator=seeded())
@@ -212,9 +215,9 @@ class TestPrecode:
     def test_there_must_be_a_place_for_it(self, guarded):
         defense = defenses.get("precode")
         with pytest.raises(BadInput, match="has no linear layer"):
-            defense.fitted(nn.Sequential(nn.Conv2d(3, 4, 3)), seeded())
+            defense.equip(nn.Sequential(nn.Conv2d(3, 4, 3)), seeded())
         with pytest.raises(BadInput, match="has one already"):
-            defense.fitted(guarded, seeded())
+            defense.equip(guarded, seeded())
 
 
 class TestATS:
@@ -245,11 +248,11 @@ class TestATS:
         one = ATS(policy="invert0")
         assert one.ways() == 2  # the same twice: its direction says nothing
         image = photos.images[:1]
-        assert torch.equal(one.shown(image, 0), one.shown(image, 1))
-        every = torch.cat([HYBRID.shown(image, w) for w in range(16)])
+        assert torch.equal(one.view(image, 0), one.view(image, 1))
+        every = torch.cat([HYBRID.view(image, w) for w in range(16)])
         # contrast7 twice, once up and once down, is nearly the same in either order.
         assert len(every.unique(dim=0)) == 16
-        draws = front.shown_at_random(HYBRID, image.expand(400, -1, -1, -1), seeded())
+        draws = preprocessing.random_views(HYBRID, image.expand(400, -1, -1, -1), seeded())
         assert len(draws.unique(dim=0)) == 16
 
     @pytest.mark.parametrize("policy", ["", "rotate3", "contrast", "contrastx", "invert1--invert2"])
@@ -260,7 +263,7 @@ class TestATS:
     def test_the_way_is_found_and_undone(self, photos, auxiliary):
         truth = photos.images[:3]
         for way in (1, 4, 11):
-            seen = HYBRID.shown(truth, way)
+            seen = HYBRID.view(truth, way)
             found = undone(HYBRID, seen, auxiliary.images)
             for one, shown, image in zip(found, seen, truth, strict=True):
                 assert psnr(one, image) > max(psnr(shown, image) + 3, 13)
@@ -315,20 +318,20 @@ class TestChains:
             def ways(self) -> int:
                 return 2
 
-            def shown(self, images: Tensor, way: int) -> Tensor:
+            def view(self, images: Tensor, way: int) -> Tensor:
                 return images.flip(-1) if way else images
 
         chain = defenses.get("ats+precode")
         both = dataclasses.make_dataclass("Both", [], bases=(type(chain),), frozen=True)
         both.parts = (("m", Mirrored, ()), *chain.parts[:1])
-        assert front.ways(both(chain.policy)) == 32
+        assert preprocessing.ways(both(chain.policy)) == 32
         image = photos.images[:1]
-        every = torch.cat([front.shown(both(chain.policy), image, w) for w in range(32)])
+        every = torch.cat([preprocessing.view(both(chain.policy), image, w) for w in range(32)])
         assert len(every.unique(dim=0)) == 32
 
     @pytest.mark.parametrize("name", [n for n in defenses.names() if n not in ("gep", "rgp")])
     def test_a_layer_may_be_left_out_where_layers_are_handled_apart(self, name):
-        """What `before.solved` relies on when it leaves the bottleneck out of the matching."""
+        """`preprocessing.solve` relies on it when it leaves the bottleneck out of the matching."""
         defense = defenses.get(name)
         if not (isinstance(defense, defenses.Summed) and defense.linear):
             return
@@ -350,27 +353,27 @@ class TestConformance:
 
     def test_what_mixes_examples_or_hides_its_draws_is_found(self):
         class Whitened(Before):
-            def shown(self, images: Tensor, way: int) -> Tensor:
+            def view(self, images: Tensor, way: int) -> Tensor:
                 return (images - images.mean(0) + 0.5).clamp(0, 1)
 
         class Bright(Before):
-            def shown(self, images: Tensor, way: int) -> Tensor:
+            def view(self, images: Tensor, way: int) -> Tensor:
                 return 2 * images
 
         class Jitter(Before):
-            def shown(self, images: Tensor, way: int) -> Tensor:
+            def view(self, images: Tensor, way: int) -> Tensor:
                 return torch.rand_like(images)
 
         class Secret(Before):
-            def fitted(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
+            def equip(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
                 return nn.Sequential(model, nn.Dropout(0.5))
 
         class Batched(Before):
-            def fitted(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
+            def equip(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
                 return nn.Sequential(model, nn.Softmax(0))
 
         class Rude(Before):
-            def fitted(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
+            def equip(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
                 for p in model.parameters():
                     p.data.zero_()
                 return model
