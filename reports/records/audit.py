@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from reports.evidence.control import CANNOT_JUDGE
 from reports.records.checks import epsilon, mapping, number, required, share, text
@@ -12,6 +12,56 @@ from reports.records.find import Source
 from reports.records.record import Record
 
 KIND = "audit"
+
+
+class Row(TypedDict):
+    """What one auditor came to, as ``rows`` holds it.
+
+    Attributes:
+        defense: whose claim is audited.
+        method: the auditor's name.
+        claimed: epsilon; None: nothing is claimed.
+        audited: lower bound on epsilon at ``confidence``.
+        confidence: of the bound, in (0, 1).
+        reach: what the auditor would prove with perfect scores.
+        control: what it proves of the same trainings without the defense; None: they were not run.
+        verdict: in words.
+        doubt: why it is no evidence that the claim was not refuted; empty where it is some.
+        assumes: what the bound assumes, in words.
+        unclaimed: the part of this that the defense does not claim to be; may be empty.
+        canary: kind of the canaries.
+        canaries: how many there were in all runs.
+        inserted: how many of them were trained on.
+    """
+
+    defense: str
+    method: str
+    claimed: float | None
+    audited: float
+    confidence: float
+    reach: float
+    control: float | None
+    verdict: str
+    doubt: str
+    assumes: str
+    unclaimed: str
+    canary: str
+    canaries: int
+    inserted: int
+
+
+class Look(TypedDict):
+    """The audit after one step of the run, as ``summary["along"]`` holds it.
+
+    Attributes:
+        step: releases that had been seen.
+        claimed: epsilon after that step; None: nothing is claimed.
+        audited: auditor -> lower bound on epsilon, each at the stated confidence by itself.
+    """
+
+    step: int
+    claimed: float | None
+    audited: dict[str, float]
 
 
 @dataclass(frozen=True)

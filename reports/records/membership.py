@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,26 @@ from reports.records.record import Record
 
 KIND = "membership"
 START = "scores/"
+"""Opens the name of the array of every attack's scores."""
+
+
+class Row(TypedDict):
+    """A candidate, as ``rows`` holds it; the one whom the strongest attack accuses first is first.
+
+    Attributes:
+        example: its number among the candidates.
+        member: whether the target was trained on it.
+        label: name of its class.
+        false_alarms: non-members that score at least as high under the strongest attack: whom
+            accusing this candidate would accuse wrongly.
+        scores: attack -> score, higher is more likely a member.
+    """
+
+    example: int
+    member: bool
+    label: str
+    false_alarms: int
+    scores: dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from reports.estimates.pooling import Estimate
 from reports.records.checks import epsilon, mapping, number, share, text, whole
@@ -13,6 +13,78 @@ from reports.records.inversion import Option
 from reports.records.record import Record
 
 KIND = "training"
+
+
+class Row(TypedDict):
+    """An epoch, as ``rows`` holds it.
+
+    Attributes:
+        epoch: its number, from 1.
+        step: releases so far.
+        accuracy: on the test split, in [0, 1].
+        low: lower end of the accuracy's 95% Wilson interval.
+        high: upper end of that interval.
+        epsilon: spent so far; None: nothing is guaranteed.
+        holds: whether the accountant's assumptions are true of the run.
+        rate: share of the gradient dropped at the last step; None: the defense has no rate.
+        wire_bytes: sent so far.
+    """
+
+    epoch: int
+    step: int
+    accuracy: float
+    low: float
+    high: float
+    epsilon: float | None
+    holds: bool
+    rate: float | None
+    wire_bytes: int
+
+
+class RunBounds(TypedDict):
+    """What an epsilon of a whole run is about, in the bounds of every Record that states one.
+
+    Attributes:
+        delta: of every epsilon of the run.
+        steps: releases of the run.
+        sample_rate: probability with which a step draws each example.
+        assumes: what an accountant assumes of the run, in words.
+        holds: whether that is true.
+    """
+
+    delta: float
+    steps: int
+    sample_rate: float
+    assumes: str
+    holds: bool
+
+
+class ClaimBounds(RunBounds):
+    """Bounds of a training that is attacked or audited.
+
+    Attributes:
+        options: of the defense; numbers, switches and texts.
+        epsilon: of the whole run; None: nothing is guaranteed.
+    """
+
+    options: dict[str, Option]
+    epsilon: float | None
+
+
+class Bounds(RunBounds):
+    """Bounds of a training that is a result of its own.
+
+    Attributes:
+        noise_multiplier: the defense's option; None: it has none.
+        effective_noise: noise std over the sensitivity of one release; 0: not Gaussian noise.
+        epsilon: accountant -> epsilon of the whole run; None: nothing is guaranteed.
+        ledger: (effective noise, sample rate, steps) of every run on the same people.
+    """
+
+    noise_multiplier: float | None
+    effective_noise: float
+    epsilon: dict[str, float | None]
+    ledger: list[tuple[float, float, int]]
 
 
 @dataclass(frozen=True)
