@@ -13,8 +13,8 @@ from reports.commands.claim import Claim, Writes, claim
 from reports.commands.flags import Parser, command
 
 if TYPE_CHECKING:
-    from reports.charts.changes import Change
     from reports.page.outline import Contents
+    from reports.panels.changes import Change
     from reports.records.kinds import Sorted
 
 PROG = "python -m reports.build"
@@ -136,8 +136,7 @@ def _figures(contents: Contents, folder: Path) -> list[Path]:
         paths.append(folder / f"{chart.key}.png")
         with atomic(paths[-1]) as scratch:
             scratch.write_bytes(to_png(chart)[0])
-    tables = [section.table for section in contents.sections if section.table]
-    tables += [gallery.table for s in contents.sections for gallery in s.galleries]
+    tables = [table for section in contents.sections for table in section.tables]
     for table in tables:
         paths.append(folder / f"{table.key}.md")
         with atomic(paths[-1]) as scratch:

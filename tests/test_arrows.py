@@ -11,19 +11,36 @@ ROOT = Path(__file__).parent.parent
 ORDER = ("attacks", "victims", "reports", "defenses")
 """Each room may import those to its right, and itself."""
 FILES = sorted(path for room in ORDER for path in (ROOT / room).rglob("*.py"))
+INGREDIENTS = ("charts", "tables", "pictures", "sentences")
+"""Of a page, which alone joins them: they do not know each other, but for these types."""
+TYPES = {"reports.tables.table.Table", "reports.pictures.picture.Picture"}
+PACKAGES = sorted(path.parent.name for path in (ROOT / "reports").glob("*/__init__.py"))
 
 
-def rooms_imported(path: Path) -> set[str]:
+def imports(path: Path) -> set[str]:
+    """Dotted names: of modules, and of what is taken from them."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.split(".")[0])
-    return found & set(ORDER)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def rooms_imported(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)} & set(ORDER)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_room_imports_only_those_to_its_right(path):
     room = path.relative_to(ROOT).parts[0]
     assert rooms_imported(path) <= set(ORDER[ORDER.index(room) :])
+
+
+@pytest.mark.parametrize("own", PACKAGES)
+def test_only_the_page_joins_charts_tables_pictures_and_sentences(own):
+    others = tuple(f"reports.{name}." for name in INGREDIENTS if name != own)
+    for path in (ROOT / "reports" / own).rglob("*.py"):
+        seen = {name for name in imports(path) if f"{name}.".startswith(others)} - TYPES
+        assert not seen or own == "page", path

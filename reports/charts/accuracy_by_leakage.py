@@ -8,34 +8,13 @@ from matplotlib.figure import Figure
 
 from reports.charts.chart import MARKERS, Chart, Theme, band, bars, blank, legend
 from reports.charts.scores_by_option import GUESS
-from reports.panels.panel import Panel, Setting
-from reports.panels.trained import Trained
-
-
-def joined(panel: Panel, trained: Sequence[Trained]) -> list[tuple[Setting, Trained]]:
-    """Settings with the training runs of the same data, model, defense and options.
-
-    A run that fits several settings of the panel, because its Record does not name the options
-    that tell them apart, is joined with none; so is a setting that several runs fit.
-    """
-    here = [
-        t for t in trained if all(t.runs[0].facts[n] == panel.facts[n] for n in ("data", "model"))
-    ]
-    attacked = [s for s in panel.settings if s.estimate("adaptive", "psnr").known]
-    fits = {(s.anchor, t.anchor) for s in attacked for t in here if t.fits(s)}
-    return [
-        (s, t)
-        for s in attacked
-        for t in here
-        if (s.anchor, t.anchor) in fits
-        and sum(a == s.anchor for a, _ in fits) == 1
-        and sum(b == t.anchor for _, b in fits) == 1
-    ]
+from reports.panels.panel import Panel
+from reports.panels.trained import Trained, match
 
 
 def accuracy_charts(panel: Panel, trained: Sequence[Trained]) -> Iterator[Chart]:
-    """Test accuracy against adaptive PSNR; nothing below two joined settings."""
-    pairs = joined(panel, trained)
+    """Test accuracy against adaptive PSNR; nothing below two settings with training runs."""
+    pairs = match(panel, trained)
     if len(pairs) < 2:
         return
 

@@ -4,70 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 from matplotlib.figure import Figure
 
 from reports.charts.chart import MARKERS, Chart, Theme, bars, blank, legend
 from reports.estimates.pooling import Estimate
+from reports.panels.changes import Change
 
 MOST = 30
-
-
-class Change(Protocol):
-    """What is read of `reports.panels.changes.Change`."""
-
-    @property
-    def panel(self) -> str:
-        """Title of the panel."""
-
-    @property
-    def setting(self) -> str:
-        """Label of the setting."""
-
-    @property
-    def column(self) -> str:
-        """``adaptive`` or ``naive``."""
-
-    @property
-    def score(self) -> str:
-        """``psnr``, ``ssim`` or ``lpips``."""
-
-    @property
-    def before(self) -> float:
-        """Mean of the first set."""
-
-    @property
-    def after(self) -> float:
-        """Mean of the second set."""
-
-    @property
-    def difference(self) -> float:
-        """``after`` - ``before``."""
-
-    @property
-    def low(self) -> float:
-        """Lower end of the 95% interval of the difference."""
-
-    @property
-    def high(self) -> float:
-        """Upper end."""
-
-    @property
-    def pairs(self) -> int:
-        """Images compared."""
-
-    @property
-    def p(self) -> float:
-        """p-value, adjusted for the number of comparisons."""
-
-    @property
-    def verdict(self) -> str:
-        """``leaks more``, ``leaks less``, ``no change shown``, or that it cannot be said."""
-
-    @property
-    def doubt(self) -> str:
-        """Why finding less is no evidence; may be empty."""
 
 
 def change_charts(changes: Sequence[Change]) -> Iterator[Chart]:

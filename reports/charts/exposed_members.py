@@ -9,8 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from reports.pictures.picture import pixels, told_channels
 from reports.records import Record, atomic
+from reports.records.images import channel_note, pixels
 
 ACROSS = 8
 
@@ -38,7 +38,7 @@ def exposed(record: Record, path: Path) -> Path:
             y=-0.42,
             parse_math=False,  # a label is not a formula
         )
-    facts, channels = record.scenario, told_channels(images)
+    facts, channels = record.scenario, channel_note(images)
     figure.suptitle(
         f"Most exposed members: {facts['defense']}, {facts['model']} on {facts['data']}, "
         f"attack {record.summary['strongest']}\n"

@@ -14,11 +14,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reports.estimates.estimate import show
-from reports.panels.labels import show_option
-from reports.pictures.picture import pixels, told_channels
+from reports.panels.labels import CUT, show_option
 from reports.records import Record, atomic, rounds
+from reports.records.images import channel_note, pixels
 from reports.records.rounds import parted
-from reports.tables.table import CUT
 
 MAX_ROWS = 12
 # Inches.
@@ -149,6 +148,6 @@ def _titles(figure: Figure, record: Record, shown: int) -> None:
     note = "; ".join(parts)
     more = len(record.arrays["truth"]) - shown if "truth" in record.arrays else 0
     note += f"; {more} more images not drawn" if more else ""
-    channels = told_channels(next(iter(record.arrays.values())))
+    channels = channel_note(next(iter(record.arrays.values())))
     note += f"; {channels}" if channels else ""
     figure.text(0.012, 0.1 / high, note, fontsize=6.3, color=SOFT)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.charts.accuracy_by_leakage import accuracy_charts
-from reports.charts.changes import Change, change_charts
+from reports.charts.changes import change_charts
 from reports.charts.chart import Chart
 from reports.charts.epsilon_claimed import audit_charts
 from reports.charts.identified import candidate_charts
@@ -18,14 +18,17 @@ from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import refutations
 from reports.panels import trained as trainings
 from reports.panels.build import build_panels
+from reports.panels.changes import Change
 from reports.panels.panel import Panel
 from reports.panels.trained import Trained
 from reports.pictures.gallery import Gallery, build_galleries
 from reports.pictures.grid import Grid, build_grid
 from reports.records.find import Gathered
 from reports.records.kinds import Sorted
+from reports.records.membership import MembershipRecord
 from reports.sentences.panel import summary
 from reports.sentences.sentence import Sentence, broken, changed, found_out, overall, unjudged
+from reports.tables.exposed import exposed_table
 from reports.tables.listings import audit_table, change_table, membership_table, training_table
 from reports.tables.scoreboard import scoreboard
 from reports.tables.table import Table, panel_table
@@ -33,7 +36,19 @@ from reports.tables.table import Table, panel_table
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the report: words, pictures, charts, people found out, a table; or fewer."""
+    """One part of the report: words, pictures, charts, people found out, a table; or fewer.
+
+    Attributes:
+        anchor: names the section within the page.
+        title: the heading of the section.
+        sentences: what its numbers say.
+        grid: reconstructions, or None.
+        charts: in their order.
+        table: its numbers, or None.
+        notes: small print at its end.
+        galleries: the members that its Records expose most.
+        exposed: the galleries as tables, for files that hold no pictures.
+    """
 
     anchor: str
     title: str
@@ -43,6 +58,12 @@ class Section:
     table: Table | None = None
     notes: tuple[str, ...] = ()
     galleries: tuple[Gallery, ...] = ()
+    exposed: tuple[Table, ...] = ()
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All tables of the section, its own first."""
+        return (self.table, *self.exposed) if self.table else self.exposed
 
 
 @dataclass(frozen=True)
@@ -91,7 +112,13 @@ def build_contents(
         table = change_table(changes, before, panels) if changes else None
         charts = tuple(change_charts(changes))
         sections.append(
-            Section("changes", "What changed", (), None, charts, table, tuple(unmatched))
+            Section(
+                anchor="changes",
+                title="What changed",
+                charts=charts,
+                table=table,
+                notes=tuple(unmatched),
+            )
         )
     board = scoreboard(panels, trained, found.memberships, found.audits)
     if board is not None and changes is None:
@@ -121,13 +148,13 @@ def _study(panel: Panel, trained: Sequence[Trained]) -> Section:
         *accuracy_charts(panel, trained),
     ]
     return Section(
-        panel.anchor,
-        panel.title,
-        tuple(summary(panel, trained)),
-        build_grid(panel),
-        tuple(charts),
-        panel_table(panel),
-        tuple(panel.notes),
+        anchor=panel.anchor,
+        title=panel.title,
+        sentences=tuple(summary(panel, trained)),
+        grid=build_grid(panel),
+        charts=tuple(charts),
+        table=panel_table(panel),
+        notes=tuple(panel.notes),
     )
 
 
@@ -137,21 +164,27 @@ def _rest(trained: Sequence[Trained], found: Sorted) -> list[Section]:
     if trained:
         sections.append(Section("trainings", "Training runs", table=training_table(trained)))
     if found.memberships:
-        scored = [score_chart(m) for m in found.memberships if m.scores]
-        charts = (*roc_charts(found.memberships), *scored)
-        table = membership_table(found.memberships)
-        title = "Who was in the training set"
-        galleries = build_galleries(found.memberships)
-        notes = tuple(
-            f"Record {m.source.number}: {CANNOT_JUDGE} whether members are safe: {m.doubt}."
-            for m in found.memberships
-            if m.doubt
-        )
-        sections.append(
-            Section("memberships", title, (), None, charts, table, notes, galleries=galleries)
-        )
+        sections.append(_members(found.memberships))
     if found.audits:
         charts = tuple(audit_charts(found.audits))
         table = audit_table(found.audits)
         sections.append(Section("audits", "Audits of epsilon", charts=charts, table=table))
     return sections
+
+
+def _members(found: Sequence[MembershipRecord]) -> Section:
+    """What attacks find out about who was in the training set."""
+    galleries = build_galleries(found)
+    return Section(
+        anchor="memberships",
+        title="Who was in the training set",
+        charts=(*roc_charts(found), *(score_chart(m) for m in found if m.scores)),
+        table=membership_table(found),
+        notes=tuple(
+            f"Record {m.source.number}: {CANNOT_JUDGE} whether members are safe: {m.doubt}."
+            for m in found
+            if m.doubt
+        ),
+        galleries=galleries,
+        exposed=tuple(exposed_table(g.anchor, g.source, g.members) for g in galleries),
+    )

@@ -10,6 +10,8 @@ from typing import Any
 from reports.panels.panel import Panel
 from reports.records.inversion import Guarantee, Option
 
+CUT = "*"
+"""Marks a number of attacks that the clock cut short: a rerun need not give it."""
 SHORT = {"noise_multiplier": "noise"}
 LONGEST = 24
 """Characters of an option that is text."""

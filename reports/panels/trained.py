@@ -13,7 +13,7 @@ from scipy.stats import t as student
 
 from reports.estimates.pooling import Estimate
 from reports.panels.labels import name_option, same_option, show_option
-from reports.panels.panel import Setting
+from reports.panels.panel import Panel, Setting
 from reports.records.training import TrainingRecord
 
 
@@ -54,6 +54,27 @@ def pool_runs(runs: Sequence[TrainingRecord], start: str = "") -> list[Trained]:
         for turn, group in enumerate(groups.values(), 1)
     ]
     return sorted(found, key=lambda t: (str(t.runs[0].facts["data"]), -t.accuracy.mean))
+
+
+def match(panel: Panel, trained: Sequence[Trained]) -> list[tuple[Setting, Trained]]:
+    """Pair settings with the training runs of the same data, model, defense and options.
+
+    A run that fits several settings of the panel, because its Record does not name the options
+    that tell them apart, is paired with none; so is a setting that several runs fit.
+    """
+    here = [
+        t for t in trained if all(t.runs[0].facts[n] == panel.facts[n] for n in ("data", "model"))
+    ]
+    attacked = [s for s in panel.settings if s.estimate("adaptive", "psnr").known]
+    fits = {(s.anchor, t.anchor) for s in attacked for t in here if t.fits(s)}
+    return [
+        (s, t)
+        for s in attacked
+        for t in here
+        if (s.anchor, t.anchor) in fits
+        and sum(a == s.anchor for a, _ in fits) == 1
+        and sum(b == t.anchor for _, b in fits) == 1
+    ]
 
 
 def _accuracy(group: Sequence[TrainingRecord]) -> Estimate:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from reports.panels.panel import Panel, Setting
 from reports.pictures.choice import Cross, chosen, find_cross
-from reports.pictures.picture import EDGE, Tile, drawable, png, told_channels
+from reports.pictures.picture import EDGE, Tile, png
+from reports.records.images import channel_note, drawable
 from reports.records.inversion import COLUMNS
 
 IMAGES = 6
@@ -73,7 +74,7 @@ def build_grid(panel: Panel) -> Grid | None:
         notes.append(f"Averaged down to {EDGE} pixels.")
     notes += sorted(
         {f"{told.capitalize()}." for s in shown for t in found[s.anchor].values()
-         if (told := told_channels(t))}
+         if (told := channel_note(t))}
     )  # fmt: skip
     both = any(len(found[s.anchor]) > 1 for s in shown)
     cross = find_cross(shown, first)

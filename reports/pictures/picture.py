@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-RGB = "RGB"
+from reports.records.images import pixels
+
 EDGE = 64
 """Larger pictures are averaged down to this many pixels, so that a page stays light."""
 
@@ -38,33 +39,8 @@ class Tile:
         return "data:image/png;base64," + base64.b64encode(self.data).decode()
 
 
-def drawable(images: Tensor | None) -> Tensor | None:
-    """The images when they have a shape and a type that can be shown, else None."""
-    if images is None or images.ndim != 4 or 0 in images.shape:
-        return None
-    return images if images.dtype.is_floating_point else None
-
-
-def pixels(image: Tensor) -> np.ndarray:
-    """What is drawn of a (C, H, W) image: (H, W) grey or (H, W, 3), in [0, 1].
-
-    One channel is grey and three are colours; of any other number, such as the bands of a
-    satellite, the mean is shown in grey. NaN is black.
-    """
-    found = image.detach().cpu().float().nan_to_num(0.0).clamp(0, 1)
-    if len(found) == len(RGB):
-        return found.permute(1, 2, 0).numpy()
-    return found.mean(0).numpy()
-
-
-def told_channels(images: Tensor) -> str:
-    """What a caption must say of how (n, C, H, W) images are drawn; nothing where it is plain."""
-    channels = images.shape[1]
-    return "" if channels in (1, len(RGB)) else f"grey: the mean of {channels} channels"
-
-
 def png(image: Tensor) -> bytes:
-    """A (C, h, w) image in [0, 1] as PNG (see `pixels`), at most `EDGE` pixels wide and high."""
+    """A (C, h, w) image in [0, 1] as PNG, at most `EDGE` pixels wide and high (see `pixels`)."""
     high, wide = image.shape[1:]
     shrink = max(high, wide) / EDGE
     found = image.detach().float().nan_to_num(0.0).clamp(0, 1)

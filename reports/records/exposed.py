@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from reports.estimates.pooling import Estimate, proportion
-from reports.pictures.picture import drawable
 from reports.records.checks import mapping, sequence, text, whole
+from reports.records.images import drawable
 from reports.records.record import Record
 
 FEW = 8
@@ -39,6 +40,13 @@ class Accused:
     def rate(self) -> Estimate:
         """Share of the non-members that score at least as high, Clopper-Pearson interval."""
         return proportion(self.alarms, self.others)
+
+    def show_rate(self) -> str:
+        """``0.02% [0.00, 0.11]``, with as many digits as the smallest share above 0 needs."""
+        digits = max(1, math.ceil(math.log10(self.others)) - 2)
+        rate = self.rate
+        mean, low, high = (f"{100 * x:.{digits}f}" for x in (rate.mean, rate.low, rate.high))
+        return f"{mean}% [{low}, {high}]"
 
 
 def parse(record: Record) -> tuple[Accused, ...]:

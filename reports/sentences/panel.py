@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from reports.charts.accuracy_by_leakage import joined
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import of_panel
 from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel, Setting
-from reports.panels.trained import Trained
+from reports.panels.trained import Trained, match
 from reports.sentences.sentence import Link, Sentence, counted
 
 MOST = 3
@@ -173,7 +172,7 @@ def _guaranteed(panel: Panel) -> Sentence:
 
 def _cost(panel: Panel, trained: Sequence[Trained]) -> Sentence:
     """Accuracy with a defense against the best there is without one."""
-    pairs = joined(panel, trained)
+    pairs = match(panel, trained)
     bare = next((t for s, t in pairs if s.defense == "none"), None)
     defended = [(s, t) for s, t in pairs if s.defense != "none"]
     if not defended:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.charts.changes import Change
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import FALSE_ALARMS, Refutation, percent, simultaneous
+from reports.panels.changes import Change
 from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord

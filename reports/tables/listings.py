@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reports.charts.changes import Change
 from reports.estimates.pooling import Estimate
 from reports.evidence.control import CANNOT_JUDGE
+from reports.panels.changes import Change
 from reports.panels.panel import Panel
 from reports.panels.trained import Trained
 from reports.records.audit import AuditRecord

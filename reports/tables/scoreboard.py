@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reports.charts.accuracy_by_leakage import joined
 from reports.estimates.pooling import Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import above_bound
 from reports.panels.panel import FALSE, Panel, Setting
-from reports.panels.trained import Trained
+from reports.panels.trained import Trained, match
 from reports.panels.variant import Spot, recorded, spot_of
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
@@ -165,7 +164,7 @@ def _costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estimate]:
     The interval adds both runs' errors as if independent; they share their test examples, so it
     is too wide rather than too narrow.
     """
-    pairs = joined(panel, trained)
+    pairs = match(panel, trained)
     bare = next((t.accuracy for s, t in pairs if s.defense == "none"), None)
     if bare is None:
         return {}

@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.estimates.pooling import Estimate
-from reports.panels.labels import option_place, show_option
+from reports.panels.labels import CUT, option_place, show_option
 from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Column, Panel, Setting
 from reports.records.find import Source
 from reports.records.inversion import Option
-
-CUT = "*"
-"""Marks a number of attacks that the clock cut short: a rerun need not give it."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from PIL import Image
 from reports.charts import exposed_members, reconstructions
 from reports.pictures import picture
 from reports.records import Record
+from reports.records.images import channel_note, drawable
 
 MEAN = {"mean": 20.0, "low": 19.0, "high": 21.0, "n": 2}
 
@@ -20,15 +21,15 @@ MEAN = {"mean": 20.0, "low": 19.0, "high": 21.0, "n": 2}
 def test_a_tile_has_a_channel_or_three(channels):
     image = torch.linspace(0, 1, channels)[:, None, None].expand(channels, 5, 7)
     found = np.asarray(Image.open(io.BytesIO(picture.png(image))))
-    assert picture.drawable(image[None]) is not None
+    assert drawable(image[None]) is not None
     if channels == 3:
         assert found.shape == (5, 7, 3)
         assert found[0, 0].tolist() == [0, 128, 255]
-        assert picture.told_channels(image[None]) == ""
+        assert channel_note(image[None]) == ""
     else:
         assert found.shape == (5, 7)
         assert abs(int(found[0, 0]) - 255 * float(image.mean())) < 1
-        told = picture.told_channels(image[None])
+        told = channel_note(image[None])
         assert told == ("" if channels == 1 else f"grey: the mean of {channels} channels")
 
 

@@ -11,13 +11,13 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from reports import build, records
-from reports.charts.accuracy_by_leakage import joined
 from reports.charts.lines import lines_along
 from reports.estimates.pooling import pool
 from reports.evidence.control import CANNOT_JUDGE, control
 from reports.panels import trained as trainings
 from reports.panels.build import build_panels
 from reports.panels.panel import LEAKS, NAMED, NOT_SHOWN, UNKNOWN, UNSCORED
+from reports.panels.trained import match
 from reports.pictures.gallery import build_galleries
 from reports.pictures.grid import build_grid
 from reports.records import inversion, membership
@@ -25,6 +25,7 @@ from reports.records.find import Gathered, gather
 from reports.records.kinds import sort_out
 from reports.sentences.panel import summary
 from reports.sentences.sentence import overall, plain
+from reports.tables.exposed import exposed_table
 from reports.tables.table import CUT, panel_table
 from tests import outcomes
 
@@ -339,7 +340,7 @@ def test_training_runs_join_settings_that_they_name(tmp_path):
     found = sort_out(gather([tmp_path]))
     panel = next(p for p in build_panels(found.inversions) if p.facts["model"] == "lenet")
     trained = trainings.pool_runs(found.trainings)
-    pairs = {s.label: t for s, t in joined(panel, trained)}
+    pairs = {s.label: t for s, t in match(panel, trained)}
     assert set(pairs) == {"none", "dprs rate 0.9, noise 0.01", "dprs rate 0.9, noise 0.1"}
     both = pairs["dprs rate 0.9, noise 0.01"]
     assert len(both.runs) == 2
@@ -354,7 +355,7 @@ def test_a_run_that_fits_several_settings_joins_none(tmp_path):
     records.write(outcomes.training(noise_multiplier=0.01, clip=1.0), tmp_path / "train")
     found = sort_out(gather([tmp_path]))
     (panel,) = build_panels(found.inversions)
-    assert joined(panel, trainings.pool_runs(found.trainings)) == []
+    assert match(panel, trainings.pool_runs(found.trainings)) == []
 
 
 def test_lines_differ_in_one_option_alone(tmp_path):
@@ -435,7 +436,8 @@ def test_the_most_exposed_members_come_with_whom_else_they_accuse(tmp_path):
     records.write(record, tmp_path)
     (gallery,) = galleries_of(tmp_path)
     mine = [row for row in record.rows if row["member"]][:10]
-    assert len(gallery.tiles) == len(gallery.table.rows) == 10
+    table = exposed_table(gallery.anchor, gallery.source, gallery.members)
+    assert len(gallery.tiles) == len(table.rows) == 10
     for turn, (tile, row) in enumerate(zip(gallery.tiles, mine, strict=True), 1):
         first, example, alarms, rate = tile.caption.split("\n")
         assert first.startswith(f"#{turn} ") and example == f"example {row['example']}"
