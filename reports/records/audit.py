@@ -75,7 +75,7 @@ class AuditRow:
         method: how it was audited; may be empty.
         claimed: epsilon; infinite when none is claimed.
         audited: lower bound on epsilon.
-        confidence: of the bound, in (0, 1); NaN-free.
+        confidence: of the bound, in (0, 1).
         verdict: the Record's own words; may be empty.
         holds: whether the claim's assumptions are true of the training.
         unclaimed: what the bound assumes and the defense does not claim to be; may be empty.
@@ -144,17 +144,18 @@ def parse(record: Record, source: Source | None = None) -> AuditRecord:
 
 
 def _row(source: Source, place: int, row: dict[str, Any], holds: bool) -> AuditRow:
+    """A row, checked; Records of 0.1 say neither its reach nor what is unclaimed or in doubt."""
     return AuditRow(
-        source,
-        place,
-        text(row.get("defense"), "rows.defense"),
-        text(row.get("method") or "", "rows.method"),
-        epsilon(required(row, "claimed", "rows"), "rows.claimed"),
-        epsilon(number(row.get("audited"), "rows.audited"), "rows.audited"),
-        share(row.get("confidence"), "rows.confidence"),
-        text(row.get("verdict") or "", "rows.verdict"),
-        holds,
-        text(row.get("unclaimed") or "", "rows.unclaimed"),
-        epsilon(row["reach"], "rows.reach") if "reach" in row else math.nan,
-        text(row.get("doubt") or "", "rows.doubt"),
+        source=source,
+        place=place,
+        defense=text(row.get("defense"), "rows.defense"),
+        method=text(row.get("method") or "", "rows.method"),
+        claimed=epsilon(required(row, "claimed", "rows"), "rows.claimed"),
+        audited=epsilon(number(row.get("audited"), "rows.audited"), "rows.audited"),
+        confidence=share(row.get("confidence"), "rows.confidence"),
+        verdict=text(row.get("verdict") or "", "rows.verdict"),
+        holds=holds,
+        unclaimed=text(row.get("unclaimed") or "", "rows.unclaimed"),
+        reach=epsilon(row["reach"], "rows.reach") if "reach" in row else math.nan,
+        doubt=text(row.get("doubt") or "", "rows.doubt"),
     )

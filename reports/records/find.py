@@ -59,7 +59,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job of a sweep that has no Record."""
+    """A job of a sweep that has no Record.
+
+    Attributes:
+        path: the folder in which the Record would be.
+        scenario: the Scenario's fields; empty where they are not known.
+        command: that runs it alone; may be empty.
+        error: one line that says why there is none.
+    """
 
     path: Path
     scenario: dict[str, Any]
@@ -67,13 +74,17 @@ class Failure:
     error: str
 
 
+Skipped = tuple[Path, str]
+"""A path that cannot be used, and a line that says why."""
+
+
 @dataclass
 class Gathered:
-    """What the folders hold; ``skipped`` pairs a path with a line that says why."""
+    """What the folders hold."""
 
     sources: list[Source] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
-    skipped: list[tuple[Path, str]] = dataclasses.field(default_factory=list)
+    skipped: list[Skipped] = dataclasses.field(default_factory=list)
 
 
 def gather(folders: Sequence[Path]) -> Gathered:
@@ -86,42 +97,49 @@ def gather(folders: Sequence[Path]) -> Gathered:
     found = Gathered()
     seen: set[Path] = set()
     for turn, folder in enumerate(folders):
-        if not folder.is_dir():
-            found.skipped.append((folder, "no such folder"))
-            continue
-        for path in _candidates(folder, found, set()):
-            if path.resolve() in seen:
-                continue
-            seen.add(path.resolve())
-            record = _read(path)
-            if isinstance(record, str):
-                found.skipped.append((path, record))
-            else:
-                number = len(found.sources) + 1
-                found.sources.append(Source(record, path, number, turn))
+        for item in _search(folder, frozenset()):
+            if isinstance(item, Failure):
+                found.failures.append(item)
+            elif isinstance(item, tuple):
+                found.skipped.append(item)
+            elif item.resolve() not in seen:
+                seen.add(item.resolve())
+                record = _read(item)
+                if isinstance(record, str):
+                    found.skipped.append((item, record))
+                else:
+                    found.sources.append(Source(record, item, len(found.sources) + 1, turn))
     return found
 
 
-def _candidates(folder: Path, found: Gathered, above: set[Path]) -> Iterator[Path]:
-    """Folders with a ``result.json``; notes the failed jobs of sweeps on the way."""
-    above = above | {folder.resolve()}
+def _search(folder: Path, above: frozenset[Path]) -> Iterator[Path | Failure | Skipped]:
+    """Folders with a ``result.json``, the failed jobs of sweeps, and what cannot be searched.
+
+    Args:
+        folder: to be searched, with those below it.
+        above: the resolved folders that lead to it; a link back to one of them is not followed.
+    """
+    if not folder.is_dir():
+        yield folder, "no such folder"
+        return
+    above |= {folder.resolve()}
     if (folder / "sweep.json").is_file():
         jobs = _jobs(folder / "sweep.json")
         if not isinstance(jobs, str):
-            yield from _listed(folder, jobs, found)
+            yield from _listed(folder, jobs)
             return
-        found.skipped.append((folder / "sweep.json", jobs))
+        yield folder / "sweep.json", jobs
     if (folder / "result.json").is_file():
         yield folder
     try:
         below = sorted(p for p in folder.iterdir() if p.is_dir())
     except OSError as error:
-        found.skipped.append((folder, f"cannot be listed: {error.strerror}"))
+        yield folder, f"cannot be listed: {error.strerror}"
         return
     for path in below:
         if path.name == "partial" or path.name.startswith(".") or path.resolve() in above:
             continue
-        yield from _candidates(path, found, above)
+        yield from _search(path, above)
 
 
 def _jobs(path: Path) -> dict[str, str] | str:
@@ -136,15 +154,16 @@ def _jobs(path: Path) -> dict[str, str] | str:
     return {key: told if isinstance(told, str) else "" for key, told in keys.items()}
 
 
-def _listed(folder: Path, jobs: dict[str, str], found: Gathered) -> Iterator[Path]:
+def _listed(folder: Path, jobs: dict[str, str]) -> Iterator[Path | Failure]:
+    """The folders of a sweep's finished jobs, and those that failed or were not run."""
     for key, command in jobs.items():
         path = folder / key
         if (path / "result.json").is_file():
             yield path
         elif (path / "error.json").is_file():
-            found.failures.append(_failure(path))
+            yield _failure(path)
         else:
-            found.failures.append(Failure(path, {}, command, "not run yet, or not finished"))
+            yield Failure(path, {}, command, "not run yet, or not finished")
 
 
 def _failure(path: Path) -> Failure:
@@ -165,7 +184,7 @@ def _failure(path: Path) -> Failure:
 def _read(path: Path) -> Record | str:
     """The Record with cleaned strings, or why there is none."""
     try:
-        record = store.opened(path)
+        record = store.open_record(path)
     except BadInput as error:
         return str(error)
     except RecursionError:

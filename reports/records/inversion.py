@@ -44,7 +44,7 @@ class Guarantee:
     Attributes:
         options: of the defense, numbers and switches.
         epsilon: infinite when nothing is guaranteed.
-        delta: of it.
+        delta: of that epsilon.
         candidates: how many the bound ``top1`` is about; 0 when the Record does not say.
         top1: no attack names the right candidate more often; 1 without a guarantee.
         round: of a scheduled defense, the one that was attacked and counts; else None.

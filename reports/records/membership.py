@@ -54,7 +54,7 @@ class MembershipRecord:
         scores: attack -> (N,), higher is more likely a member.
         told: attack -> AUC as the Record's summary has it.
         epsilon: infinite when nothing is guaranteed; None when the Record does not say.
-        delta: of it.
+        delta: of that epsilon.
         exposed: the members found out first, most exposed first; may be empty.
         strongest: the attack that finds them out; nothing where the Record does not say.
         learned: what the target gets right of its members; None where the Record does not say.
@@ -162,25 +162,26 @@ def parse(record: Record, source: Source | None = None) -> MembershipRecord:
             if own.shape != members.shape or not np.isfinite(own).all():
                 raise ValueError(f"{name:.80} does not hold one finite score per example")
             scores[clean(name.removeprefix(START))] = own
-    told = _told(record.summary.get("auc"), list(scores))
+    told = _areas(record.summary.get("auc"), list(scores))
     if not scores and not told:
         raise ValueError("there are neither scores nor an AUC")
-    # An epsilon whose assumptions the training did not keep bounds nothing.
+    # Epsilon counts only where the training kept what the accountant assumes: else it bounds
+    # nothing.
     has = "epsilon" in record.bounds and record.bounds.get("holds", True) is True
     return MembershipRecord(
-        source or Source(record),
-        members,
-        scores,
-        told,
-        epsilon(record.bounds["epsilon"], "bounds.epsilon") if has else None,
-        share(record.bounds.get("delta", 0), "bounds.delta"),
-        accusations.parse(record),
-        text(record.summary.get("strongest", ""), "summary.strongest"),
-        _learned(record),
+        source=source or Source(record),
+        members=members,
+        scores=scores,
+        told=told,
+        epsilon=epsilon(record.bounds["epsilon"], "bounds.epsilon") if has else None,
+        delta=share(record.bounds.get("delta", 0), "bounds.delta"),
+        exposed=accusations.parse(record),
+        strongest=text(record.summary.get("strongest", ""), "summary.strongest"),
+        learned=_target(record),
     )
 
 
-def _learned(record: Record) -> Learned | None:
+def _target(record: Record) -> Learned | None:
     models = mapping(record.summary.get("models", {}), "summary.models")
     target = mapping(models.get("target", {}), "summary.models.target")
     if not {"inside", "outside"} <= target.keys():
@@ -196,7 +197,7 @@ def _learned(record: Record) -> Learned | None:
     )
 
 
-def _told(auc: Any, attacks: list[str]) -> dict[str, Estimate]:
+def _areas(auc: Any, attacks: list[str]) -> dict[str, Estimate]:
     """AUC of the summary: one summary, one number, or either by attack."""
     if auc is None:
         return {}

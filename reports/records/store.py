@@ -18,7 +18,7 @@ from defenses import BadInput
 from reports.commands.owned import PIECES, remove
 from reports.records.files import atomic, pack
 from reports.records.record import Record
-from reports.records.upgrade import upgraded
+from reports.records.upgrade import upgrade
 
 
 def write(record: Record, folder: Path) -> Path:
@@ -40,17 +40,17 @@ def read(folder: Path) -> Record | None:
         BadInput: a later version of leakgauge wrote it.
     """
     try:
-        return opened(folder)
+        return open_record(folder)
     except BadInput as error:
         raise BadInput(f"{folder} holds a result that cannot be read: {error}") from error
 
 
-def opened(folder: Path) -> Record | None:
+def open_record(folder: Path) -> Record | None:
     """The same for who says where the Record lies; the error says what is wrong with it alone."""
     try:
         document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         arrays = load((folder / "arrays.safetensors").read_bytes())
-        return Record.of(upgraded(document, arrays), arrays)
+        return Record.of(upgrade(document, arrays), arrays)
     except BadInput:
         raise
     except (OSError, ValueError, TypeError, AttributeError, SafetensorError):

@@ -141,12 +141,12 @@ def parse(record: Record, source: Source | None = None) -> TrainingRecord:
     spent = mapping(record.bounds.get("epsilon", {}), "bounds.epsilon")
     guess = record.baseline.get("accuracy")
     return TrainingRecord(
-        source or Source(record),
-        {k: v for k, v in facts.items() if k != "seed"},
-        options,
-        Estimate(mean, low, high, whole(found.get("n", 0), "summary.accuracy.n")),
-        math.nan if guess is None else share(guess, "baseline.accuracy"),
-        {name: epsilon(value, f"bounds.epsilon.{name}") for name, value in spent.items()},
-        share(record.bounds.get("delta", 0), "bounds.delta"),
-        record.bounds.get("holds", True) is True,
+        source=source or Source(record),
+        facts={k: v for k, v in facts.items() if k != "seed"},
+        options=options,
+        accuracy=Estimate(mean, low, high, whole(found.get("n", 0), "summary.accuracy.n")),
+        guess=math.nan if guess is None else share(guess, "baseline.accuracy"),
+        epsilons={name: epsilon(value, f"bounds.epsilon.{name}") for name, value in spent.items()},
+        delta=share(record.bounds.get("delta", 0), "bounds.delta"),
+        holds=record.bounds.get("holds", True) is True,
     )

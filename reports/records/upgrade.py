@@ -17,7 +17,7 @@ UNKNOWN = "unknown"
 Document = dict[str, Any]
 
 
-def upgraded(document: Document, arrays: Collection[str]) -> Document:
+def upgrade(document: Document, arrays: Collection[str]) -> Document:
     """A document as the present version would hold it; one that says no version is of the first.
 
     Args:

@@ -17,7 +17,7 @@ from reports.records.find import gather
 from reports.records.keyed import key_of
 from reports.records.kinds import sort_out
 from reports.records.record import VERSION
-from reports.records.upgrade import UNKNOWN, upgraded
+from reports.records.upgrade import UNKNOWN, upgrade
 from reports.sweep import command as sweep
 from reports.sweep.combine import Job
 from tests import outcomes
@@ -136,7 +136,7 @@ def test_the_kind_that_a_record_says_counts_whatever_it_holds(tmp_path):
 
 def test_the_kind_of_a_first_record_is_told_by_what_it_holds():
     def kind(arrays=(), **document):
-        return upgraded(document, arrays)["kind"]
+        return upgrade(document, arrays)["kind"]
 
     assert kind(scenario={"attack": "auto", "columns": "both"}) == "inversion"
     assert kind(scenario={"attack": "", "columns": "", "observation": "x"}) == "observation"
