@@ -1,0 +1,132 @@
+"""``python -m attacks.invert.counting``: the drop rate at which a model's equations run out."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+
+import victims
+from attacks.flags import Parser, command
+from attacks.invert.peeling.cliff import Cliff, cliffs, predicted, whole
+from attacks.invert.peeling.graph import Graph, read_graph
+from attacks.invert.peeling.rules.contract import NoRule
+from defenses import BadInput
+
+PROG = "python -m attacks.invert.counting"
+RATE = 0.9
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command."""
+    parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    known = ", ".join(victims.model_names())
+    add("--model", default="lenet", help=f"{known}, or pkg.module:callable (default lenet)")
+    add(
+        "--image-shape",
+        nargs=3,
+        type=int,
+        default=[3, 32, 32],
+        metavar=("C", "H", "W"),
+        help="channels, height and width of an image (default 3 32 32)",
+    )
+    add("--classes", type=int, default=10, help="number of labels (default 10)")
+    add("--batch", type=int, default=1, help="examples per update (default 1)")
+    add("--rate", type=float, default=RATE, help=f"share of coordinates dropped (default {RATE})")
+    add("--weights", help="a safetensors file; counts depend on shapes alone, so it is only checked")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table in Markdown, and the cliff. Returns the exit code."""
+    arguments = parse(argv)
+    _check(arguments)
+    channels, height, width = arguments.image_shape
+    model = victims.load_model(
+        arguments.model,
+        image_shape=(channels, height, width),
+        classes=arguments.classes,
+        weights=arguments.weights,
+    )
+    try:
+        graph = read_graph(model, (channels, height, width))
+    except NoRule as reason:
+        raise BadInput(f"model {arguments.model!r}: {reason}") from reason
+    coordinates = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    if not coordinates:
+        raise BadInput(f"model {arguments.model!r} has no trainable parameter: nothing is released")
+    layers = cliffs(graph, arguments.batch)
+    pixels = arguments.batch * channels * height * width
+    print(f"{arguments.model}, {_shape(arguments)}, batch {arguments.batch}\n")
+    print(table(layers, arguments.rate))
+    for line in remarks(graph, layers, coordinates, pixels):
+        print(line)
+    return 0
+
+
+def table(layers: Sequence[Cliff], rate: float) -> str:
+    """The layers from the logits down, as Markdown."""
+    lines = [
+        f"| layer | unknown | unknowns | equations | at rate {rate:g} | run out at rate |",
+        "|---|---|---|---|---|---|",
+    ]
+    for layer in layers:
+        left = layer.left(rate)
+        enough = "" if left >= layer.unknowns else ", too few"
+        out = "from the start" if layer.rate == 0 else _percent(layer.rate)
+        lines.append(
+            f"| {' + '.join(layer.layers)} | {layer.kind} | {layer.unknowns:,} "
+            f"| {layer.equations:,} | {left:,}{enough} | {out} |"
+        )
+    return "\n".join(lines)
+
+
+def remarks(graph: Graph, layers: list[Cliff], coordinates: int, pixels: int) -> list[str]:
+    """What the table adds up to, a sentence each."""
+    said = []
+    missing = next((n.missing for n in reversed(graph.nodes.values()) if n.missing), "")
+    if missing:
+        said.append(f"\nPeeling stops at a layer without a rule: {missing}.")
+    everything = whole(coordinates, pixels)
+    said.append(
+        f"\nThe whole update has {coordinates:,} coordinates for {pixels:,} pixels: "
+        + (f"as many are left at rate {_percent(everything)}." if everything else "too few.")
+    )
+    rate = predicted(layers, pixels)
+    if rate is None:
+        said.append(
+            f"Predicted cliff: {_percent(everything)}, where the whole update runs out; no layer "
+            "that can be solved by itself says as much as the picture."
+        )
+    else:
+        said.append(
+            f"Predicted cliff: {_percent(rate)}. Below it a layer can be solved whose input says "
+            "as much as the picture."
+        )
+    said.append("Equations say what is possible, not what an attack finds; noise is not counted.")
+    return said
+
+
+def _percent(rate: float) -> str:
+    """A drop rate with as many digits as set it apart from 1."""
+    digits = 1 if rate < 0.99 else min(6, math.ceil(-math.log10(max(1 - rate, 1e-6))))
+    return f"{100 * rate:.{digits}f} %"
+
+
+def _shape(arguments: argparse.Namespace) -> str:
+    return "x".join(map(str, arguments.image_shape)) + f" images, {arguments.classes} classes"
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if min(arguments.image_shape) < 1:
+        raise BadInput(f"--image-shape is {arguments.image_shape}; all must be >= 1")
+    for name, least in (("classes", 2), ("batch", 1)):
+        if getattr(arguments, name) < least:
+            raise BadInput(f"--{name} is {getattr(arguments, name)}; it must be >= {least}")
+    if not 0 <= arguments.rate < 1:
+        raise BadInput(f"--rate is {arguments.rate:g}; it must be in [0, 1)")
+
+
+if __name__ == "__main__":
+    command(main, PROG)
