@@ -7,11 +7,11 @@ import math
 from collections.abc import Sequence
 
 import victims
-from attacks.flags import Parser, command
 from attacks.invert.peeling.cliff import Cliff, cliffs, predicted, whole
 from attacks.invert.peeling.graph import Graph, read_graph
 from attacks.invert.peeling.rules.contract import NoRule
 from defenses import BadInput
+from reports.commands.flags import Parser, command
 
 PROG = "python -m attacks.invert.counting"
 RATE = 0.9
@@ -34,7 +34,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--classes", type=int, default=10, help="number of labels (default 10)")
     add("--batch", type=int, default=1, help="examples per update (default 1)")
     add("--rate", type=float, default=RATE, help=f"share of coordinates dropped (default {RATE})")
-    add("--weights", help="a safetensors file; counts depend on shapes alone, so it is only checked")
+    add("--weights", help="a safetensors file; shapes alone count: it only has to fit")
     return parser.parse_args(argv)
 
 
@@ -85,7 +85,7 @@ def table(layers: Sequence[Cliff], rate: float) -> str:
 def remarks(graph: Graph, layers: list[Cliff], coordinates: int, pixels: int) -> list[str]:
     """What the table adds up to, a sentence each."""
     said = []
-    missing = next((n.missing for n in reversed(graph.nodes.values()) if n.missing), "")
+    missing = next((n.missing for n in reversed(list(graph.nodes.values())) if n.missing), "")
     if missing:
         said.append(f"\nPeeling stops at a layer without a rule: {missing}.")
     everything = whole(coordinates, pixels)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.invert.clock import Clock
-from attacks.invert.descent import lbfgs
+from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.lbfgs import lbfgs
 from attacks.invert.peeling.top import Top, TopPrior
 
 STRENGTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
@@ -157,4 +157,5 @@ def _inverse_root(matrix: Tensor, ridge: float) -> Tensor:
     matrix = matrix.double() + ridge * torch.eye(len(matrix), dtype=torch.float64)
     powers, axes = torch.linalg.eigh(matrix)
     roots = powers.clamp(min=1e-12 * float(powers.max())).rsqrt()
-    return ((axes * roots) @ axes.T).float()
+    root: Tensor = (axes * roots) @ axes.T
+    return root.float()

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.invert.clock import Clock
-from attacks.invert.descent import lbfgs
+from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.lbfgs import lbfgs
 from attacks.invert.peeling.top import Top
 
 COMPONENTS = 200

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from attacks.invert.clock import Clock
+from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.bilinear import stages
 from attacks.invert.peeling.equations import Belief, solve_seen
 from attacks.invert.peeling.geometry import Geometry
