@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.estimates.estimate import summarise
+from reports.estimates import Estimate, pool
 from reports.estimates.intervals import Range, Values
-from reports.estimates.pooling import pool
 from reports.scores import RANGES
 
 Draw = np.random.Generator
@@ -66,11 +65,9 @@ def covered(shape: Shape, size: int, repeats: int, random: Draw) -> tuple[float,
     within: Range = RANGES["psnr"]
     held = given = 0
     for _ in range(repeats):
-        found = summarise(np.clip(shape.draw(random, size), *within).tolist(), within)
-        low, high = found["low"], found["high"]
-        if low is not None and high is not None:
-            given += 1
-            held += low <= shape.mean <= high
+        found = Estimate.of(np.clip(shape.draw(random, size), *within).tolist(), within)
+        given += found.spread
+        held += found.spread and found.low <= shape.mean <= found.high
     return held / max(1, given), given / repeats
 
 

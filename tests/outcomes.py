@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from reports import records
-from reports.estimates.estimate import summarise
+from reports.estimates import Estimate
 from reports.records import Record
 from reports.scores import RANGES
 
@@ -80,7 +80,7 @@ def inversion(
     guesses = [
         {"image": i, "psnr": prior + offsets[i], "ssim": 0.1, "lpips": 0.5} for i in range(images)
     ]
-    baseline = {s: summarise([g[s] for g in guesses], RANGES[s]) for s in SCORES}
+    baseline = {s: Estimate.of([g[s] for g in guesses], RANGES[s]).document() for s in SCORES}
     scenario = {
         "data": "photos",
         "images": images,

@@ -8,7 +8,7 @@ from pathlib import Path
 from reports.charts.epsilon_by_step import course_chart
 from reports.charts.render import to_png
 from reports.charts.score_histograms import histogram
-from reports.estimates.estimate import show
+from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.records import Record, atomic
 
@@ -46,12 +46,12 @@ def table(record: Record) -> str:
     facts, told = record.scenario, record.bounds
     first = record.rows[0]
     claim = "inf" if first["claimed"] is None else f"{first['claimed']:.4g}"
-    area = record.summary["audits"]["auc"]
+    area = Estimate.read(record.summary["audits"]["auc"])
     lines = [
         f"{facts['defense']}: {facts['model']} on {facts['count']} of {facts['data']}, "
         f"{told['steps']} steps at sample rate {told['sample_rate']:.4g}",
         f"{first['canaries']} {facts['canary']} canaries in {facts['runs']} run(s), "
-        f"{first['inserted']} inserted; AUC {show(area, 3)} (chance 0.5)",
+        f"{first['inserted']} inserted; AUC {area.show(3)} (chance 0.5)",
         f"claimed: epsilon {claim} at delta {told['delta']:g}"
         + ("" if told["holds"] else ", had batches been Poisson samples, which they were not"),
         "",

@@ -18,7 +18,7 @@ from defenses import BadInput, stream
 from defenses.privacy.tradeoff import epsilon_of
 from reports.commands.flags import Parser, command
 from reports.commands.progress import Progress
-from reports.estimates.estimate import share
+from reports.estimates import Estimate
 
 PROG = "python -m attacks.audit.simulate"
 MUS = (0.0, 1.0, 2.0, 3.0)
@@ -57,10 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                     )
                     done += 1
                     report("simulating", done, total)
-                above = share(sum(b > truth + 1e-9 for b in bounds), len(bounds))
-                high = 100 * float(above["high"] or 0)
+                above = Estimate.share(sum(b > truth + 1e-9 for b in bounds), len(bounds))
                 cells.append(
-                    f"{median(bounds):.2f}; {100 * float(above['mean'] or 0):.1f}, {high:.1f}"
+                    f"{median(bounds):.2f}; {100 * above.mean:.1f}, {100 * above.high:.1f}"
                 )
             rows.append(f"| `{name}` | {' | '.join(cells)} |")
     print(

@@ -122,7 +122,7 @@ def perform(
         "assumes": "Poisson sampling, add/remove adjacency",
         "holds": made.holds,
     }
-    summary = {"audits": {"auc": auc(sample(scores[-1], inserted))}, "along": along}
+    summary = {"audits": {"auc": auc(sample(scores[-1], inserted)).document()}, "along": along}
     return Record(
         KIND,
         exam.document(),

@@ -18,7 +18,7 @@ from reports.commands.keep import RECORD, attempt
 from reports.commands.origins import origins
 from reports.commands.owned import PIECES, remove
 from reports.commands.progress import Progress
-from reports.estimates.estimate import show
+from reports.estimates import Estimate
 
 PROG = "python -m attacks.invert.along"
 FIGURE = "along.png"
@@ -124,8 +124,13 @@ def _print(found: Sequence[Moment]) -> None:
                 continue  # the positive control
             rate = moment.rate()
             cut = "*" if any(r["stopped"] == "time" for r in moment.record.rows) else ""
-            cells = [show(scores["psnr"]), show(scores["ssim"], 2), show(scores["lpips"], 2)]
-            prior = show(moment.record.baseline[moment.record.baseline["shown"]]["psnr"])
+            cells = [
+                Estimate.read(scores[s]).show(d)
+                for s, d in (("psnr", 1), ("ssim", 2), ("lpips", 2))
+            ]
+            prior = Estimate.read(
+                moment.record.baseline[moment.record.baseline["shown"]]["psnr"]
+            ).show()
             print(
                 f"| {moment.name} | {moment.step} | {'-' if rate is None else f'{rate:.2f}'} "
                 f"| {column.split('/')[1]}{cut} | {' | '.join(cells)} | {prior} |"

@@ -27,7 +27,7 @@ from attacks.invert.scenario import Scenario
 from attacks.invert.show import CUT
 from defenses import BadInput, stream
 from reports.commands.origins import note
-from reports.estimates.estimate import summarise
+from reports.estimates import NOTHING
 from reports.records import Record
 from reports.records.environment import environment
 from reports.records.inversion import OBSERVATION
@@ -158,7 +158,7 @@ def attack_update(
         }
         for i, label in enumerate(guess.labels)
     ]
-    unknown = {s: summarise([]) for s in ("psnr", "ssim", "lpips")}
+    unknown = {s: NOTHING.document() for s in ("psnr", "ssim", "lpips")}
     facts = environment(seed=scenario.seed, device=device)
     facts["data_sha256"] = digest(auxiliary)
     facts["command"] = f"{command_line(scenario)} --observation {shlex.quote(str(seen.path))}"

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from attacks.invert.contract import Guess
-from reports.estimates.estimate import Summary, share, summarise
+from reports.estimates import Estimate
 from reports.scores import RANGES, assign
 from reports.scores.prior import SCORES, score_rows
 
@@ -78,15 +78,16 @@ def pair_labels(truth: Sequence[int], found: Sequence[int]) -> list[int]:
     return [next(others) if hit is None else hit for hit in hits]
 
 
-def column_summary(rows: list[dict[str, Any]]) -> dict[str, Summary]:
-    """Means of a column's scores, and two shares.
+def column_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means of a column's scores, and two shares, as a Record holds them.
 
     Returns:
-        The scores, ``labels``: of those in the batches, how many were found; ``top1``: how often
-        the private image was named first.
+        Documents of the scores' means; ``labels``: of those in the batches, how many were found;
+        ``top1``: how often the private image was named first.
     """
     hits = [r["label"] == r["label_found"] for r in rows]
     ranks = [r["rank"] for r in rows if r.get("rank") is not None]
-    scores = {s: summarise([r[s] for r in rows], RANGES[s]) for s in SCORES}
-    labels = share(sum(hits), len(hits))
-    return scores | {"labels": labels, "top1": share(ranks.count(1), len(ranks))}
+    found = {s: Estimate.of([r[s] for r in rows], RANGES[s]) for s in SCORES}
+    found["labels"] = Estimate.share(sum(hits), len(hits))
+    found["top1"] = Estimate.share(ranks.count(1), len(ranks))
+    return {name: estimate.document() for name, estimate in found.items()}

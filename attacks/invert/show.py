@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.charts import reconstructions
-from reports.estimates.estimate import Summary, show
+from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL
 from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
@@ -123,8 +123,8 @@ def labels(rows: list[dict[str, Any]]) -> str:
     return f"{sum(r['label'] == r['label_found'] for r in rows)}/{len(rows)}"
 
 
-def _line(wide: int, defense: str, column: str, summary: dict[str, Summary], seconds: str) -> str:
-    cells = [show(summary[s], d) for s, d in (("psnr", 1), ("ssim", 2), ("lpips", 2))]
+def _line(wide: int, defense: str, column: str, summary: dict[str, Any], seconds: str) -> str:
+    cells = [Estimate.read(summary[s]).show(d) for s, d in (("psnr", 1), ("ssim", 2), ("lpips", 2))]
     return f"{defense:<{wide}}{column:<11}{cells[0]:>20}{cells[1]:>21}{cells[2]:>21}{seconds:>9}"
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from reports.estimates import Estimate
 
 CANNOT_JUDGE = "cannot be judged"
 """As `reports.evidence.control` says it, which would load numpy into every run of pytest."""
@@ -14,14 +17,13 @@ Lines = Callable[[], list[str]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Leak:
-    """One leak as measured: a mean and its 95% interval.
+    """One leak as measured.
 
     Attributes:
         name: what it is, e.g. ``PSNR``.
-        interval: mean, low and high; NaN where there is none, as below two images.
-        n: images or examples.
+        estimate: its mean over images or examples with the 95% interval, where there is one.
         unit: ``dB``, or nothing.
-        baseline: mean, low and high of guessing without the release or the model, where known.
+        baseline: what guessing without the release or the model gives, where known.
         bound: what theory allows at most; None: it bounds nothing here.
         context: lines that follow the number in a message.
         doubt: why finding little is no evidence; empty where it is some. Then nothing bounds the
@@ -30,14 +32,18 @@ class Leak:
     """
 
     name: str
-    interval: tuple[float, float, float]
-    n: int
+    estimate: Estimate
     unit: str = ""
-    baseline: tuple[float, float, float] | None = None
+    baseline: Estimate | None = None
     bound: float | None = None
     context: Lines = list
     doubt: str = ""
     worse: str = "high"
+
+    @property
+    def n(self) -> int:
+        """How many images or examples were measured; 0 for what is known without."""
+        return self.estimate.n
 
     @property
     def mean(self) -> Bound:
@@ -59,7 +65,7 @@ class Leak:
 
     def show(self) -> str:
         """``PSNR 16.9 dB [13.0, 20.7]``."""
-        return f"{self.name} {shown(self.interval, self.unit)}"
+        return f"{self.name} {shown(self.estimate, self.unit)}"
 
     def lines(self) -> list[str]:
         """The number, what guessing gives, what theory allows, and what else is known."""
@@ -88,7 +94,7 @@ class Bound(float):
     def of(cls, leak: Leak, end: str) -> Bound:
         """The ``mean``, ``low`` or ``high`` of a leak."""
         unknown = bool(leak.doubt) and end == leak.worse
-        made = cls(math.nan if unknown else leak.interval[("mean", "low", "high").index(end)])
+        made = cls(math.nan if unknown else getattr(leak.estimate, end))
         made.leak, made.end = leak, end
         return made
 
@@ -137,9 +143,9 @@ class Verdict(int):
         return f"<{bool(self)}: {self.told}>"
 
 
-def shown(interval: tuple[float, float, float], unit: str = "") -> str:
+def shown(found: Estimate, unit: str = "") -> str:
     """``16.9 dB [13.0, 20.7]``: fewer digits for decibels than for shares."""
-    mean, low, high = interval
+    mean, low, high = found.mean, found.low, found.high
     if not math.isfinite(mean):
         return "not measured" if math.isnan(mean) else f"{mean:g}"
     digits = 1 if unit == "dB" else 3
@@ -151,11 +157,6 @@ def shown(interval: tuple[float, float, float], unit: str = "") -> str:
     if math.isnan(low) or math.isnan(high):
         return f"{text} [no interval]"
     return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
-def exact(value: float) -> tuple[float, float, float]:
-    """The interval of a number that is known."""
-    return value, value, value
 
 
 def explained(operator: str, left: object, right: object) -> list[str] | None:

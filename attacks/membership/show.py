@@ -9,7 +9,7 @@ from reports.charts.render import to_png
 from reports.charts.roc import roc_charts
 from reports.charts.score_histograms import score_chart
 from reports.detection import dp_bound
-from reports.estimates.estimate import show
+from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import refutations
 from reports.records import Record, atomic, membership
@@ -49,8 +49,9 @@ def table(record: Record) -> str:
         "-" * len(head),
     ]
     for name, area in summary["auc"].items():
-        cells = [show(summary["tpr_at"][name][r], 3) for r in rates]
-        lines.append(f"{name:<22}{show(area, 3):>22}" + "".join(f"{c:>22}" for c in cells))
+        cells = [Estimate.read(summary["tpr_at"][name][r]).show(3) for r in rates]
+        cells.insert(0, Estimate.read(area).show(3))
+        lines.append(f"{name:<22}" + "".join(f"{c:>22}" for c in cells))
     epsilon, delta = record.bounds["epsilon"], record.bounds["delta"]
     if epsilon is not None and record.bounds["holds"]:
         allowed = [f"<= {float(dp_bound(float(r), epsilon, delta)):.3f}" for r in rates]

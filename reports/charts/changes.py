@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from reports.charts.chart import MARKERS, Chart, Theme, bars, blank, legend
-from reports.estimates.pooling import Estimate
+from reports.estimates import Estimate
 from reports.panels.changes import Change
 
 MOST = 30

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from reports.charts.chart import DASHES, MARKERS, Chart, Theme, bars, blank, legend
 from reports.charts.lines import Line, lines_along
-from reports.estimates.pooling import Estimate
+from reports.estimates import Estimate
 from reports.panels.panel import Panel, Setting
 
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from reports.estimates.estimate import show
+from reports.estimates import Estimate
 from reports.panels.labels import CUT, show_option
 from reports.records import Record, atomic, rounds
 from reports.records.images import channel_note, pixels
@@ -101,10 +101,10 @@ def _heading(record: Record, name: str) -> tuple[str, str]:
         return "private\nimage\n", INK
     if name == "prior":
         best = record.baseline["shown"].replace("_", " ")
-        mean = show(record.baseline[record.baseline["shown"]]["psnr"])
+        mean = Estimate.read(record.baseline[record.baseline["shown"]]["psnr"]).show()
         return f"without release\n{best}\n{mean}", SOFT
     defense, attacker = name.split("/")
-    mean = show(record.summary[name]["psnr"])
+    mean = Estimate.read(record.summary[name]["psnr"]).show()
     held = record.bounds.get(defense, {}).get("round")
     place = f", step {held['step']}" if held and len(held["attacked"]) > 1 else ""
     colour = ADAPTIVE if attacker == "adaptive" else NAIVE

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from reports.charts.chart import DASHES, MARKERS, Chart, Theme, band, bars, blank, frame, legend
 from reports.charts.lines import Line, lines_along
-from reports.estimates.pooling import NOTHING, Estimate
+from reports.estimates import NOTHING, Estimate
 from reports.panels.labels import name_option, show_option
 from reports.panels.panel import Panel, Setting
 

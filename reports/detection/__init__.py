@@ -5,16 +5,18 @@ never split. Intervals are of 95%; tests/reports/detection/test_detection.py sim
 coverage.
 """
 
-from reports.detection.accuracy import balanced_accuracy
+from reports.detection.accuracy import BalancedAccuracy, balanced_accuracy
 from reports.detection.area import auc, roc
 from reports.detection.bounds import chance, dp_area, dp_bound, gdp_bound
 from reports.detection.caught import tpr_at
-from reports.detection.sample import BadScores, Sample, Unresolved, Values, sample
+from reports.detection.sample import BadScores, Sample, Unresolved, sample
 from reports.detection.summary import RATES, summarise
+from reports.estimates.intervals import Values
 
 __all__ = [
     "RATES",
     "BadScores",
+    "BalancedAccuracy",
     "Sample",
     "Unresolved",
     "Values",

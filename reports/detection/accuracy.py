@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
 
-from reports.detection.sample import LEVEL, Sample
+from reports.detection.sample import Sample
+from reports.estimates import Estimate
+from reports.estimates.intervals import LEVEL
 
 
-def balanced_accuracy(parted: Sample) -> dict[str, Any]:
+@dataclass(frozen=True)
+class BalancedAccuracy:
+    """What thresholds reach.
+
+    Attributes:
+        estimate: of the best threshold there is, in [0, 1]; nothing below two members or two
+            others; ``n`` counts examples.
+        best: the maximum over thresholds on the whole sample, which is biased upwards.
+        threshold: where that maximum is.
+    """
+
+    estimate: Estimate
+    best: float
+    threshold: float
+
+    def document(self) -> dict[str, float | int | None]:
+        """The estimate's numbers, ``best`` and ``threshold``, as JSON holds them."""
+        return self.estimate.document() | {"best": self.best, "threshold": self.threshold}
+
+
+def balanced_accuracy(parted: Sample) -> BalancedAccuracy:
     """(TPR + 1 - FPR) / 2 of the best threshold.
 
     The maximum over thresholds is biased upwards, to above 0.5 for guesses too, so the mean is
@@ -19,22 +41,18 @@ def balanced_accuracy(parted: Sample) -> dict[str, Any]:
     each fifth in turn, over ten random partitions of fixed seed. The interval is about the best
     threshold there is: its lower end is that of the cross-fitted rates, its upper end that of
     the rates at the sample's best, both by Newcombe 1998 (method 10).
-
-    Returns:
-        ``mean``, ``low``, ``high`` in [0, 1], None below two members or two others; ``n``
-        examples; ``best`` and ``threshold``: the maximum on the whole sample, and where it is.
     """
     m, n = len(parted.inside), len(parted.outside)
     threshold, best = _best(parted)
-    found: dict[str, Any] = {"mean": None, "low": None, "high": None, "n": m + n}
+    found = Estimate(math.nan, n=m + n)
     if min(m, n) > 1:
         true, false = _cross_fitted(parted)
         mean = (1 + true - false) / 2
         down = math.hypot(true - _wilson(true, m)[0], _wilson(false, n)[1] - false)
         true, false = (float((x >= threshold).mean()) for x in (parted.inside, parted.outside))
         up = math.hypot(_wilson(true, m)[1] - true, false - _wilson(false, n)[0])
-        found |= {"mean": mean, "low": max(0.0, mean - down / 2), "high": min(1.0, best + up / 2)}
-    return found | {"best": best, "threshold": threshold}
+        found = Estimate(mean, max(0.0, mean - down / 2), min(1.0, best + up / 2), m + n)
+    return BalancedAccuracy(found, best, threshold)
 
 
 def _cross_fitted(parted: Sample, folds: int = 5, repeats: int = 10) -> tuple[float, float]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm, rankdata
 from sklearn.metrics import roc_curve
 
-from reports.detection.sample import LEVEL, Sample, Values, sample
+from reports.detection.sample import Sample, sample
+from reports.estimates import Estimate
+from reports.estimates.intervals import LEVEL, Values
 
 
 def roc(scores: ArrayLike, members: ArrayLike) -> tuple[Values, Values, Values]:
@@ -28,7 +29,7 @@ def roc(scores: ArrayLike, members: ArrayLike) -> tuple[Values, Values, Values]:
     return false, true, thresholds
 
 
-def auc(parted: Sample, level: float = LEVEL) -> dict[str, Any]:
+def auc(parted: Sample, level: float = LEVEL) -> Estimate:
     """Chance that a member outscores a non-member, ties counting half.
 
     The interval is that of DeLong et al. 1988, symmetric on the logit scale so that it stays in
@@ -41,7 +42,7 @@ def auc(parted: Sample, level: float = LEVEL) -> dict[str, Any]:
         level: of the interval.
 
     Returns:
-        ``mean``, ``low``, ``high`` in [0, 1]; ``n`` examples.
+        In [0, 1]; ``n`` counts examples.
     """
     m, n = len(parted.inside), len(parted.outside)
     both = rankdata(np.concatenate([parted.inside, parted.outside]))
@@ -49,7 +50,7 @@ def auc(parted: Sample, level: float = LEVEL) -> dict[str, Any]:
     beats = 1 - (both[m:] - rankdata(parted.outside)) / m
     area = float(beaten.mean())
     low, high = _auc_interval(area, beaten, beats, level)
-    return {"mean": area, "low": low, "high": high, "n": m + n}
+    return Estimate(area, low, high, m + n)
 
 
 def _auc_interval(area: float, beaten: Values, beats: Values, level: float) -> tuple[float, float]:

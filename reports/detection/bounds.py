@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import trapezoid
 from scipy.stats import norm
 
-from reports.detection.sample import Values
+from reports.estimates.intervals import Values
 
 
 def dp_bound(fpr: ArrayLike, epsilon: float, delta: float = 0.0) -> Values:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from scipy.stats import beta, binom
 
-from reports.detection.sample import LEVEL, BadScores, Sample, Unresolved
+from reports.detection.sample import BadScores, Sample, Unresolved
+from reports.estimates import Estimate
+from reports.estimates.intervals import LEVEL
 
 
-def tpr_at(parted: Sample, rate: float, level: float = LEVEL) -> dict[str, Any]:
+def tpr_at(parted: Sample, rate: float, level: float = LEVEL) -> Estimate:
     """Largest true-positive rate whose false-positive rate is at most ``rate``.
 
     The interval knows that the threshold is estimated too. One spread is that of the members at
@@ -26,7 +27,7 @@ def tpr_at(parted: Sample, rate: float, level: float = LEVEL) -> dict[str, Any]:
         level: of the interval.
 
     Returns:
-        ``mean``, ``low``, ``high`` in [0, 1]; ``n`` members.
+        In [0, 1]; ``n`` counts members.
 
     Raises:
         Unresolved: fewer than 1 / rate non-members; it says how many it takes.
@@ -52,7 +53,7 @@ def tpr_at(parted: Sample, rate: float, level: float = LEVEL) -> dict[str, Any]:
         own = float(beta.isf(miss, caught + 1, m - caught)) - mean
         more = float((parted.inside >= parted.outside[n - loose]).mean())
         high = min(1.0, mean + math.hypot(own, more - mean))
-    return {"mean": mean, "low": low, "high": high, "n": m}
+    return Estimate(mean, low, high, m)
 
 
 def _caught(parted: Sample, allowed: int) -> int:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Values = NDArray[np.float64]
-LEVEL = 0.95
-"""Of every interval."""
+from reports.estimates.intervals import Values
 
 
 class BadScores(ValueError):

@@ -1,6 +1,7 @@
 """Means with their uncertainty."""
 
-from reports.estimates.estimate import share, show, summarise
-from reports.estimates.pooling import Estimate
+from reports.estimates.estimate import NOTHING, Estimate
+from reports.estimates.paired import paired_test
+from reports.estimates.pooling import pool
 
-__all__ = ["Estimate", "share", "show", "summarise"]
+__all__ = ["NOTHING", "Estimate", "paired_test", "pool"]

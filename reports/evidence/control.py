@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reports.estimates.pooling import Values
+from reports.estimates.intervals import Values
 
 REBUILT, NOT_REBUILT, NO_CONTROL = "rebuilt", "not rebuilt", "none"
 UNDEFENDED = "none"

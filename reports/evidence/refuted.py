@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.estimates.intervals import LEVEL
-from reports.estimates.pooling import Estimate
 from reports.panels.panel import FALSE, Panel
 from reports.records.audit import AuditRecord, AuditRow
 from reports.records.membership import MembershipRecord
@@ -53,7 +52,7 @@ def of_panel(panel: Panel) -> list[Refutation]:
         if setting.verdict == FALSE and setting.judged is not None:
             held = setting.guarantee
             told = (
-                f"{percent(setting.judged.named)} of the images are named at once among "
+                f"{setting.judged.named.percent()} of the images are named at once among "
                 f"{held.candidates:,}, where at most {held.top1:.2%} is allowed ({setting.label})"
             )
             found.append(Refutation(setting.anchor, told))
@@ -91,7 +90,7 @@ def above_bound(found: Sequence[MembershipRecord]) -> dict[tuple[int, str], str]
         allowed = float(one.bound(np.array([rate]))[0])
         if caught.low > allowed:
             told[turn, name] = (
-                f"{name:.40} finds {percent(caught)} of the members at {rate:.1%} false alarms, "
+                f"{name:.40} finds {caught.percent()} of the members at {rate:.1%} false alarms, "
                 f"where epsilon {one.epsilon:.4g} allows {allowed:.1%}"
             )
     return told
@@ -100,12 +99,6 @@ def above_bound(found: Sequence[MembershipRecord]) -> dict[tuple[int, str], str]
 def simultaneous(count: int) -> float:
     """Level of each of so many intervals of which all hold with `LEVEL` (Bonferroni)."""
     return 1 - (1 - LEVEL) / max(1, count)
-
-
-def percent(found: Estimate) -> str:
-    """``4.3% [0.0%, 7.6%]``."""
-    ends = f" [{found.low:.1%}, {found.high:.1%}]" if found.spread else ""
-    return f"{found.mean:.1%}{ends}"
 
 
 def worst(rows: Sequence[AuditRow]) -> AuditRow:

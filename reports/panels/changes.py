@@ -9,15 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.estimates.intervals import FEWEST, Seeds, Values, p_between_seeds
-from reports.estimates.pooling import Estimate, pool
-from reports.estimates.signs import flipped_p, holm
+from reports.estimates.intervals import FEWEST, Seeds, Values
+from reports.estimates.paired import ALPHA, paired_test
+from reports.estimates.signs import holm
 from reports.evidence.control import CANNOT_JUDGE, doubt
 from reports.panels.build import build_panels
 from reports.panels.panel import Column, Panel, Setting
 from reports.records.inversion import SCORES, InversionRecord
 
-LEVEL = 0.05
 CLOSER = {"psnr": 1, "ssim": 1, "lpips": -1}
 """Whether a larger score is a closer guess."""
 
@@ -142,27 +141,6 @@ def _change(values: dict[str, tuple[Values, Values, Seeds]], score: str) -> Chan
     return Change("", "", "", score, *means, gap.mean, gap.low, gap.high, len(old), p, "")
 
 
-def paired_test(gaps: Values, seeds: Seeds) -> tuple[Estimate, float]:
-    """Mean of paired differences with its 95% interval, and the two-sided p of "it is 0".
-
-    p is twice the larger of two one-sided ones: over sign patterns (`signs.flipped_p`), exact
-    where nothing changed, for then every difference could as well have been its negative; and
-    between seeds (`intervals.p_between_seeds`), whose images may have changed together. The
-    interval allows for skewed differences too, and may reach 0 where p is small.
-
-    Args:
-        gaps: (N,) finite.
-        seeds: (N,) the seed of each.
-
-    Returns:
-        The estimate, and p, which is 1 below `intervals.FEWEST` pairs.
-    """
-    if len(gaps) < FEWEST:
-        return pool(gaps, seeds), 1.0
-    sides = (max(float(flipped_p(g[None])[0]), p_between_seeds(g, seeds)) for g in (gaps, -gaps))
-    return pool(gaps, seeds), min(1.0, 2 * min(sides))
-
-
 def _judged(changes: Sequence[Change]) -> list[Change]:
     """The changes with p adjusted (Holm 1979) and what it says."""
     judged = list(changes)
@@ -174,7 +152,7 @@ def _judged(changes: Sequence[Change]) -> list[Change]:
             verdict = "no change shown"
             if change.pairs < FEWEST:
                 verdict = "too few images to say"
-            elif p < LEVEL:
+            elif p < ALPHA:
                 less = CANNOT_JUDGE if change.doubt else "leaks less"
                 verdict = "leaks more" if closer else less
             judged[place] = dataclasses.replace(change, p=p, verdict=verdict)

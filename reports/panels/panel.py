@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
-from reports.estimates.intervals import ANYWHERE, FEWEST, LEVEL, p_above_zero
-from reports.estimates.pooling import NOTHING, Estimate, Values, pool, proportion
+from reports.estimates import NOTHING, Estimate, pool
+from reports.estimates.intervals import ANYWHERE, FEWEST, LEVEL, Values, p_above_zero
 from reports.estimates.signs import flipped_p
 from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL, UNDEFENDED, doubt
 from reports.records.find import Source
@@ -70,7 +70,7 @@ class Column:
     def share(self, name: str, hit: float = 1.0) -> Estimate:
         """How many units have the value ``hit``, with a Clopper-Pearson interval."""
         known = self.values[name][np.isfinite(self.values[name])]
-        return proportion(int((known == hit).sum()), len(known))
+        return Estimate.share(int((known == hit).sum()), len(known))
 
     @property
     def named(self) -> Estimate:
@@ -95,7 +95,7 @@ class Column:
         if not found.known or not total:
             return 1.0
         rate = 1 / total if test == NAMES else guarantee.top1
-        return float(binom.sf(round(found.mean * found.count) - 1, found.count, rate))
+        return float(binom.sf(found.hits - 1, found.n, rate))
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Setting:
         column = self.judged
         if column is None or not column.gain.known:
             return UNSCORED
-        if column.gain.count < FEWEST:
+        if column.gain.n < FEWEST:
             return UNKNOWN
         return CANNOT_JUDGE if self.doubt else NOT_SHOWN
 
@@ -187,7 +187,7 @@ class Setting:
     def misleads(self) -> bool:
         """Whether the naive attacker shows nothing where the adaptive one leaks."""
         naive = self.columns.get("naive")
-        shown = naive is None or naive.gain.count < FEWEST or self.shows(GAIN, "naive")
+        shown = naive is None or naive.gain.n < FEWEST or self.shows(GAIN, "naive")
         return not shown and "adaptive" in self.columns and self.shows(GAIN, "adaptive")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from reports.estimates.pooling import Estimate
+from reports.estimates import Estimate
 from reports.panels.labels import name_option, same_option, show_option
 from reports.panels.panel import Panel, Setting
 from reports.records.training import TrainingRecord
@@ -83,7 +83,7 @@ def _accuracy(group: Sequence[TrainingRecord]) -> Estimate:
         return group[0].accuracy
     means = np.array([r.accuracy.mean for r in group])
     mean = float(means.mean())
-    test = mean * (1 - mean) / max(1, min(r.accuracy.count for r in group))
+    test = mean * (1 - mean) / max(1, min(r.accuracy.n for r in group))
     seeds = float(means.std(ddof=1)) / math.sqrt(len(means))
     # Of few seeds the spread is itself uncertain: Student's quantile, not the normal one.
     freedom = len(means) - 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from reports.estimates.pooling import Estimate, proportion
+from reports.estimates import Estimate
 from reports.records.checks import mapping, sequence, text, whole
 from reports.records.images import drawable
 from reports.records.record import Record
@@ -39,7 +39,7 @@ class Accused:
     @property
     def rate(self) -> Estimate:
         """Share of the non-members that score at least as high, Clopper-Pearson interval."""
-        return proportion(self.alarms, self.others)
+        return Estimate.share(self.alarms, self.others)
 
     def show_rate(self) -> str:
         """``0.02% [0.00, 0.11]``, with as many digits as the smallest share above 0 needs."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.estimates.pooling import Values
+from reports.estimates.intervals import Values
 from reports.records.checks import (
     epsilon,
     mapping,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from reports.detection import auc, dp_area, dp_bound, sample, tpr_at
-from reports.estimates.intervals import LEVEL
-from reports.estimates.pooling import NOTHING, Estimate, Values
+from reports.estimates import NOTHING, Estimate
+from reports.estimates.intervals import LEVEL, Values
 from reports.evidence.learned import Learned, doubt, learned
 from reports.records import exposed as accusations
 from reports.records.checks import clean, epsilon, mapping, number, share, text
@@ -116,13 +116,11 @@ class MembershipRecord:
         """`caught` with its interval (`detection.tpr_at`); nothing where it cannot be told."""
         if attack not in self.scores or not self.resolves(false_rate):
             return NOTHING
-        found = tpr_at(sample(self.scores[attack], self.members), false_rate, level)
-        return Estimate(found["mean"], found["low"], found["high"], found["n"])
+        return tpr_at(sample(self.scores[attack], self.members), false_rate, level)
 
     def area(self, attack: str, level: float = LEVEL) -> Estimate:
         """AUC from the scores, with its interval (`detection.auc`)."""
-        found = auc(sample(self.scores[attack], self.members), level)
-        return Estimate(found["mean"], found["low"], found["high"], found["n"])
+        return auc(sample(self.scores[attack], self.members), level)
 
     def bound(self, false: Values) -> Values:
         """TPR that no attack exceeds at these FPRs, by (epsilon, delta)."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from reports import scores
-from reports.estimates.estimate import summarise
+from reports.estimates import Estimate
 from reports.scores.alexnet import Unavailable
 
 SCORES = ("psnr", "ssim", "lpips")
@@ -23,16 +23,17 @@ def prior_baseline(truth: Tensor, auxiliary: Tensor, arrays: dict[str, Tensor]) 
     """
     mean = auxiliary.mean(0, keepdim=True).expand_as(truth)
     distance = torch.cdist(truth.flatten(1).double(), auxiliary.flatten(1).double())
-    found: dict[str, Any] = {}
+    means: dict[str, dict[str, Estimate]] = {}
     rows = {}
     guesses = {"mean_image": mean, "nearest_auxiliary": auxiliary[distance.argmin(1)]}
     for name, guess in guesses.items():
         rows[name] = score_rows(guess, truth)
-        found[name] = {s: summarise([r[s] for r in rows[name]], scores.RANGES[s]) for s in SCORES}
-    best = max(guesses, key=lambda n: found[n]["psnr"]["mean"])
+        means[name] = {s: Estimate.of([r[s] for r in rows[name]], scores.RANGES[s]) for s in SCORES}
+    best = max(guesses, key=lambda n: means[n]["psnr"].mean)
     arrays["prior"] = guesses[best].contiguous()
     shown = [{"image": i, **row} for i, row in enumerate(rows[best])]
-    return {**found, "shown": best, "rows": shown}
+    told = {name: {s: e.document() for s, e in found.items()} for name, found in means.items()}
+    return {**told, "shown": best, "rows": shown}
 
 
 def score_rows(guess: Tensor, truth: Tensor) -> list[dict[str, float | None]]:

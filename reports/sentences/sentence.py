@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.refuted import FALSE_ALARMS, Refutation, percent, simultaneous
+from reports.evidence.refuted import FALSE_ALARMS, Refutation, simultaneous
 from reports.panels.changes import Change
 from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel
 from reports.records.audit import AuditRecord
@@ -117,7 +117,7 @@ def found_out(found: Sequence[MembershipRecord]) -> Sentence:
     doubted = f" What is not found is no evidence: {doubted} ({why})." if idle else ""
     return (
         f"Asked who was in the training data, the strongest attack ({name[:40]}) finds ",
-        Link(f"{percent(share)} of the members", worst.source.anchor),
+        Link(f"{share.percent()} of the members", worst.source.anchor),
         f"{where} while accusing {rate:.1%} of the others wrongly; guessing would find "
         f"{rate:.1%}{chance}{best}.{doubted}",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reports.estimates.pooling import Estimate
+from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.panels.changes import Change
 from reports.panels.panel import Panel
@@ -34,7 +34,7 @@ def training_table(found: Sequence[Trained]) -> Table:
     for one in found:
         run = one.runs[0]
         own = [r.source for r in one.runs]
-        guess = Estimate(run.guess, math.nan, math.nan, 0)
+        guess = Estimate(run.guess)
         spent = [
             value(max(r.epsilons.get(a, math.nan) for r in one.runs), own) for a in ("prv", "rdp")
         ]

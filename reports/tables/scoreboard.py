@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reports.estimates.pooling import Estimate
+from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import above_bound
 from reports.panels.panel import FALSE, Panel, Setting
@@ -177,5 +177,5 @@ def _costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estimate]:
         below = math.hypot(bare.mean - bare.low, kept.high - kept.mean)
         above = math.hypot(bare.high - bare.mean, kept.mean - kept.low)
         ends = (100 * (lost - below), 100 * (lost + above))
-        found[setting.anchor] = Estimate(100 * lost, *ends, min(bare.count, kept.count))
+        found[setting.anchor] = Estimate(100 * lost, *ends, n=min(bare.n, kept.n))
     return found

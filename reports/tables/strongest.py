@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.estimates.pooling import NOTHING
+from reports.estimates import NOTHING
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import simultaneous, worst
 from reports.panels.panel import FALSE

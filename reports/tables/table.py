@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.estimates.pooling import Estimate
+from reports.estimates import Estimate
 from reports.panels.labels import CUT, option_place, show_option
 from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Column, Panel, Setting
 from reports.records.find import Source
@@ -94,8 +94,7 @@ def figure(found: Estimate, sources: Sequence[Source], digits: int = 1) -> Cell:
 
 def percent(found: Estimate, sources: Sequence[Source]) -> Cell:
     """A share with its interval, in percent."""
-    shown = Estimate(100 * found.mean, 100 * found.low, 100 * found.high, found.count)
-    return figure(shown, sources)
+    return figure(found.scaled(100), sources)
 
 
 def value(number: float | None, sources: Sequence[Source] = (), spec: str = ".4g") -> Cell:
@@ -159,7 +158,7 @@ def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
         found = setting.guarantee.options.get(name)
         text = "-" if found is None else show_option(found)
         options.append(Cell(text, float(found) if isinstance(found, bool) else found))
-    named = f"{_share(adaptive.named)} of {setting.guarantee.candidates}" if adaptive else "-"
+    named = f"{adaptive.named.percent(0)} of {setting.guarantee.candidates}" if adaptive else "-"
     tone = {FALSE: "leaks", LEAKS: "leaks", NAMED: "leaks", NOT_SHOWN: "quiet"}.get(
         setting.verdict, ""
     )
@@ -198,17 +197,12 @@ def _named(setting: Setting) -> str:
     return f"{setting.defense}, {held.suffix}" if held and held.suffix else setting.defense
 
 
-def _share(found: Estimate) -> str:
-    ends = f" [{found.low:.0%}, {found.high:.0%}]" if found.spread else ""
-    return f"{found.mean:.0%}{ends}" if found.known else "-"
-
-
 def _labels(setting: Setting) -> Cell:
     column = setting.judged
     found = column.share("label") if column else None
     if found is None or not found.known:
         return Cell("-")
-    text = f"{round(found.mean * found.count)}/{found.count}"
+    text = f"{found.hits}/{found.n}"
     return Cell(text, found.mean, setting.sources)
 
 

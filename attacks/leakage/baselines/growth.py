@@ -10,7 +10,7 @@ import numpy as np
 
 from attacks.leakage.results.result import Units
 from reports.estimates.intervals import FEWEST
-from reports.panels.changes import LEVEL, paired_test
+from reports.estimates.paired import ALPHA, paired_test
 
 MARGINS = {"psnr": 0.1}
 """A smaller mean difference is no growth, however sure: machines and versions round apart."""
@@ -32,7 +32,7 @@ class Growth:
         high: upper end.
         pairs: units that were compared; 0 for a claim, which is exact.
         p: two-sided, of this leak alone.
-        grew: whether ``p`` is below `reports.panels.changes.LEVEL` and the leak larger by more
+        grew: whether ``p`` is below `reports.estimates.paired.ALPHA` and the leak larger by more
             than its margin. A change that leaks no more is called one in one case of forty at most.
     """
 
@@ -58,7 +58,7 @@ class Growth:
 
 
 def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Growth]:
-    """Every leak that both runs have, by `reports.panels.changes.paired_test`.
+    """Every leak that both runs have, by `reports.estimates.paired_test`.
 
     Args:
         before: leak -> unit -> value; as `Result.units` has them.
@@ -87,6 +87,6 @@ def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Gr
         gap, p = paired_test(new - old, seeds)
         larger = gap.mean * CLOSER.get(name, 1) > MARGINS.get(name, MARGIN)
         means = float(old.mean()), float(new.mean())
-        change = Growth(name, *means, gap.low, gap.high, len(keys), p, larger and p < LEVEL)
+        change = Growth(name, *means, gap.low, gap.high, len(keys), p, larger and p < ALPHA)
         found.append(change)
     return found

@@ -70,7 +70,7 @@ def write(result: Result, path: Path) -> None:
         "defense": result.subject.name,
         "options": made.options,
         "claimed epsilon": made.epsilon if math.isfinite(made.epsilon) else None,
-        "leaks": {leak.name: shown(leak.interval, leak.unit) for leak in result.leaks()},
+        "leaks": {leak.name: shown(leak.estimate, leak.unit) for leak in result.leaks()},
         "settings": made.settings,
         "versions": made.versions,
     }

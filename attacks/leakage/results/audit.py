@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from attacks.audit.show import draw
 from attacks.audit.study import broken
-from attacks.leakage.numbers import CANNOT_JUDGE, Bound, Leak, Verdict, exact
+from attacks.leakage.numbers import CANNOT_JUDGE, Bound, Leak, Verdict
 from attacks.leakage.results.membership import influence
-from attacks.leakage.results.result import Result, Units, interval
+from attacks.leakage.results.result import Result, Units
+from reports.estimates import Estimate
 from reports.records import Record
 
 
@@ -25,21 +26,23 @@ class Audited(Result):
     def epsilon_low(self) -> Bound:
         """The largest epsilon that the audited training's true one is proven to exceed."""
         best = self._best
-        proven = (self._proven, self._proven, math.inf)
+        proven = Estimate(self._proven, self._proven, math.inf, int(best["canaries"]))
         rests = best.get("unclaimed", "")
         given = f"{best['method']}, confidence {best['confidence']:g}"
         name = f"audited epsilon ({given}{f', if of {rests}' if rests else ''})"
-        guess = exact(0.0)
-        bound = self.epsilon if math.isfinite(self.epsilon) and not rests else None
         return Leak(
-            name, proven, int(best["canaries"]), "", guess, bound, self.context, self.doubt
+            name,
+            proven,
+            baseline=Estimate.exact(0.0),
+            bound=self.epsilon if math.isfinite(self.epsilon) and not rests else None,
+            context=self.context,
+            doubt=self.doubt,
         ).low
 
     @property
     def claimed(self) -> Bound:
         """The epsilon that was audited; infinite when nothing is claimed."""
-        told = exact(self.epsilon)
-        return Leak("claimed epsilon", told, 0, context=self.context).mean
+        return Leak("claimed epsilon", Estimate.exact(self.epsilon), context=self.context).mean
 
     @property
     def refuted(self) -> Verdict:
@@ -61,9 +64,12 @@ class Audited(Result):
     @property
     def auc(self) -> Leak:
         """Chance that the score of an inserted canary exceeds that of one that was not."""
-        found = self.records[0].summary["audits"]["auc"]
-        guess = exact(0.5)
-        return Leak("AUC of canaries", interval(found), found["n"], "", guess, None, self.context)
+        return Leak(
+            "AUC of canaries",
+            Estimate.read(self.records[0].summary["audits"]["auc"]),
+            baseline=Estimate.exact(0.5),
+            context=self.context,
+        )
 
     @property
     def epsilon(self) -> float:

@@ -10,12 +10,12 @@ from typing import ClassVar
 import numpy as np
 
 from attacks.invert.show import promise
-from attacks.leakage.numbers import CANNOT_JUDGE, Leak, Verdict, exact, shown
-from attacks.leakage.results.result import Result, Units, interval, sources
+from attacks.leakage.numbers import CANNOT_JUDGE, Leak, Verdict, shown
+from attacks.leakage.results.result import Result, Units, sources
 from defenses import BadInput
 from defenses.conformance import CHECKS
 from reports.charts import reconstructions
-from reports.estimates.pooling import Estimate
+from reports.estimates import Estimate
 from reports.evidence.control import doubt
 from reports.evidence.refuted import of_panel
 from reports.panels.build import build_panels
@@ -66,7 +66,7 @@ class Inverted(Result):
         leak = self._leak(f"share named among {total}", self._scores.named, "")
         if not total or not self._scores.named.known:
             return leak
-        return replace(leak, baseline=exact(1 / total), bound=guarantee.top1)
+        return replace(leak, baseline=Estimate.exact(1 / total), bound=guarantee.top1)
 
     @property
     def epsilon(self) -> float:
@@ -119,8 +119,7 @@ class Inverted(Result):
         if self.column == "adaptive" and "naive" in self._setting.columns:
             found.append(self.naive.psnr)
         if self._panel.prior is not None:
-            guess = self._panel.prior.estimate("psnr")
-            found.append(Leak("guessing", interval(guess), guess.count, "dB"))
+            found.append(Leak("guessing", self._panel.prior.estimate("psnr"), "dB"))
         return found + ([self.named] if self._scores.named.known else [])
 
     def contradictions(self) -> list[str]:
@@ -153,7 +152,7 @@ class Inverted(Result):
         lines += [held.told()] if held else []
         if self.column == "adaptive" and "naive" in self._setting.columns:
             psnr = self._setting.columns["naive"].estimate("psnr")
-            lines.append(f"naive attack: PSNR {shown(interval(psnr), 'dB')}")
+            lines.append(f"naive attack: PSNR {shown(psnr, 'dB')}")
         if self._scores.values["clock"].any():
             lines.append(
                 "the clock cut attacks short: a rerun may differ; raise budget or leave it out"
@@ -179,15 +178,12 @@ class Inverted(Result):
 
     def _leak(self, name: str, found: Estimate, score: str, unit: str = "") -> Leak:
         prior = self._panel.prior if score else None
-        guess = None if prior is None else interval(prior.estimate(score))
         return Leak(
             f"{self.column} {name}",
-            interval(found),
-            found.count,
+            found,
             unit,
-            guess,
-            None,
-            self.context,
-            self.doubt,
-            "low" if score == "lpips" else "high",
+            baseline=None if prior is None else prior.estimate(score),
+            context=self.context,
+            doubt=self.doubt,
+            worse="low" if score == "lpips" else "high",
         )

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from attacks.leakage.numbers import Leak, Verdict, exact
-from attacks.leakage.results.result import Result, Units, interval
+from attacks.leakage.numbers import Leak, Verdict
+from attacks.leakage.results.result import Result, Units
 from attacks.membership.show import promise
 from defenses import BadInput
 from reports import detection
 from reports.charts.render import to_png
 from reports.charts.roc import roc_charts
+from reports.estimates import Estimate
 from reports.evidence.refuted import above_bound
 from reports.records import Record, atomic, membership
 
@@ -59,11 +60,11 @@ class Exposed(Result):
     @property
     def auc(self) -> Leak:
         """Chance that a member outscores another example; 0.5 without any leak."""
-        found = self._summary["auc"][self.attack]
+        found = Estimate.read(self._summary["auc"][self.attack])
         bound = (
             detection.dp_area(self.epsilon, self._delta) if math.isfinite(self.epsilon) else None
         )
-        return self._leak("AUC", found, exact(0.5), bound)
+        return self._leak("AUC", found, Estimate.exact(0.5), bound)
 
     def tpr(self, rate: float = LOW) -> Leak:
         """True-positive rate at this false-positive rate, in (0, 1).
@@ -77,7 +78,7 @@ class Exposed(Result):
             raise BadInput(f"{error}; raise count") from error
         limit = float(detection.dp_bound(rate, self.epsilon, self._delta))
         bound = limit if math.isfinite(self.epsilon) else None
-        return self._leak(f"TPR at {rate:g} FPR", found, exact(rate), bound)
+        return self._leak(f"TPR at {rate:g} FPR", found, Estimate.exact(rate), bound)
 
     @property
     def learned(self) -> Verdict:
@@ -162,12 +163,15 @@ class Exposed(Result):
         found: NDArray[np.float64] = self.records[0].arrays[f"scores/{attack}"].double().numpy()
         return found
 
-    def _leak(
-        self, name: str, found: dict[str, Any], guess: tuple[float, float, float], bound: Any
-    ) -> Leak:
-        name = f"{name} of {self.attack}"
-        told = interval(found)
-        return Leak(name, told, found["n"], "", guess, bound, self.context, self.doubt)
+    def _leak(self, name: str, found: Estimate, guess: Estimate, bound: float | None) -> Leak:
+        return Leak(
+            f"{name} of {self.attack}",
+            found,
+            baseline=guess,
+            bound=bound,
+            context=self.context,
+            doubt=self.doubt,
+        )
 
 
 def influence(scores: NDArray[np.float64], members: NDArray[np.bool_]) -> NDArray[np.float64]:

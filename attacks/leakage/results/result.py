@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 from attacks.leakage.numbers import CANNOT_JUDGE, Leak
 from attacks.leakage.subject import Subject
 from reports import records
-from reports.estimates.pooling import Estimate
 from reports.panels.panel import FALSE
 from reports.records import Record
 from reports.records.find import Source
@@ -124,12 +123,3 @@ def beside(path: Path) -> Path:
 def sources(found: Sequence[Record], folder: Path) -> list[Source]:
     """Records as the reports know them."""
     return [Source(record, folder, number) for number, record in enumerate(found, 1)]
-
-
-def interval(found: Mapping[str, Any] | Estimate) -> tuple[float, float, float]:
-    """Mean, low and high of a summary or an estimate; NaN for None."""
-    if isinstance(found, Estimate):
-        return found.mean, found.low, found.high
-    values = (found[name] for name in ("mean", "low", "high"))
-    mean, low, high = (float("nan") if v is None else float(v) for v in values)
-    return mean, low, high

@@ -244,7 +244,7 @@ def test_a_page_counts_the_worst_round_and_lists_the_others(cooled, tmp_path):
     (panel,) = build_panels([found])
     dprs = next(s for s in panel.settings if s.defense == "dprs")
     assert len(panel.settings) == 2 and dprs.label.endswith("worst of 3 rounds")
-    assert dprs.estimate("adaptive", "psnr").count == 3
+    assert dprs.estimate("adaptive", "psnr").n == 3
     assert [s.label for s in dprs.rounds] == ["step 0", "step 500", "step 999"]
     assert dprs.rounds[0].gain == dprs.gain
     cells = [row.cells[0].text for row in panel_table(panel).rows]

@@ -21,12 +21,13 @@ import torch
 import defenses
 from attacks.leakage.baselines import check, growth, store
 from attacks.leakage.fixture import Leakage, plain
-from attacks.leakage.numbers import Bound, Leak, Verdict, exact, explained
+from attacks.leakage.numbers import Bound, Leak, Verdict, explained
 from attacks.leakage.results import membership
 from attacks.leakage.subject import Subject
 from defenses import BadInput, Compression, option
 from defenses.conformance import CHECKS
 from reports import detection
+from reports.estimates import Estimate
 
 pytest_plugins = ["pytester"]  # the plugin under test comes with the installed package
 
@@ -90,9 +91,9 @@ def test_an_inversion_tells_both_attackers_and_what_guessing_gives(inverted):
             )
             assert found.n == 8
     prior = inverted.records[0].baseline
-    assert inverted.psnr.baseline[0] == pytest.approx(prior[prior["shown"]]["psnr"]["mean"])
-    assert inverted.gain.mean == pytest.approx(inverted.psnr.mean - inverted.psnr.baseline[0])
-    assert inverted.named.baseline == exact(1 / 64)
+    assert inverted.psnr.baseline.mean == pytest.approx(prior[prior["shown"]]["psnr"]["mean"])
+    assert inverted.gain.mean == pytest.approx(inverted.psnr.mean - inverted.psnr.baseline.mean)
+    assert inverted.named.baseline == Estimate.exact(1 / 64)
     assert inverted.named.bound == 1 and math.isinf(inverted.epsilon)
     assert inverted.adaptive and not inverted.naive.adaptive
     assert math.isnan(inverted.lpips.high)  # digits are too small for it
@@ -220,7 +221,7 @@ def test_membership_has_its_intervals_and_bounds(gauge):
     assert found.auc.low < found.auc.mean < found.auc.high
     assert found.auc.mean == max(found.by(a).auc.mean for a in found.attacks)
     assert found.tpr(0.1).mean == record.summary["tpr_at"][found.attack]["0.1"]["mean"]
-    assert found.tpr(0.02).high == detection.tpr_at(detection.sample(scores, truth), 0.02)["high"]
+    assert found.tpr(0.02).high == detection.tpr_at(detection.sample(scores, truth), 0.02).high
     assert found.tpr(0.1).bound == detection.dp_bound(0.1, found.epsilon, 1e-5)
     with pytest.raises(BadInput, match="takes at least 1,000 non-members"):
         found.tpr(0.001)
@@ -328,7 +329,13 @@ def test_what_cannot_be_run_is_said_in_one_line(gauge, call, message):
 
 
 def test_a_failed_comparison_tells_interval_baseline_bound_and_context():
-    leak = Leak("AUC", (0.7, 0.65, 0.75), 400, "", exact(0.5), 0.9, lambda: ["figure: roc.png"])
+    leak = Leak(
+        "AUC",
+        Estimate(0.7, 0.65, 0.75, 400),
+        baseline=Estimate.exact(0.5),
+        bound=0.9,
+        context=lambda: ["figure: roc.png"],
+    )
     assert explained("<", leak.high, 0.6) == [
         "AUC.high 0.75 < 0.6",
         "AUC 0.700 [0.650, 0.750], n = 400",
@@ -343,7 +350,7 @@ def test_a_failed_comparison_tells_interval_baseline_bound_and_context():
         _ = leak < 0.6
     for value in (leak.high, Verdict.of(True, "so")):
         assert pickle.loads(pickle.dumps(value)) == value
-    alone = Leak("PSNR", (12.0, math.nan, math.nan), 1, "dB")
+    alone = Leak("PSNR", Estimate(12.0, n=1), "dB")
     assert not alone.high < 99 and alone.show() == "PSNR 12.0 dB [no interval]"
 
 
@@ -382,9 +389,9 @@ def test_influences_average_to_the_auc_and_spread_like_its_error():
     scores = draw.normal(0, 1, 300).round(1) + members
     parts = membership.influence(scores, members)
     found = detection.auc(detection.sample(scores, members))
-    assert parts.mean() == pytest.approx(found["mean"])
+    assert parts.mean() == pytest.approx(found.mean)
     half = 1.96 * parts.std() / math.sqrt(300)
-    assert half == pytest.approx((found["high"] - found["low"]) / 2, rel=0.02)
+    assert half == pytest.approx((found.high - found.low) / 2, rel=0.02)
 
 
 # Baselines

@@ -30,7 +30,6 @@ from attacks.membership.signals import logits as signals
 from attacks.membership.study import evidence as collected
 from defenses import BadInput
 from reports import detection
-from reports.estimates.estimate import show
 
 SETTING = (
     "--data cifar10 --model lenet5 --count 5000 --population 2000 --defense none --lr 0.02 "
@@ -257,7 +256,7 @@ def test_no_other_implementation_finds_more(logits, package, shadows, capsys):
 def row(label: str, scores: np.ndarray, truth: np.ndarray) -> tuple[str, ...]:
     parted = detection.sample(scores, truth)
     found = [detection.auc(parted), *(detection.tpr_at(parted, r) for r in RATES)]
-    return (label, *(show(x, 3) for x in found))
+    return (label, *(x.show(3) for x in found))
 
 
 def test_paired_differences_are_those_of_the_metrics():
@@ -268,7 +267,7 @@ def test_paired_differences_are_those_of_the_metrics():
     for at, get in enumerate(
         [detection.auc, *(lambda p, r=r: detection.tpr_at(p, r) for r in RATES)]
     ):
-        means = [get(detection.sample(x, truth))["mean"] for x in (good, bad)]
+        means = [get(detection.sample(x, truth)).mean for x in (good, bad)]
         assert found[at, 0] == pytest.approx(means[0] - means[1])
     assert (found[:, 1] <= found[:, 0]).all() and (found[:, 0] <= found[:, 2]).all()
     assert found[0, 1] > 0

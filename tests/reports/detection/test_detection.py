@@ -45,13 +45,13 @@ def test_intervals_cover_what_is_true(members, others, shift):
         drawn = draw(members, others, shift, seed)
         found = {
             "auc": detection.auc(drawn),
-            "balanced": detection.balanced_accuracy(drawn),
+            "balanced": detection.balanced_accuracy(drawn).estimate,
             "tenth": detection.tpr_at(drawn, 0.1),
         }
         if others >= 100:
             found["hundredth"] = detection.tpr_at(drawn, 0.01)
         for name, one in found.items():
-            covered[name] += one["low"] - SLACK <= truth[name] <= one["high"] + SLACK
+            covered[name] += one.low - SLACK <= truth[name] <= one.high + SLACK
     for name in found:
         assert covered[name] > ENOUGH, (name, covered[name] / TRIALS)
 
@@ -59,14 +59,12 @@ def test_intervals_cover_what_is_true(members, others, shift):
 def test_known_shifts_are_recovered():
     for shift in (0.0, 0.5, 2.0):
         drawn = draw(20_000, 20_000, shift, seed=1)
-        assert detection.auc(drawn)["mean"] == pytest.approx(
-            norm.cdf(shift / math.sqrt(2)), abs=0.01
-        )
-        balanced = detection.balanced_accuracy(drawn)
-        assert balanced["mean"] == pytest.approx(norm.cdf(shift / 2), abs=0.01)
+        assert detection.auc(drawn).mean == pytest.approx(norm.cdf(shift / math.sqrt(2)), abs=0.01)
+        balanced = detection.balanced_accuracy(drawn).estimate
+        assert balanced.mean == pytest.approx(norm.cdf(shift / 2), abs=0.01)
         for rate in (0.1, 0.01):
             true = norm.sf(norm.isf(rate) - shift)
-            found = detection.tpr_at(drawn, rate)["mean"]
+            found = detection.tpr_at(drawn, rate).mean
             assert found == pytest.approx(true, rel=0.25)
 
 
@@ -104,9 +102,7 @@ def test_metrics_know_only_the_order_of_scores_and_not_that_of_examples(scores, 
     other = detection.summarise(np.exp(scores / 2) - 7, members)
     other["balanced_accuracy"]["threshold"] = found["balanced_accuracy"]["threshold"]
     assert other == found
-    assert detection.auc(sample(-scores, members))["mean"] == pytest.approx(
-        1 - found["auc"]["mean"]
-    )
+    assert detection.auc(sample(-scores, members)).mean == pytest.approx(1 - found["auc"]["mean"])
 
 
 def test_auc_interval_is_near_the_bootstraps():
@@ -118,13 +114,13 @@ def test_auc_interval_is_near_the_bootstraps():
                 np.sort(chance.choice(drawn.inside, 150)),
                 np.sort(chance.choice(drawn.outside, 250)),
             )
-        )["mean"]
+        ).mean
         for _ in range(2000)
     ]
     found = detection.auc(drawn)
     low, high = np.quantile(again, (0.025, 0.975))
-    assert found["low"] == pytest.approx(low, abs=0.01)
-    assert found["high"] == pytest.approx(high, abs=0.01)
+    assert found.low == pytest.approx(low, abs=0.01)
+    assert found.high == pytest.approx(high, abs=0.01)
 
 
 def test_samples_without_spread_keep_an_honest_interval():
@@ -133,10 +129,10 @@ def test_samples_without_spread_keep_an_honest_interval():
     assert 0.48 < same["auc"]["low"] < 0.5 < same["auc"]["high"] < 0.52
     assert same["tpr_at"]["0.1"]["mean"] == 0.0
     perfect = detection.auc(sample(np.arange(40), np.arange(40) >= 20))
-    assert perfect["mean"] == perfect["high"] == 1
-    assert perfect["low"] == pytest.approx(0.025 ** (1 / 20))
+    assert perfect.mean == perfect.high == 1
+    assert perfect.low == pytest.approx(0.025 ** (1 / 20))
     inverted = detection.auc(sample(np.arange(40), np.arange(40) < 20))
-    assert inverted["mean"] == inverted["low"] == 0
+    assert inverted.mean == inverted.low == 0
     single = detection.summarise([0.5, 0.1, 0.7], [True, False, False])
     assert single["balanced_accuracy"]["mean"] is None
     assert single["auc"]["low"] < 0.1 < 0.9 < single["auc"]["high"]
@@ -144,8 +140,8 @@ def test_samples_without_spread_keep_an_honest_interval():
 
 def test_guessing_does_not_look_better_than_chance_by_its_best_threshold():
     found = [detection.balanced_accuracy(draw(60, 60, 0.0, s)) for s in range(100)]
-    assert np.mean([f["best"] for f in found]) > 0.54
-    assert np.mean([f["mean"] for f in found]) == pytest.approx(0.5, abs=0.015)
+    assert np.mean([f.best for f in found]) > 0.54
+    assert np.mean([f.estimate.mean for f in found]) == pytest.approx(0.5, abs=0.015)
 
 
 def test_a_rate_that_the_sample_cannot_resolve_is_refused():
@@ -153,7 +149,7 @@ def test_a_rate_that_the_sample_cannot_resolve_is_refused():
     with pytest.raises(Unresolved, match=r"FPR 0.001 takes at least 1,000 .* 999"):
         detection.tpr_at(drawn, 0.001)
     enough = draw(50, 1000, 1.0, seed=0)
-    assert detection.tpr_at(enough, 0.001)["low"] == 0
+    assert detection.tpr_at(enough, 0.001).low == 0
     found = detection.summarise(np.r_[drawn.inside, drawn.outside], np.arange(1049) < 50)
     assert found["tpr_at"]["0.001"] == {
         "mean": None, "low": None, "high": None, "n": 50,

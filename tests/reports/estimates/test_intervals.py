@@ -7,9 +7,8 @@ import pytest
 from scipy.stats import beta
 
 from reports.coverage import covered, covered_over_seeds, shapes
-from reports.estimates.estimate import show, summarise
+from reports.estimates import Estimate, pool
 from reports.estimates.intervals import FEWEST, interval, p_above_zero
-from reports.estimates.pooling import pool
 from reports.estimates.signs import corrected_p, flipped_p, holm
 from reports.panels.build import build_panels
 from reports.panels.panel import LEAKS, UNKNOWN
@@ -57,8 +56,8 @@ def test_seeds_are_paid_for_to_the_percent():
 
 @pytest.mark.parametrize("count", [2, 4, FEWEST - 1])
 def test_too_few_have_no_interval(count):
-    found = summarise(np.linspace(10, 20, count).tolist(), (0, 60))
-    assert (found["low"], found["high"], found["n"]) == (None, None, count)
+    found = Estimate.of(np.linspace(10, 20, count).tolist(), (0, 60))
+    assert (found.spread, found.n) == (False, count)
     assert not pool(np.linspace(10, 20, count), np.zeros(count, int)).spread
 
 
@@ -68,7 +67,7 @@ def test_equal_scores_are_not_taken_for_certain():
     assert high == 60
     # With the range known, it is Clopper and Pearson's of 8 out of 8.
     assert low / 60 == pytest.approx(beta.ppf(0.025, 8, 1), abs=0.01)
-    assert show(summarise([1.0, 1.0])) == "1.0"
+    assert Estimate.of([1.0, 1.0]).show() == "1.0"
 
 
 def test_of_zeros_and_ones_it_is_clopper_and_pearsons():

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from reports import build, records
 from reports.charts.lines import lines_along
-from reports.estimates.pooling import pool
+from reports.estimates import pool
 from reports.evidence.control import CANNOT_JUDGE, control
 from reports.panels import trained as trainings
 from reports.panels.build import build_panels
@@ -329,7 +329,7 @@ def test_two_levels_are_wider_than_one_when_seeds_differ():
 
 def test_pooling_leaves_out_what_is_missing():
     found = pool([1.0, math.nan, 3.0], [0, 0, 1])
-    assert (found.mean, found.count) == (2.0, 2)
+    assert (found.mean, found.n) == (2.0, 2)
     assert not pool([math.nan], [0]).known
     alone = pool([2.0], [0])
     assert alone.known and not alone.spread

@@ -11,7 +11,6 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch.nn.functional import normalize
 
 from reports import scores
-from reports.estimates import estimate
 from reports.scores import alexnet, download
 from tests.conftest import seeded
 
@@ -108,12 +107,3 @@ def test_what_is_not_an_image_is_refused():
         scores.psnr(guess * 255, truth)
     with pytest.raises(ValueError, match="without NaN"):
         scores.ssim(guess * float("nan"), truth)
-
-
-def test_summaries_of_few_or_missing_scores():
-    assert estimate.summarise([]) == {"mean": None, "low": None, "high": None, "n": 0}
-    one = estimate.summarise([5.0, None])
-    assert one == {"mean": 5.0, "low": None, "high": None, "n": 1}
-    assert estimate.show(one) == "5.0"
-    assert estimate.show(estimate.summarise([1.0] * 8)) == "1.0"
-    assert estimate.show(estimate.summarise([0.0] * 8, (0, 1))) == "0.0 [0.0, 0.4]"

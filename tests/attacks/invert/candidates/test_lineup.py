@@ -16,7 +16,7 @@ from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.candidates.rank import rank
 from attacks.invert.show import named, table
 from defenses import BadInput
-from reports.estimates.estimate import share
+from reports.estimates import NOTHING, Estimate
 from tests.conftest import configured, random_gradients, seeded
 
 N = 64
@@ -56,13 +56,13 @@ def test_the_adaptive_attack_is_as_good_as_the_paper_allows_and_no_better(noise)
     defense = configured("dpsgd", noise_multiplier=noise)
     count = 300
     hits = sum(play(defense, grads, i % N, draw) == 1 for i in range(count))
-    found = share(hits, count)
+    found = Estimate.share(hits, count)
     bound = named_at_most(N, noise)
     # The true candidate's statistic is N(1/sigma, 1), the others' are N(0, 1).
     exact = quad(lambda z: norm.pdf(z) * norm.cdf(z + 1 / noise) ** (N - 1), -8, 8)[0]
     assert 0.8 * bound < exact <= bound
-    assert found["low"] <= exact <= found["high"]
-    assert found["low"] <= bound
+    assert found.low <= exact <= found.high
+    assert found.low <= bound
 
 
 @pytest.mark.parametrize("adaptive", [True, False])
@@ -71,8 +71,8 @@ def test_huge_noise_leaves_guessing(adaptive):
     defense = configured("dpsgd", noise_multiplier=1e6)
     ranks = [play(defense, grads, i % size, draw, adaptive) for i in range(count)]
     for place in (1, size):
-        found = share(ranks.count(place), count)
-        assert found["low"] <= 1 / size <= found["high"]
+        found = Estimate.share(ranks.count(place), count)
+        assert found.low <= 1 / size <= found.high
     assert set(ranks) == set(range(1, size + 1))
 
 
@@ -158,7 +158,7 @@ def test_a_study_records_ranks_and_the_ceiling():
     ceilings = {(r["defense"], r["image"], r["fisher_psnr"]) for r in record.rows}
     assert len(ceilings) == 10  # the same for both columns; dprs has three rounds
     assert all((r["fisher_psnr"] is None) == (r["defense"] == "none") for r in record.rows)
-    assert record.summary["none/adaptive"]["top1"] == share(2, 2)
+    assert record.summary["none/adaptive"]["top1"] == Estimate.share(2, 2).document()
     assert record.bounds["dprs"]["candidates"] == N
     lines = table(record).splitlines()
     assert lines[2].endswith("1 of 64")
@@ -172,8 +172,8 @@ def test_a_study_records_ranks_and_the_ceiling():
 
 
 def test_share_is_exact():
-    assert share(0, 0) == {"mean": None, "low": None, "high": None, "n": 0}
-    none = share(0, 10)
-    assert (none["mean"], none["low"]) == (0.0, 0.0)
+    assert Estimate.share(0, 0) == NOTHING
+    none = Estimate.share(0, 10)
+    assert (none.mean, none.low) == (0.0, 0.0)
     assert none["high"] == pytest.approx(1 - 0.025**0.1)
-    assert share(10, 10)["low"] == pytest.approx(0.025**0.1)
+    assert Estimate.share(10, 10).low == pytest.approx(0.025**0.1)

@@ -76,7 +76,7 @@ def simulate(count=200, pairs=4, classes=4, gap=2.0, queries=None, seed=0):
 
 
 def area(scores, truth):
-    return detection.auc(detection.sample(scores, truth))["mean"]
+    return detection.auc(detection.sample(scores, truth)).mean
 
 
 @every_variant
@@ -208,7 +208,7 @@ def test_student_s_t_finds_more_where_few_are_accused_wrongly(pairs):
         evidence, truth, _ = gaussian_evidence(2000, pairs, seed=seed, spread=0.6)
         for variance, rates in found.items():
             scores = membership.get("lira", variance=variance).scores(evidence)
-            rates.append(detection.tpr_at(detection.sample(scores, truth), 0.01)["mean"])
+            rates.append(detection.tpr_at(detection.sample(scores, truth), 0.01).mean)
     auto, shrunk, pooled = (sum(rates) / len(rates) for rates in found.values())
     assert auto > shrunk + 0.01
     assert auto > pooled + 0.05
