@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.estimates import Estimate, pool
 from reports.estimates.intervals import Range, Values
-from reports.scores import RANGES
+from reports.scores import SCORES
 
 Draw = np.random.Generator
 SIZES = (2, 4, 8, 12, 16, 32)
@@ -62,7 +62,7 @@ def shapes(size: int) -> list[Shape]:
 
 def covered(shape: Shape, size: int, repeats: int, random: Draw) -> tuple[float, float]:
     """How often an interval holds the mean, of those that are given, and how often one is."""
-    within: Range = RANGES["psnr"]
+    within: Range = SCORES["psnr"].range
     held = given = 0
     for _ in range(repeats):
         found = Estimate.of(np.clip(shape.draw(random, size), *within).tolist(), within)

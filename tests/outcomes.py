@@ -10,12 +10,10 @@ import numpy as np
 import torch
 
 from reports import records
-from reports.estimates import Estimate
 from reports.records import Record
-from reports.scores import RANGES
+from reports.scores.prior import means_of
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
-SCORES = ("psnr", "ssim", "lpips")
 
 
 def inversion(
@@ -80,7 +78,7 @@ def inversion(
     guesses = [
         {"image": i, "psnr": prior + offsets[i], "ssim": 0.1, "lpips": 0.5} for i in range(images)
     ]
-    baseline = {s: Estimate.of([g[s] for g in guesses], RANGES[s]).document() for s in SCORES}
+    baseline = {name: mean.document() for name, mean in means_of(guesses).items()}
     scenario = {
         "data": "photos",
         "images": images,

@@ -19,6 +19,7 @@ from reports.commands.origins import origins
 from reports.commands.owned import PIECES, remove
 from reports.commands.progress import Progress
 from reports.estimates import Estimate
+from reports.scores import SCORES
 
 PROG = "python -m attacks.invert.along"
 FIGURE = "along.png"
@@ -124,13 +125,9 @@ def _print(found: Sequence[Moment]) -> None:
                 continue  # the positive control
             rate = moment.rate()
             cut = "*" if any(r["stopped"] == "time" for r in moment.record.rows) else ""
-            cells = [
-                Estimate.read(scores[s]).show(d)
-                for s, d in (("psnr", 1), ("ssim", 2), ("lpips", 2))
-            ]
-            prior = Estimate.read(
-                moment.record.baseline[moment.record.baseline["shown"]]["psnr"]
-            ).show()
+            cells = [Estimate.read(scores[n]).show(s.digits) for n, s in SCORES.items()]
+            guess = moment.record.baseline[moment.record.baseline["shown"]]
+            prior = Estimate.read(guess["psnr"]).show()
             print(
                 f"| {moment.name} | {moment.step} | {'-' if rate is None else f'{rate:.2f}'} "
                 f"| {column.split('/')[1]}{cut} | {' | '.join(cells)} | {prior} |"

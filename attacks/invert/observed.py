@@ -32,6 +32,7 @@ from reports.records import Record
 from reports.records.environment import environment
 from reports.records.inversion import OBSERVATION
 from reports.records.keyed import Keyed
+from reports.scores import SCORES
 from victims.data import digest
 
 Report = Callable[[str, int, int], None]
@@ -146,9 +147,7 @@ def attack_update(
             "defense": scenario.defense,
             "adaptive": adaptive,
             "attack": guess.attack,
-            "psnr": None,
-            "ssim": None,
-            "lpips": None,
+            **dict.fromkeys(SCORES),
             "iterations": guess.iterations,
             "stopped": guess.stopped,
             "evaluations": meter.gradients // scenario.batch,
@@ -158,7 +157,7 @@ def attack_update(
         }
         for i, label in enumerate(guess.labels)
     ]
-    unknown = {s: NOTHING.document() for s in ("psnr", "ssim", "lpips")}
+    unknown = {s: NOTHING.document() for s in SCORES}
     facts = environment(seed=scenario.seed, device=device)
     facts["data_sha256"] = digest(auxiliary)
     facts["command"] = f"{command_line(scenario)} --observation {shlex.quote(str(seen.path))}"

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from attacks.invert.contract import Guess
 from reports.estimates import Estimate
-from reports.scores import RANGES, assign
-from reports.scores.prior import SCORES, score_rows
+from reports.scores import assign
+from reports.scores.prior import means_of, score_rows
 
 
 def scored(
@@ -87,7 +87,7 @@ def column_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """
     hits = [r["label"] == r["label_found"] for r in rows]
     ranks = [r["rank"] for r in rows if r.get("rank") is not None]
-    found = {s: Estimate.of([r[s] for r in rows], RANGES[s]) for s in SCORES}
+    found = means_of(rows)
     found["labels"] = Estimate.share(sum(hits), len(hits))
     found["top1"] = Estimate.share(ranks.count(1), len(ranks))
     return {name: estimate.document() for name, estimate in found.items()}

@@ -11,6 +11,7 @@ from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL
 from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
 from reports.records.rounds import parted
+from reports.scores import SCORES
 
 TIMED = (
     "warning: --budget stops attacks by the clock; where it does, the numbers depend on this "
@@ -124,7 +125,7 @@ def labels(rows: list[dict[str, Any]]) -> str:
 
 
 def _line(wide: int, defense: str, column: str, summary: dict[str, Any], seconds: str) -> str:
-    cells = [Estimate.read(summary[s]).show(d) for s, d in (("psnr", 1), ("ssim", 2), ("lpips", 2))]
+    cells = [Estimate.read(summary[n]).show(s.digits) for n, s in SCORES.items()]
     return f"{defense:<{wide}}{column:<11}{cells[0]:>20}{cells[1]:>21}{cells[2]:>21}{seconds:>9}"
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from reports.charts.chart import Chart, Theme, band, blank, legend
 from reports.charts.scores_by_option import GUESS
 from reports.panels.panel import Panel, Setting
+from reports.scores import SCORES
 
 MOST = 24
 
@@ -51,7 +52,7 @@ def attacker_charts(panel: Panel) -> Iterator[Chart]:
         axes.set_yticks(heights, [_shortened(s.label) for s in shown])
         axes.set_ylim(-0.7, len(shown) - 0.3)
         axes.grid(False, axis="y")
-        axes.set_xlabel("PSNR (dB), higher is closer")
+        axes.set_xlabel(SCORES["psnr"].axis)
         legend(figure, axes, 3)
         return figure
 

@@ -13,12 +13,8 @@ from reports.charts.lines import Line, lines_along
 from reports.estimates import NOTHING, Estimate
 from reports.panels.labels import name_option, show_option
 from reports.panels.panel import Panel, Setting
+from reports.scores import SCORES
 
-LABELS = {
-    "psnr": "PSNR (dB), higher is closer",
-    "ssim": "SSIM, higher is closer",
-    "lpips": "LPIPS, lower is closer",
-}
 AXES = {"rate": "share of coordinates dropped", "noise_multiplier": "noise multiplier"}
 GUESS = "best guess without the update"
 CEILING = "ceiling for unbiased\nestimators only"
@@ -30,7 +26,7 @@ def score_charts(panel: Panel) -> Iterator[Chart]:
         lines, left = lines_along(panel.settings, along)
         if not lines:
             continue
-        for score, label in LABELS.items():
+        for score, facts in SCORES.items():
             told = [_told(line, along, score) for line in lines]
             if not any(told):
                 continue
@@ -38,8 +34,8 @@ def score_charts(panel: Panel) -> Iterator[Chart]:
             name = name_option(along)
             yield Chart(
                 f"{panel.anchor}-{score}-{name}",
-                f"{score.upper()} against the {name}, adaptive attack",
-                f"{label} against {axis}. {' '.join(t for t in told if t)} "
+                f"{facts.label} against the {name}, adaptive attack",
+                f"{facts.axis} against {axis}. {' '.join(t for t in told if t)} "
                 f"{GUESS.capitalize()}: {guess.show(2)}.",
                 _drawer(panel, lines, along, score),
                 note=f"Lines left out: {left}." if left else "",
@@ -79,7 +75,7 @@ def _drawer(
         seen.append(_bare(axes, panel, score, theme))
         axes.set_xticks(range(len(places)), [f"{v:g}" for v in places])
         axes.set_xlabel(AXES[along])
-        axes.set_ylabel(LABELS[score])
+        axes.set_ylabel(SCORES[score].axis)
         frame(axes, seen)
         legend(figure, axes, 2)
         return figure

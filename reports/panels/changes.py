@@ -15,10 +15,8 @@ from reports.estimates.signs import holm
 from reports.evidence.control import CANNOT_JUDGE, doubt
 from reports.panels.build import build_panels
 from reports.panels.panel import Column, Panel, Setting
-from reports.records.inversion import SCORES, InversionRecord
-
-CLOSER = {"psnr": 1, "ssim": 1, "lpips": -1}
-"""Whether a larger score is a closer guess."""
+from reports.records.inversion import InversionRecord
+from reports.scores import SCORES
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ def _judged(changes: Sequence[Change]) -> list[Change]:
         places = [i for i, c in enumerate(changes) if (c.column, c.score) == family]
         for place, p in zip(places, holm([changes[i].p for i in places]), strict=True):
             change = changes[place]
-            closer = change.difference * CLOSER[change.score] > 0
+            closer = SCORES[change.score].closer(change.difference) > 0
             verdict = "no change shown"
             if change.pairs < FEWEST:
                 verdict = "too few images to say"

@@ -15,7 +15,7 @@ from reports.estimates.signs import flipped_p
 from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL, UNDEFENDED, doubt
 from reports.records.find import Source
 from reports.records.inversion import Guarantee
-from reports.scores import RANGES
+from reports.scores import SCORES
 
 FALSE = "the guarantee is false"
 LEAKS = "leaks"
@@ -53,7 +53,8 @@ class Column:
     def estimate(self, name: str) -> Estimate:
         """Mean and interval of one score over seeds and images."""
         if name not in self._known:
-            self._known[name] = pool(self.values[name], self.seeds, RANGES.get(name, ANYWHERE))
+            within = SCORES[name].range if name in SCORES else ANYWHERE
+            self._known[name] = pool(self.values[name], self.seeds, within)
         return self._known[name]
 
     @property

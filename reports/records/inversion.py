@@ -23,11 +23,11 @@ from reports.records.find import Source
 from reports.records.record import Record
 from reports.records.rounds import Round, parted
 from reports.records.rounds import parse as parse_round
+from reports.scores import SCORES
 
 KIND = "inversion"
 OBSERVATION = "observation"
 """Kind of an attack on an update that was captured elsewhere: its rows have no scores."""
-SCORES = ("psnr", "ssim", "lpips")
 COLUMNS = ("adaptive", "naive")
 OPTIONAL = ("rank", "fisher_psnr")
 APART = ("defense", "defense_options", "against", "columns", "moments", "seed", "epsilon")

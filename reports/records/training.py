@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from reports.estimates.pooling import Estimate
+from reports.estimates import Estimate
 from reports.records.checks import epsilon, mapping, number, share, text, whole
 from reports.records.find import Source
 from reports.records.inversion import Option

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from reports import scores
 from reports.estimates import Estimate
 from reports.scores.alexnet import Unavailable
-
-SCORES = ("psnr", "ssim", "lpips")
+from reports.scores.facts import SCORES
+from reports.scores.perceptual import lpips
+from reports.scores.pixel import WINDOW, psnr, ssim
 
 
 def prior_baseline(truth: Tensor, auxiliary: Tensor, arrays: dict[str, Tensor]) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def prior_baseline(truth: Tensor, auxiliary: Tensor, arrays: dict[str, Tensor]) 
     guesses = {"mean_image": mean, "nearest_auxiliary": auxiliary[distance.argmin(1)]}
     for name, guess in guesses.items():
         rows[name] = score_rows(guess, truth)
-        means[name] = {s: Estimate.of([r[s] for r in rows[name]], scores.RANGES[s]) for s in SCORES}
+        means[name] = means_of(rows[name])
     best = max(guesses, key=lambda n: means[n]["psnr"].mean)
     arrays["prior"] = guesses[best].contiguous()
     shown = [{"image": i, **row} for i, row in enumerate(rows[best])]
@@ -39,17 +40,22 @@ def prior_baseline(truth: Tensor, auxiliary: Tensor, arrays: dict[str, Tensor]) 
 def score_rows(guess: Tensor, truth: Tensor) -> list[dict[str, float | None]]:
     """PSNR, SSIM and LPIPS of each image; None where a score cannot be had."""
     count = len(truth)
-    decibel = scores.psnr(guess, truth).tolist()
-    small = min(truth.shape[2:]) < scores.WINDOW
-    similar = [None] * count if small else scores.ssim(guess, truth).tolist()
+    decibel = psnr(guess, truth).tolist()
+    small = min(truth.shape[2:]) < WINDOW
+    similar = [None] * count if small else ssim(guess, truth).tolist()
     perceived = lpips_or_reason(guess, truth)[0]
     columns = zip(decibel, similar, perceived, strict=True)
     return [dict(zip(SCORES, values, strict=True)) for values in columns]
 
 
+def means_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Estimate]:
+    """Score -> its mean over rows that hold a number or None of each."""
+    return {n: Estimate.of([row[n] for row in rows], s.range) for n, s in SCORES.items()}
+
+
 def lpips_or_reason(guess: Tensor, truth: Tensor) -> tuple[list[float | None], str]:
     """LPIPS per image and no reason, or Nones and why not."""
     try:
-        return scores.lpips(guess, truth).tolist(), ""
+        return lpips(guess, truth).tolist(), ""
     except Unavailable as error:
         return [None] * len(truth), str(error)

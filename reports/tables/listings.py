@@ -12,6 +12,7 @@ from reports.panels.panel import Panel
 from reports.panels.trained import Trained
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
+from reports.scores import SCORES
 from reports.tables.table import Cell, Row, Table, figure, numbers, percent, plain, value
 
 
@@ -157,19 +158,20 @@ def change_table(
         "verdict",
     )
     rows = []
-    scores = ("psnr", "ssim", "lpips")
+    scores = list(SCORES)
     first = sorted(changes, key=lambda c: (c.column != "adaptive", scores.index(c.score)))
     for turn, one in enumerate(first, 1):
         names = one.setting.split(" -> ")  # old and new where the defense was renamed
         was, now = old.get((one.panel, names[0]), ()), new.get((one.panel, names[-1]), ())
         both = (*now, *was)
-        digits = 1 if one.score == "psnr" else 3
+        score = SCORES[one.score]
+        digits = score.digits + 1  # a difference of two scores is smaller than they are
         tone = {"leaks more": "leaks", "leaks less": "quiet"}.get(one.verdict, "")
         cells = (
             plain(one.setting),
             plain(one.panel),
             plain(one.column),
-            plain(one.score.upper()),
+            plain(score.label),
             value(one.before, was, f".{digits}f"),
             value(one.after, now, f".{digits}f"),
             figure(Estimate(one.difference, one.low, one.high, one.pairs), both, digits),

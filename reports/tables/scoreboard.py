@@ -14,6 +14,7 @@ from reports.panels.trained import Trained, match
 from reports.panels.variant import Spot, recorded, spot_of
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
+from reports.scores import SCORES
 from reports.tables.strongest import Strongest, of_audit, of_membership
 from reports.tables.table import Cell, Row, Table, figure, numbers, percent, plain, value
 
@@ -112,7 +113,8 @@ def _row(
     unknown = setting.verdict == CANNOT_JUDGE
     remark = remark or (CANNOT_JUDGE if unknown else IDLE if other and other.doubt else "")
     cells = [plain(setting.label), _remark(remark)]
-    for score, digits in (("psnr", 1), ("lpips", 2)):
+    for score in ("psnr", "lpips"):
+        digits = SCORES[score].digits
         cells += [figure(setting.estimate(c, score), own, digits) for c in ("naive", "adaptive")]
     named = setting.columns["adaptive"].named if "adaptive" in setting.columns else None
     cells.append(

@@ -13,6 +13,7 @@ from reports.panels.labels import CUT, option_place, show_option
 from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Column, Panel, Setting
 from reports.records.find import Source
 from reports.records.inversion import Option
+from reports.scores import SCORES
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,7 @@ def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
         plain(f"{setting.defense}, {step}" if step else _named(setting)),
         *options,
         Cell("-") if step else Cell(setting.verdict, setting.verdict, (), tone),
-        _score(setting, "adaptive", "psnr"),
-        _score(setting, "adaptive", "ssim", 2),
-        _score(setting, "adaptive", "lpips", 2),
+        *(_score(setting, "adaptive", name) for name in SCORES),
         _score(setting, "naive", "psnr"),
         _marked(figure(setting.gain, own), adaptive),
         Cell(named, adaptive.named.mean, own) if adaptive and adaptive.named.known else Cell("-"),
@@ -179,9 +178,9 @@ def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
     return Row(setting.anchor, cells)
 
 
-def _score(setting: Setting, attacker: str, name: str, digits: int = 1) -> Cell:
+def _score(setting: Setting, attacker: str, name: str) -> Cell:
     """A score of one attacker's."""
-    shown = figure(setting.estimate(attacker, name), setting.sources, digits)
+    shown = figure(setting.estimate(attacker, name), setting.sources, SCORES[name].digits)
     return _marked(shown, setting.columns.get(attacker))
 
 

@@ -11,13 +11,12 @@ import numpy as np
 from attacks.leakage.results.result import Units
 from reports.estimates.intervals import FEWEST
 from reports.estimates.paired import ALPHA, paired_test
+from reports.scores import SCORES
 
 MARGINS = {"psnr": 0.1}
 """A smaller mean difference is no growth, however sure: machines and versions round apart."""
 MARGIN = 0.005
 """Of leaks in [0, 1]."""
-CLOSER = {"lpips": -1}
-"""Scores of which a smaller one leaks more."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,8 @@ def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Gr
         new = np.array([after[name][k] for k in keys])
         seeds = np.unique([k.rpartition("/")[0] for k in keys], return_inverse=True)[1]
         gap, p = paired_test(new - old, seeds)
-        larger = gap.mean * CLOSER.get(name, 1) > MARGINS.get(name, MARGIN)
+        closer = SCORES[name].closer(gap.mean) if name in SCORES else gap.mean
+        larger = closer > MARGINS.get(name, MARGIN)
         means = float(old.mean()), float(new.mean())
         change = Growth(name, *means, gap.low, gap.high, len(keys), p, larger and p < ALPHA)
         found.append(change)

@@ -21,6 +21,7 @@ from reports.evidence.refuted import of_panel
 from reports.panels.build import build_panels
 from reports.panels.panel import ASTRAY, Column, Panel, Setting
 from reports.records import Record, inversion
+from reports.scores import SCORES
 
 FOLLOWED = ("replay", "adaptive")
 """Checks of the conformance suite without which the adaptive numbers mean nothing."""
@@ -41,29 +42,29 @@ class Inverted(Result):
     @property
     def psnr(self) -> Leak:
         """Mean PSNR in dB over the images, capped at 60; higher leaks more."""
-        return self._leak("PSNR", self._scores.estimate("psnr"), "psnr", "dB")
+        return self._score("psnr")
 
     @property
     def ssim(self) -> Leak:
         """Mean SSIM; higher leaks more."""
-        return self._leak("SSIM", self._scores.estimate("ssim"), "ssim")
+        return self._score("ssim")
 
     @property
     def lpips(self) -> Leak:
         """Mean LPIPS; *lower* leaks more. Not measured where its weights cannot be had."""
-        return self._leak("LPIPS", self._scores.estimate("lpips"), "lpips")
+        return self._score("lpips")
 
     @property
     def gain(self) -> Leak:
         """PSNR above guessing without the release, dB, paired by image."""
-        return self._leak("PSNR above guessing", self._scores.gain, "", "dB")
+        return self._leak("PSNR above guessing", self._scores.gain, "dB")
 
     @property
     def named(self) -> Leak:
         """How often the private image was named first among N candidates (batches of one)."""
         guarantee = self._setting.guarantee
         total = guarantee.candidates
-        leak = self._leak(f"share named among {total}", self._scores.named, "")
+        leak = self._leak(f"share named among {total}", self._scores.named)
         if not total or not self._scores.named.known:
             return leak
         return replace(leak, baseline=Estimate.exact(1 / total), bound=guarantee.top1)
@@ -133,7 +134,7 @@ class Inverted(Result):
         That share moves before `named` does: an image in the second place of 64 is not safe.
         """
         column = self._scores
-        values = {name: column.values[name] for name in inversion.SCORES}
+        values = {name: column.values[name] for name in SCORES}
         others = max(1, self._setting.guarantee.candidates - 1)
         values["outranked"] = 1 - (column.values["rank"] - 1) / others
         keys = [f"{s}/{i}" for s, i in zip(column.seeds, column.images, strict=True)]
@@ -176,14 +177,13 @@ class Inverted(Result):
     def _scores(self) -> Column:
         return self._setting.columns[self.column]
 
-    def _leak(self, name: str, found: Estimate, score: str, unit: str = "") -> Leak:
-        prior = self._panel.prior if score else None
-        return Leak(
-            f"{self.column} {name}",
-            found,
-            unit,
-            baseline=None if prior is None else prior.estimate(score),
-            context=self.context,
-            doubt=self.doubt,
-            worse="low" if score == "lpips" else "high",
+    def _score(self, name: str) -> Leak:
+        score, prior = SCORES[name], self._panel.prior
+        return replace(
+            self._leak(score.label, self._scores.estimate(name), score.unit),
+            baseline=None if prior is None else prior.estimate(name),
+            worse="high" if score.higher_is_closer else "low",
         )
+
+    def _leak(self, name: str, found: Estimate, unit: str = "") -> Leak:
+        return Leak(f"{self.column} {name}", found, unit, context=self.context, doubt=self.doubt)

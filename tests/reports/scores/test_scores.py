@@ -107,3 +107,16 @@ def test_what_is_not_an_image_is_refused():
         scores.psnr(guess * 255, truth)
     with pytest.raises(ValueError, match="without NaN"):
         scores.ssim(guess * float("nan"), truth)
+
+
+def test_the_facts_of_a_score_are_those_of_its_numbers():
+    near, far = (torch.full((1, 3, 32, 32), v) for v in (0.55, 0.9))
+    truth = torch.full((1, 3, 32, 32), 0.5)
+    for name, score in scores.SCORES.items():
+        measure = getattr(scores, name)
+        gap = float(measure(near, truth) - measure(far, truth))
+        assert score.closer(gap) > 0 and (gap > 0) == score.higher_is_closer, name
+        for value in (measure(near, truth), measure(truth, truth)):
+            assert score.range[0] <= float(value) <= score.range[1] + 1e-9
+    assert [s.title for s in scores.SCORES.values()] == ["PSNR (dB)", "SSIM", "LPIPS"]
+    assert scores.SCORES["lpips"].axis == "LPIPS, lower is closer"
