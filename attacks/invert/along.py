@@ -19,6 +19,7 @@ from reports.commands.origins import origins
 from reports.commands.owned import PIECES, remove
 from reports.commands.progress import Progress
 from reports.estimates import Estimate
+from reports.records.column import Column
 from reports.scores import SCORES
 
 PROG = "python -m attacks.invert.along"
@@ -120,8 +121,9 @@ def _print(found: Sequence[Moment]) -> None:
     print("| run | step | rate | attacker | PSNR dB | SSIM | LPIPS | prior PSNR |")
     print("|---|---|---|---|---|---|---|---|")
     for moment in found:
-        for column, scores in moment.record.summary.items():
-            if column.split("/")[0] != moment.record.scenario["defense"]:
+        for key, scores in moment.record.summary.items():
+            column = Column.of(key)
+            if column.defense != moment.record.scenario["defense"]:
                 continue  # the positive control
             rate = moment.rate()
             cut = "*" if any(r["stopped"] == "time" for r in moment.record.rows) else ""
@@ -130,7 +132,7 @@ def _print(found: Sequence[Moment]) -> None:
             prior = Estimate.read(guess["psnr"]).show()
             print(
                 f"| {moment.name} | {moment.step} | {'-' if rate is None else f'{rate:.2f}'} "
-                f"| {column.split('/')[1]}{cut} | {' | '.join(cells)} | {prior} |"
+                f"| {column.attacker}{cut} | {' | '.join(cells)} | {prior} |"
             )
 
 

@@ -18,6 +18,7 @@ from attacks.invert.scenario import Scenario
 from attacks.invert.study import study
 from defenses import get, stream
 from reports.commands.flags import Parser, command
+from reports.records.column import Column
 from reports.records.environment import environment
 
 PROG = "python -m attacks.invert.bench"
@@ -77,13 +78,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             record = study(scenario, data_root=arguments.data_root)
             for name in record.summary:
-                column = name.split("/")[1]
-                rows = [r for r in record.rows if r["adaptive"] == (column == "adaptive")]
+                column = Column.of(name)
+                rows = [r for r in record.rows if r["adaptive"] == column.adaptive]
                 values = [r["psnr"] for r in rows]
                 cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
                 seconds = statistics.median(r["seconds"] for r in rows)
                 print(
-                    f"| {model} | {defense} | {column} | {statistics.median(values):.1f} "
+                    f"| {model} | {defense} | {column.attacker} | {statistics.median(values):.1f} "
                     f"| {statistics.mean(values):.1f} | {min(values):.1f}-{max(values):.1f} "
                     f"| {seconds:.3g}{cut} | {cost:.1f} |",
                     flush=True,

@@ -29,6 +29,7 @@ from defenses import BadInput, stream
 from reports.commands.origins import note
 from reports.estimates import NOTHING
 from reports.records import Record
+from reports.records.column import ATTACKERS, Column
 from reports.records.environment import environment
 from reports.records.inversion import OBSERVATION
 from reports.records.keyed import Keyed
@@ -118,7 +119,7 @@ def attack_update(
         release, update={k: v.to(device) for k, v in release.update.items()}
     )
     adaptive = scenario.columns != "naive"
-    column = f"{scenario.defense}/{'adaptive' if adaptive else 'naive'}"
+    column = Column(scenario.defense, ATTACKERS[not adaptive]).key
     threat = Threat(
         shield,
         adaptive,

@@ -7,13 +7,14 @@ sees the whole run attacks the round that gives most away.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from defenses import BadInput, Defense
 from defenses.registry import shown_options
 from reports.records import Record
+from reports.records.column import Column
 from reports.records.rounds import Round, other, parted, severity
 
 STEPS = 1000
@@ -112,8 +113,8 @@ def judged(record: Record, schedules: Mapping[str, Schedule]) -> Record:
     return dataclasses.replace(
         record,
         rows=[_row(row, names, schedules) for row in record.rows],
-        summary=_sorted(_renamed(record.summary, names)),
-        bounds=_sorted(bounds),
+        summary=_sorted(_renamed(record.summary, names), lambda key: Column.of(key).defense),
+        bounds=_sorted(bounds, str),
         arrays=_renamed(record.arrays, names),
     )
 
@@ -141,17 +142,17 @@ def _row(
 
 
 def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Keys ``NAME/COLUMN`` under the names that count."""
+    """What is stored by column, and what is not, under the names that count."""
     found = {}
     for key, value in values.items():
-        name, slash, column = key.rpartition("/")
-        found[f"{names.get(name, name)}{slash}{column}"] = value
+        defense, attacker = Column.of(key)
+        found[Column(names[defense], attacker).key if defense in names else key] = value
     return found
 
 
-def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What is stored by defense, or by ``NAME/COLUMN``; of each defense what counts first."""
-    parts = {key: parted(key.rpartition("/")[0] or key) for key in values}
+def _sorted(values: Mapping[str, Any], defense_of: Callable[[str], str]) -> dict[str, Any]:
+    """What is stored by keys that are of a defense each; of each defense what counts first."""
+    parts = {key: parted(defense_of(key)) for key in values}
     turns = list(dict.fromkeys(name for name, _ in parts.values()))
     order = sorted(parts, key=lambda k: (turns.index(parts[k][0]), parts[k][1] is not None))
     return {key: values[key] for key in order}

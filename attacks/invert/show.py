@@ -10,6 +10,7 @@ from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL
 from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
+from reports.records.column import Column
 from reports.records.rounds import parted
 from reports.scores import SCORES
 
@@ -29,7 +30,7 @@ def draw(record: Record, out: Path) -> None:
 def table(record: Record) -> str:
     """The Record's means, intervals and guarantees as text."""
     facts = record.scenario
-    wide = 1 + max(len("(prior)"), *(len(_shown(record, n)) for n in record.summary))
+    wide = 1 + max(len("(prior)"), *(len(_shown(record, Column.of(n))) for n in record.summary))
     head = (
         f"{'defense':<{wide}}{'attacker':<11}{'PSNR dB':>20}{'SSIM':>21}{'LPIPS':>21}{'s/image':>9}"
         f"{'labels':>9}{'evals':>9}"
@@ -47,12 +48,11 @@ def table(record: Record) -> str:
     for name in ("mean_image", "nearest_auxiliary"):
         lines.append(_line(wide, "(prior)", name.replace("_", " ")[:10], record.baseline[name], ""))
     for name, summary in record.summary.items():
-        defense, column = name.split("/")
-        rows = [r for r in record.rows if r["defense"] == defense]
-        rows = [r for r in rows if r["adaptive"] == (column == "adaptive")]
+        column = Column.of(name)
+        rows = [r for r in record.rows if Column.of_row(r) == column]
         seconds = f"{sum(r['seconds'] for r in rows) / len(rows):.1f}"
         cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
-        line = _line(wide, _shown(record, name), column, summary, seconds + cut)
+        line = _line(wide, _shown(record, column), column.attacker, summary, seconds + cut)
         told = "told" if facts.get("labels_known") else labels(rows)
         spent = sum(r["evaluations"] for r in rows) // len(rows)
         lines.append(f"{line}{told:>9}{spent:>9,}" + (f"{named(rows):>10}" if total else ""))
@@ -110,9 +110,9 @@ def control_lines(record: Record) -> list[str]:
     return lines + [f"{s.defense}: {CANNOT_JUDGE}: {s.doubt}" for s in doubts]
 
 
-def _shown(record: Record, key: str) -> str:
-    """The defense of ``NAME/COLUMN``, its round where there are several; the others below it."""
-    name, step = parted(key.rpartition("/")[0])
+def _shown(record: Record, column: Column) -> str:
+    """The defense of a column, its round where there are several; the others below it."""
+    name, step = parted(column.defense)
     if step is not None:
         return f"  step {step}"
     held = rounds.parse(record.bounds[name].get("round"), "round")

@@ -33,6 +33,7 @@ from defenses import preprocessing, stream
 from defenses.registry import shown_options
 from reports.commands.origins import mark
 from reports.records import Partial, Record
+from reports.records.column import ATTACKERS, Column
 from reports.records.environment import environment
 from reports.records.inversion import KIND
 from reports.scores.prior import lpips_or_reason, prior_baseline
@@ -72,7 +73,7 @@ def study(
         model, lineup = setting.models[name], shared
         if preprocessing.stages(shields[name]) or model is not shared.model:
             lineup = Lineup.of(model, cross_entropy, *alike, shields[name] if adaptive else None)
-        column = f"{name}/{'adaptive' if adaptive else 'naive'}"
+        column = Column(name, ATTACKERS[not adaptive]).key
         threat = Threat(
             defense=shields[name],
             adaptive=adaptive,
@@ -179,7 +180,7 @@ def study(
     baseline = prior_baseline(private.images, auxiliary.images, arrays)
     baseline["auxiliary"] = {"images": len(auxiliary.labels), "dropped": setting.dropped}
     summary = {
-        f"{n}/{'adaptive' if a else 'naive'}": column_summary(
+        Column(n, ATTACKERS[not a]).key: column_summary(
             [r for r in rows if (r["defense"], r["adaptive"]) == (n, a)]
         )
         for n, a in cells

@@ -16,6 +16,7 @@ from torch import Tensor
 from reports.estimates import Estimate
 from reports.panels.labels import CUT, show_option
 from reports.records import Record, atomic, rounds
+from reports.records.column import Column
 from reports.records.images import channel_note, pixels
 from reports.records.rounds import parted
 
@@ -37,14 +38,14 @@ def reconstructions(record: Record, path: Path) -> Path:
     the matching rows; writes a PNG atomically and returns its path. Images past `MAX_ROWS` are
     left out of the picture, not of the means in the headings.
     """
-    columns = [k for k in record.summary if k in record.arrays and _counts(k)]
+    columns = [k for k in record.summary if k in record.arrays and _counts(Column.of(k))]
     truth = record.arrays.get("truth")
     shown = min(len(next(iter(record.arrays.values()))), MAX_ROWS)
     names = (["truth", "prior"] if truth is not None else []) + columns
     width = max(NARROWEST, 2 * MARGIN + len(names) * (TILE + GAP) - GAP)
     height = TOP + shown * (TILE + CAPTION) + BOTTOM
     figure = plt.figure(figsize=(width, height))
-    scores = {k: {r["image"]: r for r in record.rows if _column(r) == k} for k in columns}
+    scores = {k: {r["image"]: r for r in record.rows if Column.of_row(r).key == k} for k in columns}
     scores["prior"] = {r["image"]: r for r in record.baseline.get("rows", [])}
     for across, name in enumerate(names):
         for down in range(shown):
@@ -66,19 +67,15 @@ def reconstructions(record: Record, path: Path) -> Path:
     return path
 
 
-def _counts(key: str) -> bool:
-    """Whether ``NAME/COLUMN`` is not of a scheduled defense's other rounds."""
-    return parted(key.rpartition("/")[0])[1] is None
-
-
-def _column(row: dict[str, Any]) -> str:
-    return f"{row['defense']}/{'adaptive' if row['adaptive'] else 'naive'}"
+def _counts(column: Column) -> bool:
+    """Whether a column is not of a scheduled defense's other rounds."""
+    return parted(column.defense)[1] is None
 
 
 def _cut(record: Record, name: str | None = None) -> bool:
     """Whether the clock ended an attack of a column; None asks for any that is drawn."""
-    ended = {_column(row) for row in record.rows if row.get("stopped") == "time"}
-    return name in ended if name else any(map(_counts, ended))
+    ended = {Column.of_row(row) for row in record.rows if row.get("stopped") == "time"}
+    return Column.of(name) in ended if name else any(map(_counts, ended))
 
 
 def _tile(axes: Axes, image: Tensor) -> None:
@@ -103,7 +100,7 @@ def _heading(record: Record, name: str) -> tuple[str, str]:
         best = record.baseline["shown"].replace("_", " ")
         mean = Estimate.read(record.baseline[record.baseline["shown"]]["psnr"]).show()
         return f"without release\n{best}\n{mean}", SOFT
-    defense, attacker = name.split("/")
+    defense, attacker = Column.of(name)
     mean = Estimate.read(record.summary[name]["psnr"]).show()
     held = record.bounds.get(defense, {}).get("round")
     place = f", step {held['step']}" if held and len(held["attacked"]) > 1 else ""

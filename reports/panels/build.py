@@ -12,10 +12,11 @@ import numpy as np
 
 from reports.evidence.control import NO_CONTROL, UNDEFENDED, control
 from reports.panels.labels import panel_titles, setting_labels
-from reports.panels.panel import Column, Panel, Setting
+from reports.panels.panel import Panel, PooledScores, Setting
 from reports.panels.verdicts import judge
+from reports.records.column import ATTACKERS
 from reports.records.find import Source
-from reports.records.inversion import COLUMNS, Guarantee, InversionRecord, Scores
+from reports.records.inversion import Guarantee, InversionRecord, Scores
 from reports.records.rounds import parted, severity
 
 
@@ -65,7 +66,7 @@ def _panel(group: Sequence[InversionRecord], anchor: str) -> Panel:
     settings = []
     for turn, (key, label) in enumerate(zip(order, labels, strict=True), 1):
         name = f"{anchor}-setting-{turn}"
-        columns = {c: _column(pieces[key][c], guesses) for c in COLUMNS if c in pieces[key]}
+        columns = {c: _column(pieces[key][c], guesses) for c in ATTACKERS if c in pieces[key]}
         own = _sources([o for seeds in pieces[key].values() for o, _ in seeds.values()])
         rounds = _rounds(group, key, name, guesses)
         setting = Setting(name, *first[key], columns, own, label, rounds=tuple(rounds.values()))
@@ -120,7 +121,7 @@ def _rounds(
             f"{anchor}-round-{step}",
             json.loads(key)[0],
             told[step],
-            {c: _column(found[step][c], guesses) for c in COLUMNS if c in found[step]},
+            {c: _column(found[step][c], guesses) for c in ATTACKERS if c in found[step]},
             _sources([o for seeds in found[step].values() for o, _ in seeds.values()]),
             f"step {step:,}",
         )
@@ -175,19 +176,19 @@ def timed(facts: Mapping[str, Any]) -> list[str]:
 
 def _column(
     seeds: dict[int, tuple[InversionRecord, Scores]], guesses: dict[int, dict[int, float]]
-) -> Column:
+) -> PooledScores:
     return _joined({seed: scores for seed, (_, scores) in seeds.items()}, guesses)
 
 
-def _joined(seeds: dict[int, Scores], guesses: dict[int, dict[int, float]]) -> Column:
-    """Scores of several seeds as one Column, seeds in ascending order."""
+def _joined(seeds: dict[int, Scores], guesses: dict[int, dict[int, float]]) -> PooledScores:
+    """Scores of several seeds as one PooledScores, seeds in ascending order."""
     parts = sorted(seeds.items())
     values = {n: np.concatenate([s.values[n] for _, s in parts]) for n in parts[0][1].values}
     values["prior"] = np.array(
         [guesses.get(seed, {}).get(int(i), math.nan) for seed, s in parts for i in s.images]
     )
     owners = np.concatenate([np.full(len(s.images), seed) for seed, s in parts])
-    return Column(owners, np.concatenate([s.images for _, s in parts]), values)
+    return PooledScores(owners, np.concatenate([s.images for _, s in parts]), values)
 
 
 def _sources(found: Sequence[InversionRecord]) -> tuple[Source, ...]:

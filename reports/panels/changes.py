@@ -14,7 +14,7 @@ from reports.estimates.paired import ALPHA, paired_test
 from reports.estimates.signs import holm
 from reports.evidence.control import CANNOT_JUDGE, doubt
 from reports.panels.build import build_panels
-from reports.panels.panel import Column, Panel, Setting
+from reports.panels.panel import Panel, PooledScores, Setting
 from reports.records.inversion import InversionRecord
 from reports.scores import SCORES
 
@@ -119,7 +119,7 @@ def _key(setting: Setting) -> tuple[str, str]:
     return setting.defense, json.dumps(setting.guarantee.options, sort_keys=True)
 
 
-def _matched(old: Column, new: Column) -> dict[str, tuple[Values, Values, Seeds]]:
+def _matched(old: PooledScores, new: PooledScores) -> dict[str, tuple[Values, Values, Seeds]]:
     """Score -> (old, new, seeds), (n,) each, of the images that both have."""
     places = {unit: i for i, unit in enumerate(zip(new.seeds, new.images, strict=True))}
     units = list(enumerate(zip(old.seeds, old.images, strict=True)))

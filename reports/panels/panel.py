@@ -32,8 +32,8 @@ more often than its guarantee allows."""
 
 
 @dataclass(frozen=True)
-class Column:
-    """One attacker's scores on one setting; a unit is one image of one seed.
+class PooledScores:
+    """One attacker's scores on one setting, pooled over seeds; a unit is one image of one seed.
 
     Attributes:
         seeds: (N,) of each unit.
@@ -118,7 +118,7 @@ class Setting:
     anchor: str
     defense: str
     guarantee: Guarantee
-    columns: dict[str, Column]
+    columns: dict[str, PooledScores]
     sources: tuple[Source, ...]
     label: str
     rounds: tuple[Setting, ...] = ()
@@ -130,12 +130,12 @@ class Setting:
         return None if value is None or isinstance(value, bool | str) else float(value)
 
     @property
-    def judged(self) -> Column | None:
+    def judged(self) -> PooledScores | None:
         """The column that the verdict is about: the adaptive one when there is one."""
         return self.columns.get("adaptive", self.columns.get("naive"))
 
     def estimate(self, column: str, name: str) -> Estimate:
-        """See `Column.estimate`; nothing where the column was not run."""
+        """See `PooledScores.estimate`; nothing where the column was not run."""
         return self.columns[column].estimate(name) if column in self.columns else NOTHING
 
     @property
@@ -210,7 +210,7 @@ class Panel:
     facts: dict[str, Any]
     title: str
     settings: list[Setting]
-    prior: Column | None
+    prior: PooledScores | None
     sources: list[Source]
     notes: list[str] = field(default_factory=list)
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from reports.estimates.intervals import FEWEST, Values, p_above_zero
 from reports.estimates.signs import corrected_p, holm
-from reports.panels.panel import EXCEEDS, GAIN, NAMES, Column, Setting
-from reports.records.inversion import COLUMNS
+from reports.panels.panel import EXCEEDS, GAIN, NAMES, PooledScores, Setting
+from reports.records.column import ATTACKERS
 
 
 def judge(settings: Sequence[Setting]) -> list[Setting]:
@@ -21,7 +21,7 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
     the worst of several rounds counts, it pays for there being the others too (Bonferroni).
     """
     found = list(settings)
-    for name in COLUMNS:
+    for name in ATTACKERS:
         own = [s for s in settings if name in s.columns]
         if not own:
             continue
@@ -44,7 +44,7 @@ def _tried(setting: Setting) -> int:
     return max(1, len(counts.attacked)) if counts else 1
 
 
-def _gains(columns: Sequence[Column]) -> list[float]:
+def _gains(columns: Sequence[PooledScores]) -> list[float]:
     """Corrected p of every column's gain; 1 for one with too few images."""
     found = [1.0] * len(columns)
     places = [i for i, c in enumerate(columns) if np.isfinite(c.gains).sum() >= FEWEST]
@@ -57,12 +57,12 @@ def _gains(columns: Sequence[Column]) -> list[float]:
     return found
 
 
-def _of_interval(column: Column) -> float:
+def _of_interval(column: PooledScores) -> float:
     known = np.isfinite(column.gains)
     return p_above_zero(column.gains[known], column.seeds[known])
 
 
-def _aligned(columns: Sequence[Column]) -> Values:
+def _aligned(columns: Sequence[PooledScores]) -> Values:
     """(K, N) gains, a column per unit that any of them has; NaN where one lacks it."""
     names = [list(zip(c.seeds.tolist(), c.images.tolist(), strict=True)) for c in columns]
     units = {unit: turn for turn, unit in enumerate(sorted({u for own in names for u in own}))}

@@ -10,8 +10,8 @@ from torch import Tensor
 from reports.panels.panel import Panel, Setting
 from reports.pictures.choice import Cross, chosen, find_cross
 from reports.pictures.picture import EDGE, Tile, png
+from reports.records.column import ATTACKERS
 from reports.records.images import channel_note, drawable
-from reports.records.inversion import COLUMNS
 
 IMAGES = 6
 
@@ -87,7 +87,7 @@ def _pictures(setting: Setting, seed: int) -> dict[str, Tensor]:
     for source in setting.sources:
         if source.record.scenario.get("seed") != seed:
             continue
-        for column in COLUMNS:
+        for column in ATTACKERS:
             images = drawable(source.record.arrays.get(f"{setting.defense}/{column}"))
             if images is not None and column in setting.columns:
                 found.setdefault(column, images)

@@ -19,6 +19,7 @@ from reports.records.checks import (
     text,
     whole,
 )
+from reports.records.column import Column
 from reports.records.find import Source
 from reports.records.record import Record
 from reports.records.rounds import Round, parted
@@ -28,7 +29,6 @@ from reports.scores import SCORES
 KIND = "inversion"
 OBSERVATION = "observation"
 """Kind of an attack on an update that was captured elsewhere: its rows have no scores."""
-COLUMNS = ("adaptive", "naive")
 OPTIONAL = ("rank", "fisher_psnr")
 APART = ("defense", "defense_options", "against", "columns", "moments", "seed", "epsilon")
 """Scenario fields in which the Records of one panel may differ."""
@@ -78,8 +78,8 @@ class InversionRecord:
         source: where it is from.
         panel: scenario fields that every Record of its panel shares.
         seed: of the scenario.
-        columns: (defense, ``adaptive`` or ``naive``) -> scores; of a scheduled defense those of
-            the round that counts.
+        columns: the scores of every column; of a scheduled defense those of the round that
+            counts.
         rounds: the same for its other rounds, by names of `reports.records.rounds.other`.
         prior: scores of the best guess without the release; None when there is none.
         guarantees: defense -> what holds for it.
@@ -88,10 +88,10 @@ class InversionRecord:
     source: Source
     panel: dict[str, Any]
     seed: int
-    columns: dict[tuple[str, str], Scores]
+    columns: dict[Column, Scores]
     prior: Scores | None
     guarantees: dict[str, Guarantee]
-    rounds: dict[tuple[str, str], Scores]
+    rounds: dict[Column, Scores]
 
 
 def parse(record: Record, source: Source | None = None) -> InversionRecord:
@@ -109,14 +109,13 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
         text(facts.get(name), f"scenario.{name}")
     if not 0 < whole(facts.get("images"), "scenario.images") < 10**7:
         raise ValueError("scenario.images is out of range")
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    rows: dict[Column, list[dict[str, Any]]] = {}
     for index, row in enumerate(record.rows):
-        name = text(mapping(row, f"rows[{index}]").get("defense"), f"rows[{index}].defense")
-        adaptive = row.get("adaptive")
-        if not isinstance(adaptive, bool):
+        text(mapping(row, f"rows[{index}]").get("defense"), f"rows[{index}].defense")
+        if not isinstance(row.get("adaptive"), bool):
             raise ValueError(f"rows[{index}].adaptive is neither true nor false")
-        rows.setdefault((name, COLUMNS[not adaptive]), []).append(row)
-    others = {key: rows.pop(key) for key in [k for k in rows if parted(k[0])[1] is not None]}
+        rows.setdefault(Column.of_row(row), []).append(row)
+    others = {c: rows.pop(c) for c in list(rows) if parted(c.defense)[1] is not None}
     if not rows:
         raise ValueError("there are no rows")
     guarantees = {

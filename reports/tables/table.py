@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from reports.estimates import Estimate
 from reports.panels.labels import CUT, option_place, show_option
-from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Column, Panel, Setting
+from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Panel, PooledScores, Setting
 from reports.records.find import Source
 from reports.records.inversion import Option
 from reports.scores import SCORES
@@ -184,7 +184,7 @@ def _score(setting: Setting, attacker: str, name: str) -> Cell:
     return _marked(shown, setting.columns.get(attacker))
 
 
-def _marked(cell: Cell, column: Column | None) -> Cell:
+def _marked(cell: Cell, column: PooledScores | None) -> Cell:
     """The cell, with `CUT` where the clock ended one of the attacks behind it."""
     cut = column is not None and bool(column.values["clock"].any()) and cell.order is not None
     return dataclasses.replace(cell, text=cell.text + CUT) if cut else cell

@@ -19,7 +19,7 @@ from reports.estimates import Estimate
 from reports.evidence.control import doubt
 from reports.evidence.refuted import of_panel
 from reports.panels.build import build_panels
-from reports.panels.panel import ASTRAY, Column, Panel, Setting
+from reports.panels.panel import ASTRAY, Panel, PooledScores, Setting
 from reports.records import Record, inversion
 from reports.scores import SCORES
 
@@ -174,7 +174,7 @@ class Inverted(Result):
         return next(s for s in self._panel.settings if s.defense == self.subject.name)
 
     @property
-    def _scores(self) -> Column:
+    def _scores(self) -> PooledScores:
         return self._setting.columns[self.column]
 
     def _score(self, name: str) -> Leak:
