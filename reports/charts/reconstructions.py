@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reports.estimates import Estimate
-from reports.panels.labels import CUT, show_option
+from reports.panels.labels import CUT
 from reports.records import Record, atomic, rounds
 from reports.records.column import Column
 from reports.records.images import channel_note, pixels
+from reports.records.options import show_option
 from reports.records.rounds import parted
 
 MAX_ROWS = 12

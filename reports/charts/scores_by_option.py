@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from reports.charts.chart import DASHES, MARKERS, Chart, Theme, band, bars, blank, frame, legend
 from reports.charts.lines import Line, lines_along
 from reports.estimates import NOTHING, Estimate
-from reports.panels.labels import name_option, show_option
 from reports.panels.panel import Panel, Setting
+from reports.records.options import name_option, show_option
 from reports.scores import SCORES
 
 AXES = {"rate": "share of coordinates dropped", "noise_multiplier": "noise multiplier"}

@@ -17,6 +17,7 @@ from reports.panels.verdicts import judge
 from reports.records.column import ATTACKERS
 from reports.records.find import Source
 from reports.records.inversion import Guarantee, InversionRecord, Scores
+from reports.records.options import CLIP, NOISE, RATE
 from reports.records.rounds import parted, severity
 
 
@@ -198,5 +199,5 @@ def _sources(found: Sequence[InversionRecord]) -> tuple[Source, ...]:
 
 def _order(defense: str, guarantee: Guarantee) -> tuple[Any, ...]:
     options = guarantee.options
-    numbers = [float(options.get(n, 0)) for n in ("noise_multiplier", "rate", "clip")]
-    return (defense != "none", defense, *numbers, json.dumps(options, sort_keys=True))
+    numbers = [float(options.get(n, 0)) for n in (NOISE, RATE, CLIP)]
+    return (defense != UNDEFENDED, defense, *numbers, json.dumps(options, sort_keys=True))

@@ -3,67 +3,30 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from reports.panels.panel import Panel
-from reports.records.inversion import Guarantee, Option
+from reports.panels.variant import Variant, varying
+from reports.records.inversion import Guarantee
+from reports.records.options import NOISE, RATE
 
 CUT = "*"
 """Marks a number of attacks that the clock cut short: a rerun need not give it."""
-SHORT = {"noise_multiplier": "noise"}
-LONGEST = 24
-"""Characters of an option that is text."""
-MAIN = ("rate", "noise_multiplier", "clip")
-"""Options that people ask for first, in the order in which they are named."""
 
 
 def setting_labels(found: Sequence[tuple[str, Guarantee]]) -> list[str]:
     """Defense, rate and noise; other options where they tell two settings of a defense apart."""
-    short = [_label(found, turn, 4) for turn in range(len(found))]
-    return [
-        label if short.count(label) == 1 else _label(found, turn, 17)
-        for turn, label in enumerate(short)
-    ]
+    variants = [Variant(defense, guarantee.options) for defense, guarantee in found]
+    differing = varying(variants)
 
+    def label(turn: int, digits: int) -> str:
+        variant, held = variants[turn], found[turn][1].round
+        names = {n for d, n in differing if d == variant.defense} | {RATE, NOISE}
+        return variant.show(names, digits, note=held.suffix if held else "")
 
-def _label(found: Sequence[tuple[str, Guarantee]], turn: int, digits: int) -> str:
-    defense, guarantee = found[turn]
-    own = [g.options for d, g in found if d == defense]
-    parts = [defense]
-    for name in sorted(guarantee.options, key=option_place):
-        value = guarantee.options[name]
-        varies = any(name not in o or o[name] != value for o in own)
-        if varies or name in MAIN[:2]:
-            parts.append(f"{name_option(name)} {show_option(value, digits)}")
-    if guarantee.round is not None and guarantee.round.suffix:
-        parts.append(guarantee.round.suffix)
-    return f"{parts[0]} {', '.join(parts[1:])}".rstrip()
-
-
-def option_place(name: str) -> tuple[int, str]:
-    """Sorts options: those that people ask for first, then by name."""
-    return (MAIN.index(name) if name in MAIN else len(MAIN), name)
-
-
-def name_option(name: str) -> str:
-    """``noise`` for ``noise_multiplier``; others with spaces."""
-    return SHORT.get(name, name.replace("_", " "))
-
-
-def show_option(value: Option, digits: int = 4) -> str:
-    """``0.9``, ``on``, ``off``, or the text itself, cut where it is long."""
-    if isinstance(value, str):
-        return value if 0 < len(value) <= LONGEST else f"{value[: LONGEST - 1]}…" if value else "-"
-    return ("on" if value else "off") if isinstance(value, bool) else f"{value:.{digits}g}"
-
-
-def same_option(one: Option, other: Option) -> bool:
-    """Whether two values are one, up to the rounding of numbers."""
-    if isinstance(one, str) or isinstance(other, str):
-        return one == other
-    return math.isclose(one, other, rel_tol=1e-6)
+    short = [label(turn, 4) for turn in range(len(found))]
+    return [text if short.count(text) == 1 else label(turn, 17) for turn, text in enumerate(short)]
 
 
 def panel_titles(panels: Sequence[Panel]) -> list[str]:

@@ -13,6 +13,7 @@ from reports.estimates import NOTHING, Estimate, pool
 from reports.estimates.intervals import ANYWHERE, FEWEST, LEVEL, Values, p_above_zero
 from reports.estimates.signs import flipped_p
 from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL, UNDEFENDED, doubt
+from reports.panels.variant import Variant
 from reports.records.find import Source
 from reports.records.inversion import Guarantee
 from reports.scores import SCORES
@@ -123,6 +124,11 @@ class Setting:
     label: str
     rounds: tuple[Setting, ...] = ()
     control: str = NO_CONTROL
+
+    @property
+    def variant(self) -> Variant:
+        """The defense at its options."""
+        return Variant(self.defense, self.guarantee.options)
 
     def option(self, name: str) -> float | None:
         """A numeric option, None when the defense has none of this name."""

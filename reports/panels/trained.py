@@ -12,8 +12,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from reports.estimates import Estimate
-from reports.panels.labels import name_option, same_option, show_option
 from reports.panels.panel import Panel, Setting
+from reports.panels.variant import Variant
 from reports.records.training import TrainingRecord
 
 
@@ -32,16 +32,18 @@ class Trained:
     accuracy: Estimate
 
     @property
+    def variant(self) -> Variant:
+        """The defense that all runs were trained with."""
+        return Variant(self.runs[0].facts["defense"], self.runs[0].options)
+
+    @property
     def label(self) -> str:
         """Defense and options, for people."""
-        told = [f"{name_option(n)} {show_option(v)}" for n, v in self.runs[0].options.items()]
-        return f"{self.runs[0].facts['defense']} {', '.join(told)}".rstrip()
+        return self.variant.label
 
     def fits(self, setting: Setting) -> bool:
-        """Whether both are one defense and agree on every option that both name."""
-        other, own = setting.guarantee.options, self.runs[0].options
-        same = all(same_option(own[n], other[n]) for n in own.keys() & other.keys())
-        return same and setting.defense == self.runs[0].facts["defense"]
+        """Whether a setting has the same defense, see `Variant.fits`."""
+        return self.variant.fits(setting.variant)
 
 
 def pool_runs(runs: Sequence[TrainingRecord], start: str = "") -> list[Trained]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.panels.labels import name_option, same_option, show_option
 from reports.records.find import Source
-from reports.records.inversion import Option
+from reports.records.options import Option, name_option, option_place, same_option, show_option
 
 
 @dataclass(frozen=True)
-class Spot:
-    """A defense at its options, which attacks of different kinds have in common.
+class Variant:
+    """A defense at its options.
 
     Attributes:
         defense: its name.
@@ -21,38 +20,63 @@ class Spot:
     """
 
     defense: str
-    options: Mapping[str, float | str]
+    options: Mapping[str, Option]
 
-    def fits(self, other: Spot) -> bool:
+    def fits(self, other: Variant) -> bool:
         """Whether both are one defense and agree on every option that both name."""
         both = self.options.keys() & other.options.keys()
         return self.defense == other.defense and all(
             same_option(self.options[n], other.options[n]) for n in both
         )
 
+    def without_switches(self) -> Variant:
+        """The same with numbers and texts alone, as Records of some kinds name no others."""
+        kept = {k: v for k, v in self.options.items() if not isinstance(v, bool)}
+        return Variant(self.defense, kept)
+
+    def show(self, names: Collection[str], digits: int = 4, note: str = "") -> str:
+        """``dprs rate 0.9, noise 0.01``: the defense, those of its options that are named, a note.
+
+        Args:
+            names: of options.
+            digits: of numbers.
+            note: comes last; may be empty.
+        """
+        told = self.show_options(names, digits)
+        return f"{self.defense} {', '.join(part for part in (told, note) if part)}".rstrip()
+
+    def show_options(self, names: Collection[str], digits: int = 4) -> str:
+        """``rate 0.9, noise 0.01``: those of the options that are named, for people."""
+        own = sorted(self.options.keys() & set(names), key=option_place)
+        return ", ".join(f"{name_option(n)} {show_option(self.options[n], digits)}" for n in own)
+
     @property
     def label(self) -> str:
-        """For people."""
-        told = [f"{name_option(n)} {show_option(v)}" for n, v in self.options.items()]
-        return f"{self.defense} {', '.join(told)}".rstrip()
+        """The defense and all of its options, for people."""
+        return self.show(self.options)
 
 
-def spot_of(defense: str, options: Mapping[str, Option]) -> Spot:
-    """The spot of options as Records hold them; switches are left out."""
-    kept = {
-        k: v if isinstance(v, str) else float(v)
-        for k, v in options.items()
-        if not isinstance(v, bool)
-    }
-    return Spot(defense, kept)
-
-
-def recorded(source: Source) -> Spot:
-    """The spot of a membership or audit Record."""
+def variant_of(source: Source) -> Variant:
+    """The variant that a membership or audit Record is about; without switches."""
     facts, bounds = source.record.scenario, source.record.bounds
     defense = facts.get("defense")
     options = bounds.get("options") or facts.get("defense_options") or {}
     known = options if isinstance(options, dict) else {}
     told = {str(k): v for k, v in known.items() if isinstance(v, int | float | str)}
     usable = {k: v for k, v in told.items() if isinstance(v, str) or math.isfinite(v)}
-    return spot_of(str(defense) if isinstance(defense, str) else "-", usable)
+    return Variant(str(defense) if isinstance(defense, str) else "-", usable).without_switches()
+
+
+def varying(variants: Sequence[Variant]) -> set[tuple[str, str]]:
+    """(defense, option) of every option in which two variants of the defense differ.
+
+    One that names the option differs from one that does not.
+    """
+    first: dict[str, Variant] = {}
+    found = set()
+    for variant in variants:
+        one = first.setdefault(variant.defense, variant).options
+        names = one.keys() | variant.options.keys()
+        differing = {n for n in names if n not in one or one[n] != variant.options.get(n)}
+        found |= {(variant.defense, n) for n in differing}
+    return found

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-import numpy as np
-
+from reports.panels.evenly import evenly
 from reports.panels.panel import Setting
+from reports.records.options import NOISE, RATE
 
 ROWS = 30
 """At most so many settings are shown."""
 SIDE = 5
 """Of more than `ROWS` settings, at most so many rates and noises are."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,19 +37,11 @@ def chosen(settings: Sequence[Setting]) -> list[Setting]:
     if len(settings) <= ROWS:
         return list(settings)
     kept = list(settings)
-    for name in ("rate", "noise_multiplier"):
+    for name in (RATE, NOISE):
         values = sorted({v for s in settings if (v := s.option(name)) is not None})
-        own = set(_spread(values, SIDE))
+        own = set(evenly(values, SIDE))
         kept = [s for s in kept if s.option(name) is None or s.option(name) in own]
-    return _spread(kept, ROWS)
-
-
-def _spread(found: Sequence[T], count: int) -> list[T]:
-    """At most ``count`` of them, evenly spread, both ends among them."""
-    if len(found) <= count:
-        return list(found)
-    places = np.unique(np.linspace(0, len(found) - 1, count).round().astype(int))
-    return [found[i] for i in places]
+    return evenly(kept, ROWS)
 
 
 def find_cross(shown: Sequence[Setting], first: int) -> Cross | None:
@@ -60,7 +50,7 @@ def find_cross(shown: Sequence[Setting], first: int) -> Cross | None:
     for name in dict.fromkeys(s.defense for s in shown):
         places: dict[tuple[float, float], int] = {}
         for turn, setting in enumerate(shown):
-            rate, noise = setting.option("rate"), setting.option("noise_multiplier")
+            rate, noise = setting.option(RATE), setting.option(NOISE)
             if setting.defense == name and rate is not None and noise is not None:
                 places.setdefault((noise, rate), first + turn)
         noises, rates = (tuple(sorted({k[i] for k in places})) for i in (0, 1))

@@ -21,6 +21,7 @@ from reports.records.checks import (
 )
 from reports.records.column import Column
 from reports.records.find import Source
+from reports.records.options import MAIN, Option
 from reports.records.record import Record
 from reports.records.rounds import Round, parted
 from reports.records.rounds import parse as parse_round
@@ -32,9 +33,6 @@ OBSERVATION = "observation"
 OPTIONAL = ("rank", "fisher_psnr")
 APART = ("defense", "defense_options", "against", "columns", "moments", "seed", "epsilon")
 """Scenario fields in which the Records of one panel may differ."""
-Option = float | int | bool | str
-NUMERIC = ("rate", "noise_multiplier", "clip")
-"""Options that are drawn along an axis, whatever the defense."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
 def _guarantee(bound: dict[str, Any], what: str) -> Guarantee:
     options = mapping(bound.get("options", {}), f"{what}.options")
     for name, value in options.items():
-        if name in NUMERIC or not isinstance(value, bool | str):
+        if name in MAIN or not isinstance(value, bool | str):
             number(value, f"{what}.options.{name}")
     candidates, top1 = bound.get("candidates"), bound.get("top1")
     if candidates is None or top1 is None:  # older Records bound the choice among 1,000

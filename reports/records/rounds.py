@@ -13,8 +13,8 @@ from typing import Any
 
 from reports.evidence.control import MARGIN
 from reports.records.checks import mapping, number, sequence, whole
+from reports.records.options import Option, show_option
 
-Option = float | int | bool | str
 _OTHER = re.compile(r"(?s)(.+)@(\d{1,9})")
 
 
@@ -47,7 +47,7 @@ class Round:
     def told(self) -> str:
         """One or two sentences: which rounds were attacked, which one counts, and why."""
         listed = ", ".join(f"{step:,}" for step in self.attacked)
-        here = ", ".join(f"{k} {v:.4g}" if _plain(v) else f"{k} {v}" for k, v in self.shown)
+        here = ", ".join(f"{k} {show_option(v)}" for k, v in self.shown)
         place = f"step {self.step:,}" + (f" ({here})" if here else "")
         parts = []
         if len(self.attacked) > 1:
@@ -134,7 +134,3 @@ def parse(found: Any, what: str) -> Round | None:
         options,
         **steps,
     )
-
-
-def _plain(value: Option) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

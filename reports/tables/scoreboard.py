@@ -11,7 +11,7 @@ from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import above_bound
 from reports.panels.panel import FALSE, Panel, Setting
 from reports.panels.trained import Trained, match
-from reports.panels.variant import Spot, recorded, spot_of
+from reports.panels.variant import Variant, variant_of
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
 from reports.scores import SCORES
@@ -54,22 +54,22 @@ def scoreboard(
     settings fit, because it does not name the options that tell them apart. None below two rows:
     there is nothing to compare.
     """
-    spots = [spot_of(s.defense, s.guarantee.options) for p in panels for s in p.settings]
+    variants = [s.variant.without_switches() for p in panels for s in p.settings]
     placed: dict[int, Strongest] = {}
-    loose: list[tuple[Spot, Strongest]] = []
-    for spot, one in _trainings(memberships, audits):
-        fitting = [i for i, other in enumerate(spots) if other.fits(spot)]
+    loose: list[tuple[Variant, Strongest]] = []
+    for variant, one in _trainings(memberships, audits):
+        fitting = [i for i, other in enumerate(variants) if other.fits(variant)]
         if len(fitting) == 1 and fitting[0] not in placed:
             placed[fitting[0]] = one
         else:
-            loose.append((spot, one))
+            loose.append((variant, one))
     rows: list[Row] = []
     for panel in panels:
         costs = _costs(panel, trained)
         for setting in panel.settings:
             rows.append(_row(len(rows), panel, setting, placed.get(len(rows)), costs))
-    for spot, one in loose:
-        rows.append(_row_without(f"scoreboard-{len(rows)}", spot, one))
+    for variant, one in loose:
+        rows.append(_row_without(f"scoreboard-{len(rows)}", variant, one))
     if len(rows) < 2:
         return None
     caption = (
@@ -80,13 +80,13 @@ def scoreboard(
 
 def _trainings(
     memberships: Sequence[MembershipRecord], audits: Sequence[AuditRecord]
-) -> Iterator[tuple[Spot, Strongest]]:
+) -> Iterator[tuple[Variant, Strongest]]:
     """Every membership and audit Record with the defense that it is about."""
     over = {turn for turn, _ in above_bound(memberships)}
     for turn, one in enumerate(memberships):
-        yield recorded(one.source), of_membership(one, turn in over)
+        yield variant_of(one.source), of_membership(one, turn in over)
     for audit in audits:  # their rows name the defense
-        yield replace(recorded(audit.source), defense=audit.rows[0].defense), of_audit(audit)
+        yield replace(variant_of(audit.source), defense=audit.rows[0].defense), of_audit(audit)
 
 
 def slim(table: Table) -> Table:
@@ -139,10 +139,10 @@ def _row(
     return Row(f"scoreboard-{turn}", tuple(cells))
 
 
-def _row_without(anchor: str, spot: Spot, one: Strongest) -> Row:
+def _row_without(anchor: str, variant: Variant, one: Strongest) -> Row:
     """A row of a training that no inversion's setting has."""
     cells = (
-        plain(spot.label),
+        plain(variant.label),
         _remark(one.remark or (IDLE if one.doubt else "")),
         *[Cell("-")] * 5,
         one.caught,

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.estimates import Estimate
-from reports.panels.labels import CUT, option_place, show_option
+from reports.panels.labels import CUT
 from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Panel, PooledScores, Setting
+from reports.panels.variant import varying
 from reports.records.find import Source
-from reports.records.inversion import Option
+from reports.records.options import MAIN, name_option, option_place, show_option
 from reports.scores import SCORES
 
 
@@ -117,15 +118,15 @@ def numbers(sources: Sequence[Source]) -> Cell:
 def panel_table(panel: Panel) -> Table:
     """A row per setting; options that only some defenses have are columns too."""
     names = sorted({n for s in panel.settings for n in s.guarantee.options}, key=option_place)
-    varied = [n for n in names if n in ("rate", "noise_multiplier", "clip") or _varies(panel, n)]
+    differing = {n for _, n in varying([s.variant for s in panel.settings])}
+    varied = [n for n in names if n in MAIN or n in differing]
     deltas = sorted({s.guarantee.delta for s in panel.settings})
     shown = f"δ = {deltas[0]:g}".replace(" ", "\N{NO-BREAK SPACE}")
     shown = shown.replace("-", "\N{NON-BREAKING HYPHEN}")  # 1e-05 in one piece
     at = f" at {shown}" if len(deltas) == 1 else ""
-    titles = {"noise_multiplier": "noise"}
     heads = (
         "defense",
-        *(titles.get(n, n.replace("_", " ")) for n in varied),
+        *map(name_option, varied),
         "verdict",
         "adaptive PSNR (dB)",
         "SSIM",
@@ -203,13 +204,3 @@ def _labels(setting: Setting) -> Cell:
         return Cell("-")
     text = f"{found.hits}/{found.n}"
     return Cell(text, found.mean, setting.sources)
-
-
-def _varies(panel: Panel, name: str) -> bool:
-    """Whether two settings of one defense differ in an option."""
-    seen: dict[str, set[Option]] = {}
-    for setting in panel.settings:
-        if name in setting.guarantee.options:
-            own = seen.setdefault(setting.defense, set())
-            own.add(setting.guarantee.options[name])
-    return any(len(v) > 1 for v in seen.values())
