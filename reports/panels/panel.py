@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,10 @@ class PooledScores:
     """One attacker's scores on one setting, pooled over seeds; a unit is one image of one seed.
 
     Attributes:
-        seeds: (N,) of each unit.
-        images: (N,) of each unit.
-        values: name -> (N,), see `inversions.Scores`; ``prior`` is the PSNR of the best guess
-            without the release for the same image.
+        seeds: (N,) the seed of each unit.
+        images: (N,) the image of each unit.
+        values: name -> (N,), see `reports.records.inversion.Scores`; ``prior`` is the PSNR of
+            the best guess without the release for the same image.
         corrected: test -> p, corrected over the settings of its panel (`verdicts.judge`); where
             it is None a test counts as the only one.
     """
@@ -49,14 +50,21 @@ class PooledScores:
     images: np.ndarray[Any, np.dtype[np.int64]]
     values: dict[str, Values]
     corrected: dict[str, float] | None = None
-    _known: dict[str, Estimate] = field(default_factory=dict, compare=False, repr=False)
 
     def estimate(self, name: str) -> Estimate:
         """Mean and interval of one score over seeds and images."""
-        if name not in self._known:
-            within = SCORES[name].range if name in SCORES else ANYWHERE
-            self._known[name] = pool(self.values[name], self.seeds, within)
-        return self._known[name]
+        return self._pooled(name)
+
+    @cached_property
+    def _pooled(self) -> Callable[[str], Estimate]:
+        """`estimate`, computed once for each name."""
+
+        def pooled(name: str) -> Estimate:
+            return pool(
+                self.values[name], self.seeds, SCORES[name].range if name in SCORES else ANYWHERE
+            )
+
+        return cache(pooled)
 
     @property
     def gains(self) -> Values:
@@ -131,7 +139,7 @@ class Setting:
         return Variant(self.defense, self.guarantee.options)
 
     def option(self, name: str) -> float | None:
-        """A numeric option, None when the defense has none of this name."""
+        """The value of a numeric option; None when the defense has none of this name."""
         value = self.guarantee.options.get(name)
         return None if value is None or isinstance(value, bool | str) else float(value)
 
@@ -194,8 +202,10 @@ class Setting:
     def misleads(self) -> bool:
         """Whether the naive attacker shows nothing where the adaptive one leaks."""
         naive = self.columns.get("naive")
-        shown = naive is None or naive.gain.n < FEWEST or self.shows(GAIN, "naive")
-        return not shown and "adaptive" in self.columns and self.shows(GAIN, "adaptive")
+        enough = naive is not None and naive.gain.n >= FEWEST
+        naive_shows_leak = self.shows(GAIN, "naive")
+        adaptive_shows_leak = self.shows(GAIN, "adaptive")
+        return enough and adaptive_shows_leak and not naive_shows_leak
 
 
 @dataclass
