@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from reports.estimates import Estimate
 from reports.records.checks import epsilon, mapping, number, share, text, whole
 from reports.records.find import Source
-from reports.records.inversion import Option
+from reports.records.options import Option
 from reports.records.record import Record
 
 KIND = "training"
