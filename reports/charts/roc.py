@@ -61,7 +61,7 @@ def _chart(one: MembershipRecord) -> Chart:
     told = [f"{n}: AUC {one.auc(n).show(3)}" for n in names]
     for rate in (0.001, 0.01, 0.1):
         if one.resolves(rate):
-            told += [f"{n}: TPR {one.rate(n, rate).show(3)} at FPR {rate:g}" for n in names]
+            told += [f"{n}: TPR {one.tpr(n, rate).show(3)} at FPR {rate:g}" for n in names]
     left = len(one.scores) - len(names)
     return Chart(
         f"{one.anchor}-roc",

@@ -78,7 +78,7 @@ def above_bound(found: Sequence[MembershipRecord]) -> dict[tuple[int, str], str]
     told: dict[tuple[int, str], str] = {}
     for turn, name in bounded:
         one = found[turn]
-        area = one.area(name, level)
+        area = one.auc(name, level)
         if area.low > one.largest:
             told[turn, name] = (
                 f"{name:.40} tells members from others with an AUC of {area.show(3)}, "
@@ -86,7 +86,7 @@ def above_bound(found: Sequence[MembershipRecord]) -> dict[tuple[int, str], str]
             )
     for turn, name, rate in asked:
         one = found[turn]
-        caught = one.rate(name, rate, level)
+        caught = one.tpr(name, rate, level)
         allowed = float(one.bound(np.array([rate]))[0])
         if caught.low > allowed:
             told[turn, name] = (

@@ -8,9 +8,8 @@ from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score, roc_curve
 
-from reports.detection import auc, dp_area, dp_bound, sample, tpr_at
+from reports import detection
 from reports.estimates import NOTHING, Estimate
 from reports.estimates.intervals import LEVEL, Values
 from reports.evidence.learned import Learned, doubt, learned
@@ -86,23 +85,21 @@ class MembershipRecord:
         return int((~self.members).sum())
 
     def roc(self, attack: str) -> tuple[Values, Values]:
-        """False and true positive rates, (M,) each, by `sklearn.metrics.roc_curve`."""
-        false, true, _ = roc_curve(self.members, self.scores[attack])
+        """False and true positive rates of an attack with scores, (M,) each."""
+        false, true, _ = detection.roc(self.scores[attack], self.members)
         return false, true
 
-    def auc(self, attack: str) -> Estimate:
-        """As the summary has it, else from the scores, without an interval."""
-        if attack in self.told:
-            return self.told[attack]
-        area = float(roc_auc_score(self.members, self.scores[attack]))
-        return Estimate(area, math.nan, math.nan, len(self.members))
+    def auc(self, attack: str, level: float = LEVEL) -> Estimate:
+        """AUC of an attack from its scores; as the summary has it where they are not stored."""
+        if attack in self.scores:
+            return detection.auc(self._sample(attack), level)
+        return self.told[attack]
 
-    def caught(self, attack: str, false_rate: float) -> float:
-        """Largest TPR at an FPR of at most ``false_rate``; NaN where the sample cannot tell."""
+    def tpr(self, attack: str, false_rate: float, level: float = LEVEL) -> Estimate:
+        """TPR of an attack at an FPR of at most ``false_rate``; nothing where it cannot be told."""
         if attack not in self.scores or not self.resolves(false_rate):
-            return math.nan
-        false, true = self.roc(attack)
-        return float(true[false <= false_rate].max())
+            return NOTHING
+        return detection.tpr_at(self._sample(attack), false_rate, level)
 
     def resolves(self, false_rate: float) -> bool:
         """Whether there are enough non-members to tell who is caught at this rate."""
@@ -112,29 +109,26 @@ class MembershipRecord:
         """Whether the lower end of an interval of ``level`` can be above 0 at this rate."""
         return (1 - false_rate) ** self.outside <= (1 - level) / 2
 
-    def rate(self, attack: str, false_rate: float, level: float = LEVEL) -> Estimate:
-        """`caught` with its interval (`detection.tpr_at`); nothing where it cannot be told."""
-        if attack not in self.scores or not self.resolves(false_rate):
-            return NOTHING
-        return tpr_at(sample(self.scores[attack], self.members), false_rate, level)
-
-    def area(self, attack: str, level: float = LEVEL) -> Estimate:
-        """AUC from the scores, with its interval (`detection.auc`)."""
-        return auc(sample(self.scores[attack], self.members), level)
-
     def bound(self, false: Values) -> Values:
         """TPR that no attack exceeds at these FPRs, by (epsilon, delta)."""
-        return dp_bound(false, math.inf if self.epsilon is None else self.epsilon, self.delta)
+        return detection.dp_bound(false, self._claim, self.delta)
 
     @property
     def largest(self) -> float:
         """AUC that no attack exceeds, by (epsilon, delta)."""
-        return dp_area(math.inf if self.epsilon is None else self.epsilon, self.delta)
+        return detection.dp_area(self._claim, self.delta)
 
     @property
     def attacks(self) -> list[str]:
         """Names, those with scores first."""
         return list(dict.fromkeys([*self.scores, *self.told]))
+
+    @property
+    def _claim(self) -> float:
+        return math.inf if self.epsilon is None else self.epsilon
+
+    def _sample(self, attack: str) -> detection.Sample:
+        return detection.sample(self.scores[attack], self.members)
 
 
 def parse(record: Record, source: Source | None = None) -> MembershipRecord:
@@ -209,10 +203,10 @@ def _areas(auc: Any, attacks: list[str]) -> dict[str, Estimate]:
 
 def _estimate(value: Any) -> Estimate:
     if not isinstance(value, dict):
-        return Estimate(share(value, "summary.auc"), math.nan, math.nan, 0)
+        return Estimate(share(value, "summary.auc"))
     found = mapping(value, "summary.auc")
     ends = [
         math.nan if found.get(k) is None else number(found[k], f"summary.auc.{k}")
         for k in ("low", "high")
     ]
-    return Estimate(share(found.get("mean"), "summary.auc.mean"), ends[0], ends[1], 0)
+    return Estimate(share(found.get("mean"), "summary.auc.mean"), *ends)

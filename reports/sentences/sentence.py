@@ -105,7 +105,7 @@ def found_out(found: Sequence[MembershipRecord]) -> Sentence:
     level = simultaneous(tried)
     told = [r for r in shown if all(m.tells(r, level) for m in scored)]
     rate = told[0] if told else shown[-1]
-    caught = [(m.rate(name, rate, level), name, m) for m in scored for name in m.scores]
+    caught = [(m.tpr(name, rate, level), name, m) for m in scored for name in m.scores]
     share, name, worst = max(caught, key=lambda c: (c[0].low, c[0].mean))
     where = f" in the worst of {len(scored)} trainings" if len(scored) > 1 else ""
     best = f"; the best of {tried} results, its interval allows for that" if tried > 1 else ""

@@ -83,7 +83,7 @@ def membership_table(found: Sequence[MembershipRecord]) -> Table:
                 plain(str(facts.get("defense", "-"))),
                 plain(str(facts.get("data", "-"))),
                 figure(one.auc(attack), own, 3),
-                *(figure(one.rate(attack, rate), own, 3) for rate in (0.001, 0.01, 0.1)),
+                *(figure(one.tpr(attack, rate), own, 3) for rate in (0.001, 0.01, 0.1)),
                 Cell("-") if one.epsilon is None else value(one.epsilon, own),
                 Cell(f"{one.delta:g}", one.delta),
                 _target(one),

@@ -45,7 +45,7 @@ class Strongest:
 def of_membership(one: MembershipRecord, over: bool = False) -> Strongest:
     """A membership Record; ``over``: its TPR exceeds its bound, see `refuted.above_bound`."""
     own, level = (one.source,), simultaneous(len(one.scores))
-    rates = [one.rate(name, FALSE_RATE, level) for name in one.scores]
+    rates = [one.tpr(name, FALSE_RATE, level) for name in one.scores]
     best = max((r for r in rates if r.known), key=lambda r: r.mean, default=NOTHING)
     return Strongest(
         figure(best, own, 3),

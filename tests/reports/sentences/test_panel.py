@@ -211,9 +211,9 @@ def test_an_attack_without_a_control_is_marked_on_the_scoreboard(tmp_path):
 
 def test_an_interval_for_the_best_of_many_is_wider():
     one = membership(gap=2.0)
-    alone, many = (one.rate("lira", 0.1, simultaneous(k)) for k in (1, 10))
+    alone, many = (one.tpr("lira", 0.1, simultaneous(k)) for k in (1, 10))
     assert many.low < alone.low < alone.mean == many.mean < alone.high < many.high
-    assert not one.rate("lira", 0.0001).known
+    assert not one.tpr("lira", 0.0001).known
 
 
 HOSTILE = [

@@ -588,7 +588,7 @@ def test_evaluate_fills_a_record_that_the_page_reads():
     record = Record("membership", {}, [], {"auc": {"lira": found["auc"]}}, {}, {}, {}, arrays)
     page = memberships.parse(record)
     assert page.auc("lira").mean == found["auc"]["mean"]
-    assert page.caught("lira", 0.1) == found["tpr_at"]["0.1"]["mean"]
+    assert page.tpr("lira", 0.1).mean == found["tpr_at"]["0.1"]["mean"]
 
 
 @pytest.fixture(scope="module")
