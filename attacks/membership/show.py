@@ -13,7 +13,8 @@ from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import refutations
 from reports.records import Record, atomic, membership
-from reports.sentences.sentence import broken, found_out, plain
+from reports.sentences.lead import false_guarantees, members_found
+from reports.sentences.sentence import plain
 
 FIGURES = ("roc.png", "scores.png", "exposed.png")
 SHOWN = 8
@@ -67,7 +68,7 @@ def table(record: Record) -> str:
 def _verdicts(record: Record) -> list[str]:
     """Whether the promise is contradicted, and what the best of all attacks comes to."""
     parsed = membership.parse(record)
-    said = broken(refutations([], [parsed], []), 0), found_out([parsed])
+    said = false_guarantees(refutations([], [parsed], []), 0), members_found([parsed])
     return [plain(sentence) for sentence in said if sentence]
 
 

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 
 from reports.charts.chart import MARKERS, Chart, Theme, bars, blank, legend
-from reports.estimates import Estimate
-from reports.panels.changes import Change
+from reports.panels.changes import LESS, MORE, Change
 
 MOST = 30
 
 
 def change_charts(changes: Sequence[Change]) -> Iterator[Chart]:
     """Forest plot of the PSNR differences of the adaptive attacker; the largest `MOST`."""
-    own = [c for c in changes if (c.column, c.score) == ("adaptive", "psnr")]
-    own = [c for c in own if math.isfinite(c.difference)]
+    own = [c for c in changes if (c.attacker, c.score) == ("adaptive", "psnr")]
+    own = [c for c in own if c.difference.known]
     if not own:
         return
-    shown = sorted(own, key=lambda c: -abs(c.difference))[:MOST]
-    shown.sort(key=lambda c: -c.difference)
+    shown = sorted(own, key=lambda c: -abs(c.difference.mean))[:MOST]
+    shown.sort(key=lambda c: -c.difference.mean)
     several = len({c.panel for c in shown}) > 1
 
     def draw(theme: Theme) -> Figure:
         figure, axes = blank((6.6, 1.2 + 0.23 * len(shown)))
         axes.axvline(0, color=theme.soft, ls="--", lw=1.1)
-        looks = {"leaks more": theme.series[1], "leaks less": theme.series[0]}
+        looks = {MORE: theme.series[1], LESS: theme.series[0]}
         for turn, verdict in enumerate(sorted({c.verdict for c in shown})):
             places = [i for i, c in enumerate(shown) if c.verdict == verdict]
-            found = [Estimate(c.difference, c.low, c.high, c.pairs) for c in shown]
-            kept = [found[i] for i in places]
+            kept = [shown[i].difference for i in places]
             axes.errorbar(
                 [e.mean for e in kept],
                 [len(shown) - 1 - i for i in places],
@@ -52,9 +49,7 @@ def change_charts(changes: Sequence[Change]) -> Iterator[Chart]:
         legend(figure, axes, 3)
         return figure
 
-    told = [
-        f"{c.setting}: {c.difference:+.1f} [{c.low:.1f}, {c.high:.1f}], {c.verdict}" for c in shown
-    ]
+    told = [f"{c.setting}: {c.difference.show(1, signed=True)}, {c.verdict}" for c in shown]
     left = len(own) - len(shown)
     yield Chart(
         "changes-forest",

@@ -89,9 +89,9 @@ class Estimate:
         """The same in another unit, ``factor`` > 0 of which make one of this."""
         return Estimate(factor * self.mean, factor * self.low, factor * self.high, self.n)
 
-    def show(self, digits: int = 1) -> str:
-        """``15.3 [14.1, 16.6]``; ``-`` where there is no mean."""
-        return self._text(f".{digits}f")
+    def show(self, digits: int = 1, signed: bool = False) -> str:
+        """``15.3 [14.1, 16.6]``; ``-`` where there is no mean. Signed: ``+1.2 [+0.4, +2.0]``."""
+        return self._text(f"{'+' if signed else ''}.{digits}f")
 
     def percent(self, digits: int = 1) -> str:
         """A share as ``4.3% [0.0%, 7.6%]``; ``-`` where there is none."""

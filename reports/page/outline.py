@@ -26,12 +26,23 @@ from reports.pictures.grid import Grid, build_grid
 from reports.records.find import Gathered
 from reports.records.kinds import Sorted
 from reports.records.membership import MembershipRecord
-from reports.sentences.panel import summary
-from reports.sentences.sentence import Sentence, broken, changed, found_out, overall, unjudged
+from reports.sentences.lead import (
+    changes_overview,
+    false_guarantees,
+    members_found,
+    panels_overview,
+    unjudged_audits,
+)
+from reports.sentences.panel import panel_sentences
+from reports.sentences.sentence import Sentence
+from reports.tables.audits import audit_table
+from reports.tables.changes import change_table
 from reports.tables.exposed import exposed_table
-from reports.tables.listings import audit_table, change_table, membership_table, training_table
+from reports.tables.memberships import membership_table
+from reports.tables.panels import panel_table
 from reports.tables.scoreboard import scoreboard
-from reports.tables.table import Table, panel_table
+from reports.tables.table import Table
+from reports.tables.trainings import training_table
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,7 @@ def build_contents(
     old = [i for i in found.inversions if changes is not None and i.source.folder == 0]
     before = build_panels(old, "before-")
     if changes is not None:
-        table = change_table(changes, before, panels) if changes else None
+        table = change_table(changes) if changes else None
         charts = tuple(change_charts(changes))
         sections.append(
             Section(
@@ -129,12 +140,14 @@ def build_contents(
         for p in before
     ]
     sections += _rest(trained, found)
-    refuted = broken(refutations(panels, found.memberships, found.audits), len(found.audits))
+    refuted = false_guarantees(
+        refutations(panels, found.memberships, found.audits), len(found.audits)
+    )
     lead = [refuted] if refuted else []
-    lead += [changed(changes)] if changes is not None else []
+    lead += [changes_overview(changes)] if changes is not None else []
     if panels:
-        lead.append(overall(panels))
-    lead += [s for s in (found_out(found.memberships), unjudged(found.audits)) if s]
+        lead.append(panels_overview(panels))
+    lead += [s for s in (members_found(found.memberships), unjudged_audits(found.audits)) if s]
     days = sorted({s.date for s in gathered.sources if s.date})
     dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
     return Contents(title, dates, tuple(lead), tuple(sections), gathered)
@@ -150,7 +163,7 @@ def _study(panel: Panel, trained: Sequence[Trained]) -> Section:
     return Section(
         anchor=panel.anchor,
         title=panel.title,
-        sentences=tuple(summary(panel, trained)),
+        sentences=tuple(panel_sentences(panel, trained)),
         grid=build_grid(panel),
         charts=tuple(charts),
         table=panel_table(panel),

@@ -2,57 +2,72 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reports.estimates import Estimate
 from reports.estimates.intervals import FEWEST, Seeds, Values
 from reports.estimates.paired import ALPHA, paired_test
 from reports.estimates.signs import holm
 from reports.evidence.control import CANNOT_JUDGE, doubt
 from reports.panels.build import build_panels
-from reports.panels.panel import Panel, PooledScores, Setting
+from reports.panels.panel import UNKNOWN, Panel, PooledScores, Setting
 from reports.records.inversion import InversionRecord
 from reports.scores import SCORES
+
+MORE, LESS, UNCHANGED = "leaks more", "leaks less", "no change shown"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One score of one setting, before and after.
+    """One score under one attacker of one setting, before and after.
 
     Attributes:
         panel: title of the panel.
-        setting: label of the setting; ``old -> new`` where the defense's name changed.
-        column: ``adaptive`` or ``naive``.
-        score: ``psnr`` (dB), ``ssim`` or ``lpips``.
-        before: mean over the images that both have.
-        after: likewise.
-        difference: ``after - before``.
-        low: lower end of its 95% interval, for this comparison alone; NaN for too few pairs.
-        high: upper end.
-        pairs: images that both have; a pair is one image of one seed.
-        p: two-sided, adjusted after Holm for all settings of the same column and score.
-        verdict: ``leaks more``, ``leaks less``, ``no change shown``, ``too few images to say`` or
-            ``cannot be judged``: it seems to leak less, and that is no evidence.
+        old: the setting in the first set of Records.
+        new: the setting in the second set; its defense may have another name.
+        attacker: ``adaptive`` or ``naive``.
+        score: a name of `reports.scores.SCORES`.
+        before: mean of the first set over the images that both have.
+        after: mean of the second set over the same images.
+        difference: ``after - before``; the interval is for this comparison alone, and ``n``
+            counts pairs of one image of one seed.
+        p: two-sided, adjusted after Holm for all settings of the same attacker and score.
         doubt: why finding less afterwards is no evidence, see `control.doubt`; may be empty.
     """
 
     panel: str
-    setting: str
-    column: str
+    old: Setting
+    new: Setting
+    attacker: str
     score: str
     before: float
     after: float
-    difference: float
-    low: float
-    high: float
-    pairs: int
+    difference: Estimate
     p: float
-    verdict: str
     doubt: str = ""
+
+    @property
+    def setting(self) -> str:
+        """Label of the setting; ``old -> new`` where the defense's name changed."""
+        if self.old.defense == self.new.defense:
+            return self.old.label
+        return f"{self.old.label} -> {self.new.label}"
+
+    @property
+    def verdict(self) -> str:
+        """One of `MORE`, `LESS`, `UNCHANGED`, `UNKNOWN` and `CANNOT_JUDGE`: it seems to leak less,
+        and that is no evidence."""
+        if self.difference.n < FEWEST:
+            return UNKNOWN
+        if self.p >= ALPHA:
+            return UNCHANGED
+        if SCORES[self.score].closer(self.difference.mean) > 0:
+            return MORE
+        return CANNOT_JUDGE if self.doubt else LESS
 
 
 def compare(before: Sequence[InversionRecord], after: Sequence[InversionRecord]) -> list[Change]:
@@ -63,20 +78,25 @@ def compare(before: Sequence[InversionRecord], after: Sequence[InversionRecord])
     """
     changes: list[Change] = []
     for panel, old, new in _pairs(before, after)[0]:
-        label = old.label if old.defense == new.defense else f"{old.label} -> {new.label}"
-        for column in (c for c in old.columns if c in new.columns):
-            cut = bool(new.columns[column].values["clock"].any())
-            why = doubt(new.control, cut)
-            values = _matched(old.columns[column], new.columns[column])
-            for score in SCORES:
-                change = _change(values, score)
-                if change is not None:
-                    changes.append(
-                        dataclasses.replace(
-                            change, panel=panel, setting=label, column=column, doubt=why
-                        )
-                    )
-    return _judged(changes)
+        for attacker in (a for a in old.columns if a in new.columns):
+            one, other = old.columns[attacker], new.columns[attacker]
+            why = doubt(new.control, bool(other.values["clock"].any()))
+            for score, (was, now, seeds) in _matched(one, other).items():
+                gap, p = paired_test(now - was, seeds)
+                change = Change(
+                    panel=panel,
+                    old=old,
+                    new=new,
+                    attacker=attacker,
+                    score=score,
+                    before=float(was.mean()),
+                    after=float(now.mean()),
+                    difference=gap,
+                    p=p,
+                    doubt=why,
+                )
+                changes.append(change)
+    return _adjusted(changes)
 
 
 def unmatched(before: Sequence[InversionRecord], after: Sequence[InversionRecord]) -> list[str]:
@@ -120,38 +140,25 @@ def _key(setting: Setting) -> tuple[str, str]:
 
 
 def _matched(old: PooledScores, new: PooledScores) -> dict[str, tuple[Values, Values, Seeds]]:
-    """Score -> (old, new, seeds), (n,) each, of the images that both have."""
+    """Score -> (old, new, seeds), (n,) each, of the images that have it in both; n >= 1."""
     places = {unit: i for i, unit in enumerate(zip(new.seeds, new.images, strict=True))}
     units = list(enumerate(zip(old.seeds, old.images, strict=True)))
     both = [(i, places[unit]) for i, unit in units if unit in places]
     left, right = np.array(both, dtype=int).reshape(-1, 2).T
-    return {s: (old.values[s][left], new.values[s][right], old.seeds[left]) for s in SCORES}
+    found = {}
+    for score in SCORES:
+        was, now = old.values[score][left], new.values[score][right]
+        known = np.isfinite(was) & np.isfinite(now)
+        if known.any():
+            found[score] = was[known], now[known], old.seeds[left][known]
+    return found
 
 
-def _change(values: dict[str, tuple[Values, Values, Seeds]], score: str) -> Change | None:
-    old, new, seeds = values[score]
-    known = np.isfinite(old) & np.isfinite(new)
-    if not known.any():
-        return None
-    old, new, seeds = old[known], new[known], seeds[known]
-    gap, p = paired_test(new - old, seeds)
-    means = float(old.mean()), float(new.mean())
-    return Change("", "", "", score, *means, gap.mean, gap.low, gap.high, len(old), p, "")
-
-
-def _judged(changes: Sequence[Change]) -> list[Change]:
-    """The changes with p adjusted (Holm 1979) and what it says."""
-    judged = list(changes)
-    for family in {(c.column, c.score) for c in changes}:
-        places = [i for i, c in enumerate(changes) if (c.column, c.score) == family]
+def _adjusted(changes: Sequence[Change]) -> list[Change]:
+    """The changes with p adjusted (Holm 1979) within each attacker and score."""
+    adjusted = list(changes)
+    for family in {(c.attacker, c.score) for c in changes}:
+        places = [i for i, c in enumerate(changes) if (c.attacker, c.score) == family]
         for place, p in zip(places, holm([changes[i].p for i in places]), strict=True):
-            change = changes[place]
-            closer = SCORES[change.score].closer(change.difference) > 0
-            verdict = "no change shown"
-            if change.pairs < FEWEST:
-                verdict = "too few images to say"
-            elif p < ALPHA:
-                less = CANNOT_JUDGE if change.doubt else "leaks less"
-                verdict = "leaks more" if closer else less
-            judged[place] = dataclasses.replace(change, p=p, verdict=verdict)
-    return judged
+            adjusted[place] = replace(changes[place], p=p)
+    return adjusted

@@ -14,7 +14,7 @@ from reports.estimates import NOTHING, Estimate
 from reports.estimates.intervals import LEVEL, Values
 from reports.evidence.learned import Learned, doubt, learned
 from reports.records import exposed as accusations
-from reports.records.checks import clean, epsilon, mapping, number, share, text
+from reports.records.checks import clean, epsilon, mapping, number_or_nan, share, text
 from reports.records.exposed import Accused
 from reports.records.find import Source
 from reports.records.record import Record
@@ -205,8 +205,5 @@ def _estimate(value: Any) -> Estimate:
     if not isinstance(value, dict):
         return Estimate(share(value, "summary.auc"))
     found = mapping(value, "summary.auc")
-    ends = [
-        math.nan if found.get(k) is None else number(found[k], f"summary.auc.{k}")
-        for k in ("low", "high")
-    ]
-    return Estimate(share(found.get("mean"), "summary.auc.mean"), *ends)
+    low, high = (number_or_nan(found.get(k), f"summary.auc.{k}") for k in ("low", "high"))
+    return Estimate(share(found.get("mean"), "summary.auc.mean"), low, high)

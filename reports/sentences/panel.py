@@ -9,23 +9,23 @@ from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import of_panel
 from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel, Setting
 from reports.panels.trained import Trained, match
-from reports.sentences.sentence import Link, Sentence, counted
+from reports.sentences.sentence import Link, Sentence, counted, listed
 
 MOST = 3
 """At most so many settings are named in one sentence."""
 
 
-def summary(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
+def panel_sentences(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
     """At most nine sentences on one panel, a false guarantee first; numbers lead to their rows."""
     made = [
-        _refuted(panel),
+        _false_guarantees(panel),
         _attack(panel),
-        _leaking(panel),
-        _identified(panel),
-        _quiet(panel),
-        _unjudged(panel),
-        _misled(panel),
-        _guaranteed(panel),
+        _leaks(panel),
+        _names(panel),
+        _silence(panel),
+        _doubts(panel),
+        _misjudgements(panel),
+        _guarantee(panel),
         _cost(panel, trained),
     ]
     return [sentence for sentence in made if sentence]
@@ -51,18 +51,18 @@ def _attack(panel: Panel) -> Sentence:
     )
 
 
-def _refuted(panel: Panel) -> Sentence:
+def _false_guarantees(panel: Panel) -> Sentence:
     """Guarantees that a measurement contradicts."""
     found = of_panel(panel)
     if not found:
         return ()
-    parts: list[str | Link] = ["The guarantee is false, as stated and for this code: "]
-    for turn, one in enumerate(found[:MOST]):
-        parts += ["; "] * (turn > 0) + [Link(one.told, one.anchor)]
-    return (*parts, f"; and {len(found) - MOST} more." if len(found) > MOST else ".")
+    links = [Link(one.told, one.anchor) for one in found]
+    start = "The guarantee is false, as stated and for this code: "
+    return (start, *listed(links, MOST, "; ", "; and {} more"), ".")
 
 
-def _leaking(panel: Panel) -> Sentence:
+def _leaks(panel: Panel) -> Sentence:
+    """Defended settings of which an attacker rebuilds more than guessing does."""
     defended = [s for s in panel.settings if s.defense != "none"]
     leaking = sorted((s for s in defended if s.shows(GAIN)), key=lambda s: -_gain(s))
     if not defended:
@@ -75,12 +75,12 @@ def _leaking(panel: Panel) -> Sentence:
         start = f"{len(leaking)} of {len(defended)} defended settings still leak, most of all "
     return (
         start,
-        *_listed(leaking, lambda s: f"{s.label} ({_gain(s):+.1f} dB over guessing)"),
+        *_settings(leaking, lambda s: f"{s.label} ({_gain(s):+.1f} dB over guessing)"),
         ".",
     )
 
 
-def _identified(panel: Panel) -> Sentence:
+def _names(panel: Panel) -> Sentence:
     """Settings under which nothing can be rebuilt, and yet the update fits one image only."""
     found = [
         s for s in panel.settings if s.judged and s.verdict in (NAMED, FALSE) and not s.shows(GAIN)
@@ -96,23 +96,24 @@ def _identified(panel: Panel) -> Sentence:
     return (
         f"Not rebuilt, but named at once among {most:,} candidates far more often than by chance "
         f"({1 / most:.1%}): ",
-        *_listed(found, told),
+        *_settings(found, told),
         ".",
     )
 
 
-def _quiet(panel: Panel) -> Sentence:
+def _silence(panel: Panel) -> Sentence:
+    """Settings for which nothing beyond guessing is shown."""
     quiet = [s for s in panel.settings if s.verdict == NOT_SHOWN]
     if not quiet:
         return ()
     return (
         "Nothing beyond guessing is shown for ",
-        *_listed(quiet, lambda s: s.label),
+        *_settings(quiet, lambda s: s.label),
         "; a better attack may still find something.",
     )
 
 
-def _unjudged(panel: Panel) -> Sentence:
+def _doubts(panel: Panel) -> Sentence:
     """Settings for which that nothing was found is no evidence."""
     found = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
     reasons = dict.fromkeys(s.doubt for s in found)
@@ -120,12 +121,13 @@ def _unjudged(panel: Panel) -> Sentence:
         return ()
     return (
         "Nothing was found, and nothing can be said, for ",
-        *_listed(found, lambda s: s.label),
+        *_settings(found, lambda s: s.label),
         f": {', or '.join(reasons)}.",
     )
 
 
-def _misled(panel: Panel) -> Sentence:
+def _misjudgements(panel: Panel) -> Sentence:
+    """Settings that leak, and would not seem to under a naive attack alone."""
     fooled = sorted((s for s in panel.settings if s.misleads), key=lambda s: -_gain(s))
     if not fooled:
         return ()
@@ -136,12 +138,12 @@ def _misled(panel: Panel) -> Sentence:
 
     return (
         "An attacker who ignores the defense would have made you call these harmless: ",
-        *_listed(fooled, told),
+        *_settings(fooled, told),
         ".",
     )
 
 
-def _guaranteed(panel: Panel) -> Sentence:
+def _guarantee(panel: Panel) -> Sentence:
     """The strongest promise that is not refuted, and how many settings have none."""
     finite = [s for s in panel.settings if math.isfinite(s.guarantee.epsilon)]
     promised = sorted((s for s in finite if s.verdict != FALSE), key=lambda s: s.guarantee.epsilon)
@@ -192,14 +194,9 @@ def _cost(panel: Panel, trained: Sequence[Trained]) -> Sentence:
     return (*parts, ".")
 
 
-def _listed(settings: Sequence[Setting], told: Callable[[Setting], str]) -> Iterator[str | Link]:
-    """The first `MOST` settings as links, and how many more there are."""
-    for turn, setting in enumerate(settings[:MOST]):
-        if turn:
-            yield ", "
-        yield Link(told(setting), setting.anchor)
-    if len(settings) > MOST:
-        yield f" and {len(settings) - MOST} more"
+def _settings(settings: Sequence[Setting], told: Callable[[Setting], str]) -> Iterator[str | Link]:
+    """The first `MOST` settings as links to their rows, and how many more there are."""
+    return listed([Link(told(s), s.anchor) for s in settings], MOST)
 
 
 def _level(setting: Setting) -> float:

@@ -1,19 +1,9 @@
-"""Sentences with links, and those that open a report."""
+"""A sentence with links, for the page, and without, for paper."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.refuted import FALSE_ALARMS, Refutation, simultaneous
-from reports.panels.changes import Change
-from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel
-from reports.records.audit import AuditRecord
-from reports.records.membership import MembershipRecord
-
-MOST = 4
-"""At most so many refutations or audits are told in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -37,111 +27,18 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' * (number != 1)}"
 
 
-def broken(found: Sequence[Refutation], audits: int) -> Sentence:
-    """What contradicts a guarantee; it opens everything else.
+def listed(
+    links: Sequence[Link], most: int, between: str = ", ", more: str = " and {} more"
+) -> Iterator[str | Link]:
+    """The first ``most`` links, and how many more there are.
 
     Args:
-        found: see `refuted.refutations`.
-        audits: trainings that were audited.
+        links: in their order.
+        most: at most so many are named.
+        between: stands between two.
+        more: how the number of the others is said.
     """
-    if not found:
-        return ()
-    parts: list[str | Link] = ["A guarantee is false, as stated and for this code: "]
-    for turn, one in enumerate(found[:MOST]):
-        parts += ["; "] * (turn > 0) + [Link(one.told, one.anchor)]
-    more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
-    sure = " Each audit is wrong about a true claim in one case of twenty." if audits > 1 else ""
-    return (*parts, f"{more}.{sure}")
-
-
-def unjudged(audits: Sequence[AuditRecord]) -> Sentence:
-    """Audits that did not refute their claims, and could not have."""
-    found = [audit.rows[0] for audit in audits if not any(a.judged for a in audit.rows)]
-    if not found:
-        return ()
-    parts: list[str | Link] = [
-        f"Of {counted(len(audits), 'audit')}, {len(found)} cannot be judged: "
-    ]
-    for turn, one in enumerate(found[:MOST]):
-        told = f"{one.doubt}, where {one.claimed:.4g} is claimed ({one.defense:.60})"
-        parts += ["; "] * (turn > 0) + [Link(told, one.anchor)]
-    return (*parts, f"; and {len(found) - MOST} more." if len(found) > MOST else ".")
-
-
-def overall(panels: Sequence[Panel]) -> Sentence:
-    """One sentence over all panels."""
-    settings = [s for p in panels for s in p.settings if s.defense != "none"]
-    leaking = [s for s in settings if s.shows(GAIN)]
-    named = [s for s in settings if s.verdict in (NAMED, FALSE) and not s.shows(GAIN)]
-    quiet = [s for s in settings if s.verdict == NOT_SHOWN]
-    if not settings:
-        return ("No defense was attacked: see what an attacker gets without one.",)
-    studies = f" in {len(panels)} studies" if len(panels) > 1 else ""
-    count = f"{counted(len(settings), 'defended setting')}{studies}"
-    rest = len(settings) - len(leaking) - len(named) - len(quiet)
-    first = (
-        f"Of {count}, {len(leaking) or 'none'} let{'s' * (len(leaking) == 1)} an attacker rebuild "
-        "private images measurably better than guessing"
-    )
-    first += f", {len(named)} more let them tell which image it was" if named else ""
-    second = (
-        f", and for {len(quiet)} the attacks here show nothing beyond guessing, which is no proof "
-        "of privacy; only a small epsilon is one."
-    )
-    third = f" {rest} cannot be judged." if rest else ""
-    return (first + (second if quiet else ".") + third,)
-
-
-def found_out(found: Sequence[MembershipRecord]) -> Sentence:
-    """Whom the strongest membership attack finds, at the lowest false-alarm rate that all can tell.
-
-    Its interval is simultaneous over all attacks and trainings that it is the best of.
-    """
-    scored = [m for m in found if m.scores]
-    shown = [r for r in FALSE_ALARMS if all(m.resolves(r) for m in scored)]
-    if not scored or not shown:
-        return ()
-    tried = sum(len(m.scores) for m in scored)
-    level = simultaneous(tried)
-    told = [r for r in shown if all(m.tells(r, level) for m in scored)]
-    rate = told[0] if told else shown[-1]
-    caught = [(m.tpr(name, rate, level), name, m) for m in scored for name in m.scores]
-    share, name, worst = max(caught, key=lambda c: (c[0].low, c[0].mean))
-    where = f" in the worst of {len(scored)} trainings" if len(scored) > 1 else ""
-    best = f"; the best of {tried} results, its interval allows for that" if tried > 1 else ""
-    chance = "" if share.low > rate else ", so it is not told from chance"
-    chance = chance if told else ", and the others are too few to tell it from chance"
-    idle = sum(bool(m.doubt) for m in scored)
-    doubted = "it cannot be judged" if len(scored) == 1 else f"{idle} of them cannot be judged"
-    why = "the target did not learn, or the result does not say whether it did"
-    doubted = f" What is not found is no evidence: {doubted} ({why})." if idle else ""
-    return (
-        f"Asked who was in the training data, the strongest attack ({name[:40]}) finds ",
-        Link(f"{share.percent()} of the members", worst.source.anchor),
-        f"{where} while accusing {rate:.1%} of the others wrongly; guessing would find "
-        f"{rate:.1%}{chance}{best}.{doubted}",
-    )
-
-
-def changed(changes: Sequence[Change]) -> Sentence:
-    """What a comparison shows for the adaptive attacker's PSNR, the change that counts first."""
-    own = [c for c in changes if (c.column, c.score) == ("adaptive", "psnr")]
-    if not own:
-        return ("No setting is in both sets of Records, so no change can be shown.",)
-    more = [c for c in own if c.verdict == "leaks more"]
-    less = [c for c in own if c.verdict == "leaks less"]
-    unknown = [c for c in own if c.verdict == CANNOT_JUDGE]
-    still = len(own) - len(more) - len(less) - len(unknown)
-    parts: list[str | Link] = [
-        f"Of {counted(len(own), 'setting')} in both sets, {len(more) or 'none'} now leak more, "
-        f"{len(less) or 'none'} leak less, and for {still or 'none'} no change is shown."
-    ]
-    for found, words in ((more, "worse"), (less, "better")):
-        if found:
-            top = max(found, key=lambda c: abs(c.difference))
-            told = f"{top.setting}, by {abs(top.difference):.1f} dB"
-            parts += [f" Most changed for the {words}: ", Link(told, "changes"), "."]
-    if unknown:
-        why = ", or ".join(dict.fromkeys(c.doubt for c in unknown))
-        parts.append(f" {len(unknown)} would seem to leak less and cannot be judged: {why}.")
-    return tuple(parts)
+    for turn, link in enumerate(links[:most]):
+        yield from (between, link) if turn else (link,)
+    if len(links) > most:
+        yield more.format(len(links) - most)

@@ -24,7 +24,7 @@ from reports.records import inversion
 from reports.records.find import Source, gather
 from reports.records.kinds import sort_out
 from reports.records.rounds import parted
-from reports.tables.table import panel_table
+from reports.tables.panels import panel_table
 from tests import outcomes
 
 HERE = "tests.attacks.invert.test_rounds"

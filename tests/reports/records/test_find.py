@@ -16,6 +16,7 @@ from reports.estimates import pool
 from reports.evidence.control import CANNOT_JUDGE, control
 from reports.panels import trained as trainings
 from reports.panels.build import build_panels
+from reports.panels.labels import CUT
 from reports.panels.panel import LEAKS, NAMED, NOT_SHOWN, UNKNOWN, UNSCORED
 from reports.panels.trained import match
 from reports.pictures.gallery import build_galleries
@@ -23,10 +24,11 @@ from reports.pictures.grid import build_grid
 from reports.records import inversion, membership
 from reports.records.find import Gathered, gather
 from reports.records.kinds import sort_out
-from reports.sentences.panel import summary
-from reports.sentences.sentence import overall, plain
+from reports.sentences.lead import panels_overview
+from reports.sentences.panel import panel_sentences
+from reports.sentences.sentence import plain
 from reports.tables.exposed import exposed_table
-from reports.tables.table import CUT, panel_table
+from reports.tables.panels import panel_table
 from tests import outcomes
 
 
@@ -246,9 +248,9 @@ def test_an_update_that_names_its_image_is_not_called_quiet(tmp_path):
     (panel,) = panels_of(tmp_path)
     verdicts = {s.option("rate"): s.verdict for s in panel.settings if s.defense != "none"}
     assert verdicts == {0.1: NAMED, 0.2: NOT_SHOWN, 0.3: LEAKS}  # one of eight is chance
-    told = " ".join(plain(s) for s in summary(panel, []))
+    told = " ".join(plain(s) for s in panel_sentences(panel, []))
     assert "named at once among 64 candidates" in told
-    assert "1 more let them tell which image it was" in plain(overall([panel]))
+    assert "1 more let them tell which image it was" in plain(panels_overview([panel]))
 
 
 @pytest.mark.parametrize(
@@ -273,9 +275,9 @@ def test_an_attack_that_fails_without_a_defense_too_is_no_evidence(tmp_path, bar
     assert loud.verdict == LEAKS  # what leaks leaks, whatever else fails
     assert quiet.verdict == (CANNOT_JUDGE if reason else NOT_SHOWN)
     assert reason in quiet.doubt and bool(quiet.doubt) == bool(reason)
-    told = " ".join(plain(s) for s in summary(panel, []))
+    told = " ".join(plain(s) for s in panel_sentences(panel, []))
     assert (reason in told) and ("nothing can be said" in told) == bool(reason)
-    assert ("1 cannot be judged" in plain(overall([panel]))) == bool(reason)
+    assert ("1 cannot be judged" in plain(panels_overview([panel]))) == bool(reason)
     table = panel_table(panel)
     marked = [r.cells[5].text.endswith(CUT) for r in table.rows if r.cells[0].text == "dprs"]
     assert table.heads[5] == "adaptive PSNR (dB)" and marked == [clocked, clocked]
@@ -315,7 +317,7 @@ def test_too_little_is_called_too_little(tmp_path):
     records.write(record, tmp_path / "captured")
     unscored = panels_of(tmp_path / "captured")[0]
     assert unscored.settings[0].verdict == UNSCORED
-    assert "nothing can be scored" in " ".join(plain(s) for s in summary(unscored, []))
+    assert "nothing can be scored" in " ".join(plain(s) for s in panel_sentences(unscored, []))
 
 
 def test_two_levels_are_wider_than_one_when_seeds_differ():
@@ -346,7 +348,7 @@ def test_training_runs_join_settings_that_they_name(tmp_path):
     assert len(both.runs) == 2
     assert both.accuracy.mean == pytest.approx(0.81)
     assert both.accuracy.low < 0.80  # more than either run's own interval: seeds differ
-    told = " ".join(plain(s) for s in summary(panel, trained))
+    told = " ".join(plain(s) for s in panel_sentences(panel, trained))
     assert "81.0%" in told and "90.0%" in told
 
 

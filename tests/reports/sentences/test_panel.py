@@ -19,8 +19,9 @@ from reports.records import training
 from reports.records.find import Source, gather
 from reports.records.kinds import sort_out
 from reports.records.membership import parse
-from reports.sentences.panel import summary
-from reports.sentences.sentence import broken, found_out, plain
+from reports.sentences.lead import false_guarantees, members_found
+from reports.sentences.panel import panel_sentences
+from reports.sentences.sentence import plain
 from reports.tables.table import Cell, Row, Table, literal, markdown
 from tests import outcomes
 
@@ -45,7 +46,7 @@ def test_more_images_named_than_is_allowed_make_the_guarantee_false(tmp_path):
     (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
     own = next(s for s in panel.settings if s.defense == "dprs")
     assert own.verdict == FALSE
-    said = plain(summary(panel, [])[0])
+    said = plain(panel_sentences(panel, [])[0])
     assert said.startswith("The guarantee is false") and "at most 4.91% is allowed" in said
     found = contents_of(tmp_path)
     assert plain(found.lead[0]).startswith("A guarantee is false")
@@ -56,7 +57,7 @@ def test_more_images_named_than_is_allowed_make_the_guarantee_false(tmp_path):
 def test_a_refuted_guarantee_is_not_told_as_the_strongest(tmp_path):
     named(tmp_path, top1=0.0491, hits=12)
     (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
-    said = " ".join(plain(s) for s in summary(panel, []))
+    said = " ".join(plain(s) for s in panel_sentences(panel, []))
     assert "strongest guarantee" not in said
     assert "No setting has a guarantee that the measurements leave standing" in said
 
@@ -127,7 +128,7 @@ def test_a_setting_that_only_the_naive_attacker_met_cannot_be_judged(tmp_path):
         (setting,) = [s for s in panel.settings if s.defense == "dprs"]
         assert setting.verdict == verdict
     assert setting.doubt == "only the naive attacker was run"
-    (said,) = [plain(s) for s in summary(panel, []) if "nothing can be said" in plain(s)]
+    (said,) = [plain(s) for s in panel_sentences(panel, []) if "nothing can be said" in plain(s)]
     assert "only the naive attacker was run" in said
 
 
@@ -151,7 +152,7 @@ def membership(gap=1.0, epsilon=1.0, number=1, attacks=1):
 def test_members_found_above_the_bound_make_the_guarantee_false():
     found = above_bound([membership(gap=4.0)])
     assert found and all(name == "lira" for _, name in found)
-    said = plain(broken(refutations([], [membership(gap=4.0)], []), 0))
+    said = plain(false_guarantees(refutations([], [membership(gap=4.0)], []), 0))
     assert "lira finds" in said and "where epsilon 1 allows" in said
     # An AUC above its bound where there are too few others to tell who is caught.
     few = parse(outcomes.membership(examples=40, gap=3.0))
@@ -164,13 +165,13 @@ def test_members_found_above_the_bound_make_the_guarantee_false():
 
 def test_the_best_of_many_attacks_is_told_from_chance_or_said_not_to_be():
     blind = membership(gap=0.0, attacks=6)
-    said = plain(found_out([blind]))
+    said = plain(members_found([blind]))
     assert "so it is not told from chance" in said and "[" in said
     assert "the best of 7 results" in said
-    sure = plain(found_out([membership(gap=4.0)]))
+    sure = plain(members_found([membership(gap=4.0)]))
     assert "chance" not in sure and "10.0% of the others" in sure
     one = parse(outcomes.membership(examples=30, gap=4.0))
-    assert "too few to tell it from chance" in plain(found_out([one]))
+    assert "too few to tell it from chance" in plain(members_found([one]))
 
 
 def test_members_of_a_target_that_did_not_learn_are_not_told_to_be_safe(tmp_path):
@@ -195,7 +196,7 @@ def test_a_replay_that_misleads_is_no_evidence(tmp_path):
     (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
     own = next(s for s in panel.settings if s.defense == "dprs")
     assert own.verdict == "cannot be judged" and "replay does not explain" in own.doubt
-    said = " ".join(plain(s) for s in summary(panel, []))
+    said = " ".join(plain(s) for s in panel_sentences(panel, []))
     assert "the naive attacker finds more" in said and "Nothing beyond guessing" not in said
     from attacks.invert.show import control_lines
 
