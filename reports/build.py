@@ -87,8 +87,8 @@ def _report(arguments: argparse.Namespace, held: Claim) -> None:
             f"{held.folder} holds {FIGURES}, which is not known to be of reports.build: "
             "choose another --out"
         )
-    gathered = gather(arguments.folders)
-    found = sort_out(gathered)
+    found = sort_out(gather(arguments.folders))
+    gathered = found.gathered
     if not gathered.sources:
         reasons = [f"{path}: {reason}" for path, reason in gathered.skipped]
         more = f" ({reasons[0]})" if reasons else ""

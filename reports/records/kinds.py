@@ -14,8 +14,17 @@ from reports.records.training import TrainingRecord
 
 @dataclass
 class Sorted:
-    """Records by kind."""
+    """Records by kind.
 
+    Attributes:
+        gathered: what was found, those Records among the sources that are valid.
+        inversions: observations too.
+        trainings: one per run.
+        memberships: one per target.
+        audits: one per audited training.
+    """
+
+    gathered: Gathered
     inversions: list[InversionRecord] = field(default_factory=list)
     trainings: list[TrainingRecord] = field(default_factory=list)
     memberships: list[MembershipRecord] = field(default_factory=list)
@@ -23,16 +32,15 @@ class Sorted:
 
 
 def sort_out(gathered: Gathered) -> Sorted:
-    """Check every Record; those that fail move from ``sources`` to ``skipped`` with a reason."""
-    found, kept = Sorted(), []
+    """Check every Record; of what was found, those that fail are skipped with a reason."""
+    found = Sorted(Gathered(failures=gathered.failures, skipped=list(gathered.skipped)))
     for source in gathered.sources:
         try:
             _sort(source, found)
         except ValueError as error:
-            gathered.skipped.append((source.path, f"{error}"))
-            continue
-        kept.append(source)
-    gathered.sources = kept
+            found.gathered.skipped.append((source.path, f"{error}"))
+        else:
+            found.gathered.sources.append(source)
     return found
 
 

@@ -22,7 +22,7 @@ from reports.panels.trained import match
 from reports.pictures.gallery import build_galleries
 from reports.pictures.grid import build_grid
 from reports.records import inversion, membership
-from reports.records.find import Gathered, gather
+from reports.records.find import gather
 from reports.records.kinds import sort_out
 from reports.sentences.lead import panels_overview
 from reports.sentences.panel import panel_sentences
@@ -121,10 +121,9 @@ def _spoil(record, path, value):
 def test_a_wrong_type_costs_its_record_only(tmp_path, path, value):
     records.write(outcomes.inversion(seed=1), tmp_path / "good")
     records.write(_spoil(outcomes.inversion(), path, value), tmp_path / "bad")
-    found = gather([tmp_path])
-    kinds = sort_out(found)
-    assert [i.source.path.name for i in kinds.inversions] == ["good"]
-    assert [p.name for p, _ in found.skipped] == ["bad"]
+    found = sort_out(gather([tmp_path]))
+    assert [i.source.path.name for i in found.inversions] == ["good"]
+    assert [p.name for p, _ in found.gathered.skipped] == ["bad"]
 
 
 @pytest.mark.parametrize(
@@ -154,8 +153,7 @@ def test_other_kinds_are_checked_too(tmp_path, record, path, value):
     document = json.loads(json.dumps(record.document()))
     copy = records.Record.of(document, record.arrays)
     records.write(_spoil(copy, path, value), tmp_path / "bad")
-    found = gather([tmp_path])
-    sort_out(found)
+    found = sort_out(gather([tmp_path])).gathered
     assert found.sources == []
     assert [p.name for p, _ in found.skipped] == ["bad"]
 
@@ -165,8 +163,7 @@ def test_membership_scores_that_cannot_be_used_are_refused(tmp_path):
         record = outcomes.membership()
         record.arrays["scores/lira"] = scores
         records.write(record, tmp_path / name)
-    found = gather([tmp_path])
-    sort_out(found)
+    found = sort_out(gather([tmp_path])).gathered
     assert {p.name for p, _ in found.skipped} == {"nan", "short"}
 
 
@@ -532,12 +529,10 @@ def test_nothing_to_report_writes_nothing(tmp_path, capsys):
 
 def test_kinds_are_told_apart(tmp_path):
     outcomes.everything(tmp_path)
-    gathered: Gathered = gather([tmp_path])
-    found = sort_out(gathered)
+    found = sort_out(gather([tmp_path]))
     assert len(found.inversions) == 13
     assert len(found.trainings) == 4
-    assert len(found.memberships) == 1 and isinstance(
-        found.memberships[0], membership.MembershipRecord
-    )
+    (record,) = found.memberships
+    assert isinstance(record, membership.MembershipRecord)
     assert [a.broken for audit in found.audits for a in audit.rows] == [False, False, True, False]
-    assert {p.name for p, _ in gathered.skipped} == {"wrong", "broken"}
+    assert {p.name for p, _ in found.gathered.skipped} == {"wrong", "broken"}

@@ -58,9 +58,9 @@ def test_an_old_record_opens_as_one_of_this_version(old, tmp_path):
 
 
 def test_an_old_record_is_valid_and_has_its_part_of_the_report(old):
-    gathered = gather([old])
-    contents = build_contents(gathered, sort_out(gathered), "title")
-    assert gathered.skipped == [] and len(gathered.sources) == 1
+    found = sort_out(gather([old]))
+    contents = build_contents(found.gathered, found, "title")
+    assert found.gathered.skipped == [] and len(found.gathered.sources) == 1
     (section,) = (s for s in contents.sections if s.anchor == SECTIONS[kind_of(old)])
     assert section.table is not None and section.table.rows
 
@@ -122,8 +122,7 @@ def test_what_is_no_version_is_no_record(tmp_path, version):
 def test_a_kind_that_is_none_costs_its_record_only(tmp_path, kind):
     path = records.write(outcomes.inversion(), tmp_path)
     path.write_text(json.dumps({**json.loads(path.read_text()), "kind": kind}))
-    found = gather([tmp_path])
-    sort_out(found)
+    found = sort_out(gather([tmp_path])).gathered
     assert found.sources == [] and [p for p, _ in found.skipped] == [tmp_path]
 
 
