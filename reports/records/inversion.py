@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -33,6 +33,92 @@ OBSERVATION = "observation"
 OPTIONAL = ("rank", "fisher_psnr")
 APART = ("defense", "defense_options", "against", "columns", "moments", "seed", "epsilon")
 """Scenario fields in which the Records of one panel may differ."""
+
+
+class Guessed(TypedDict):
+    """What one guess came to.
+
+    Attributes:
+        attack: that made it; of an attack that chooses, the one chosen.
+        psnr: dB; None where a score could not be had.
+        ssim: in [-1, 1]; None where it could not be had.
+        lpips: lower is closer; None where it could not be had.
+        iterations: of the attack's optimiser.
+        stopped: why it ended: ``time`` where the clock cut it short.
+        label: the private image's class; missing where nobody knows it.
+        label_found: the class that the attack found.
+        seconds: per image; missing where it was not measured.
+        evaluations: gradients taken per image.
+        practice: gradients taken on other images before, per image.
+        wire_bytes: of the release.
+        rank: place of the private image among the candidates, 1 where it was named first; None
+            where that game was not played.
+        fisher_psnr: dB, that no unbiased guess exceeds; None where theory says nothing.
+    """
+
+    attack: str
+    psnr: float | None
+    ssim: float | None
+    lpips: float | None
+    iterations: int
+    stopped: str
+    label: NotRequired[int]
+    label_found: int
+    seconds: NotRequired[float]
+    evaluations: int
+    practice: int
+    wire_bytes: int
+    rank: NotRequired[int | None]
+    fisher_psnr: NotRequired[float | None]
+
+
+class Row(Guessed):
+    """A guess at one image from one release, as ``rows`` holds it.
+
+    Attributes:
+        image: its number among the private images, from 0.
+        defense: of the release; a round that does not count has a name of its own (`rounds.other`).
+        adaptive: whether the attacker replays the defense.
+        round: of a scheduled defense, the step of the nominal run.
+        rate: of a scheduled defense, share of the gradient dropped at that step.
+    """
+
+    image: int
+    defense: str
+    adaptive: bool
+    round: NotRequired[int]
+    rate: NotRequired[float | None]
+
+
+class PriorRow(TypedDict):
+    """The best guess at one image without a release, as ``baseline["rows"]`` holds it."""
+
+    image: int
+    psnr: float | None
+    ssim: float | None
+    lpips: float | None
+
+
+class Bounds(TypedDict):
+    """What theory says of one release, as ``bounds`` holds it by defense.
+
+    Attributes:
+        options: of the defense; numbers, switches and texts.
+        epsilon: of one release; None: nothing is guaranteed.
+        delta: of that epsilon.
+        top1_of_1000: no attack names the right one of 1,000 candidates more often.
+        candidates: of the game that was played; None: none was.
+        top1: no attack names the right one of so many candidates more often.
+        round: of a scheduled defense, the round that counts (`Round.document`).
+    """
+
+    options: dict[str, Option]
+    epsilon: float | None
+    delta: float
+    top1_of_1000: float
+    candidates: int | None
+    top1: float | None
+    round: NotRequired[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -125,14 +211,14 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
             raise ValueError(f"rows are about {name!r:.80}, which bounds do not list")
     prior = sequence(record.baseline.get("rows", []), "baseline.rows")
     return InversionRecord(
-        source or Source(record),
+        source=source or Source(record),
         # A field at None says as much as one that an older version did not have.
-        {k: v for k, v in facts.items() if k not in APART and v is not None},
-        whole(facts.get("seed"), "scenario.seed"),
-        {key: _scores(found, "rows") for key, found in rows.items()},
-        _scores(prior, "baseline.rows") if prior else None,
-        guarantees,
-        {key: _scores(found, "rows") for key, found in others.items()},
+        panel={k: v for k, v in facts.items() if k not in APART and v is not None},
+        seed=whole(facts.get("seed"), "scenario.seed"),
+        columns={column: _scores(found, "rows") for column, found in rows.items()},
+        prior=_scores(prior, "baseline.rows") if prior else None,
+        guarantees=guarantees,
+        rounds={column: _scores(found, "rows") for column, found in others.items()},
     )
 
 
@@ -142,15 +228,15 @@ def _guarantee(bound: dict[str, Any], what: str) -> Guarantee:
         if name in MAIN or not isinstance(value, bool | str):
             number(value, f"{what}.options.{name}")
     candidates, top1 = bound.get("candidates"), bound.get("top1")
-    if candidates is None or top1 is None:  # older Records bound the choice among 1,000
+    if candidates is None or top1 is None:  # no game was played, as in all Records of 0.1
         candidates, top1 = 1000, bound.get("top1_of_1000", 1.0)
     return Guarantee(
-        options,
-        epsilon(bound.get("epsilon"), f"{what}.epsilon"),
-        share(bound.get("delta"), f"{what}.delta"),
-        whole(candidates, f"{what}.candidates"),
-        share(top1, f"{what}.top1"),
-        parse_round(bound.get("round"), f"{what}.round"),
+        options=options,
+        epsilon=epsilon(bound.get("epsilon"), f"{what}.epsilon"),
+        delta=share(bound.get("delta"), f"{what}.delta"),
+        candidates=whole(candidates, f"{what}.candidates"),
+        top1=share(top1, f"{what}.top1"),
+        round=parse_round(bound.get("round"), f"{what}.round"),
     )
 
 
