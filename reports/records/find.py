@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from defenses import BadInput
 from reports.records import store
 from reports.records.checks import clean
+from reports.records.failure import ERROR, Failure, read_failure
 from reports.records.record import Record
 
 KEY = re.compile(r"[0-9a-f]{10}")
@@ -55,23 +55,6 @@ class Source:
         """Day on which it was made, or nothing."""
         found = self.record.environment.get("date")
         return found[:10] if isinstance(found, str) else ""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A job of a sweep that has no Record.
-
-    Attributes:
-        path: the folder in which the Record would be.
-        scenario: the Scenario's fields; empty where they are not known.
-        command: that runs it alone; may be empty.
-        error: one line that says why there is none.
-    """
-
-    path: Path
-    scenario: dict[str, Any]
-    command: str
-    error: str
 
 
 Skipped = tuple[Path, str]
@@ -160,25 +143,10 @@ def _listed(folder: Path, jobs: dict[str, str]) -> Iterator[Path | Failure]:
         path = folder / key
         if (path / "result.json").is_file():
             yield path
-        elif (path / "error.json").is_file():
-            yield _failure(path)
+        elif (path / ERROR).is_file():
+            yield read_failure(path)
         else:
             yield Failure(path, {}, command, "not run yet, or not finished")
-
-
-def _failure(path: Path) -> Failure:
-    try:
-        told = clean(json.loads((path / "error.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError):
-        told = None
-    told = told if isinstance(told, dict) else {}
-    scenario, command, error = (told.get(k) for k in ("scenario", "command", "error"))
-    return Failure(
-        path,
-        scenario if isinstance(scenario, dict) else {},
-        command if isinstance(command, str) else "",
-        " ".join(error.split()) if isinstance(error, str) else "failed without a readable reason",
-    )
 
 
 def _read(path: Path) -> Record | str:

@@ -21,11 +21,12 @@ from reports.commands.claim import Writes, claim
 from reports.commands.flags import Parser, chosen_device
 from reports.commands.origins import origins
 from reports.records import atomic
+from reports.records.failure import ERROR, read_failure
 from reports.records.keyed import key_of
 from reports.sweep import processes, ray_cluster, serial
 from reports.sweep.combine import Job
 from reports.sweep.study_file import jobs_of, split_flags
-from reports.sweep.task import ERROR, Outcome, Task
+from reports.sweep.task import Outcome, Task
 
 PROG = "python -m reports.sweep"
 OWN = "--jobs --threads --executor --address --code --retry --dry-run --out --device --data-root"
@@ -96,7 +97,7 @@ def _run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
     print(f", {len(kept)} failed before (--retry)" if kept - {j.key for j in missing} else "")
     outcomes = _outcomes(tasks, arguments) if tasks else iter(())
     _list(arguments.out, jobs)
-    failures = {key: _error(arguments.out / key) for key in kept & finished}
+    failures = {key: read_failure(arguments.out / key).error for key in kept & finished}
     failures |= _follow(outcomes, tasks, arguments.out)
     for job in jobs:
         if job.key in failures:
@@ -204,13 +205,6 @@ def _headline(folder: Path) -> str:
             ]
     cut = any(row.get("stopped") == "time" for row in record.rows)
     return ", ".join(parts[:4]) + (" (cut short by the clock)" if cut else "")
-
-
-def _error(folder: Path) -> str:
-    try:
-        return str(json.loads((folder / ERROR).read_text(encoding="utf-8"))["error"])
-    except (OSError, ValueError, KeyError):
-        return f"{folder / ERROR} cannot be read"
 
 
 def _span(seconds: float) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 from defenses import BadInput
 from reports.commands.workers import THREAD_VARIABLES
 from reports.records import atomic
-from reports.sweep.task import ERROR, Outcome, Task, failed, perform
+from reports.records.failure import ERROR
+from reports.sweep.task import Outcome, Task, failed, perform
 
 LAST = ("result.json", ERROR)
 """Files that are written after all others, because they say that a Scenario has ended."""

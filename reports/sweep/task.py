@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import traceback
 from dataclasses import dataclass
@@ -14,10 +13,8 @@ from threadpoolctl import threadpool_limits
 from defenses import BadInput
 from defenses.errors import one_line
 from reports import records
-from reports.records import atomic
+from reports.records.failure import ERROR, Failure
 from reports.sweep.combine import Job, command_module
-
-ERROR = "error.json"
 
 
 @dataclass(frozen=True)
@@ -84,14 +81,6 @@ def failed(task: Task, error: BaseException, seconds: float) -> Outcome:
     """Keep an error beside where the Record would be."""
     text = one_line(error)
     line = text if isinstance(error, BadInput) else f"{type(error).__name__}: {text}"
-    document = {
-        "key": task.job.key,
-        "scenario": task.job.scenario,
-        "command": task.job.again,
-        "error": line,
-        "traceback": "".join(traceback.format_exception(error)),
-    }
-    task.folder.mkdir(parents=True, exist_ok=True)
-    with atomic(task.folder / ERROR) as scratch:
-        scratch.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    trace = "".join(traceback.format_exception(error))
+    Failure(task.folder, task.job.scenario, task.job.again, line, trace).write()
     return Outcome(task.job.key, seconds, line)
