@@ -78,7 +78,7 @@ def control_line(record: Record) -> str:
     if found is None:
         return "cannot be judged: this result does not say whether the target learned"
     note = "" if found.holds else f"{CANNOT_JUDGE}: "
-    return f"{note}{found.told()}; no undefended model was trained beside it"
+    return f"{note}{found.show()}; no undefended model was trained beside it"
 
 
 def promise(record: Record) -> str:

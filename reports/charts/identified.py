@@ -18,7 +18,7 @@ def candidate_charts(panel: Panel) -> Iterator[Chart]:
 
     Nothing where no Record tells ranks, or where the number of candidates differs.
     """
-    ranked = [s for s in panel.settings if "adaptive" in s.columns and _named(s).known]
+    ranked = [s for s in panel.settings if "adaptive" in s.scores and _named(s).known]
     counts = {s.guarantee.candidates for s in ranked}
     lines, left = lines_along(ranked, "noise_multiplier")
     if not lines or len(counts) != 1:
@@ -49,7 +49,7 @@ def _noise(setting: Setting) -> float:
 
 
 def _named(setting: Setting) -> Estimate:
-    return setting.columns["adaptive"].named
+    return setting.scores["adaptive"].named
 
 
 def _drawer(

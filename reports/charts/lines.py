@@ -27,7 +27,7 @@ def lines_along(settings: Sequence[Setting], along: str) -> tuple[list[Line], in
     """
     groups: dict[str, list[Setting]] = {}
     for setting in settings:
-        if setting.option(along) is None or "adaptive" not in setting.columns:
+        if setting.option(along) is None or "adaptive" not in setting.scores:
             continue
         others = {k: v for k, v in setting.guarantee.options.items() if k != along}
         groups.setdefault(json.dumps([setting.defense, others], sort_keys=True), []).append(setting)

@@ -22,7 +22,7 @@ def attacker_charts(panel: Panel) -> Iterator[Chart]:
     both = [
         s
         for s in panel.settings
-        if all(c in s.columns and s.estimate(c, "psnr").known for c in ("adaptive", "naive"))
+        if all(c in s.scores and s.estimate(c, "psnr").known for c in ("adaptive", "naive"))
     ]
     if len(both) < 2:
         return

@@ -37,8 +37,8 @@ class Learned:
         """Whether the target learned, at `LEVEL`."""
         return self.p < LEVEL
 
-    def told(self) -> str:
-        """One line."""
+    def show(self) -> str:
+        """One line for people: whether the target learned, and by which numbers."""
         word = "learned" if self.holds else "did not learn"
         return (
             f"the target {word}: {self.accuracy:.1%} of {self.n} members right, "
@@ -76,4 +76,4 @@ def doubt(found: Learned | None) -> str:
     """
     if found is None:
         return "the result does not say whether the target learned"
-    return "" if found.holds else found.told()
+    return "" if found.holds else found.show()

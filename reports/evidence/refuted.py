@@ -23,11 +23,11 @@ class Refutation:
 
     Attributes:
         anchor: of the row that holds the number.
-        told: the measurement and what was guaranteed, in words.
+        text: the measurement and what was guaranteed, in words.
     """
 
     anchor: str
-    told: str
+    text: str
 
 
 def refutations(
@@ -41,11 +41,11 @@ def refutations(
     return [
         *_by_audit(audits),
         *_by_members(memberships),
-        *(found for panel in panels for found in of_panel(panel)),
+        *(found for panel in panels for found in panel_refutations(panel)),
     ]
 
 
-def of_panel(panel: Panel) -> list[Refutation]:
+def panel_refutations(panel: Panel) -> list[Refutation]:
     """Settings whose images are named more often than their guarantee allows."""
     found = []
     for setting in panel.settings:

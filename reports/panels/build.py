@@ -145,7 +145,7 @@ def _worst(setting: Setting, rounds: Mapping[int, Setting]) -> Setting:
     changed = {k: v for k, v in own.options.items() if v != whole.get(k)}
     told = replace(held, step=step, options=changed)
     guarantee = replace(own, options=whole, round=told)
-    return replace(setting, guarantee=guarantee, columns=worst.columns)
+    return replace(setting, guarantee=guarantee, scores=worst.scores)
 
 
 def _severity(setting: Setting) -> tuple[float, float, float]:

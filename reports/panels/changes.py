@@ -78,8 +78,8 @@ def compare(before: Sequence[InversionRecord], after: Sequence[InversionRecord])
     """
     changes: list[Change] = []
     for panel, old, new in _pairs(before, after)[0]:
-        for attacker in (a for a in old.columns if a in new.columns):
-            one, other = old.columns[attacker], new.columns[attacker]
+        for attacker in (a for a in old.scores if a in new.scores):
+            one, other = old.scores[attacker], new.scores[attacker]
             why = doubt(new.control, bool(other.values["clock"].any()))
             for score, (was, now, seeds) in _matched(one, other).items():
                 gap, p = paired_test(now - was, seeds)

@@ -53,7 +53,7 @@ def _file(state: str) -> str:
 def _title(panel: Panel, state: str) -> str:
     facts = panel.facts
     how = state if state == "untrained" else f"trained ({state.removesuffix('.safetensors')})"
-    seeds = len({o for s in panel.settings for c in s.columns.values() for o in c.seeds.tolist()})
+    seeds = len({o for s in panel.settings for c in s.scores.values() for o in c.seeds.tolist()})
     count = f"{panel.images} image{'s' * (panel.images != 1)}"
     count += f" \N{MULTIPLICATION SIGN} {seeds} seeds" if seeds > 1 else ""
     return f"{_short(facts['model'])}, {how}, {_short(facts['data'])}, {count}"

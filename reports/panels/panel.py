@@ -116,7 +116,7 @@ class Setting:
         anchor: names its row within the page.
         defense: its name.
         guarantee: what theory says, options included.
-        columns: ``adaptive`` and ``naive``, those that were run.
+        scores: attacker -> its scores, of ``adaptive`` and ``naive`` those that were run.
         sources: the Records that its numbers are from.
         label: for people; unique within the panel.
         rounds: of a scheduled defense, every round that was attacked; else nothing.
@@ -127,7 +127,7 @@ class Setting:
     anchor: str
     defense: str
     guarantee: Guarantee
-    columns: dict[str, PooledScores]
+    scores: dict[str, PooledScores]
     sources: tuple[Source, ...]
     label: str
     rounds: tuple[Setting, ...] = ()
@@ -145,21 +145,26 @@ class Setting:
 
     @property
     def judged(self) -> PooledScores | None:
-        """The column that the verdict is about: the adaptive one when there is one."""
-        return self.columns.get("adaptive", self.columns.get("naive"))
+        """The scores that the verdict is about: the adaptive attacker's when there are any."""
+        return self.scores.get("adaptive", self.scores.get("naive"))
 
-    def estimate(self, column: str, name: str) -> Estimate:
-        """See `PooledScores.estimate`; nothing where the column was not run."""
-        return self.columns[column].estimate(name) if column in self.columns else NOTHING
+    def estimate(self, attacker: str, name: str) -> Estimate:
+        """See `PooledScores.estimate`; nothing where the attacker was not run."""
+        return self.scores[attacker].estimate(name) if attacker in self.scores else NOTHING
 
     @property
     def gain(self) -> Estimate:
         """Adaptive PSNR above guessing, dB, paired by image."""
-        return self.columns["adaptive"].gain if "adaptive" in self.columns else NOTHING
+        return self.scores["adaptive"].gain if "adaptive" in self.scores else NOTHING
 
-    def shows(self, test: str, column: str = "") -> bool:
-        """Whether a test of the judged column, or of the one named, comes out."""
-        found = self.columns.get(column) if column else self.judged
+    @property
+    def named(self) -> Estimate:
+        """Share of images that the adaptive attacker names at the first try."""
+        return self.scores["adaptive"].named if "adaptive" in self.scores else NOTHING
+
+    def shows(self, test: str, attacker: str = "") -> bool:
+        """Whether a test of the attacker who is judged, or of the one named, comes out."""
+        found = self.scores.get(attacker) if attacker else self.judged
         return found is not None and found.p(test, self.guarantee) < ALPHA
 
     @property
@@ -185,23 +190,23 @@ class Setting:
         """Why finding nothing here is no evidence; empty where it is some."""
         column = self.judged
         clocked = column is not None and bool(column.values["clock"].any())
-        naive = self.defense != UNDEFENDED and "adaptive" not in self.columns
+        naive = self.defense != UNDEFENDED and "adaptive" not in self.scores
         return doubt(self.control, clocked, naive) or (ASTRAY if self.astray else "")
 
     @property
     def astray(self) -> bool:
         """Whether the naive attacker shows what the one who should know more does not: the
         defense's replay does not explain its releases, and misleads who follows it."""
-        if not {"adaptive", "naive"} <= self.columns.keys():
+        if not {"adaptive", "naive"} <= self.scores.keys():
             return False
-        naive, own = self.columns["naive"], self.columns["adaptive"]
+        naive, own = self.scores["naive"], self.scores["adaptive"]
         more = {GAIN: naive.gain.mean > own.gain.mean, NAMES: naive.named.mean > own.named.mean}
         return any(self.shows(t, "naive") and not self.shows(t) and more[t] for t in more)
 
     @property
     def misleads(self) -> bool:
         """Whether the naive attacker shows nothing where the adaptive one leaks."""
-        naive = self.columns.get("naive")
+        naive = self.scores.get("naive")
         enough = naive is not None and naive.gain.n >= FEWEST
         naive_shows_leak = self.shows(GAIN, "naive")
         adaptive_shows_leak = self.shows(GAIN, "adaptive")

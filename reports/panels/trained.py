@@ -12,6 +12,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from reports.estimates import Estimate
+from reports.evidence.control import UNDEFENDED
 from reports.panels.panel import Panel, Setting
 from reports.panels.variant import Variant
 from reports.records.training import TrainingRecord
@@ -41,10 +42,6 @@ class Trained:
         """Defense and options, for people."""
         return self.variant.label
 
-    def fits(self, setting: Setting) -> bool:
-        """Whether a setting has the same defense, see `Variant.fits`."""
-        return self.variant.fits(setting.variant)
-
 
 def pool_runs(runs: Sequence[TrainingRecord], start: str = "") -> list[Trained]:
     """Group runs by everything but the seed, best accuracy first."""
@@ -68,7 +65,7 @@ def match(panel: Panel, trained: Sequence[Trained]) -> list[tuple[Setting, Train
         t for t in trained if all(t.runs[0].facts[n] == panel.facts[n] for n in ("data", "model"))
     ]
     attacked = [s for s in panel.settings if s.estimate("adaptive", "psnr").known]
-    fits = {(s.anchor, t.anchor) for s in attacked for t in here if t.fits(s)}
+    fits = {(s.anchor, t.anchor) for s in attacked for t in here if t.variant.fits(s.variant)}
     return [
         (s, t)
         for s in attacked
@@ -77,6 +74,29 @@ def match(panel: Panel, trained: Sequence[Trained]) -> list[tuple[Setting, Train
         and sum(a == s.anchor for a, _ in fits) == 1
         and sum(b == t.anchor for _, b in fits) == 1
     ]
+
+
+def accuracy_costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estimate]:
+    """Setting -> accuracy lost against no defense, in percentage points, where both were trained.
+
+    The interval adds both runs' errors as if independent; they share their test examples, so it
+    is too wide rather than too narrow.
+    """
+    pairs = match(panel, trained)
+    bare = next((t.accuracy for s, t in pairs if s.defense == UNDEFENDED), None)
+    if bare is None:
+        return {}
+    found = {}
+    for setting, run in pairs:
+        if setting.defense == UNDEFENDED:
+            continue
+        kept = run.accuracy
+        lost = bare.mean - kept.mean
+        below = math.hypot(bare.mean - bare.low, kept.high - kept.mean)
+        above = math.hypot(bare.high - bare.mean, kept.mean - kept.low)
+        ends = (100 * (lost - below), 100 * (lost + above))
+        found[setting.anchor] = Estimate(100 * lost, *ends, n=min(bare.n, kept.n))
+    return found
 
 
 def _accuracy(group: Sequence[TrainingRecord]) -> Estimate:

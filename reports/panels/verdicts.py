@@ -22,19 +22,19 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
     """
     found = list(settings)
     for name in ATTACKERS:
-        own = [s for s in settings if name in s.columns]
+        own = [s for s in settings if name in s.scores]
         if not own:
             continue
-        columns = [s.columns[name] for s in own]
+        columns = [s.scores[name] for s in own]
         tests = {GAIN: _gains(columns)}
         for test in (NAMES, EXCEEDS):
-            tests[test] = holm([s.columns[name].alone(test, s.guarantee) for s in own])
+            tests[test] = holm([s.scores[name].alone(test, s.guarantee) for s in own])
         for turn, (setting, column) in enumerate(zip(own, columns, strict=True)):
             tried = _tried(setting)
             corrected = {t: min(1.0, tried * ps[turn]) for t, ps in tests.items()}
             judged = replace(column, corrected=corrected)
             place = next(i for i, s in enumerate(found) if s.anchor == setting.anchor)
-            found[place] = replace(found[place], columns={**found[place].columns, name: judged})
+            found[place] = replace(found[place], scores={**found[place].scores, name: judged})
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.pictures.picture import EDGE, Tile, png
-from reports.records.exposed import Accused
+from reports.records.exposed import ExposedMember
 from reports.records.find import Source
 from reports.records.images import channel_note
 from reports.records.membership import MembershipRecord
@@ -33,7 +33,7 @@ class Gallery:
     anchor: str
     source: Source
     title: str
-    members: tuple[Accused, ...]
+    members: tuple[ExposedMember, ...]
     tiles: tuple[Tile, ...]
     note: str
 
@@ -45,7 +45,7 @@ def build_galleries(found: Sequence[MembershipRecord]) -> tuple[Gallery, ...]:
     return tuple(_gallery(m, m.exposed[:most], turn == 0) for turn, m in enumerate(telling))
 
 
-def _gallery(one: MembershipRecord, shown: tuple[Accused, ...], explained: bool) -> Gallery:
+def _gallery(one: MembershipRecord, shown: tuple[ExposedMember, ...], explained: bool) -> Gallery:
     facts = one.source.record.scenario
     names = [str(facts.get(name, "-"))[:LONGEST] for name in ("defense", "model", "data")]
     where = "Defense {}, {} on {}".format(*names)
@@ -66,13 +66,13 @@ def _gallery(one: MembershipRecord, shown: tuple[Accused, ...], explained: bool)
     return Gallery(f"{one.anchor}-exposed", one.source, title, shown, tiles, note)
 
 
-def _tile(one: Accused) -> Tile:
+def _tile(one: ExposedMember) -> Tile:
     label = one.label if len(one.label) <= LONGEST else one.label[: LONGEST - 1] + "…"
     lines = (
         f"#{one.rank} {label}",
         f"example {one.example}",
-        f"{one.alarms:,} of {one.others:,} others",
-        one.show_rate(),
+        f"{one.false_alarms:,} of {one.others:,} others",
+        one.show_share(),
     )
     alt = f"member of rank {one.rank}, {label}, example {one.example}"
     return Tile(b"" if one.image is None else png(one.image), alt, "\n".join(lines), "")

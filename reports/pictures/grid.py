@@ -51,7 +51,7 @@ class Grid:
 
 def build_grid(panel: Panel) -> Grid | None:
     """The grid of the seed that most settings hold, or None when its Records hold no pictures."""
-    seeds = sorted({int(s) for x in panel.settings for c in x.columns.values() for s in c.seeds})
+    seeds = sorted({int(s) for x in panel.settings for c in x.scores.values() for s in c.seeds})
     seed = max(seeds, key=lambda n: sum(bool(_pictures(s, n)) for s in panel.settings))
     found = {s.anchor: _pictures(s, seed) for s in panel.settings}
     settings = [s for s in panel.settings if found[s.anchor]]
@@ -89,7 +89,7 @@ def _pictures(setting: Setting, seed: int) -> dict[str, Tensor]:
             continue
         for column in ATTACKERS:
             images = drawable(source.record.arrays.get(f"{setting.defense}/{column}"))
-            if images is not None and column in setting.columns:
+            if images is not None and column in setting.scores:
                 found.setdefault(column, images)
     return found
 
@@ -122,7 +122,7 @@ def _strip(setting: Setting, found: dict[str, Tensor], seed: int, count: int) ->
     for index in range(count):
         tiles = []
         for column, images in found.items():
-            scores = setting.columns[column]
+            scores = setting.scores[column]
             own = (scores.seeds == seed) & (scores.images == index)
             level = float(scores.values["psnr"][own][0]) if own.any() else math.nan
             caption = f"{level:.1f} dB" if math.isfinite(level) else ""

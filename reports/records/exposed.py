@@ -17,14 +17,14 @@ FEW = 8
 
 
 @dataclass(frozen=True)
-class Accused:
-    """One member.
+class ExposedMember:
+    """A member whom an attack finds out before most others.
 
     Attributes:
         rank: 1 for the member with the highest score.
-        example: its number among the candidates.
-        label: its class.
-        alarms: non-members that score at least as high: accusing it accuses them wrongly.
+        example: the member's number among the candidates.
+        label: the member's class.
+        false_alarms: non-members that score at least as high: accusing it accuses them wrongly.
         others: non-members in all, at least 1.
         image: (1 or 3, h, w), None where the Record holds no picture of it.
     """
@@ -32,24 +32,24 @@ class Accused:
     rank: int
     example: int
     label: str
-    alarms: int
+    false_alarms: int
     others: int
     image: Tensor | None
 
     @property
-    def rate(self) -> Estimate:
+    def share(self) -> Estimate:
         """Share of the non-members that score at least as high, Clopper-Pearson interval."""
-        return Estimate.share(self.alarms, self.others)
+        return Estimate.share(self.false_alarms, self.others)
 
-    def show_rate(self) -> str:
+    def show_share(self) -> str:
         """``0.02% [0.00, 0.11]``, with as many digits as the smallest share above 0 needs."""
         digits = max(1, math.ceil(math.log10(self.others)) - 2)
-        rate = self.rate
-        mean, low, high = (f"{100 * x:.{digits}f}" for x in (rate.mean, rate.low, rate.high))
+        ends = (self.share.mean, self.share.low, self.share.high)
+        mean, low, high = (f"{100 * x:.{digits}f}" for x in ends)
         return f"{mean}% [{low}, {high}]"
 
 
-def parse(record: Record) -> tuple[Accused, ...]:
+def parse(record: Record) -> tuple[ExposedMember, ...]:
     """The members that the Record keeps as most exposed, in their order; often none.
 
     As many as it holds pictures, the first `FEW` where it holds none that can be drawn.
@@ -73,7 +73,7 @@ def parse(record: Record) -> tuple[Accused, ...]:
     if not others:
         return ()
     return tuple(
-        Accused(
+        ExposedMember(
             turn + 1,
             whole(row.get("example"), "rows.example"),
             text(row.get("label"), "rows.label"),

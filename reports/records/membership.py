@@ -15,7 +15,7 @@ from reports.estimates.intervals import LEVEL, Values
 from reports.evidence.learned import Learned, doubt, learned
 from reports.records import exposed as accusations
 from reports.records.checks import clean, epsilon, mapping, number_or_nan, share, text
-from reports.records.exposed import Accused
+from reports.records.exposed import ExposedMember
 from reports.records.find import Source
 from reports.records.record import Record
 
@@ -65,7 +65,7 @@ class MembershipRecord:
     told: dict[str, Estimate]
     epsilon: float | None
     delta: float
-    exposed: tuple[Accused, ...]
+    exposed: tuple[ExposedMember, ...]
     strongest: str
     learned: Learned | None = None
 

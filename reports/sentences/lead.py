@@ -25,7 +25,7 @@ def false_guarantees(found: Sequence[Refutation], audits: int) -> Sentence:
     """
     if not found:
         return ()
-    links = [Link(one.told, one.anchor) for one in found]
+    links = [Link(one.text, one.anchor) for one in found]
     sure = " Each audit is wrong about a true claim in one case of twenty." if audits > 1 else ""
     start = "A guarantee is false, as stated and for this code: "
     return (start, *listed(links, MOST, "; ", "; and {} more"), f".{sure}")

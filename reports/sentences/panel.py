@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.refuted import of_panel
+from reports.evidence.refuted import panel_refutations
 from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel, Setting
 from reports.panels.trained import Trained, match
 from reports.sentences.sentence import Link, Sentence, counted, listed
@@ -53,10 +53,10 @@ def _attack(panel: Panel) -> Sentence:
 
 def _false_guarantees(panel: Panel) -> Sentence:
     """Guarantees that a measurement contradicts."""
-    found = of_panel(panel)
+    found = panel_refutations(panel)
     if not found:
         return ()
-    links = [Link(one.told, one.anchor) for one in found]
+    links = [Link(one.text, one.anchor) for one in found]
     start = "The guarantee is false, as stated and for this code: "
     return (start, *listed(links, MOST, "; ", "; and {} more"), ".")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.records.exposed import Accused
+from reports.records.exposed import ExposedMember
 from reports.records.find import Source
 from reports.tables.table import Cell, Row, Table, numbers, plain
 
@@ -18,7 +18,7 @@ HEADS = (
 )
 
 
-def exposed_table(anchor: str, source: Source, members: Sequence[Accused]) -> Table:
+def exposed_table(anchor: str, source: Source, members: Sequence[ExposedMember]) -> Table:
     """The table of the members that one Record exposes most.
 
     Args:
@@ -34,8 +34,8 @@ def exposed_table(anchor: str, source: Source, members: Sequence[Accused]) -> Ta
                 Cell(str(member.rank), member.rank),
                 plain(member.label),
                 Cell(str(member.example), member.example),
-                Cell(f"{member.alarms} of {member.others}", member.alarms, own),
-                Cell(member.show_rate(), member.rate.mean, own),
+                Cell(f"{member.false_alarms} of {member.others}", member.false_alarms, own),
+                Cell(member.show_share(), member.share.mean, own),
                 numbers(own),
             ),
         )

@@ -54,7 +54,7 @@ def panel_table(panel: Panel) -> Table:
 def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
     """A setting; with ``step`` one round of it, which counts for nothing by itself."""
     own = setting.sources
-    adaptive = setting.columns.get("adaptive")
+    adaptive = setting.scores.get("adaptive")
     options = []
     for name in varied:
         found = setting.guarantee.options.get(name)
@@ -82,7 +82,7 @@ def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
 def _score(setting: Setting, attacker: str, name: str) -> Cell:
     """A score of one attacker's."""
     shown = figure(setting.estimate(attacker, name), setting.sources, SCORES[name].digits)
-    return _marked(shown, setting.columns.get(attacker))
+    return _marked(shown, setting.scores.get(attacker))
 
 
 def _marked(cell: Cell, column: PooledScores | None) -> Cell:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reports.estimates import Estimate
+from reports.estimates import NOTHING, Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import above_bound
 from reports.panels.panel import FALSE, Panel, Setting
-from reports.panels.trained import Trained, match
+from reports.panels.trained import Trained, accuracy_costs
 from reports.panels.variant import Variant, variant_of
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
 from reports.scores import SCORES
-from reports.tables.strongest import Strongest, of_audit, of_membership
-from reports.tables.table import Cell, Row, Table, figure, numbers, percent, plain, value
+from reports.tables.strongest import Strongest, strongest_attack, strongest_audit
+from reports.tables.table import Cell, Row, Table, figure, numbers, plain, value
 
 BROKEN = "adaptive attack broke it"
 IDLE = f"members: {CANNOT_JUDGE}"
@@ -65,7 +64,7 @@ def scoreboard(
             loose.append((variant, one))
     rows: list[Row] = []
     for panel in panels:
-        costs = _costs(panel, trained)
+        costs = accuracy_costs(panel, trained)
         for setting in panel.settings:
             rows.append(_row(len(rows), panel, setting, placed.get(len(rows)), costs))
     for variant, one in loose:
@@ -84,9 +83,12 @@ def _trainings(
     """Every membership and audit Record with the defense that it is about."""
     over = {turn for turn, _ in above_bound(memberships)}
     for turn, one in enumerate(memberships):
-        yield variant_of(one.source), of_membership(one, turn in over)
+        yield variant_of(one.source), strongest_attack(one, turn in over)
     for audit in audits:  # their rows name the defense
-        yield replace(variant_of(audit.source), defense=audit.rows[0].defense), of_audit(audit)
+        yield (
+            replace(variant_of(audit.source), defense=audit.rows[0].defense),
+            strongest_audit(audit),
+        )
 
 
 def slim(table: Table) -> Table:
@@ -116,25 +118,20 @@ def _row(
     for score in ("psnr", "lpips"):
         digits = SCORES[score].digits
         cells += [figure(setting.estimate(c, score), own, digits) for c in ("naive", "adaptive")]
-    named = setting.columns["adaptive"].named if "adaptive" in setting.columns else None
-    cells.append(
-        Cell(f"{percent(named, own).text}% of {setting.guarantee.candidates}", named.mean, own)
-        if named and named.known
-        else Cell("-")
-    )
-    claimed = other.claimed if other else Cell("-")
+    named = setting.named
+    text = f"{named.scaled(100).show()}% of {setting.guarantee.candidates}"
+    cells.append(Cell(text, named.mean, own) if named.known else Cell("-"))
+    caught, claimed, proven = _training_cells(other) if other else (Cell("-"),) * 3
     if claimed.text == "-":
         claimed = value(setting.guarantee.epsilon, own)
         claimed = Cell(f"{claimed.text} for one update", claimed.order, claimed.sources)
-    cost = costs.get(setting.anchor)
-    sources = (*own, other.source) if other else own
     cells += [
-        other.caught if other else Cell("-"),
+        caught,
         claimed,
-        other.proven if other else Cell("-"),
-        figure(cost, own) if cost else Cell("-"),
+        proven,
+        figure(costs.get(setting.anchor, NOTHING), own),
         plain(panel.title),
-        numbers(sources),
+        numbers((*own, other.source) if other else own),
     ]
     return Row(f"scoreboard-{turn}", tuple(cells))
 
@@ -145,9 +142,7 @@ def _row_without(anchor: str, variant: Variant, one: Strongest) -> Row:
         plain(variant.label),
         _remark(one.remark or (IDLE if one.doubt else "")),
         *[Cell("-")] * 5,
-        one.caught,
-        one.claimed,
-        one.proven,
+        *_training_cells(one),
         Cell("-"),
         plain(str(one.source.record.scenario.get("data", "-"))),
         numbers([one.source]),
@@ -155,29 +150,12 @@ def _row_without(anchor: str, variant: Variant, one: Strongest) -> Row:
     return Row(anchor, cells)
 
 
+def _training_cells(one: Strongest) -> tuple[Cell, Cell, Cell]:
+    """TPR, epsilon claimed and epsilon proven."""
+    own = (one.source,)
+    return figure(one.caught, own, 3), value(one.claimed, own), value(one.proven, own)
+
+
 def _remark(text: str) -> Cell:
     tone = "leaks" if text and CANNOT_JUDGE not in text else ""
     return Cell(text or "-", text or None, (), tone)
-
-
-def _costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estimate]:
-    """Setting -> accuracy lost against no defense, in percentage points, where both were trained.
-
-    The interval adds both runs' errors as if independent; they share their test examples, so it
-    is too wide rather than too narrow.
-    """
-    pairs = match(panel, trained)
-    bare = next((t.accuracy for s, t in pairs if s.defense == "none"), None)
-    if bare is None:
-        return {}
-    found = {}
-    for setting, run in pairs:
-        if setting.defense == "none":
-            continue
-        kept = run.accuracy
-        lost = bare.mean - kept.mean
-        below = math.hypot(bare.mean - bare.low, kept.high - kept.mean)
-        above = math.hypot(bare.high - bare.mean, kept.mean - kept.low)
-        ends = (100 * (lost - below), 100 * (lost + above))
-        found[setting.anchor] = Estimate(100 * lost, *ends, n=min(bare.n, kept.n))
-    return found

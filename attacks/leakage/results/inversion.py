@@ -17,7 +17,7 @@ from defenses.conformance import CHECKS
 from reports.charts import reconstructions
 from reports.estimates import Estimate
 from reports.evidence.control import doubt
-from reports.evidence.refuted import of_panel
+from reports.evidence.refuted import panel_refutations
 from reports.panels.build import build_panels
 from reports.panels.panel import ASTRAY, Panel, PooledScores, Setting
 from reports.records import Record, inversion
@@ -77,7 +77,7 @@ class Inverted(Result):
     @property
     def doubt(self) -> str:
         """See `Result.doubt`: of the undefended update, the clock, or the naive attacker alone."""
-        naive = self.subject.name != "none" and "adaptive" not in self._setting.columns
+        naive = self.subject.name != "none" and "adaptive" not in self._setting.scores
         found = doubt(self._setting.control, bool(self._scores.values["clock"].any()), naive)
         astray = self.column == "adaptive" and self._setting.astray
         return found or (ASTRAY if astray else "")
@@ -110,14 +110,14 @@ class Inverted(Result):
         """
         if self.subject.name == "none":
             return self  # nothing to replay: both are the same one
-        if "naive" not in self._setting.columns:
+        if "naive" not in self._setting.scores:
             raise BadInput("the naive attacker was not run; leave columns at 'both'")
         return replace(self, column="naive")
 
     def leaks(self) -> list[Leak]:
         """PSNR of both attackers, and the candidate game."""
         found = [self.psnr]
-        if self.column == "adaptive" and "naive" in self._setting.columns:
+        if self.column == "adaptive" and "naive" in self._setting.scores:
             found.append(self.naive.psnr)
         if self._panel.prior is not None:
             found.append(Leak("guessing", self._panel.prior.estimate("psnr"), "dB"))
@@ -126,7 +126,7 @@ class Inverted(Result):
     def contradictions(self) -> list[str]:
         """The image named more often than the guarantee allows."""
         own = self._setting.anchor
-        return [found.told for found in of_panel(self._panel) if found.anchor == own]
+        return [found.text for found in panel_refutations(self._panel) if found.anchor == own]
 
     def units(self) -> dict[str, Units]:
         """Every score of every image, and the share of candidates that explain less than it does.
@@ -151,8 +151,8 @@ class Inverted(Result):
         lines += self.refutation
         held = self._setting.guarantee.round
         lines += [held.told()] if held else []
-        if self.column == "adaptive" and "naive" in self._setting.columns:
-            psnr = self._setting.columns["naive"].estimate("psnr")
+        if self.column == "adaptive" and "naive" in self._setting.scores:
+            psnr = self._setting.scores["naive"].estimate("psnr")
             lines.append(f"naive attack: PSNR {shown(psnr, 'dB')}")
         if self._scores.values["clock"].any():
             lines.append(
@@ -175,7 +175,7 @@ class Inverted(Result):
 
     @property
     def _scores(self) -> PooledScores:
-        return self._setting.columns[self.column]
+        return self._setting.scores[self.column]
 
     def _score(self, name: str) -> Leak:
         score, prior = SCORES[name], self._panel.prior

@@ -89,7 +89,7 @@ class Exposed(Result):
         found = membership.parse(self.records[0]).learned
         if found is None:
             return Verdict.of(False, "the result does not say whether the target learned")
-        return Verdict.of(found.holds, found.told())
+        return Verdict.of(found.holds, found.show())
 
     @property
     def doubt(self) -> str:
