@@ -10,7 +10,11 @@ import numpy as np
 import torch
 
 from reports import records
+from reports.panels.build import build_panels
+from reports.panels.panel import Panel
 from reports.records import Record
+from reports.records.find import gather
+from reports.records.kinds import sort_out
 from reports.scores.prior import means_of
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -240,3 +244,8 @@ def everything(folder: Path) -> None:
     records.write(wrong, folder / "wrong")
     (folder / "broken").mkdir()
     (folder / "broken" / "result.json").write_text('{"scenario": ')
+
+
+def panels_of(folder: Path) -> list[Panel]:
+    """The panels of the Records in or below a folder."""
+    return build_panels(sort_out(gather([folder])).inversions)

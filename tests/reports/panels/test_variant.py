@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-import numpy as np
-
-from reports.panels.evenly import evenly
-from reports.panels.labels import setting_labels
 from reports.panels.variant import Variant, varying
-from reports.records.inversion import Guarantee
 
 
 def test_variants_fit_when_no_option_that_both_name_differs():
@@ -32,14 +27,3 @@ def test_options_vary_where_two_variants_of_one_defense_differ_or_one_lacks_it()
     ]
     assert varying(found) == {("a", "clip"), ("a", "new")}
     assert varying(found[:2]) == varying([]) == set()
-
-
-def test_settings_are_named_apart_to_the_last_digit():
-    held = [Guarantee({"rate": r, "clip": 1.0}, np.inf, 0.0, 0, 1.0) for r in (0.5, 0.5 + 1e-9)]
-    one, two = setting_labels([("dprs", g) for g in held])
-    assert one == "dprs rate 0.5" and two.startswith("dprs rate 0.50000")
-
-
-def test_some_of_many_are_evenly_spread_and_hold_both_ends():
-    assert evenly(range(5), 9) == [0, 1, 2, 3, 4]
-    assert evenly(range(101), 5) == [0, 25, 50, 75, 100]

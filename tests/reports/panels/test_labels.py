@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import math
+
+from reports import records
+from reports.panels.labels import setting_labels
+from reports.records.inversion import Guarantee
+from tests import outcomes
+from tests.outcomes import panels_of
+
+
+def test_titles_tell_panels_apart(tmp_path):
+    for turn, changed in enumerate(
+        ({}, {"budget": 5.0}, {"state": "runs/a/w.safetensors"}, {"state": "runs/b/w.safetensors"})
+    ):
+        records.write(outcomes.inversion(**changed), tmp_path / str(turn))
+    titles = [p.title for p in panels_of(tmp_path)]
+    assert len(set(titles)) == 4
+    assert any("budget 5.0" in t for t in titles)
+    assert any("runs/a/w" in t for t in titles)
+
+
+def test_settings_are_named_apart_to_the_last_digit():
+    held = [Guarantee({"rate": r, "clip": 1.0}, math.inf, 0.0, 0, 1.0) for r in (0.5, 0.5 + 1e-9)]
+    one, two = setting_labels([("dprs", g) for g in held])
+    assert one == "dprs rate 0.5" and two.startswith("dprs rate 0.50000")
