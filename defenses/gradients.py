@@ -26,6 +26,11 @@ def masked(grads: Factored, mask: Mapping[str, Tensor]) -> dict[str, Tensor | Ou
     return {k: g.masked(mask[k]) if isinstance(g, Outer) else g * mask[k] for k, g in grads.items()}
 
 
+def flat(update: Mapping[str, Tensor]) -> Tensor:
+    """(P,) all coordinates of an update, in the order of its names; `split` is the way back."""
+    return torch.cat([value.flatten() for value in update.values()])
+
+
 def rows(grad: Tensor) -> Tensor:
     """(B, *shape) as (B, n), also of a parameter without axes and of an empty batch."""
     return grad.flatten(1) if grad.ndim > 1 else grad[:, None]

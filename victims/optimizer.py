@@ -1,4 +1,4 @@
-"""Any registered defense as an Opacus ``DPOptimizer``, for training loops that are not ours."""
+"""Turns any registered defense into an Opacus ``DPOptimizer``, for training loops not ours."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,10 @@ from reports.commands.flags import Parser, chosen_device, command, line
 
 if TYPE_CHECKING:
     from reports.commands.claim import Claim
+    from reports.commands.progress import Report
     from reports.records import Record
     from victims.training import Training
-    from victims.training.prepare import Report
+    from victims.training.prepare import Prepared
 
 PROG = "python -m victims.train"
 WRITES = (
@@ -108,7 +109,7 @@ def run(
     prepared = prepare.prepare(training, device=device, data_root=data_root, report=report)
     rows = list(run.run(prepared, out, report=report))
     if out is not None:
-        write_weights(prepared.trainer, out / "weights.safetensors")
+        write_weights(prepared, out / "weights.safetensors")
     return record_of(prepared, rows, device, command_line(training))
 
 
@@ -132,32 +133,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     writes = Writes("victims.train", WRITES)
 
     def recognise(folder: Path) -> bool:
-        return made_by(writes.command, folder) or checkpoint.present(folder)
+        return made_by(writes.command, folder) or checkpoint.holds_run(folder)
 
     try:
         with claim(out, writes, recognise) as held:
             if arguments.fresh:
                 held.refuse_strangers()
-            _trained(arguments, training, held, device)
+            _train(arguments, training, held, device)
     except run.Stopped as error:
         print(f"{PROG}: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _trained(arguments: argparse.Namespace, training: Training, held: Claim, device: str) -> None:
+def _train(arguments: argparse.Namespace, training: Training, held: Claim, device: str) -> None:
     """Train in a folder that is this run's; all flags are checked before a file of it changes."""
     from reports.commands.keep import found_again
     from reports.commands.progress import Progress
     from victims.training import prepare, releases, run
-    from victims.training.record import describe, finish, show
+    from victims.training.show import describe
 
     out = held.folder
     with Progress() as bar:
         place = {"device": device, "data_root": arguments.data_root}
         prepared = prepare.prepare(training, report=bar, **place)
-    watch = releases.watcher(
-        prepared, out / "releases", every=arguments.record_every, images=arguments.record_images
+    recorder = releases.Recorder(
+        prepared, out / "releases", arguments.record_every, arguments.record_images
     )
     if arguments.fresh:
         held.clear()
@@ -171,11 +172,41 @@ def _trained(arguments: argparse.Namespace, training: Training, held: Claim, dev
             keep=arguments.keep,
             save_seconds=arguments.save_seconds,
             report=bar,
-            watch=watch,
+            watch=recorder,
         )
-        done = [show(row) for row in rows]
-    for path in finish(prepared, done, out, device, command_line(training)):
+        finished = train_to_the_end(rows)
+    for path in finish(prepared, finished, out, device, command_line(training)):
         print(path)
+
+
+def train_to_the_end(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Draw every row from `victims.training.run.run`, which trains, and print each as it comes."""
+    from victims.training.show import show
+
+    finished = []
+    for row in rows:
+        show(row)
+        finished.append(row)
+    return finished
+
+
+def finish(
+    prepared: Prepared, rows: list[dict[str, Any]], out: Path, device: str, again: str
+) -> list[Path]:
+    """Write weights, and last the Record, and print what was spent; ``again`` is the command.
+
+    Returns:
+        The paths of the files.
+    """
+    from reports import records
+    from victims.training.record import record_of
+    from victims.training.show import show_spent
+    from victims.training.weights import write_weights
+
+    weights = write_weights(prepared, out / "weights.safetensors")
+    record = record_of(prepared, rows, device, again)
+    show_spent(record)
+    return [weights, records.write(record, out)]
 
 
 if __name__ == "__main__":

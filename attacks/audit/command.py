@@ -1,4 +1,4 @@
-"""The flags of ``python -m attacks.audit``, the Exam they say, and the way back."""
+"""Translates the command line of attacks.audit into a Scenario and back."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.audit.scenario import CANARIES, Exam, usual
-from attacks.audit.study import perform as examined
+from attacks.audit.scenario import CANARIES, Scenario, usual
+from attacks.audit.study import study
 from reports.commands.flags import Parser, line
 from reports.commands.origins import note
 from reports.records import Record
@@ -30,7 +30,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the defense that ``argv`` chooses."""
     from attacks.audit import names
 
-    start = Exam()
+    start = Scenario()
     made = training_parser(argv, PROG, DESCRIPTION)
     made.set_defaults(count=500)
     add = made.add_argument_group("audit").add_argument
@@ -59,28 +59,28 @@ def parser(argv: Sequence[str] | None) -> Parser:
     return made
 
 
-def scenario(arguments: argparse.Namespace) -> Exam:
-    """The Exam that the flags say.
+def scenario(arguments: argparse.Namespace) -> Scenario:
+    """The Scenario that the flags say.
 
     Raises:
-        BadInput: no such Exam, or an unknown auditor, defense or option.
+        BadInput: no such Scenario, or an unknown auditor, defense or option.
     """
     own = {name: getattr(arguments, name) for name in OWN}
     own["methods"] = tuple(own["methods"] or ())
     training = training_of(arguments)
-    return Exam(dataclasses.replace(training, seed=0), **own, seed=training.seed)
+    return Scenario(dataclasses.replace(training, seed=0), **own, seed=training.seed)
 
 
-def command_line(exam: Exam) -> str:
-    """The command that plays this Exam again, with the flags that are not at their default."""
-    values = training_values(exam.training) | {name: getattr(exam, name) for name in OWN}
-    known = exam.methods == usual(exam.training, exam.canary)
-    values |= {"methods": None if known else list(exam.methods), "seed": exam.seed}
-    return line(PROG, parser(["--defense", exam.training.defense]), values)
+def command_line(scenario: Scenario) -> str:
+    """The command that plays this Scenario again, with the flags that are not at their default."""
+    values = training_values(scenario.training) | {name: getattr(scenario, name) for name in OWN}
+    known = scenario.methods == usual(scenario.training, scenario.canary)
+    values |= {"methods": None if known else list(scenario.methods), "seed": scenario.seed}
+    return line(PROG, parser(["--defense", scenario.training.defense]), values)
 
 
-def run(exam: Exam, **context: Any) -> Record:
-    """See `attacks.audit.study.perform`."""
-    record = note(exam.document(), lambda: examined(exam, **context))
-    record.environment["command"] = command_line(exam)
+def run(scenario: Scenario, **context: Any) -> Record:
+    """See `attacks.audit.study.study`."""
+    record = note(scenario.document(), lambda: study(scenario, **context))
+    record.environment["command"] = command_line(scenario)
     return record

@@ -1,4 +1,4 @@
-"""What an auditor is: canaries' scores and bits in, a lower bound on epsilon out."""
+"""Defines an auditor: it takes canaries' scores and coins, and returns a lower bound on epsilon."""
 
 from __future__ import annotations
 
@@ -100,12 +100,13 @@ def lower_bound(
         raise BadInput(
             f"{len(bits)} canaries, {joined} of them inserted, are too few for confidence "
             f"{confidence:g}: even perfect scores prove nothing; "
-            f"{auditor.name or 'this auditor'} takes {fewest(auditor, delta, alpha)}, half inserted"
+            f"{auditor.name or 'this auditor'} takes "
+            f"{fewest_canaries(auditor, delta, alpha)}, half inserted"
         )
     return found
 
 
-def fewest(auditor: Auditor, delta: float, alpha: float) -> int:
+def fewest_canaries(auditor: Auditor, delta: float, alpha: float) -> int:
     """The number of canaries from which on perfect scores prove an epsilon above 0.
 
     Found by doubling, then halving: a lucky split may make do with a few less.

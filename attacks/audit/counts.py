@@ -1,4 +1,4 @@
-"""A threshold chosen on some canaries and counted on the others, so that no luck is counted."""
+"""Chooses a threshold on some canaries and counts on the others, so that no luck is counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guesses about the canaries that score highest and lowest, and silence about the others."""
+"""Guesses about the canaries that score highest and lowest, and abstains from the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An Exam is an audit Scenario: whose guarantee is attacked, with which canaries."""
+"""An audit Scenario: whose guarantee is attacked, and with which canaries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CANARIES = (*KINDS, BLACK_BOX)
 
 
 @dataclass(frozen=True)
-class Exam(Keyed):
+class Scenario(Keyed):
     """Everything that decides what an audit finds, and nothing that does not.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The Record of an Exam as a table and figures."""
+"""Shows the Record of an audit as a table and figures."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from attacks.invert import methods
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.matching.labels import recover_labels
+from attacks.invert.scenario import Scenario
 
 register = registry.register
 get = registry.get
@@ -12,6 +13,7 @@ __all__ = [
     "Guess",
     "Inversion",
     "Loss",
+    "Scenario",
     "Threat",
     "get",
     "methods",

@@ -10,7 +10,7 @@ from defenses import BadInput, preprocessing
 from defenses.registry import shown_options
 from victims.training import checkpoint as store
 from victims.training import run
-from victims.training.plan import Plan, plan
+from victims.training.plan import Plan, make_plan
 from victims.training.weights import write_weights
 
 
@@ -45,7 +45,7 @@ def fields_at(
     weights = folder / "states" / f"step-{step:06d}.safetensors"
     if not weights.exists():
         reached = run.at_step(folder, step, code=code, **context)
-        write_weights(reached.trainer, weights, averaged=False)
+        write_weights(reached, weights, averaged=False)
     shield = made.defense.at(min(step, made.steps - 1), made.steps)
     return {
         "data": training.data,
@@ -72,4 +72,4 @@ def _plan(folder: Path, code: Collection[str]) -> Plan:
     found = store.read(path)
     training = store.training_in(found, path, code)
     *history, (_, rate, _) = found.ledger
-    return plan(training, round(training.batch_size / rate), tuple(history))
+    return make_plan(training, round(training.batch_size / rate), tuple(history))

@@ -20,7 +20,7 @@ from defenses import Defense, Side, preprocessing
 from reports.records.rounds import parted
 from victims.data import digest
 from victims.data.trust import agree
-from victims.models import load_guarded
+from victims.models import load_defended
 from victims.models.frozen import split_last
 
 AUXILIARY = 256
@@ -160,7 +160,7 @@ def load_victim(
 
     In eval mode, but for modules that draw by that defense.
     """
-    model = load_guarded(
+    model = load_defended(
         scenario.model,
         shield,
         seed=scenario.seed,

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from attacks.audit.scenario import Exam
+from attacks.audit.scenario import Scenario as AuditScenario
 from attacks.invert.scenario import Scenario
 from attacks.leakage.subject import Subject
-from attacks.membership.scenario import Trial
+from attacks.membership.scenario import Scenario as MembershipScenario
 from defenses import BadInput, preprocessing
 from victims.training import Training
 
@@ -69,22 +69,22 @@ def scenario(subject: Subject, given: Mapping[str, Any]) -> Scenario:
     return Scenario(defense=subject.name, defense_options=subject.options, **values)
 
 
-def trial(subject: Subject, given: Mapping[str, Any]) -> Trial:
-    """A membership test of the subject; ``given`` are fields of `Training` and of `Trial`."""
+def membership(subject: Subject, given: Mapping[str, Any]) -> MembershipScenario:
+    """A membership test of the subject; ``given`` are fields of `Training` and its own."""
     values = {**VICTIM, **MEMBERSHIP, **given}
     values["attacks"] = tuple(values["attacks"])
-    made: Trial = _trained(Trial, subject, values)
+    made: MembershipScenario = _trained(MembershipScenario, subject, values)
     return made
 
 
-def exam(subject: Subject, given: Mapping[str, Any]) -> Exam:
-    """An audit of the subject; ``given`` are fields of `Training` and of `Exam`."""
+def audit(subject: Subject, given: Mapping[str, Any]) -> AuditScenario:
+    """An audit of the subject; ``given`` are fields of `Training` and its own."""
     values = {**VICTIM, **AUDIT, **given}
     # Everyone in every batch: each step tells most, and the accountant is quick.
     values.setdefault("batch_size", int(values["count"] or 0) + int(values["canaries"]) // 2)
     if "methods" in values:
         values["methods"] = tuple(values["methods"])
-    made: Exam = _trained(Exam, subject, values)
+    made: AuditScenario = _trained(AuditScenario, subject, values)
     return made
 
 
@@ -105,7 +105,7 @@ def quiet() -> Iterator[None]:
 
 
 def _trained(kind: type[Any], subject: Subject, values: Mapping[str, Any]) -> Any:
-    """A Trial or an Exam; the seed is its own, and its models' follow from it."""
+    """A Scenario of a family that trains; the seed is its own, and its models' follow from it."""
     theirs = _fields(Training) - {"seed"}
     _check(kind, values, (theirs | _fields(kind)) - {"training"})
     training = Training(
@@ -123,5 +123,5 @@ def _fields(kind: type[Any]) -> set[str]:
 def _check(kind: type[Any], values: Mapping[str, Any], known: set[str]) -> None:
     for name in values:
         if name not in known:
-            has = ", ".join(sorted(known))
-            raise BadInput(f"a test of this kind ({kind.__name__}) has no {name!r}; it has: {has}")
+            family, has = kind.__module__.removesuffix(".scenario"), ", ".join(sorted(known))
+            raise BadInput(f"a test with {family} has no {name!r}; it has: {has}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import attacks
-from attacks.audit.study import perform as audited
+from attacks.audit.study import study as audited
 from attacks.leakage import defaults
 from attacks.leakage.baselines import check as checking
 from attacks.leakage.baselines import store
@@ -21,7 +21,7 @@ from attacks.leakage.results.inversion import Inverted
 from attacks.leakage.results.membership import Exposed
 from attacks.leakage.results.result import Result, beside
 from attacks.leakage.subject import Subject
-from attacks.membership.study import perform as exposed
+from attacks.membership.study import study as exposed
 from defenses import BadInput, Defense
 from defenses.conformance import Finding, examine
 
@@ -96,15 +96,15 @@ class Leakage:
         Args:
             defense: see `Leakage`.
             defense_options: of a defense given by name.
-            fields: of `victims.training.Training` and `attacks.membership.scenario.Trial`; else
-                those of `quick.MEMBERSHIP`.
+            fields: of `victims.training.Training` and `attacks.membership.Scenario`; else
+                those of `defaults.MEMBERSHIP`.
 
         Raises:
-            BadInput: no such Trial.
+            BadInput: no such Scenario.
         """
         subject = Subject.of(defense, defense_options)
         with defaults.quiet(), subject.known():
-            record = exposed(defaults.trial(subject, fields))
+            record = exposed(defaults.membership(subject, fields))
         strongest = str(record.summary["strongest"])
         return self._told(Exposed(subject, (record,), self._folder("membership"), strongest))
 
@@ -120,15 +120,15 @@ class Leakage:
         Args:
             defense: see `Leakage`.
             defense_options: of a defense given by name.
-            fields: of `victims.training.Training` and `attacks.audit.scenario.Exam`; else those of
-                `quick.AUDIT`.
+            fields: of `victims.training.Training` and `attacks.audit.Scenario`; else those of
+                `defaults.AUDIT`.
 
         Raises:
-            BadInput: no such Exam.
+            BadInput: no such Scenario.
         """
         subject = Subject.of(defense, defense_options)
         with defaults.quiet(), subject.known():
-            record = audited(defaults.exam(subject, fields))
+            record = audited(defaults.audit(subject, fields))
         return self._told(Audited(subject, (record,), self._folder("audit")))
 
     def conforms(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from attacks.membership import show
 from attacks.membership.command import PROG, parse, run, scenario
 from attacks.membership.shadows.candidates import content
+from attacks.membership.shadows.layouts import describe_layout
 from reports.commands.flags import command
 from reports.commands.keep import kept, made
 from victims.gradients.memory import keep_memory
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     record, out = kept(
         arguments, scenario(arguments), "membership", run, show.draw, show.FIGURES, content
     )
+    print(describe_layout(record.environment["how"]))
     print(show.table(record))
     print(f"\n{made(out, show.FIGURES)}")
     return 0

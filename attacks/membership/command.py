@@ -1,4 +1,4 @@
-"""The flags of ``python -m attacks.membership``, the Trial they say, and the way back."""
+"""Translates the command line of attacks.membership into a Scenario and back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from attacks.membership.scenario import LAYOUTS, QUERIES, Trial, attack_of
-from attacks.membership.shadows.layouts import told
-from attacks.membership.study import perform as played
+from attacks.membership.scenario import LAYOUTS, QUERIES, Scenario, attack_of
+from attacks.membership.study import study
 from reports.commands.flags import Parser, line
 from reports.commands.origins import note
 from reports.records import Record
@@ -33,7 +30,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the defense that ``argv`` chooses."""
     from attacks.membership import names
 
-    start = Trial()
+    start = Scenario()
     made = training_parser(argv, PROG, DESCRIPTION)
     made.set_defaults(count=start.members)
     add = made.add_argument_group("membership").add_argument
@@ -57,11 +54,11 @@ def parser(argv: Sequence[str] | None) -> Parser:
     return made
 
 
-def scenario(arguments: argparse.Namespace) -> Trial:
-    """The Trial that the flags say; ``--count`` is how many members each model has.
+def scenario(arguments: argparse.Namespace) -> Scenario:
+    """The Scenario that the flags say; ``--count`` is how many members each model has.
 
     Raises:
-        BadInput: no such Trial, or an unknown attack, defense or option.
+        BadInput: no such Scenario, or an unknown attack, defense or option.
     """
     own = {name: getattr(arguments, name) for name in OWN}
     own["attacks"] = tuple(own["attacks"])
@@ -69,23 +66,21 @@ def scenario(arguments: argparse.Namespace) -> Trial:
         attack_of(text)
     training = training_of(arguments)
     seed = training.seed
-    return Trial(dataclasses.replace(training, seed=0), **own, seed=seed)
+    return Scenario(dataclasses.replace(training, seed=0), **own, seed=seed)
 
 
-def command_line(trial: Trial) -> str:
-    """The command that plays this Trial again, with the flags that are not at their default."""
-    values = training_values(trial.training) | {name: getattr(trial, name) for name in OWN}
-    values |= {"attacks": list(trial.attacks), "seed": trial.seed}
-    return line(PROG, parser(["--defense", trial.training.defense]), values)
+def command_line(scenario: Scenario) -> str:
+    """The command that plays this Scenario again, with the flags that are not at their default."""
+    values = training_values(scenario.training) | {name: getattr(scenario, name) for name in OWN}
+    values |= {"attacks": list(scenario.attacks), "seed": scenario.seed}
+    return line(PROG, parser(["--defense", scenario.training.defense]), values)
 
 
-def run(trial: Trial, **context: Any) -> Record:
-    """See `attacks.membership.study.perform`."""
-    record = note(trial.document(), lambda: played(trial, **context))
+def run(scenario: Scenario, **context: Any) -> Record:
+    """See `attacks.membership.study.study`."""
+    record = note(scenario.document(), lambda: study(scenario, **context))
     how = record.environment["how"]
-    if "report" in context:  # somebody watches
-        tqdm.write(told(how))
-    # The layout that a measurement chose belongs to the command: the same bits come of it.
-    fixed = dataclasses.replace(trial, layout=how["layout"])
+    # The command names the layout that was chosen by measuring: only it gives the same last bits.
+    fixed = dataclasses.replace(scenario, layout=how["layout"])
     record.environment["command"] = command_line(fixed)
     return record

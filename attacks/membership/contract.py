@@ -1,4 +1,4 @@
-"""What a membership attack is given, and what it gives back."""
+"""Defines a membership attack: it takes Evidence, and returns a score per example."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class Evidence:
     @property
     def target(self) -> Tensor:
         """(N, Q, C), with Q = 1 where there is no axis of queries."""
-        return queried(self.target_logits, 2)
+        return with_queries(self.target_logits, 2)
 
     @property
     def shadows(self) -> Tensor:
         """(K, N, Q, C); K is 0 without shadow models."""
         if self.shadow_logits is None:
             return self.target.new_zeros(0, *self.target.shape)
-        return queried(self.shadow_logits, 3)
+        return with_queries(self.shadow_logits, 3)
 
     @property
     def members(self) -> Tensor:
@@ -73,14 +73,14 @@ class Evidence:
         """(M, P, C); M is 0 without a population."""
         if self.population_target_logits is None:
             return self.target[:0, :1]
-        return queried(self.population_target_logits, 2)
+        return with_queries(self.population_target_logits, 2)
 
     @property
     def population_shadows(self) -> Tensor:
         """(K, M, P, C); M is 0 without the shadows' logits on a population."""
         if self.population_shadow_logits is None:
             return self.shadows[:, :0, :1]
-        return queried(self.population_shadow_logits, 3)
+        return with_queries(self.population_shadow_logits, 3)
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,6 @@ class Membership(ABC):
 registry: Registry[Membership] = Registry("membership attack", "leakgauge.memberships")
 
 
-def queried(logits: Tensor, plain: int) -> Tensor:
+def with_queries(logits: Tensor, plain: int) -> Tensor:
     """Logits with an axis of queries before the classes, given their rank without one."""
     return logits.unsqueeze(-2) if logits.ndim == plain else logits

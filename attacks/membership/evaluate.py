@@ -1,4 +1,4 @@
-"""Scores and truth to the numbers that a Record holds."""
+"""Evaluates an attack's scores: the metrics that a Record holds."""
 
 from __future__ import annotations
 

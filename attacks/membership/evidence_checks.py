@@ -1,4 +1,4 @@
-"""What evidence must satisfy, each failure told in one line."""
+"""Checks evidence that a user hands over; each failure is one line."""
 
 from __future__ import annotations
 

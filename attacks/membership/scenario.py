@@ -1,10 +1,11 @@
-"""A Trial is a membership Scenario: whose training is attacked, with what."""
+"""A membership Scenario: whose training is attacked, and with what."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
+from attacks.membership.contract import registry
 from defenses import BadInput
 from defenses.registry import check_types
 from reports.records.keyed import Keyed, key_of
@@ -15,7 +16,7 @@ QUERIES = (1, 2)
 
 
 @dataclass(frozen=True)
-class Trial(Keyed):
+class Scenario(Keyed):
     """Everything that decides who is found out, and nothing that does not.
 
     Attributes:
@@ -57,7 +58,7 @@ class Trial(Keyed):
         if self.training.weights != "untrained":
             raise BadInput("a membership target starts untrained: its shadows could not follow it")
         if self.training.secure:
-            raise BadInput("--secure is for deployments: a trial is an experiment, trained again")
+            raise BadInput("--secure is for deployments: its models are trained again")
         if not self.attacks:
             raise BadInput("no attack is named")
 
@@ -77,8 +78,6 @@ def attack_of(text: str) -> Any:
     Raises:
         BadInput: an unknown name or option, or a value of another type.
     """
-    from attacks.membership import get
-
     name, *options = text.split(",")
     given: dict[str, Any] = {}
     for option in options:
@@ -86,7 +85,7 @@ def attack_of(text: str) -> Any:
         if not found:
             raise BadInput(f"attack {text!r}: {option!r} is not OPTION=VALUE")
         given[key] = _value(value)
-    return get(name, **given)
+    return registry.get(name, **given)
 
 
 def _value(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""The Record of a Trial as a table and figures."""
+"""Shows the Record of a membership study as a table and figures."""
 
 from __future__ import annotations
 

@@ -23,9 +23,6 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import audit
-from attacks.audit.control import doubt
-from attacks.audit.game.seen import looked_at
-from attacks.audit.study import REFUTED, verdict
 from defenses import BadInput
 from reports.charts.epsilon_by_step import course_chart
 from reports.charts.render import to_png
@@ -128,7 +125,7 @@ def train(loop: Loop, audited: WhiteBox | BlackBox, epochs: int, kept: Path) -> 
         loop.load(state["loop"])
         audited.load(state["scores"])
     total = epochs * len(loop.loader)
-    looks, step = looked_at(total), first * len(loop.loader)
+    looks, step = audit.look_steps(total), first * len(loop.loader)
     with Progress() as report:
         for epoch in range(first, epochs):
             for images, labels in loop.loader:
@@ -169,8 +166,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     course = train(loop, audited, options.epochs, options.out / f"course-{digest}.pt")
     bounds = [bound(scores) for scores in course.scores]
     claimed, proven = course.claimed[-1], bounds[-1]
-    doubted = doubt(claimed, reach)
-    found = verdict(claimed, proven, doubted=doubted)
+    doubted = audit.doubt(claimed, reach)
+    found = audit.verdict(claimed, proven, doubted=doubted)
     chart = course_chart(course.steps, course.claimed, {options.method: bounds}, CONFIDENCE)
     with atomic(options.out / "epsilon.png") as scratch:
         scratch.write_bytes(to_png(chart)[0])
@@ -186,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{options.method} assumes {audit.get(options.method).assumes}\n"
         f"{options.out / 'epsilon.png'}"
     )
-    return 1 if found == REFUTED else 0
+    return 1 if found == audit.REFUTED else 0
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ def origins(document: Mapping[str, Any]) -> dict[str, str]:
     """Digests by field of what decides a result beyond the Scenario's own words.
 
     Args:
-        document: of a Scenario, Trial, Exam or Training that the user's own flags say; code that
-            it names is imported.
+        document: of a Scenario of any family, or a Training, that the user's own flags say;
+            code that it names is imported.
 
     Returns:
         Field -> hex digits, for one's own code (``pkg.module:object``, and defenses that other

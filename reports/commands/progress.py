@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tqdm import tqdm
+
+Report = Callable[[str, int, int], None]
+"""Called along long work with a line of progress, the pieces done and the pieces in all."""
+
+
+def silent(line: str, done: int, total: int) -> None:
+    """The `Report` that nobody sees."""
 
 
 class Progress:

@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from attacks.audit.scenario import Exam
-from attacks.audit.study import REFUTED, perform
+from attacks.audit.scenario import Scenario
+from attacks.audit.study import study
+from attacks.audit.verdicts import REFUTED
 from defenses import Defense
 from tests.zoo.specimen import Specimen
 from victims.training import Training
@@ -38,7 +39,7 @@ class Outcome:
     seconds: float
 
 
-def exam(bug: Specimen | None = None, seed: int = 0, **changed: Any) -> Exam:
+def scenario(bug: Specimen | None = None, seed: int = 0, **changed: Any) -> Scenario:
     """The audit of a bug, or of DP-SGD without any, in its setting."""
     sampled = bug is not None and bug.check in ("sampling", "memory", "releases", "sizes")
     setting = SAMPLED if sampled else WHOLE
@@ -61,7 +62,7 @@ def exam(bug: Specimen | None = None, seed: int = 0, **changed: Any) -> Exam:
             known["model"] = f"{bug.net.__module__}:{bug.net.__qualname__}"
     known |= changed
     # Long enough to drown what a defense adds before it clips.
-    return Exam(Training(**known), canaries=CANARIES, length=1000.0, seed=seed)
+    return Scenario(Training(**known), canaries=CANARIES, length=1000.0, seed=seed)
 
 
 def audited(bug: Specimen | None = None, runs: int = 5, **changed: Any) -> Outcome:
@@ -69,9 +70,9 @@ def audited(bug: Specimen | None = None, runs: int = 5, **changed: Any) -> Outco
     kind = bug.kind if bug is not None and issubclass(bug.kind, Trainer) else Trainer
     rows, seconds = [], []
     for seed in range(runs):
-        asked = exam(bug, seed, **changed)
+        asked = scenario(bug, seed, **changed)
         before = time.process_time()
-        rows.append(perform(asked, trainer=kind).rows[0])
+        rows.append(study(asked, trainer=kind).rows[0])
         seconds.append(time.process_time() - before)
     return Outcome(
         rows[0]["claimed"],

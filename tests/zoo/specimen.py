@@ -15,7 +15,7 @@ from defenses import Defense, Gradients
 from tests.conftest import seeded
 from victims.conformance import Build
 from victims.training import Training
-from victims.training.plan import plan
+from victims.training.plan import make_plan
 from victims.training.trainer import Trainer
 
 EXAMPLES = 32
@@ -73,10 +73,10 @@ def builder(
 
     def build(inputs: Tensor, labels: Tensor) -> Trainer:
         training = dataclasses.replace(TRAINING, **changed)
-        made = plan(training, EXAMPLES)
+        plan = make_plan(training, EXAMPLES)
         public = torch.rand(12, *SHAPE, generator=seeded(9)), torch.arange(12) % CLASSES
         return kind(
-            dataclasses.replace(made, examples=len(inputs)), (net or mlp)(), inputs, labels, public
+            dataclasses.replace(plan, examples=len(inputs)), (net or mlp)(), inputs, labels, public
         )
 
     return build

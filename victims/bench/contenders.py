@@ -1,4 +1,4 @@
-"""Who runs in the speed benchmark: one training step each, by plain SGD, by us and by Opacus."""
+"""Builds the training steps that the speed benchmark times: of plain SGD, ours, and Opacus'."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Peak memory of a benchmark's contender, each measured in a process of its own."""
+"""Measures the peak memory of a benchmark's contender in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what is applied to the weights is what the plan accounts for."""
+"""Checks that what is applied to the weights is what the plan accounts for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import copy
 import math
 
 import torch
-from torch import Tensor
 
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import most_t, t_statistic
-from victims.conformance.loop import Loop, claims, released_sum, stepped
-from victims.training.trainer import Trainer
+from victims.conformance.loop import Loop, claims, released_sum, take_step, weights_of
 
 STEPS = 24
 NONE = torch.zeros(0, dtype=torch.int64)
@@ -29,10 +27,10 @@ def releases(loop: Loop) -> Verdict:
         return True, "claims no epsilon"
     noise, excess, moved = [], [], 0
     for step in range(steps):
-        before = _weights(trainer)
+        before = weights_of(trainer)
         informed = trainer.informed()
-        release = stepped(trainer, NONE)
-        moved += not torch.equal(before, _weights(trainer))
+        release = take_step(trainer, NONE)
+        moved += not torch.equal(before, weights_of(trainer))
         noise.append(released_sum(release))
         alone = informed.release(
             {k: torch.zeros((0, *p.shape)).to(p) for k, p in trainer.parameters.items()},
@@ -68,7 +66,7 @@ def sizes(loop: Loop) -> Verdict:
     for gone in range(fewer + 1):
         trainer = loop.trainer(keep=len(loop.inputs) - gone)
         plan = trainer.plan
-        release = stepped(trainer, NONE)
+        release = take_step(trainer, NONE)
         facts = {
             "sample rate": plan.sample_rate,
             "number of steps": plan.steps,
@@ -79,8 +77,8 @@ def sizes(loop: Loop) -> Verdict:
         }
         for name, value in facts.items():
             if seen.setdefault(name, value) != value:
-                told = f"{value:.4g} with {gone} examples fewer, {seen[name]:.4g} with all"
-                return False, f"the {name} tells the number of examples: {told}"
+                values = f"{value:.4g} with {gone} examples fewer, {seen[name]:.4g} with all"
+                return False, f"the {name} tells the number of examples: {values}"
     return True, f"the same with up to {fewer} examples fewer"
 
 
@@ -90,13 +88,9 @@ def obedience(loop: Loop) -> Verdict:
     twin = copy.deepcopy(trainer)
     company = torch.arange(5) % len(loop.inputs)
     for step in range(3):
-        release = stepped(trainer, company + step % len(loop.inputs))
+        release = take_step(trainer, company + step % len(loop.inputs))
         twin.follow(release)
-        gap = float((_weights(trainer) - _weights(twin)).abs().max())
-        if gap > 1e-6 * float(_weights(twin).abs().max()):
+        gap = float((weights_of(trainer) - weights_of(twin)).abs().max())
+        if gap > 1e-6 * float(weights_of(twin).abs().max()):
             return False, f"step {step} moves the weights by {gap:.2g} more than its release does"
     return True, "a twin that saw three releases and no data has the same weights"
-
-
-def _weights(trainer: Trainer) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in trainer.parameters.values()]).clone()

@@ -1,4 +1,4 @@
-"""A training loop on the bench: how it is built, and how its next batch is chosen for it."""
+"""A training loop under examination: builds it, and chooses its next batch for it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from defenses import Release, stream
 from defenses.conformance.finding import Finding, Verdict, found
+from defenses.gradients import flat
 from victims.training.streams import Keyed
 from victims.training.trainer import Trainer
-from victims.training.views import augmented
+from victims.training.views import augment
 
 Build = Callable[[Tensor, Tensor], Trainer]
 """A trainer at step 0 for private inputs (N, ...) and labels (N,).
@@ -31,7 +32,7 @@ class Loop:
         build: see `Build`.
         inputs: (N, ...) stand-ins for private examples, some dozens.
         labels: (N,) int64.
-        seed: of the examples that are added.
+        seed: the seed of the examples that are added.
     """
 
     build: Build
@@ -46,14 +47,14 @@ class Loop:
         both = [self.inputs[:keep], self.labels[:keep]]
         if inputs is not None and labels is not None:
             both = [torch.cat([both[0], inputs]), torch.cat([both[1], labels])]
-        made = self.build(*both)
+        trainer = self.build(*both)
         # Neighbouring data share their noise here and nowhere else: what is left is the example.
-        made.draw = Keyed(self.seed, "conformance")
-        for module in made.net.modules():
+        trainer.draw = Keyed(self.seed, "conformance")
+        for module in trainer.net.modules():
             # Dropout would be drawn anew for everybody when one example joins.
             if isinstance(module, nn.modules.dropout._DropoutNd):
                 module.eval()
-        return made
+        return trainer
 
     def generator(self, *names: object) -> torch.Generator:
         """A generator for one purpose."""
@@ -76,8 +77,8 @@ class LoopCheck:
         return found(self.name, lambda: self.judge(Loop(build, inputs, labels, seed)))
 
 
-def stepped(trainer: Trainer, index: Tensor) -> Release:
-    """What one step releases when its batch is these examples.
+def take_step(trainer: Trainer, index: Tensor) -> Release:
+    """Take one step whose batch is these examples, and return what it releases.
 
     Views of an example are those that it has in any company.
     """
@@ -86,19 +87,23 @@ def stepped(trainer: Trainer, index: Tensor) -> Release:
         trainer.sample = lambda: index  # type: ignore[method-assign]
     else:
         images, labels = trainer.inputs[index], trainer.labels[index]
-        seen = [
-            augmented(image[None], views, stream(trainer.step, "views", int(i)))
+        shown = [
+            augment(image[None], views, stream(trainer.step, "views", int(i)))
             for image, i in zip(images, index, strict=True)
         ]
-        shown = torch.cat(seen) if seen else augmented(images, views, stream(0, "views"))
-        trainer.batch = lambda: (shown, labels, None)  # type: ignore[method-assign]
+        batch = torch.cat(shown) if shown else augment(images, views, stream(0, "views"))
+        trainer.batch = lambda: (batch, labels, None)  # type: ignore[method-assign]
     return trainer.advance()
 
 
 def released_sum(release: Release) -> Tensor:
     """All coordinates of the update as one double vector, times the public batch size."""
-    flat = torch.cat([v.flatten() for v in release.update.values()]).double()
-    return flat * float(release.public["batch_size"])
+    return flat(release.update).double() * float(release.public["batch_size"])
+
+
+def weights_of(trainer: Trainer) -> Tensor:
+    """(P,) a copy of all trained weights."""
+    return flat(trainer.weights())
 
 
 def claims(trainer: Trainer) -> bool:

@@ -1,4 +1,4 @@
-"""What one more example changes: in the step that draws it, and in later ones."""
+"""Checks what one more example changes, in the step that draws it and in later ones."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import ROUNDING
 from defenses.conformance.sensitivity import reach
 from defenses.conformance.subject import Subject
-from victims.conformance.loop import Loop, claims, released_sum, stepped
-from victims.training.trainer import Trainer
+from victims.conformance.loop import Loop, claims, released_sum, take_step, weights_of
 
 HUGE = 1e3
 
@@ -31,28 +30,31 @@ def neighbours(loop: Loop) -> Verdict:
     count = min(5, len(loop.inputs)) | 1
     company = torch.arange(count) % len(loop.inputs)
     limit = reach(Subject(base.informed(), dict(base.parameters), loop.seed))
-    before = _weights(base)
-    first = stepped(base, company)
+    before = weights_of(base)
+    first = take_step(base, company)
     multiplier = base.plan.defense.effective_noise()
     if multiplier:
         stated = first.public["noise_std"] * first.public["batch_size"]
         limit = max(limit, stated / multiplier)
-    farthest, told = 0.0, ""
+    farthest, which = 0.0, ""
     for name, (image, label) in _examples(loop).items():
         for place, order in (("last", [company, _last(loop)]), ("first", [_last(loop), company])):
             other = loop.trainer(image, label)
-            if not torch.equal(before, _weights(other)):
+            if not torch.equal(before, weights_of(other)):
                 return False, "equal seeds give unequal weights at step 0: nothing can be compared"
-            release = stepped(other, torch.cat(order))
+            release = take_step(other, torch.cat(order))
             moved = float((released_sum(release) - released_sum(first)).norm())
             if not math.isfinite(moved):
                 return False, f"one more ({name}, {place}) makes the release infinite or NaN"
             if moved > farthest:
-                farthest, told = moved, f"one more ({name}, {place})"
+                farthest, which = moved, f"one more ({name}, {place})"
     if farthest == 0:
         return False, "an added example moves nothing in the step that draws it"
     holds = farthest <= limit * (1 + ROUNDING)
-    return holds, f"{told} moves the released sum by {farthest:.4g}; the defense allows {limit:.4g}"
+    return (
+        holds,
+        f"{which} moves the released sum by {farthest:.4g}; the defense allows {limit:.4g}",
+    )
 
 
 def memory(loop: Loop) -> Verdict:
@@ -68,13 +70,13 @@ def memory(loop: Loop) -> Verdict:
     company = torch.arange(3) % len(loop.inputs)
     for trainer, index in ((base, company), (other, torch.cat([company, _last(loop)]))):
         start = trainer.weights()
-        stepped(trainer, index)
+        take_step(trainer, index)
         trainer.put(start)
     other.memory = {k: v.clone() for k, v in base.memory.items()}
-    plain, after = (released_sum(stepped(t, company)) for t in (base, other))
+    plain, after = (released_sum(take_step(t, company)) for t in (base, other))
     gap, scale = float((after - plain).norm()), float(plain.norm())
-    told = f"an example of the step before moves this one's sum by {gap:.3g} of {scale:.3g}"
-    return gap <= 1e-4 * scale, told
+    fact = f"an example of the step before moves this one's sum by {gap:.3g} of {scale:.3g}"
+    return gap <= 1e-4 * scale, fact
 
 
 def _examples(loop: Loop) -> dict[str, tuple[Tensor, Tensor]]:
@@ -94,8 +96,5 @@ def _examples(loop: Loop) -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def _last(loop: Loop) -> Tensor:
+    """(1,) index of an example that has joined those of the loop."""
     return torch.tensor([len(loop.inputs)])
-
-
-def _weights(trainer: Trainer) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in trainer.parameters.values()]).clone()

@@ -1,4 +1,4 @@
-"""Whether batches are drawn as the accountant believes: each example by a coin of its own."""
+"""Checks that batches are drawn as accountants assume: each example by a coin of its own."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def sampling(loop: Loop) -> Verdict:
         if len(index.unique()) != len(index):
             return False, f"step {step} draws an example twice"
         ledger[step, index] = 1
-    return judged(ledger, rate)
+    return judge(ledger, rate)
 
 
-def judged(ledger: Tensor, rate: float) -> Verdict:
+def judge(ledger: Tensor, rate: float) -> Verdict:
     """The verdict on a (steps, N) ledger of zeros and ones."""
     steps, count = ledger.shape
     variance = rate * (1 - rate)
@@ -50,19 +50,19 @@ def judged(ledger: Tensor, rate: float) -> Verdict:
     sizes = float(ledger.sum(1).var()) / (count * variance)
     size_error = math.sqrt((2 + tails) / steps)
     if abs(sizes - 1) > NORMAL * size_error:
-        told = f"batch sizes vary {sizes:.2g} times as much as a binomial's"
-        return False, f"{told} (1 within {NORMAL * size_error:.2g})"
+        fact = f"batch sizes vary {sizes:.2g} times as much as a binomial's"
+        return False, f"{fact} (1 within {NORMAL * size_error:.2g})"
     joined = ledger.sum(0)
     for place in (int(joined.argmin()), int(joined.argmax())):
         seen = int(joined[place])
         tail = min(stats.binom.cdf(seen, steps, rate), stats.binom.sf(seen - 1, steps, rate))
         if tail < CHANCE / count:
-            told = f"example {place} joins {seen} of {steps} batches"
-            return False, f"{told} at a claimed rate of {rate:.3g} (p = {tail:.1g})"
+            fact = f"example {place} joins {seen} of {steps} batches"
+            return False, f"{fact} at a claimed rate of {rate:.3g} (p = {tail:.1g})"
     spread = float((joined - steps * rate).square().sum()) / (steps * variance)
     if not stats.chi2.ppf(CHANCE, count) < spread < stats.chi2.isf(CHANCE, count):
-        told = f"how often examples join varies {spread / count:.2g} times as much as by chance"
-        return False, f"{told}: they are dealt out, not drawn"
+        fact = f"how often examples join varies {spread / count:.2g} times as much as by chance"
+        return False, f"{fact}: they are dealt out, not drawn"
     centred = ledger - rate
     largest = 0.0
     for lag in range(1, min(LAGS, steps - 1) + 1):
@@ -70,7 +70,7 @@ def judged(ledger: Tensor, rate: float) -> Verdict:
         size = again / (variance * math.sqrt(count * (steps - lag)))
         largest = max(largest, abs(size))
         if abs(size) > NORMAL:
-            told = f"an example's draws are not independent {lag} steps apart"
-            return False, f"{told}: {size:.1f} standard errors, limit {NORMAL:g}"
-    told = f"{steps} batches of {count} examples: size variance {sizes:.2g} of a binomial's"
-    return True, f"{told}, lags within {largest:.1f} standard errors"
+            fact = f"an example's draws are not independent {lag} steps apart"
+            return False, f"{fact}: {size:.1f} standard errors, limit {NORMAL:g}"
+    fact = f"{steps} batches of {count} examples: size variance {sizes:.2g} of a binomial's"
+    return True, f"{fact}, lags within {largest:.1f} standard errors"

@@ -1,4 +1,4 @@
-"""Two sets that are there without a network: scikit-image's photographs, scikit-learn's digits."""
+"""Loads the two sets that need no network: scikit-image's photographs, scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def photos(split: str, size: int = 32) -> Data:
             crops.append(_crop(image, row, column, int(share * min(image.size)), size))
             labels.append(NAMES.index(name))
     members = tuple(PRIVATE) if split == "test" else AUXILIARY
-    for turn in range(CROPS - (split == "test")):
+    for i in range(CROPS - (split == "test")):
         for name in members:
             image = _photograph(name)
             shorter = min(image.size)
-            edge = int(shorter * draw.uniform(0.25, 1.0)) if turn else shorter
+            edge = int(shorter * draw.uniform(0.25, 1.0)) if i else shorter
             row, column = draw.uniform(0, 1, 2)
             crops.append(_crop(image, row, column, max(edge, size), size))
             labels.append(NAMES.index(name))
@@ -84,8 +84,8 @@ def digits(split: str) -> Data:
     """scikit-learn's 8x8 handwritten digits: 1,297 to train, 500 to test, one channel."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
+    bunch = load_digits()
     part = slice(None, 1297) if split == "train" else slice(1297, None)
-    pixels = torch.from_numpy(found.images[part]).float()[:, None] / 16
-    labels = torch.from_numpy(found.target[part]).long()
+    pixels = torch.from_numpy(bunch.images[part]).float()[:, None] / 16
+    labels = torch.from_numpy(bunch.target[part]).long()
     return Data(pixels, labels, 10, tuple(map(str, range(10))))

@@ -1,4 +1,4 @@
-"""Labelled images, their digest, and which of them are taken."""
+"""Labelled images: the type, their digest, and the choice of some of them."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def digest(*data: Data) -> str:
     Files that hold the same pixels under another path or in another format have one digest; it
     tells what a result was measured on after the files themselves have changed.
     """
-    found = hashlib.sha256()
+    hashed = hashlib.sha256()
     for each in data:
-        found.update(json.dumps([each.classes, list(each.names)]).encode())
+        hashed.update(json.dumps([each.classes, list(each.names)]).encode())
         for part in (each.images, each.labels):
             pixels = part.detach().cpu().contiguous()
-            found.update(f"{pixels.dtype} {tuple(pixels.shape)} ".encode())
+            hashed.update(f"{pixels.dtype} {tuple(pixels.shape)} ".encode())
             for few in pixels.split(1024):  # a whole set's bytes would be a second copy of it
-                found.update(few.numpy().tobytes())
-    return found.hexdigest()
+                hashed.update(few.numpy().tobytes())
+    return hashed.hexdigest()
 
 
 def whole(value: object, low: int) -> bool:
@@ -66,13 +66,20 @@ def whole(value: object, low: int) -> bool:
 
 
 def choose(total: int, count: int, seed: int, spec: str, at_most: bool) -> Tensor:
-    """(count,) indices: the beginning of a permutation of ``total`` drawn with ``seed``."""
+    """(count,) indices: the beginning of a permutation of ``total``, drawn with ``seed``.
+
+    For ``at_most`` see `prefix`; ``spec`` is the data's name, for the message.
+    """
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
     return order[prefix(total, count, spec, at_most)]
 
 
 def prefix(total: int, count: int, spec: str, at_most: bool) -> Tensor:
-    """(count,) indices 0, 1, ...; all there are, or `BadInput`, when ``count`` is too large."""
+    """(count,) indices 0, 1, ...; where ``count`` is too large all there are, if it is ``at_most``.
+
+    Raises:
+        BadInput: more images than there are, or none, were asked for.
+    """
     if count < 1 or (count > total and not at_most):
         raise BadInput(f"{spec} has {total} images in this split; {count} were asked for")
     return torch.arange(min(count, total))

@@ -1,4 +1,4 @@
-"""``folder:PATH``: class sub-folders of images, on disk or in a zip that stays packed."""
+"""Loads ``folder:PATH``: class sub-folders of images, on disk or in a zip that stays packed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def folder(
         path: a folder, or a ``.zip`` of one (whose only top-level folder may hold all the rest).
         split: ``train`` or ``test``.
         count: read this many after a shuffle with ``seed``; None reads all.
-        seed: of that shuffle. Listings are sorted by class, so a prefix would be one class.
+        seed: the seed of that shuffle: listings are sorted, so a prefix would be one class.
         at_most: read all, rather than raise, when there are fewer than ``count``.
         size: edge in pixels (shorter side scaled, centre cropped); None: all must agree.
 
@@ -44,10 +44,10 @@ def folder(
         BadInput: no such path, fewer than two class folders, one without pictures, a layout that
             can be read in two ways, or an image that cannot be read.
     """
-    found = source(path)
-    start = _only_folder(found)
-    named = _divided(found, start)  # of every picture: its split (or "") and its class
-    colour = not _all_grey(found, named)
+    place = source(path)
+    start = _only_folder(place)
+    named = _classes_of(place, start)  # of every picture: its split (or "") and its class
+    colour = not _all_grey(place, named)
     if any(part for part, _ in named.values()):
         chosen = sorted(f for f, (part, _) in named.items() if part == split)
     else:
@@ -59,51 +59,52 @@ def folder(
         raise BadInput(f"{path} has no images for {split!r} in class sub-folders ({ALLOWED})")
     if len(names) < 2:
         raise BadInput(f"{path} has one class, {names[0]!r}; a classifier needs two or more")
-    _say(found)
+    _warn(place)
     if count is not None:
         index = choose(len(chosen), count, seed, f"folder:{path}", at_most).tolist()
         chosen = [chosen[i] for i in index]
     labels = torch.tensor([names.index(named[f][1]) for f in chosen])
-    return Data(_stack(found, chosen, size, colour), labels, len(names), tuple(names))
+    return Data(_stack(place, chosen, size, colour), labels, len(names), tuple(names))
 
 
-def _only_folder(found: Source) -> str:
+def _only_folder(place: Source) -> str:
     """The one folder at the top of a zip that holds all pictures, as ``name/``, else nothing."""
-    tops = {PurePosixPath(f).parts[0] for f in _pictures(found)}
-    if found.path.is_dir() or len(tops) != 1 or tops <= set(SPLITS):
+    tops = {PurePosixPath(f).parts[0] for f in _pictures(place)}
+    if place.path.is_dir() or len(tops) != 1 or tops <= set(SPLITS):
         return ""
     start = f"{tops.pop()}/"
-    inside = [f.removeprefix(start) for f in _pictures(found) if f.startswith(start)]
+    inside = [f.removeprefix(start) for f in _pictures(place) if f.startswith(start)]
     classes = {PurePosixPath(f).parts[0] for f in inside if "/" in f}
     return start if len(classes) > 1 and all("/" in f for f in inside) else ""
 
 
-def _pictures(found: Source) -> list[str]:
-    return [f for f in found.files if PurePosixPath(f).suffix.lower() in FORMATS]
+def _pictures(place: Source) -> list[str]:
+    """The files whose suffix is a picture's."""
+    return [f for f in place.files if PurePosixPath(f).suffix.lower() in FORMATS]
 
 
-def _divided(found: Source, start: str) -> dict[str, tuple[str, str]]:
-    """Picture -> (split or "", class); what is none goes to ``found.passed``.
+def _classes_of(place: Source, start: str) -> dict[str, tuple[str, str]]:
+    """Picture -> (split or "", class); what is no picture of a class goes to ``place.passed``.
 
     Raises:
         BadInput: an empty class, or pictures whose class could be one folder or another.
     """
-    inner = {f: PurePosixPath(f.removeprefix(start)).parts for f in _pictures(found)}
-    for name in found.files:
+    inner = {f: PurePosixPath(f.removeprefix(start)).parts for f in _pictures(place)}
+    for name in place.files:
         if name not in inner:
-            found.passed[name] = "no picture by its suffix"
+            place.passed[name] = "no picture by its suffix"
     tops = {p[0] for p in inner.values() if len(p) > 1}
     direct = {p[0] for p in inner.values() if len(p) == 2}
     depth = 1 if tops & set(SPLITS) and not direct & set(SPLITS) else 0
     if depth and direct:
-        raise BadInput(f"{found.path} holds the class {min(direct)!r} beside train and test")
+        raise BadInput(f"{place.path} holds the class {min(direct)!r} beside train and test")
     named: dict[str, tuple[str, str]] = {}
     deeper: dict[tuple[str, str], str] = {}
     for name, parts in inner.items():
         if len(parts) < depth + 2:
-            found.passed[name] = "outside class folders"
+            place.passed[name] = "outside class folders"
         elif depth and parts[0] not in SPLITS:
-            found.passed[name] = "neither in train nor in test"
+            place.passed[name] = "neither in train nor in test"
         else:
             key = (parts[0] if depth else "", parts[depth])
             if len(parts) > depth + 2:
@@ -113,65 +114,66 @@ def _divided(found: Source, start: str) -> dict[str, tuple[str, str]]:
     for key, name in deeper.items():
         if key not in whole:
             raise BadInput(
-                f"{found.path}/{name} lies deeper than in a class folder: give the folder that "
+                f"{place.path}/{name} lies deeper than in a class folder: give the folder that "
                 "holds the class folders"
             )
-    _no_empty(found, start, depth, set(named.values()))
+    _refuse_empty(place, start, depth, set(named.values()))
     return named
 
 
-def _no_empty(found: Source, start: str, depth: int, full: set[tuple[str, str]]) -> None:
-    for name in found.folders:
+def _refuse_empty(place: Source, start: str, depth: int, full: set[tuple[str, str]]) -> None:
+    """Raise `BadInput` where a class folder is not of a split and class in ``full``."""
+    for name in place.folders:
         if not name.startswith(start):
             continue
         parts = PurePosixPath(name.removeprefix(start)).parts
         if len(parts) != depth + 1 or (depth and parts[0] not in SPLITS):
             continue
         if (parts[0] if depth else "", parts[depth]) not in full:
-            inside = [f for f in found.files if f.startswith(f"{name}/")]
-            told = f" but {len(inside)} other files, such as {inside[0]}" if inside else ""
-            raise BadInput(f"{found.path}/{name} holds no picture{told}; known: {ALLOWED}")
+            inside = [f for f in place.files if f.startswith(f"{name}/")]
+            others = f" but {len(inside)} other files, such as {inside[0]}" if inside else ""
+            raise BadInput(f"{place.path}/{name} holds no picture{others}; known: {ALLOWED}")
 
 
-def _all_grey(found: Source, named: dict[str, tuple[str, str]]) -> bool:
+def _all_grey(place: Source, named: dict[str, tuple[str, str]]) -> bool:
     """Whether no picture of either split has colours: all must have as many channels."""
     for name in sorted(named):
-        with suppress(OSError, Unreadable), found.open(name) as file:
+        with suppress(OSError, Unreadable), place.open(name) as file:
             if not grey(header(file)):  # type: ignore[arg-type]
                 return False
     return True
 
 
-def _stack(found: Source, chosen: list[str], size: int | None, colour: bool) -> Tensor:
+def _stack(place: Source, chosen: list[str], size: int | None, colour: bool) -> Tensor:
     """(N, C, H, W) of the chosen files."""
     images = torch.empty(0)
-    for turn, name in enumerate(chosen):
+    for i, name in enumerate(chosen):
         try:
-            image = pixels(found.read(name), size, colour)
+            image = pixels(place.read(name), size, colour)
         except Exception as error:  # of the file system, of zip and of pictures
-            raise BadInput(f"{found.path}/{name} is not a readable image: {error}") from error
-        if turn == 0:
+            raise BadInput(f"{place.path}/{name} is not a readable image: {error}") from error
+        if i == 0:
             if len(chosen) * image.numel() > MAX_VALUES:
                 raise BadInput(
-                    f"{len(chosen)} images of {tuple(image.shape)} from {found.path} are more "
+                    f"{len(chosen)} images of {tuple(image.shape)} from {place.path} are more "
                     f"than {MAX_VALUES:,} values: give a smaller --count or --size"
                 )
             images = torch.empty(len(chosen), *image.shape)
         if image.shape != images.shape[1:]:
             raise BadInput(
-                f"{found.path} holds images of different sizes: give --size to scale them"
+                f"{place.path} holds images of different sizes: give --size to scale them"
             )
-        images[turn] = image
+        images[i] = image
     return images
 
 
-def _say(found: Source) -> None:
-    """One warning that counts what is no part of the data."""
-    if not found.passed:
+def _warn(place: Source) -> None:
+    """Warn once, with counts, of what is no part of the data."""
+    if not place.passed:
         return
     first: dict[str, str] = {}
-    for name in sorted(found.passed):
-        first.setdefault(found.passed[name], name)
-    counts = Counter(found.passed.values())
-    told = "; ".join(f"{counts[why]} {why} ({first[why]})" for why in sorted(counts))
-    warnings.warn(f"{found.path}: passed over {told}", PassedOver, stacklevel=2)
+    for name in sorted(place.passed):
+        first.setdefault(place.passed[name], name)
+    counts = Counter(place.passed.values())
+    counted = "; ".join(f"{counts[why]} {why} ({first[why]})" for why in sorted(counts))
+    warnings.warn(f"{place.path}: passed over {counted}", PassedOver, stacklevel=2)

@@ -1,4 +1,4 @@
-"""Private images by name: sets that are always there, torchvision's, folders, a user's own."""
+"""Loads private images by name: built-in sets, torchvision's, folders, and a user's own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load_data(
     size: int | None = None,
     at_most: bool = False,
 ) -> Data:
-    """Labelled images in [0, 1].
+    """Load labelled images in [0, 1].
 
     Args:
         spec: ``photos``, ``digits``; ``mnist``, ``fashion-mnist``, ``cifar10``, ``cifar100``,
@@ -31,7 +31,7 @@ def load_data(
         split: ``train`` (the attacker's auxiliary data) or ``test`` (the victim's).
         count: take this many after a shuffle with ``seed`` (``photos``: the first ones, which
             take turns among the photographs); None takes all in stored order.
-        seed: of that shuffle.
+        seed: the seed of that shuffle.
         at_most: take all images, rather than raise, when there are fewer than ``count``.
         size: edge in pixels for ``photos`` (default 32) and ``folder:`` (default: as stored).
 
@@ -65,7 +65,7 @@ def load_data(
     elif spec in TORCHVISION:
         data = downloads.torchvision_set(spec, base, split)
     elif ":" in spec:
-        data = trust.called(import_object(spec, "data"), spec, split)
+        data = trust.call(import_object(spec, "data"), spec, split)
     else:
         known = ", ".join([*BUILT_IN, *TORCHVISION])
         raise BadInput(

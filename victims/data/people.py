@@ -1,4 +1,4 @@
-"""Whether two sets of images show the same people, also after another file format or size.
+"""Finds images that two sets share, also after another file format or size.
 
 An image is known by its look: which way brightness changes between neighbouring cells of a coarse
 grid (difference hashing). Storing it anew, by JPEG say, or scaling it leaves nearly all of these
@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate
 
 CELLS = 9
 BITS = 2 * CELLS * (CELLS - 1)
-"""Of a look: horizontal and vertical neighbours."""
+"""The bits of a look: one per pair of horizontal or vertical neighbours."""
 FLIPS = 2
 """So many bits of one image may change from file to file. JPEG at quality 85 leaves 0.5 to 0.96 of
 a set's within them (digits 0.6, CIFAR-10 0.86); of 648 other digits and 1,500 other CIFAR-10
@@ -33,12 +33,13 @@ CHUNK = 2048
 
 
 def looks(images: Tensor) -> Tensor:
-    """(N, `BITS`) bool from images (N, C, H, W) in [0, 1]."""
+    """The looks (N, `BITS`), bool, of images (N, C, H, W) in [0, 1]."""
     rows = [_looks(part) for part in images.detach().cpu().float().split(CHUNK)]
     return torch.cat(rows) if rows else torch.zeros(0, BITS, dtype=torch.bool)
 
 
 def _looks(images: Tensor) -> Tensor:
+    """The looks of a chunk of images."""
     grey = images.mean(1, keepdim=True)
     cells = interpolate(grey, (CELLS, CELLS), mode="bilinear", antialias=True)[:, 0]
     step = STEP * cells.flatten(1).std(1)[:, None, None]
@@ -46,19 +47,19 @@ def _looks(images: Tensor) -> Tensor:
     return torch.cat([across.flatten(1), down.flatten(1)], 1)
 
 
-def meet(first: Tensor, second: Tensor) -> int:
+def count_matches(first: Tensor, second: Tensor) -> int:
     """How many rows of ``first`` (N, `BITS`) look like one of ``second`` (M, `BITS`)."""
     if not len(first) or not len(second):
         return 0
     signs = second.float() * 2 - 1
-    found = 0
+    count = 0
     for part in first.split(CHUNK):
         agree = (part.float() * 2 - 1) @ signs.T  # BITS - 2 * flips
-        found += int((agree.amax(1) >= BITS - 2 * FLIPS).sum())
-    return found
+        count += int((agree.amax(1) >= BITS - 2 * FLIPS).sum())
+    return count
 
 
-def shared(first: Tensor, second: Tensor) -> Tensor:
+def matches(first: Tensor, second: Tensor) -> Tensor:
     """(N,) bool: which of the images ``first`` (N, C, H, W) are among ``second``, up to `NEAR`.
 
     Equal ones, those that rounding to 8 bits makes equal, and those stored once more. Images of
@@ -68,7 +69,7 @@ def shared(first: Tensor, second: Tensor) -> Tensor:
         return torch.zeros(len(first), dtype=torch.bool)
     if first.shape[1:] != second.shape[1:]:
         known = looks(second)
-        return torch.tensor([meet(row[None], known) > 0 for row in looks(first)])
+        return torch.tensor([count_matches(row[None], known) > 0 for row in looks(first)])
     rows = first.detach().cpu().flatten(1).float()
     nearest = torch.full((len(rows),), float("inf"))
     for part in second.detach().cpu().flatten(1).split(CHUNK):
@@ -76,15 +77,15 @@ def shared(first: Tensor, second: Tensor) -> Tensor:
     return nearest.le(NEAR * math.sqrt(rows.shape[1]))
 
 
-def packed(bits: Tensor) -> str:
+def pack(bits: Tensor) -> str:
     """Looks (N, `BITS`) as text, 24 characters each."""
     weights = 2 ** torch.arange(8)
     values = (bits.reshape(len(bits), -1, 8).long() * weights).sum(2).to(torch.uint8)
     return base64.b64encode(values.numpy().tobytes()).decode()
 
 
-def unpacked(text: str) -> Tensor:
-    """The looks that `packed` wrote.
+def unpack(text: str) -> Tensor:
+    """The looks that `pack` wrote.
 
     Raises:
         ValueError: it wrote no such text.

@@ -1,4 +1,4 @@
-"""One picture of a file as numbers: checked before it is unpacked, right for every depth."""
+"""Reads one picture of a file: checked before it is decoded, right for every depth."""
 
 from __future__ import annotations
 
@@ -65,17 +65,17 @@ def header(content: bytes | io.IOBase) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our limit is lower than Pillow's
-            found = Image.open(source, formats=known)
-            several = getattr(found, "is_animated", False)
+            picture = Image.open(source, formats=known)
+            several = getattr(picture, "is_animated", False)
     except Exception as error:  # what a decoder raises on foreign bytes is anybody's guess
-        raise Unreadable(_words(error)) from error
-    if found.width * found.height > MAX_PIXELS:
+        raise Unreadable(_reason(error)) from error
+    if picture.width * picture.height > MAX_PIXELS:
         raise Unreadable(
-            f"it unpacks to {found.width}x{found.height} pixels; {MAX_PIXELS:,} are allowed"
+            f"it unpacks to {picture.width}x{picture.height} pixels; {MAX_PIXELS:,} are allowed"
         )
     if several:  # a telephone's MPO is a photograph and its preview
         raise Unreadable("it holds several frames; a picture has one")
-    return found
+    return picture
 
 
 def grey(picture: Image.Image) -> bool:
@@ -90,7 +90,7 @@ def pixels(content: bytes, size: int | None, colour: bool) -> Tensor:
     bits keep the higher 8, as Pillow reads them); palettes and CMYK as RGB.
 
     Args:
-        content: of the file.
+        content: the bytes of the file.
         size: edge in pixels (shorter side scaled, centre cropped); None: as stored.
         colour: three channels also for a grey picture.
 
@@ -104,18 +104,18 @@ def pixels(content: bytes, size: int | None, colour: bool) -> Tensor:
     try:
         opened.load()  # turns a TIFF upright and forgets its orientation
         deep = opened.mode == "F" or opened.mode.startswith("I")
-        found = _deep(opened) if deep else _shallow(opened)
-        turn = UPRIGHT.get(opened.getexif().get(ORIENTATION, 1))
-        found = found if turn is None else found.transpose(turn)
+        picture = _deep(opened) if deep else _shallow(opened)
+        upright = UPRIGHT.get(opened.getexif().get(ORIENTATION, 1))
+        picture = picture if upright is None else picture.transpose(upright)
     except Unreadable:
         raise
     except Exception as error:  # as above
-        raise Unreadable(_words(error)) from error
+        raise Unreadable(_reason(error)) from error
     if size is not None:
-        found = _square(found, size)
-    array = torch.from_numpy(np.array(found))
+        picture = _square(picture, size)
+    array = torch.from_numpy(np.array(picture))
     part = array[None] if array.ndim == 2 else array.permute(2, 0, 1)
-    part = part.clamp(0, 1) if found.mode == "F" else part.float() / 255
+    part = part.clamp(0, 1) if picture.mode == "F" else part.float() / 255
     return part.expand(3, -1, -1) if colour and len(part) == 1 else part
 
 
@@ -172,6 +172,7 @@ def _tag(picture: Image.Image, tag: int, default: int) -> int:
 
 
 def _square(picture: Image.Image, size: int) -> Image.Image:
+    """The centre of a picture whose shorter side is scaled to ``size``."""
     scale = size / min(picture.size)
     wide, high = (max(size, round(edge * scale)) for edge in picture.size)
     if wide * high > MAX_PIXELS:
@@ -181,7 +182,8 @@ def _square(picture: Image.Image, size: int) -> Image.Image:
     return scaled.crop((left, top, left + size, top + size))
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """Why a decoder failed, in one line."""
     if isinstance(error, UnidentifiedImageError):
         return "no picture of a known format"
     return one_line(error, 160)

@@ -1,4 +1,4 @@
-"""What every door asks of images that did not come from here, and what two splits must share."""
+"""Checks images that come from elsewhere, and what two splits must share."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ FEW = 4
 """Pictures have at most so many channels, where the last axis is taken for them."""
 
 
-def called(found: Any, spec: str, split: str) -> Data:
-    """What the user's callable ``spec`` gives for a split, checked, as `Data` of its own memory.
+def call(function: Any, spec: str, split: str) -> Data:
+    """Call the user's ``spec`` for a split; what it returns is checked and copied, see `adopt`.
 
     Raises:
-        BadInput: it is no callable that takes ``split=``, or see `own`.
+        BadInput: it is no callable that takes ``split=``, or see `adopt`.
     """
-    check_call(found, f"data {spec!r}", "split=", split=split)
-    return own(found(split=split), f"data {spec!r}")
+    check_call(function, f"data {spec!r}", "split=", split=split)
+    return adopt(function(split=split), f"data {spec!r}")
 
 
-def own(found: Any, what: str) -> Data:
-    """(images, labels) or a `Data` of somebody else's, checked and copied.
+def adopt(given: Any, what: str) -> Data:
+    """Check and copy a `Data`, or (images, labels), that somebody else has made.
 
     A copy: what either side does to its tensors later is not seen by the other.
 
     Raises:
-        BadInput: see `check`; or no such pair.
+        BadInput: it is no such pair, or see `check`.
     """
-    if isinstance(found, Data):
-        images, labels = found.images, found.labels
+    if isinstance(given, Data):
+        images, labels = given.images, given.labels
     else:
-        if not (isinstance(found, tuple | list) and len(found) == 2):
-            raise BadInput(f"{what} must return (images, labels), not {type(found).__name__}")
-        images, labels = found
+        if not (isinstance(given, tuple | list) and len(given) == 2):
+            raise BadInput(f"{what} must return (images, labels), not {type(given).__name__}")
+        images, labels = given
     pixels, whose = _tensor(images, "images", what), _tensor(labels, "labels", what)
-    if not isinstance(found, Data):
+    if not isinstance(given, Data):
         _check_pair(pixels, whose, what)
         classes = max(2, int(whose.max()) + 1)
-        found = Data(pixels, whose, classes, tuple(map(str, range(classes))))
-    check(Data(pixels, whose, found.classes, found.names), what)
+        given = Data(pixels, whose, classes, tuple(map(str, range(classes))))
+    check(Data(pixels, whose, given.classes, given.names), what)
     copy = pixels.to(torch.float32, copy=True).contiguous()
-    return Data(copy, whose.to(torch.int64, copy=True), int(found.classes), tuple(found.names))
+    return Data(copy, whose.to(torch.int64, copy=True), int(given.classes), tuple(given.names))
 
 
 def check(data: Data, what: str) -> None:
@@ -82,13 +82,14 @@ def agree(one: Data, other: Data, what: str) -> None:
 
 
 def _tensor(value: Any, part: str, what: str) -> Tensor:
+    """Somebody's images or labels as a dense tensor on the CPU."""
     if not isinstance(value, Tensor):
         try:
             value = torch.as_tensor(np.asarray(value))
         except (TypeError, ValueError, RuntimeError) as error:
-            told = one_line(error, 160)
+            why = one_line(error, 160)
             raise BadInput(
-                f"{what} must return {part} that are one array of numbers: {told}"
+                f"{what} must return {part} that are one array of numbers: {why}"
             ) from error
     if value.layout != torch.strided or value.is_quantized or value.is_meta:
         raise BadInput(f"{what} must return {part} that are a dense tensor of numbers")
@@ -97,6 +98,7 @@ def _tensor(value: Any, part: str, what: str) -> Tensor:
 
 
 def _check_pair(images: Tensor, labels: Tensor, what: str) -> None:
+    """Raise `BadInput` unless images and labels are what `check` says, the classes apart."""
     if images.ndim != 4 or labels.shape != images.shape[:1]:
         shapes = f"{tuple(images.shape)} and {tuple(labels.shape)}"
         raise BadInput(f"{what} returned {shapes}; it must be (N, C, H, W) and (N,)")

@@ -1,4 +1,4 @@
-"""Per-example gradients of models of the user's own: by vmap where it is right, else one by one.
+"""Per-example gradients of a user's own model: by vmap where it is right, else one by one.
 
 vmap raises on data-dependent control flow, on some recurrent layers and on autograd functions
 without a rule, and need not be right elsewhere; a loop over the examples always is.
@@ -77,8 +77,8 @@ class Apart:
     Args:
         model: see `victims.per_example_gradients`.
         loss: likewise.
-        weights: as `victims.gradients.per_example.trainable` names them.
-        fixed: as `victims.gradients.per_example.untrained` names them.
+        weights: as `victims.gradients.per_example.trainable_parameters` names them.
+        fixed: as `victims.gradients.per_example.frozen_parameters` names them.
         outer: see `victims.gradients.gradient_chunks`; the loop ignores it.
     """
 

@@ -1,4 +1,4 @@
-"""The linear layers whose per-example gradients are outer products, found by trying."""
+"""Finds the linear layers whose per-example gradients are outer products, by trying."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def factorable(
 
     Args:
         model: see `victims.per_example_gradients`.
-        loss: likewise.
-        inputs: (1, ...) or more; the first is used.
-        labels: likewise.
+        loss: see `victims.per_example_gradients`.
+        inputs: (1, ...) inputs or more, of which the first is used.
+        labels: (1,) labels or more, of which the first is used.
     """
     calls: dict[str, list[int]] = {}
     layers = {

@@ -1,4 +1,4 @@
-"""Keeping freed memory in the process, which glibc would give back after every large tensor."""
+"""Keeps freed memory in the process, which glibc would give back after every large tensor."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def per_example_gradients(
     """
     parts = list(gradient_chunks(model, loss, images, labels, chunk=chunk))
     if not parts:
-        return {k: p.new_zeros((0, *p.shape)) for k, p in trainable(model).items()}
+        return {k: p.new_zeros((0, *p.shape)) for k, p in trainable_parameters(model).items()}
     return {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
 
 
@@ -79,21 +79,21 @@ def gradient_chunks(
     if len(images) != len(labels):
         raise BadInput(f"{len(images)} images but {len(labels)} labels")
     refuse_batch_statistics(model)
-    weights, fixed = trainable(model), untrained(model)
+    weights, fixed = trainable_parameters(model), frozen_parameters(model)
     if not weights:
         raise BadInput("the model has no parameter that requires a gradient")
     views = images if images.ndim == 5 else images[:, None]
     chunk = chunk or chunk_size(weights, views.shape[1], outer)
-    own = None if ordinary(model) else Apart(model, loss, weights, fixed, outer)
+    apart = None if ordinary(model) else Apart(model, loss, weights, fixed, outer)
     for x, y in zip(views.split(chunk), labels.split(chunk), strict=True):
         if not len(x):
             continue
-        if own is None:
+        if apart is None:
             yield gradients_at(model, loss, weights, fixed, x, y, outer)
         else:
-            yield own.gradients(x, y)
-    if own is not None:
-        own.follow()
+            yield apart.gradients(x, y)
+    if apart is not None:
+        apart.follow()
 
 
 def chunk_size(weights: dict[str, Tensor], views: int = 1, outer: Sequence[str] = ()) -> int:
@@ -101,7 +101,7 @@ def chunk_size(weights: dict[str, Tensor], views: int = 1, outer: Sequence[str] 
 
     Args:
         weights: tensors of the parameters' sizes.
-        views: per example.
+        views: the number of views per example.
         outer: see `gradient_chunks`.
     """
     layers = [f"{n}.weight" for n in outer]
@@ -110,13 +110,13 @@ def chunk_size(weights: dict[str, Tensor], views: int = 1, outer: Sequence[str] 
     return max(1, TENSOR_BYTES // max(4 * max(sizes, default=1), 1) // max(1, views))
 
 
-def untrained(model: nn.Module) -> dict[str, Tensor]:
+def frozen_parameters(model: nn.Module) -> dict[str, Tensor]:
     """Parameters that require no gradient, detached, and buffers, by name."""
     still = {k: p.detach() for k, p in model.named_parameters() if not p.requires_grad}
     return still | dict(model.named_buffers())
 
 
-def trainable(model: nn.Module) -> dict[str, Tensor]:
+def trainable_parameters(model: nn.Module) -> dict[str, Tensor]:
     """Parameters that require a gradient, detached, by name."""
     return {k: p.detach() for k, p in model.named_parameters() if p.requires_grad}
 

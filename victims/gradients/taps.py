@@ -1,4 +1,4 @@
-"""What linear layers see and give, tapped while a model runs."""
+"""Taps linear layers while a model runs: their inputs, and the slopes of their outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def tapped(
+def tap(
     model: nn.Module, names: Sequence[str], extra: Mapping[str, Tensor]
 ) -> Iterator[dict[str, Tensor]]:
     """While open, each named linear layer adds ``extra[name]`` and notes its input row.

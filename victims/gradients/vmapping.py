@@ -10,7 +10,7 @@ from torch.func import functional_call, grad, vmap
 from defenses import preprocessing
 from defenses.outer import Outer
 from victims.gradients.convolution import WideConvolutions
-from victims.gradients.taps import tapped
+from victims.gradients.taps import tap
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, C), labels (B,)) -> scalar mean over the batch, e.g. cross_entropy."""
@@ -28,10 +28,10 @@ def gradients_at(
     """Per-example gradients at weights that are handed over, so that a vmap over models may be.
 
     Args:
-        model: whose forward pass it is.
+        model: the model whose forward pass is differentiated.
         loss: see `per_example_gradients`.
-        weights: what is differentiated, as `trainable` names it.
-        fixed: the rest, as `untrained` names it.
+        weights: the tensors to differentiate by, as `trainable_parameters` names them.
+        fixed: all other tensors, as `frozen_parameters` names them.
         views: (B, K, ...), K views of each example; B >= 1.
         labels: (B,).
         outer: see `gradient_chunks`.
@@ -44,12 +44,12 @@ def gradients_at(
     def example_loss(
         free: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        with WideConvolutions(), tapped(model, outer, extra) as inputs:
+        with WideConvolutions(), tap(model, outer, extra) as inputs:
             logits = functional_call(model, {**free, **still}, (views,))
         return loss(logits, label.expand(len(views))) + preprocessing.take_penalty(model), inputs
 
     slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
     per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")
-    (found, slope), inputs = per_example(free, extra, views, labels)
-    found |= {f"{n}.weight": Outer(slope[n], inputs[n]) for n in outer}
-    return {k: found[k] for k in weights}
+    (grads, slope), inputs = per_example(free, extra, views, labels)
+    grads |= {f"{n}.weight": Outer(slope[n], inputs[n]) for n in outer}
+    return {k: grads[k] for k in weights}

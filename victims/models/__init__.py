@@ -1,5 +1,7 @@
 """Architectures by name."""
 
-from victims.models.load import Normalise, load_guarded, load_model, model_names
+from victims.models.architectures import model_names
+from victims.models.load import load_defended, load_model
+from victims.models.normalise import Normalise
 
-__all__ = ["Normalise", "load_guarded", "load_model", "model_names"]
+__all__ = ["Normalise", "load_defended", "load_model", "model_names"]

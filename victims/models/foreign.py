@@ -1,4 +1,4 @@
-"""A model that somebody else wrote, so that a pass takes nothing but its input and leaves nothing.
+"""Guards a model that somebody else wrote: a pass takes nothing but its input and leaves nothing.
 
 What libraries hand out wraps the model (compiled, parallel, with hooks for per-example
 gradients); forward passes change the images they are lent, answer with more than logits, keep
@@ -74,7 +74,7 @@ def _class(cls: Any) -> Any:
     return type(cls.__name__, (Foreign, cls), {"__module__": cls.__module__})
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
+def unwrap(model: nn.Module) -> nn.Module:
     """The module inside compilers' and parallel wrappers, at any depth.
 
     Raises:
@@ -91,7 +91,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
         module.__dict__["_compiled_call_impl"] = None  # of nn.Module.compile
         for place, child in module.named_children():
             if _core(child) is not child:
-                setattr(module, place, unwrapped(child))
+                setattr(module, place, unwrap(child))
     return model
 
 

@@ -1,59 +1,18 @@
-"""Victim architectures by name. The first layer of each normalises images from [0, 1]."""
+"""Loads victim models by name, untrained or with weights from a file, as a defense has them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from defenses import BadInput, Defense, preprocessing, stream
 from defenses.errors import one_line
-from defenses.randomness import child, seeded
-from defenses.registry import check_call, import_object
-from victims.models import probing, resnets, scatternets, small, wide_resnets
-from victims.models.frozen import Featurised
-
-Builder = Callable[[tuple[int, int, int], int], nn.Module]
-
-ARCHITECTURES: dict[str, Builder] = {
-    "linear": small.linear,
-    "mlp": small.mlp,
-    "lenet": small.lenet,
-    "lenet5": small.lenet5,
-    "dpcnn": small.dpcnn,
-    "convnet": resnets.convnet,
-    "resnet20-4": resnets.resnet20_4,
-    "resnet18": resnets.resnet18,
-    "resnet18-gn": resnets.resnet18_groupnorm,
-    "wrn-16-4": wide_resnets.wrn_16_4,
-    "wrn-40-4": wide_resnets.wrn_40_4,
-    "wrn-28-10": wide_resnets.wrn_28_10,
-    "scatter-linear": scatternets.scatter_linear,
-    "scatter-cnn": scatternets.scatter_cnn,
-    "tanh-cnn": scatternets.tanh_cnn,
-}
-
-PLAIN = ("lenet", "scatter-linear", "scatter-cnn", "tanh-cnn")
-"""Fed with [0, 1] as it is, as in the papers they come from."""
-
-
-class Normalise(nn.Module):
-    """(x - mean) / std per channel, so that everything outside a model stays in [0, 1]."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean).reshape(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).reshape(-1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Args: images (B, C, H, W) in [0, 1]. Returns: the same shape, about unit variance."""
-        return (images - self.mean) / self.std
+from defenses.randomness import child
+from victims.models import probing
+from victims.models.architectures import draw_model
 
 
 def load_model(
@@ -67,7 +26,7 @@ def load_model(
     generator: torch.Generator | None = None,
     fit: Callable[[nn.Module], nn.Module] = lambda model: model,
 ) -> nn.Module:
-    """A victim model in eval mode, float32, logits (B, classes) from images (B, C, H, W) in [0, 1].
+    """Load a victim model: float32, in eval mode, logits (B, classes) from (B, C, H, W) in [0, 1].
 
     Args:
         name: one of `model_names`, or ``pkg.module:callable`` called with (image_shape, classes).
@@ -88,57 +47,26 @@ def load_model(
     """
     draw = child(generator or stream(0, "model"))
     key = draw.get_state()
-    model = _drawn(name, image_shape, classes, mean, std, draw)
+    model = draw_model(name, image_shape, classes, mean, std, draw)
     if ":" in name:
         draw.set_state(key)
         probing.refuse_other_weights(
-            name, model, _drawn(name, image_shape, classes, mean, std, draw)
+            name, model, draw_model(name, image_shape, classes, mean, std, draw)
         )
     if weights is not None:
         state = _read(Path(weights))
         changed = fit(model)
         if changed is not model and state.keys() == changed.state_dict().keys():
-            return _loaded(changed, state, weights)
-        model = _loaded(model, state, weights)
+            return _with_weights(changed, state, weights)
+        model = _with_weights(model, state, weights)
     if ":" in name:
         probing.refuse_odd_passes(name, model, image_shape, classes)
     return fit(model)
 
 
-def _drawn(
+def load_defended(
     name: str,
-    image_shape: tuple[int, int, int],
-    classes: int,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    generator: torch.Generator,
-) -> nn.Module:
-    """The model with all its weights, those of lazy layers too; see `load_model`."""
-    with seeded(generator):
-        try:
-            model = _build(name, image_shape, classes, mean, std)
-        except BadInput:
-            raise
-        except Exception as error:  # a user's own may raise anything
-            raise BadInput(f"model {name!r} cannot be built: {one_line(error, 300)}") from error
-        model.eval()
-        try:
-            with torch.no_grad():
-                logits = model(torch.zeros(1, *image_shape))
-        except Exception as error:
-            shape = "x".join(map(str, image_shape))
-            raise BadInput(
-                f"model {name!r} cannot take {shape} images: {one_line(error, 300)}"
-            ) from error
-    if not isinstance(logits, Tensor) or logits.shape != (1, classes):
-        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise BadInput(f"model {name!r} gives {got} for one image; the labels need (1, {classes})")
-    return model
-
-
-def load_guarded(
-    name: str,
-    shield: Defense,
+    defense: Defense,
     *,
     seed: int,
     layers: str,
@@ -146,10 +74,19 @@ def load_guarded(
     classes: int,
     weights: str | Path | None,
 ) -> nn.Module:
-    """`load_model` as it is under a defense, its new weights drawn by ``seed``.
+    """Load a model as it is under a defense, its new weights drawn by ``seed``.
+
+    Args:
+        name: see `load_model`.
+        defense: the defense, which may change the model.
+        seed: the seed of the weights.
+        layers: ``all`` or, where only the last linear layer is to be trained, ``last``.
+        image_shape: (C, H, W).
+        classes: the number of labels.
+        weights: a safetensors file, see `load_model`; None leaves the model untrained.
 
     Raises:
-        BadInput: see `load_model`; or ``layers`` is "last", which would freeze what the defense
+        BadInput: see `load_model`; or ``layers`` is ``last``, which would freeze what the defense
             changes.
     """
     model = load_model(
@@ -158,53 +95,18 @@ def load_guarded(
         classes=classes,
         weights=weights,
         generator=stream(seed, "model"),
-        fit=lambda plain: preprocessing.equip(shield, plain, stream(seed, "fitted")),
+        fit=lambda plain: preprocessing.equip(defense, plain, stream(seed, "fitted")),
     )
     if layers == "last" and preprocessing.draws(model):
         raise BadInput(
-            f"defense {shield.name!r} changes layers in front of the last one, "
+            f"defense {defense.name!r} changes layers in front of the last one, "
             "which --layers last would freeze"
         )
     return model
 
 
-def model_names() -> list[str]:
-    """Names that `load_model` knows, without ``pkg.module:callable``."""
-    return sorted(ARCHITECTURES)
-
-
-def _build(
-    name: str,
-    image_shape: tuple[int, int, int],
-    classes: int,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-) -> nn.Module:
-    if ":" in name:
-        model = _callable(name)(image_shape, classes)
-        if not isinstance(model, nn.Module):
-            raise BadInput(f"model {name!r} returned {type(model).__name__}, not a torch Module")
-        return probing.ready(name, model)
-    if name not in ARCHITECTURES:
-        known = ", ".join(model_names())
-        raise BadInput(f"unknown model {name!r}; known: {known}, or pkg.module:callable")
-    plain = name in PLAIN
-    channels = image_shape[0]
-    mean = mean or [0.0 if plain else 0.5] * channels
-    std = std or [1.0 if plain else 0.25] * channels
-    first, model = Normalise(mean, std), ARCHITECTURES[name](image_shape, classes)
-    if isinstance(model, Featurised):  # stays one, so that a trainer sees what it can precompute
-        return Featurised(nn.Sequential(first, model.features), model.head)
-    return nn.Sequential(first, model)
-
-
-def _callable(name: str) -> Callable[[tuple[int, int, int], int], Any]:
-    found: Callable[[tuple[int, int, int], int], Any] = import_object(name, "model")
-    check_call(found, f"model {name!r}", "(image_shape, classes)", (3, 32, 32), 10)
-    return found
-
-
 def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors in a safetensors file, by name."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -217,7 +119,8 @@ def _read(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _loaded(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> nn.Module:
+def _with_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> nn.Module:
+    """The model with the weights of a file, which are finite and fit."""
     for name, value in state.items():
         if not torch.isfinite(value).all():
             raise BadInput(f"{path} holds NaN or infinite values in {name!r}")

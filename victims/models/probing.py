@@ -1,4 +1,4 @@
-"""What a user's own model must be like for the rest to hold, tried before anything else."""
+"""Tries before anything else whether a user's own model is what the rest relies on."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from defenses import BadInput, stream
 from defenses.errors import one_line
 from defenses.randomness import seeded
-from victims.models.foreign import as_foreign, unwrapped
+from victims.models.foreign import as_foreign, unwrap
 
 SAME = 1e-4
-"""Of the largest logit, by which two passes over the same images may differ."""
+"""The share of the largest logit by which two passes over the same images may differ."""
 
 
-def ready(name: str, model: nn.Module) -> nn.Module:
+def copy_model(name: str, model: nn.Module) -> nn.Module:
     """A copy of the model that a builder returned: unwrapped, on the CPU, float32, in eval mode.
 
     A copy, for a builder may return one object every time, and runs must not train each other's.
@@ -25,7 +25,7 @@ def ready(name: str, model: nn.Module) -> nn.Module:
         BadInput: it is TorchScript, cannot be copied, or has no parameter that learns.
     """
     try:
-        model = as_foreign(unwrapped(model))
+        model = as_foreign(unwrap(model))
     except BadInput as error:
         raise BadInput(f"model {name!r} cannot be used: {error}") from error
     try:
@@ -58,10 +58,10 @@ def refuse_odd_passes(
     """Raise `BadInput` when logits are no function of the weights and of one image each.
 
     Args:
-        name: of the model, for messages.
-        model: in eval mode; its buffers are as before afterwards.
+        name: the model's name, for messages.
+        model: the model in eval mode; its buffers are as before afterwards.
         image_shape: (C, H, W).
-        classes: that the logits must have.
+        classes: the number of logits that there must be.
     """
     images = torch.rand(2, *image_shape, generator=stream(0, "probe"))
     before = {k: v.clone() for k, v in model.named_buffers()}
@@ -93,15 +93,18 @@ def refuse_odd_passes(
         )
 
 
-def _logits(model: nn.Module, images: Tensor, turn: int) -> Tensor:
-    with seeded(stream(0, "probe", turn)):
+def _logits(model: nn.Module, images: Tensor, time: int) -> Tensor:
+    """The model's answer, with the global generators as that time."""
+    with seeded(stream(0, "probe", time)):
         answer: Tensor = model(images)
     return answer
 
 
 def _near(one: Tensor, other: Tensor) -> bool:
+    """Whether two passes agree up to `SAME`."""
     return torch.allclose(one, other, rtol=0, atol=SAME * float(one.abs().max()) + 1e-12)
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal, NaN included."""
     return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)

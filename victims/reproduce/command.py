@@ -14,9 +14,9 @@ from reports.commands.claim import Writes, claim
 from reports.commands.flags import Parser, chosen_device
 from reports.commands.keep import found_again
 from victims.reproduce.published import ROWS
-from victims.train import WRITES, command_line
+from victims.train import WRITES, command_line, finish, train_to_the_end
 from victims.training import Training
-from victims.training.checkpoint import present
+from victims.training.checkpoint import holds_run
 
 PROG = "python -m victims.reproduce"
 
@@ -40,11 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run what is missing, print the table. Returns the exit code."""
     arguments = parse(argv)
     from victims.gradients.memory import keep_memory
+    from victims.training.features import STORE
 
     device = chosen_device(arguments.device)
     keep_memory()
     chosen = [r for r in ROWS if r.name in arguments.rows]
-    features: dict[Any, Any] = {}
+    STORE.keep()
     for row in [] if arguments.table else chosen:
         for seed in range(arguments.seeds):
             training = dataclasses.replace(row.training, seed=seed)
@@ -52,24 +53,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             if found_again(folder, training.document()) is not None:
                 continue
             print(f"\n## {row.name}, seed {seed}: {command_line(training)}\n", flush=True)
-            with claim(folder, Writes("victims.train", WRITES), present):
-                _train(training, folder, features, device=device, data_root=arguments.data_root)
+            with claim(folder, Writes("victims.train", WRITES), holds_run):
+                _train(training, folder, device=device, data_root=arguments.data_root)
         if row.training.data == "cifar10":
-            features.clear()  # too large to keep
+            STORE.forget()  # too large to keep
     print("\n" + table(arguments.out))
     return 0
 
 
-def _train(training: Training, folder: Path, features: dict[Any, Any], **where: Any) -> None:
+def _train(training: Training, folder: Path, **where: Any) -> None:
     from reports.commands.progress import Progress
     from victims.training import prepare, run
-    from victims.training.record import describe, finish, show
+    from victims.training.show import describe
 
     with Progress() as bar:
-        prepared = prepare.prepare(training, report=bar, features=features, **where)
+        prepared = prepare.prepare(training, report=bar, **where)
     describe(prepared)
     with Progress() as bar:
-        rows = [show(row) for row in run.run(prepared, folder, keep=0, report=bar)]
+        rows = train_to_the_end(run.run(prepared, folder, keep=0, report=bar))
     finish(prepared, rows, folder, where["device"], command_line(training))
 
 

@@ -1,4 +1,4 @@
-"""Public examples for defenses that learn from some: everybody's, and nobody's secret."""
+"""Loads public examples for defenses that learn from some, and refuses private ones."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import torch
 from defenses import BadInput
 from victims.data.data import Data
 from victims.data.load import load_data
-from victims.data.people import shared
+from victims.data.people import matches
 from victims.training import Training
 
 
 def anchors_of(training: Training, *, data_root: str | None, seed: int) -> Data | None:
-    """The public examples that a training names; None where it names none.
+    """Load the public examples that a training names; None where it names none.
 
     Args:
-        training: its ``public``, ``anchors`` and ``size``.
+        training: the training, of which ``public``, ``anchors`` and ``size`` count.
         data_root: see `victims.load_data`.
-        seed: that chooses them.
+        seed: the seed that chooses the examples.
     """
     t = training
     if t.public is None:
@@ -34,9 +34,9 @@ def refuse_private(anchors: Data | None, private: torch.Tensor, whose: str) -> N
     """
     if anchors is None:
         return
-    found = shared(anchors.images, private) | shared(anchors.images.flip(-1), private)
-    if bool(found.any()):
+    same = matches(anchors.images, private) | matches(anchors.images.flip(-1), private)
+    if bool(same.any()):
         raise BadInput(
-            f"{int(found.sum())} of the {len(found)} public examples of --public are among "
+            f"{int(same.sum())} of the {len(same)} public examples of --public are among "
             f"{whose}, or nearly equal to them: name data of which no example is private"
         )

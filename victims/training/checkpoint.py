@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and facts in one safetensors file, written atomically, never unpickled."""
+"""Saves and reads checkpoints: tensors and facts in one safetensors file, never unpickled."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ class Checkpoint:
 
     Attributes:
         training: the run's `Training`, as a document.
-        step: steps done.
-        rows: what was reported per epoch so far.
+        step: the number of steps done.
+        rows: a row per epoch that was finished so far.
         ledger: (noise multiplier, sample rate, steps) of every training of this data so far.
-        state: see `Trainer.state`.
-        key: of the run's streams (`victims.training.streams.run_key`), which changes with its data;
-            "" for a secure run, of which nothing is written that tells data or noise.
+        state: all that changes in its trainer, see `victims.training.state`.
+        key: the key of the run's streams, which changes with its data; see
+            `victims.training.streams.run_key`. "" for a secure run, of which nothing is written
+            that tells data or noise.
     """
 
     training: dict[str, Any]
@@ -54,7 +55,7 @@ def save(checkpoint: Checkpoint, path: Path) -> Path:
     return path
 
 
-def present(folder: Path) -> bool:
+def holds_run(folder: Path) -> bool:
     """Whether the latest checkpoint of a training run lies in a folder."""
     try:
         read(folder / LATEST)
@@ -64,7 +65,7 @@ def present(folder: Path) -> bool:
 
 
 def read(path: Path) -> Checkpoint:
-    """A checkpoint from a file.
+    """Read a checkpoint from a file.
 
     Raises:
         BadInput: the file is missing, truncated, or no checkpoint.
@@ -76,11 +77,11 @@ def read(path: Path) -> Checkpoint:
         if about.get("format") != FORMAT:
             raise BadInput(f"{path} is no training checkpoint ({FORMAT})")
         facts = json.loads(about["facts"])
-        told, ledger = facts["training"], spent_of(facts["ledger"])
-        if not isinstance(told, dict):
-            raise ValueError(f"its training is {told!r:.40}")
+        training, ledger = facts["training"], spent_of(facts["ledger"])
+        if not isinstance(training, dict):
+            raise ValueError(f"its training is {training!r:.40}")
         key = str(facts.get("key", ""))
-        return Checkpoint(told, int(facts["step"]), facts["rows"], ledger, state, key)
+        return Checkpoint(training, int(facts["step"]), facts["rows"], ledger, state, key)
     except (OSError, SafetensorError) as error:
         raise BadInput(f"{path} is not a readable checkpoint: {error}") from error
     except DAMAGE as error:
@@ -89,11 +90,11 @@ def read(path: Path) -> Checkpoint:
         raise BadInput(f"{path} holds a damaged checkpoint: {error}") from error
 
 
-def training_in(found: Checkpoint, source: Path, code: Collection[str] = ()) -> Training:
+def training_in(checkpoint: Checkpoint, source: Path, code: Collection[str] = ()) -> Training:
     """The settings of a checkpoint's run.
 
     Args:
-        found: from a file.
+        checkpoint: a checkpoint from a file.
         source: where it lies, for the message.
         code: specs of code (``pkg.module:object``) that the user's own command line names; no
             other is imported.
@@ -101,9 +102,9 @@ def training_in(found: Checkpoint, source: Path, code: Collection[str] = ()) -> 
     Raises:
         BadInput: it names other code, or fields that no training has.
     """
-    refuse_code(found.training, source, code)
+    refuse_code(checkpoint.training, source, code)
     try:
-        return Training(**found.training)
+        return Training(**checkpoint.training)
     except (TypeError, ValueError) as error:
         if isinstance(error, BadInput):
             raise

@@ -1,4 +1,4 @@
-"""The flags that say a Training, for every command that trains."""
+"""Translates flags into a Training and back, for every command that trains."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def training_parser(argv: Sequence[str] | None, prog: str, description: str | No
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--defense", default=start.defense)
     chosen, _ = first.parse_known_args(argv)
-    made = Parser(prog=prog, description=description, allow_abbrev=False)
-    add = made.add_argument
+    parser = Parser(prog=prog, description=description, allow_abbrev=False)
+    add = parser.add_argument
 
     def plain(name: str, text: str, kind: Any = None) -> None:
         default = getattr(start, name)
@@ -62,11 +62,11 @@ def training_parser(argv: Sequence[str] | None, prog: str, description: str | No
     plain("delta", "of the guarantee")
     plain("accountant", "of the spent epsilon")
     plain("public", "data that is not private, for defenses that learn from it", str)
-    plain("anchors", "how many examples of it")
+    plain("anchors", "how many examples of the public data")
     plain("seed", "of everything random")
     add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
-    add_options(made, defenses.registry.find(chosen.defense), "defense", chosen.defense)
-    return made
+    add_options(parser, defenses.registry.find(chosen.defense), "defense", chosen.defense)
+    return parser
 
 
 def training_of(arguments: argparse.Namespace) -> Training:

@@ -1,4 +1,4 @@
-"""What weights have cost whom: every training behind them, its people and its releases."""
+"""Adds up what weights have cost: every training behind them, its people and its releases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from defenses import BadInput
 from defenses.privacy.accounting import Spent
 from victims.data import BUILT_IN, TORCHVISION, whole
-from victims.data.people import looks, meet, unpacked
+from victims.data.people import count_matches, looks, unpack
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Part:
     """One training behind some weights.
 
     Attributes:
-        data: its data, as its user spelled them.
-        looks: of its private images (`victims.data.people.packed`); "" where nothing tells them.
+        data: the data's name, as the user spelled it.
+        looks: the looks of the private images (`victims.data.people.pack`), "" where unknown.
         spent: noise multiplier, sample rate, steps.
         holds: whether the accountants' assumptions were true of it.
     """
@@ -46,8 +46,8 @@ class Past:
 
     Attributes:
         parts: every training behind the weights.
-        history: releases of those whose people the run's are, or may be.
-        holds: whether the accountants' assumptions were true of them.
+        history: the releases of those trainings whose people the run's are, or may be.
+        holds: whether the accountants' assumptions were true of that history.
         remarks: lines for the user.
     """
 
@@ -72,19 +72,19 @@ def past_of(path: Path, spec: str, images: Tensor) -> Past:
 
     Args:
         path: a safetensors file to start from.
-        spec: of the data, see `victims.load_data`.
-        images: (N, C, H, W), the private ones.
+        spec: the name of the run's data, see `victims.load_data`.
+        images: (N, C, H, W) private images of the run.
 
     Raises:
-        BadInput: not readable, or its ledger is damaged.
+        BadInput: the file is not readable, or its ledger is damaged.
     """
     parts = parts_of(path)
     if parts is None:
         return Past(remarks=(UNTOLD,))
-    own = looks(images) if any(part.looks for part in parts) else None
+    ours = looks(images) if any(part.looks for part in parts) else None
     counted, remarks = [], []
     for part in parts:
-        why = _why(part, spec, own)
+        why = _why_counted(part, spec, ours)
         if why:
             counted.append(part)
             remarks.append(f"{why}: their epsilon is counted")
@@ -100,21 +100,21 @@ def past_of(path: Path, spec: str, images: Tensor) -> Past:
     )
 
 
-def _why(part: Part, spec: str, own: Tensor | None) -> str:
+def _why_counted(part: Part, spec: str, ours: Tensor | None) -> str:
     """Why a training counts; "" where it does not."""
-    if _plain(part.data) == _plain(spec):
+    if _same_spelling(part.data) == _same_spelling(spec):
         return "the starting weights were trained on this data"
     named = {*BUILT_IN, *TORCHVISION}
     if part.data in named and spec in named:
         return ""
-    if not part.looks or own is None:
+    if not part.looks or ours is None:
         return f"nothing tells whether the starting weights saw these images as {part.data}"
-    found = meet(own, unpacked(part.looks))
-    return f"{found} of these images look like some of {part.data}, seen before" if found else ""
+    count = count_matches(ours, unpack(part.looks))
+    return f"{count} of these images look like some of {part.data}, seen before" if count else ""
 
 
-def _plain(spec: str) -> str:
-    """A spec however it is spelled; folders by where they lie."""
+def _same_spelling(spec: str) -> str:
+    """A name of data in one spelling; folders by where they lie."""
     if not spec.startswith("folder:"):
         return spec
     try:
@@ -127,7 +127,7 @@ def parts_of(path: Path) -> tuple[Part, ...] | None:
     """The trainings behind the weights in a file; None where it says of none.
 
     Raises:
-        BadInput: not readable, or what it says is damaged.
+        BadInput: the file is not readable, or what it says is damaged.
     """
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
@@ -142,18 +142,19 @@ def parts_of(path: Path) -> tuple[Part, ...] | None:
             if not (isinstance(facts["parts"], list) and facts["parts"]):
                 raise ValueError("it tells of no training")
             return tuple(_part(entry) for entry in facts["parts"])
-        spent, told = spent_of(facts["ledger"]), facts["training"]
+        spent, training = spent_of(facts["ledger"]), facts["training"]
         # Files of earlier versions: all of it on the same data, and only the last one's batches
         # are known.
-        sound = len(spent) == 1 and told["sampling"] == "poisson"
-        return tuple(Part(str(told["data"]), "", each, sound) for each in spent)
+        sound = len(spent) == 1 and training["sampling"] == "poisson"
+        return tuple(Part(str(training["data"]), "", each, sound) for each in spent)
     except DAMAGE as error:
         raise BadInput(f"{path} holds a damaged ledger: {error}") from error
 
 
 def _part(entry: Mapping[str, Any]) -> Part:
+    """A training from what a file says of it, checked."""
     data, seen = str(entry["data"]), str(entry["looks"])
-    unpacked(seen)
+    unpack(seen)
     (spent,) = spent_of([entry["spent"]])
     return Part(data, seen, spent, entry["holds"] is True)
 
@@ -162,9 +163,9 @@ def spent_of(ledger: Sequence[Any]) -> list[Spent]:
     """A ledger as files hold it, checked.
 
     Raises:
-        ValueError, TypeError: it is none.
+        ValueError, TypeError: it is no ledger.
     """
-    found: list[Spent] = []
+    entries: list[Spent] = []
     for noise, rate, steps in ledger:
         if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (noise, rate)):
             raise ValueError(f"no training spends {noise!r:.40}, {rate!r:.40}")
@@ -172,7 +173,7 @@ def spent_of(ledger: Sequence[Any]) -> list[Spent]:
             raise ValueError(f"no training has {steps!r:.40} steps")
         if not (noise >= 0 and math.isfinite(noise) and 0 < rate <= 1):
             raise ValueError(f"no training spends {noise:g}, {rate:g}, {steps}")
-        found.append((float(noise), float(rate), steps))
-    if not found:
+        entries.append((float(noise), float(rate), steps))
+    if not entries:
         raise ValueError("it tells of no training")
-    return found
+    return entries

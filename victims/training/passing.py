@@ -1,11 +1,11 @@
-"""A training pass of a batch that chance has made small."""
+"""Passes a batch in training mode, also one that chance has made small."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 
-def passed(net: nn.Module, images: Tensor) -> Tensor:
+def training_logits(net: nn.Module, images: Tensor) -> Tensor:
     """Logits (B, classes) of images (B, ...) as in training.
 
     A batch of one, which Poisson sampling makes by chance, has no variance over examples: where

@@ -1,16 +1,21 @@
-"""From a `Training` and the size of its data to sample rate, steps, noise and what they spend."""
+"""Plans a training: sample rate, steps and noise, and the epsilon that they spend."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import defenses
 from defenses import BadInput, Defense, Side
 from defenses.privacy.accounting import Spent, gaussian_epsilon, noise_for_epsilon
 from defenses.randomness import seed_of
+from defenses.registry import shown_options
 from victims.training.scenario import Training
+
+ASSUMED = "Poisson sampling, add/remove adjacency"
+"""What every accountant assumes of a training."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +23,13 @@ class Plan:
     """A `Training` once the size of its data is known.
 
     Attributes:
-        examples: private examples, N.
+        training: the settings.
+        examples: the number of private examples, N.
         sample_rate: batch size / N.
-        steps: how many the run has (fewer than asked when the budget ends it).
+        steps: the number of steps (fewer than asked for when the budget ends the run).
         per_epoch: steps per epoch, a real number under Poisson sampling.
-        defense: with its noise set, and told the sample rate and the masks' shared seed.
-        side: what it was told.
+        defense: the defense with its noise set, informed of ``side``.
+        side: the sample rate and the masks' shared seed.
         history: what earlier training of the same data has spent.
         cut: whether the budget ends the run early.
         sound: whether the accountants' assumptions were true of the history.
@@ -62,8 +68,9 @@ class Plan:
             return 0.0
         noise = self.defense.effective_noise()
         if noise == 0:  # perhaps a guarantee of another kind than the Gaussian mechanism's
-            own = self.defense.epsilon(steps=steps, sample_rate=self.sample_rate, delta=t.delta)
-            return math.inf if self.history else own
+            if self.history:
+                return math.inf
+            return self.defense.epsilon(steps=steps, sample_rate=self.sample_rate, delta=t.delta)
         return gaussian_epsilon(
             noise,
             steps=steps,
@@ -73,15 +80,41 @@ class Plan:
             history=self.history,
         )
 
+    def options(self) -> dict[str, int | float | str]:
+        """The defense's options that are numbers, words or flags, as Records hold them."""
+        options = shown_options(self.defense)
+        return {k: v for k, v in options.items() if isinstance(v, int | float | str)}
+
+    def bounds(self) -> dict[str, Any]:
+        """What an epsilon of the whole run is about, for every Record that states one.
+
+        Returns:
+            ``delta``, ``steps`` and ``sample_rate`` of the run, what an accountant ``assumes`` of
+            it, and whether that ``holds``.
+        """
+        return {
+            "delta": self.training.delta,
+            "steps": self.steps,
+            "sample_rate": self.sample_rate,
+            "assumes": ASSUMED,
+            "holds": self.holds,
+        }
+
     def ledger(self, steps: int) -> list[Spent]:
         """The history of the data after ``steps`` steps, as accountants write it."""
         return [*self.history, (self.defense.effective_noise(), self.sample_rate, steps)]
 
 
-def plan(
+def make_plan(
     training: Training, examples: int, history: tuple[Spent, ...] = (), *, sound: bool = True
 ) -> Plan:
-    """Sample rate, steps and noise of a run on ``examples`` private examples; see `Plan`.
+    """Find sample rate, steps and noise of a run.
+
+    Args:
+        training: the run's settings.
+        examples: the number of private examples.
+        history: what earlier training of the same data has spent.
+        sound: whether the accountants' assumptions were true of that history.
 
     Raises:
         BadInput: a batch larger than the data, an epsilon for a defense that guarantees none,
@@ -98,29 +131,29 @@ def plan(
     defense = defenses.get(t.defense, **t.defense_options)
     side = Side(sample_rate=rate, mask_seed=seed_of(t.seed, "masks"))
     if t.epsilon is not None and "noise_multiplier" not in t.defense_options:
-        defense = _noised(defense, t, steps, rate, history)
+        defense = _with_noise(defense, t, steps, rate, history)
     informed = defense.informed(side)
-    made = Plan(t, examples, rate, steps, per_epoch, informed, side, history, sound=sound)
-    if t.epsilon is None:
-        return made
-    if made.epsilon(1) > t.epsilon:
-        if not math.isfinite(made.epsilon(1)):
-            raise BadInput(
-                f"defense {t.defense!r} guarantees no epsilon, so --epsilon cannot limit it"
-            )
-        raise BadInput(
-            f"epsilon {t.epsilon:g} is already spent: one more step makes it {made.epsilon(1):.4g}"
-        )
-    if made.epsilon(steps) <= t.epsilon:
-        return made
-    low, high = 1, steps  # epsilon(low) is within the budget, epsilon(high) is not
+    plan = Plan(t, examples, rate, steps, per_epoch, informed, side, history, sound=sound)
+    return plan if t.epsilon is None else _within_budget(plan, t.epsilon)
+
+
+def _within_budget(plan: Plan, epsilon: float) -> Plan:
+    """The plan with as many of its steps as the budget pays."""
+    name, first = plan.training.defense, plan.epsilon(1)
+    if first > epsilon and not math.isfinite(first):
+        raise BadInput(f"defense {name!r} guarantees no epsilon, so --epsilon cannot limit it")
+    if first > epsilon:
+        raise BadInput(f"epsilon {epsilon:g} is already spent: one more step makes it {first:.4g}")
+    if plan.epsilon(plan.steps) <= epsilon:
+        return plan
+    low, high = 1, plan.steps  # epsilon(low) is within the budget, epsilon(high) is not
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if made.epsilon(middle) <= t.epsilon else (low, middle)
-    return dataclasses.replace(made, steps=low, cut=True)
+        low, high = (middle, high) if plan.epsilon(middle) <= epsilon else (low, middle)
+    return dataclasses.replace(plan, steps=low, cut=True)
 
 
-def _noised(
+def _with_noise(
     defense: Defense, t: Training, steps: int, rate: float, history: tuple[Spent, ...]
 ) -> Defense:
     """The defense with the least noise that keeps the whole run within its epsilon."""
@@ -128,7 +161,7 @@ def _noised(
         raise BadInput(
             f"defense {t.defense!r} guarantees no epsilon, so --epsilon cannot set its noise"
         )
-    needed = noise_for_epsilon(
+    noise = noise_for_epsilon(
         t.epsilon,
         steps=steps,
         sample_rate=rate,
@@ -136,4 +169,4 @@ def _noised(
         accountant=t.accountant,
         history=history,
     )
-    return defenses.with_effective_noise(defense, needed) or defense
+    return defenses.with_effective_noise(defense, noise) or defense

@@ -1,4 +1,4 @@
-"""A training run from its data to its last checkpoint, resumed where it was, or at any step."""
+"""Runs a training to its last checkpoint, resumes it where it was, or brings it to any step."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 from scipy.stats import binomtest
 
 from defenses import BadInput
+from reports.commands.progress import Report, silent
 from victims.training import checkpoint as store
-from victims.training.prepare import Prepared, Report, prepare
+from victims.training.prepare import Prepared, prepare
+from victims.training.state import restore, state
 from victims.training.streams import Keyed
 from victims.training.trainer import Trainer
 
@@ -29,30 +31,30 @@ def run(
     keep: int = 10,
     save_seconds: float = SAVE_SECONDS,
     until: int | None = None,
-    report: Report = lambda line, done, total: None,
+    report: Report = silent,
     watch: Callable[[Trainer], None] = lambda trainer: None,
 ) -> Iterator[dict[str, Any]]:
     """Train to the end, yielding a row per finished epoch, those before a resume included.
 
     Args:
-        prepared: see `prepare`.
-        folder: where checkpoints lie; one that is there is resumed. None writes none.
+        prepared: a run, see `prepare`.
+        folder: the folder of checkpoints; one that is there is resumed. None writes none.
         keep: this many checkpoints besides the latest are kept, evenly over the run, so that
             steps in between can be reached again quickly.
         save_seconds: a checkpoint is written at the end of an epoch, and after this long.
         until: stop once so many steps are done; None runs to the end.
-        report: told of progress.
+        report: called along the run.
         watch: called with the trainer before each step.
 
     Raises:
         Stopped: a gradient was not finite.
     """
-    trainer, made = prepared.trainer, prepared.trainer.plan
+    trainer, plan = prepared.trainer, prepared.trainer.plan
     rows = _resume(trainer, folder)
     yield from rows
-    ends = made.epoch_ends()
-    last = made.steps if until is None else min(until, made.steps)
-    kept = {round(made.steps * i / keep) for i in range(keep)} if keep else set()
+    ends = plan.epoch_ends()
+    last = plan.steps if until is None else min(until, plan.steps)
+    kept = {round(plan.steps * i / keep) for i in range(keep)} if keep else set()
     saved = time.monotonic()
     while trainer.step < last:
         if folder and trainer.step in kept:
@@ -60,11 +62,11 @@ def run(
             if not place.exists():
                 store.save(_snapshot(trainer, rows), place)
         watch(trainer)
-        report(f"step {trainer.step + 1}", trainer.step, made.steps)
+        report(f"step {trainer.step + 1}", trainer.step, plan.steps)
         try:
             trainer.advance()
         except BadInput as error:
-            raise Stopped(_last_words(error, trainer, rows, folder)) from error
+            raise Stopped(_stop_message(error, trainer, rows, folder)) from error
         if trainer.step in ends:
             rows.append(_row(prepared, len(rows) + 1))
         if folder and (trainer.step in ends or time.monotonic() - saved > save_seconds):
@@ -86,33 +88,33 @@ def at_step(
     """The run in ``folder`` as it was after ``step`` steps, trained again from a checkpoint.
 
     Args:
-        folder: of ``python -m victims.train``.
-        step: 0 is before the first one.
+        folder: the folder of a run of ``python -m victims.train``.
+        step: the number of steps done; 0 is before the first one.
         device: where the gradients are taken.
         data_root: see `victims.load_data`.
         code: specs of the user's own code that may be imported, see `store.training_in`.
-        context: of `prepare`.
+        context: further arguments of `prepare`.
 
     Raises:
         BadInput: no run there, a step that it does not have or that a secure run does not keep,
             code that the user has not named, or data that have changed.
     """
-    found = _kept(folder)
-    if not found:
+    kept = _checkpoints(folder)
+    if not kept:
         raise BadInput(f"{folder} holds no training run (no {store.LATEST})")
-    training = store.training_in(found[0], folder, code)
+    training = store.training_in(kept[0], folder, code)
     prepared = prepare(training, device=device, data_root=data_root, **context)
     trainer = prepared.trainer
     steps = trainer.plan.steps
     if not 0 <= step <= steps:
         raise BadInput(f"step is {step}; the run in {folder} has steps 0 to {steps}")
-    before = [c for c in found if c.step <= step]
+    before = [c for c in kept if c.step <= step]
     if before:
         nearest = max(before, key=lambda c: c.step)
         _check(nearest, trainer, folder)
-        trainer.load(nearest.state)
+        restore(trainer, nearest.state)
     if training.secure and trainer.step != step:
-        known = ", ".join(map(str, sorted({0, *(c.step for c in found)})))
+        known = ", ".join(map(str, sorted({0, *(c.step for c in kept)})))
         raise BadInput(
             f"{folder} was trained with --secure, so that no step can be trained again: "
             f"step may be {known}"
@@ -122,7 +124,7 @@ def at_step(
     return prepared
 
 
-def _kept(folder: Path) -> list[store.Checkpoint]:
+def _checkpoints(folder: Path) -> list[store.Checkpoint]:
     """All checkpoints of the run in a folder."""
     paths = sorted((folder / "checkpoints").glob("step-*.safetensors"))
     return [store.read(p) for p in (*paths, folder / store.LATEST) if p.exists()]
@@ -143,21 +145,21 @@ def _resume(trainer: Trainer, folder: Path | None) -> list[dict[str, Any]]:
     if latest is None:
         return []
     _check(latest, trainer, folder)
-    trainer.load(latest.state)
+    restore(trainer, latest.state)
     return latest.rows
 
 
-def _check(found: store.Checkpoint, trainer: Trainer, folder: Path) -> None:
+def _check(checkpoint: store.Checkpoint, trainer: Trainer, folder: Path) -> None:
     """Raise `BadInput` where a checkpoint is not of the trainer's run."""
-    made = trainer.plan
-    if found.training != made.training.document():
+    plan = trainer.plan
+    if checkpoint.training != plan.training.document():
         raise BadInput(f"{folder} holds another training run: choose another --out, or --fresh")
-    if found.key == "" and not made.training.secure:
+    if checkpoint.key == "" and not plan.training.secure:
         raise BadInput(
             f"{folder} was trained by an earlier version, whose noise followed from the seed "
             "alone and cannot go on: choose another --out, or --fresh"
         )
-    if found.key != _key(trainer) or found.ledger != made.ledger(found.step):
+    if checkpoint.key != _key(trainer) or checkpoint.ledger != plan.ledger(checkpoint.step):
         raise BadInput(
             f"the data, weights or public data of the run in {folder} have changed since it began: "
             "choose another --out, or --fresh"
@@ -165,16 +167,19 @@ def _check(found: store.Checkpoint, trainer: Trainer, folder: Path) -> None:
 
 
 def _key(trainer: Trainer) -> str:
+    """The key of the run's streams; "" for a secure run."""
     return trainer.draw.key if isinstance(trainer.draw, Keyed) else ""
 
 
 def _snapshot(trainer: Trainer, rows: list[dict[str, Any]]) -> store.Checkpoint:
-    made = trainer.plan
-    document, ledger = made.training.document(), made.ledger(trainer.step)
-    return store.Checkpoint(document, trainer.step, rows, ledger, trainer.state(), _key(trainer))
+    """The run as it is now."""
+    plan = trainer.plan
+    document, ledger = plan.training.document(), plan.ledger(trainer.step)
+    return store.Checkpoint(document, trainer.step, rows, ledger, state(trainer), _key(trainer))
 
 
-def _last_words(error: BadInput, trainer: Trainer, rows: list[Any], folder: Path | None) -> str:
+def _stop_message(error: BadInput, trainer: Trainer, rows: list[Any], folder: Path | None) -> str:
+    """Why a run stopped; the weights before that step are saved where there is a folder."""
     text = f"training stopped at step {trainer.step + 1}: {error}"
     if folder is None:
         return text
@@ -183,13 +188,14 @@ def _last_words(error: BadInput, trainer: Trainer, rows: list[Any], folder: Path
 
 
 def _row(prepared: Prepared, epoch: int) -> dict[str, Any]:
+    """What an epoch that has just ended came to: accuracy with its interval, and epsilon."""
     trainer = prepared.trainer
-    made = trainer.plan
+    plan = trainer.plan
     inputs, labels = prepared.test
     right = trainer.correct(inputs, labels)
     interval = binomtest(right, len(labels)).proportion_ci(method="wilson")
-    spent = made.epsilon(trainer.step)
-    rate_at = getattr(made.defense, "rate_at", None)
+    spent = plan.epsilon(trainer.step)
+    rate_at = getattr(plan.defense, "rate_at", None)
     return {
         "epoch": epoch,
         "step": trainer.step,
@@ -197,7 +203,7 @@ def _row(prepared: Prepared, epoch: int) -> dict[str, Any]:
         "low": float(interval.low),
         "high": float(interval.high),
         "epsilon": None if spent == float("inf") else spent,
-        "holds": made.holds,
-        "rate": rate_at(trainer.step - 1, made.steps) if rate_at else None,
+        "holds": plan.holds,
+        "rate": rate_at(trainer.step - 1, plan.steps) if rate_at else None,
         "wire_bytes": trainer.wire_bytes,
     }

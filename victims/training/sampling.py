@@ -1,4 +1,4 @@
-"""Which examples a step sees."""
+"""Samples the examples of a step."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 
-def poisson(examples: int, rate: float, generator: torch.Generator) -> Tensor:
+def poisson_batch(examples: int, rate: float, generator: torch.Generator) -> Tensor:
     """Indices of the examples that each joined with probability ``rate``; may be none."""
     return (torch.rand(examples, generator=generator, dtype=torch.float64) < rate).nonzero()[:, 0]
 
 
-def shuffled(
+def shuffled_batch(
     examples: int, batch_size: int, step: int, order: Callable[[int], torch.Generator]
 ) -> Tensor:
     """(batch_size,) indices: fixed batches of a new order every epoch; what is left over waits.

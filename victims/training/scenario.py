@@ -1,4 +1,4 @@
-"""What decides a training run, and nothing that does not."""
+"""A Training: what decides a training run, and nothing that does not."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ class Training(Keyed):
         batch_size: *expected* batch size, the public divisor of every release.
         epochs: an epoch is 1 / sample rate steps.
         lr: learning rate at its highest.
-        momentum: of SGD.
+        momentum: the momentum of SGD, in [0, 1).
         weight_decay: L2 penalty in the optimiser; it sees no data.
         optimizer: ``sgd`` or ``adam``.
-        schedule: of the learning rate: ``constant``, or down to 0 by ``cosine`` or ``linear``.
+        schedule: the learning rate is ``constant``, or falls to 0 by ``cosine`` or ``linear``.
         warmup: steps over which the learning rate first grows.
         views: augmented views per example, whose gradients are averaged before clipping.
         average: decay of the moving average of the weights that is evaluated; 0: none.
-        sampling: ``poisson``, or ``shuffle`` (fixed batches, which no accountant here covers).
+        sampling: how batches are drawn: ``poisson``, or ``shuffle`` (fixed batches, which no
+            accountant here covers).
         epsilon: sets the noise so that the whole run spends this; with a noise multiplier in
             ``defense_options`` it is a budget at which the run stops. None: no limit.
-        delta: of every guarantee.
-        accountant: ``prv`` (tighter) or ``rdp``.
+        delta: the delta of every guarantee, in (0, 1).
+        accountant: which accountant's epsilon counts: ``prv`` (tighter) or ``rdp``.
         public: data whose ``train`` split everyone knows, for defenses that learn from it.
-        anchors: how many examples of it.
-        seed: of everything random; what hides somebody is keyed by data and weights as well
-            (`victims.training.streams`).
+        anchors: how many examples of the public data.
+        seed: the seed of everything random; what hides somebody is keyed by data and weights as
+            well (`victims.training.streams`).
         secure: for deployments: what hides somebody is drawn from the operating system, nothing
             that tells it is kept, and the seed only chooses what is public.
     """
@@ -114,5 +115,7 @@ class Training(Keyed):
 
     def document(self) -> dict[str, Any]:
         """The fields as JSON holds them; ``secure`` where it is true."""
-        told = super().document()
-        return told if told.pop("secure") is False else {**told, "secure": True}
+        document = super().document()
+        if not document["secure"]:
+            del document["secure"]
+        return document

@@ -1,4 +1,4 @@
-"""How a release moves the weights: an optimiser's step that leaves dropped coordinates alone."""
+"""Moves the weights along a release: an optimiser's step that leaves dropped coordinates alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from victims.training.scenario import Training
 def apply_release(
     optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter], release: Release
 ) -> None:
-    """One step of ``optimizer`` along the released update.
+    """Take one step of ``optimizer`` along the released update.
 
     The rule for coordinates that a public mask dropped: for them this step did not happen. The
     weight stays, and so do its momentum and its Adam moments; weight decay does not touch it.
@@ -40,10 +40,10 @@ def apply_release(
 
 def _masks(parameters: Mapping[str, nn.Parameter], release: Release) -> dict[str, Tensor]:
     """Public masks over the parameters' own coordinates that drop at least one."""
-    found = release.public.get("mask") or {}
+    masks = release.public.get("mask") or {}
     if release.public.get("rate") == 0:
         return {}
-    return {k: found[k].to(p.device) for k, p in parameters.items() if k in found}
+    return {k: masks[k].to(p.device) for k, p in parameters.items() if k in masks}
 
 
 def _moments(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""The generators of one run, keyed by what makes it another run than those before it.
+"""Keys the generators of a run by what makes it another run than those before it.
 
 An accountant adds up noise that it takes for fresh. Two runs at one seed must therefore not share
 it: the same person's absence, a second epoch budget or other weights would come out as the plain
@@ -42,8 +42,8 @@ class Keyed:
     """Streams that can be drawn again by whoever has the seed and all that the run works on.
 
     Attributes:
-        seed: of the run.
-        key: see `run_key`.
+        seed: the seed of the run.
+        key: the key of the run, see `run_key`.
     """
 
     seed: int
@@ -70,10 +70,10 @@ def run_key(plan: Plan, content: str) -> str:
         plan: settings, size, noise and what was spent before.
         content: digest of private data, starting weights and public data.
     """
-    spelled = {*SPELLINGS, "model"} if _told_by_content(plan) else SPELLINGS
-    told = {k: v for k, v in plan.training.document().items() if k not in spelled}
+    spelled = {*SPELLINGS, "model"} if _is_known_by_content(plan) else SPELLINGS
+    settings = {k: v for k, v in plan.training.document().items() if k not in spelled}
     facts = {
-        "training": told,
+        "training": settings,
         "content": content,
         "history": plan.history,
         "steps": plan.steps,
@@ -84,7 +84,7 @@ def run_key(plan: Plan, content: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _told_by_content(plan: Plan) -> bool:
+def _is_known_by_content(plan: Plan) -> bool:
     """Whether the model's name says nothing that counts beside its weights and its code.
 
     So it is of the user's own code in a run that promises nothing: two ways to write one model
@@ -93,20 +93,19 @@ def _told_by_content(plan: Plan) -> bool:
     t, defense = plan.training, plan.defense
     if ":" not in t.model or defense.effective_noise() > 0:
         return False
-    own = defense.epsilon(steps=1, sample_rate=plan.sample_rate, delta=t.delta)
-    return math.isinf(own)
+    return math.isinf(defense.epsilon(steps=1, sample_rate=plan.sample_rate, delta=t.delta))
 
 
 def content_of(*parts: Tensor | Mapping[str, Tensor] | str | None) -> str:
     """64 hex digits (SHA-256) of tensors, their names, types and shapes, and of texts, in order."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for part in parts:
         named: Mapping[str, Any] = part if isinstance(part, Mapping) else {"": part}
         for name, value in named.items():
             if not isinstance(value, Tensor):
-                found.update(json.dumps([name, value]).encode())
+                digest.update(json.dumps([name, value]).encode())
                 continue
-            kept = value.detach().cpu().contiguous()
-            found.update(json.dumps([name, str(kept.dtype), *kept.shape]).encode())
-            found.update(kept.view(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+            values = value.detach().cpu().contiguous()
+            digest.update(json.dumps([name, str(values.dtype), *values.shape]).encode())
+            digest.update(values.view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

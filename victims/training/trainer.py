@@ -1,4 +1,4 @@
-"""One trainer for every defense: sample, sum chunk by chunk, release, step."""
+"""Trains a victim under any defense: it samples, sums chunk by chunk, releases and steps."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ from victims.gradients import gradient_chunks, per_example_gradients, refuse_bat
 from victims.gradients.any_model import ordinary
 from victims.gradients.factorable import factorable
 from victims.models.frozen import Featurised, on_features
-from victims.training.ledger import Past
-from victims.training.passing import passed
+from victims.training.passing import training_logits
 from victims.training.plan import Plan
-from victims.training.sampling import poisson, shuffled
+from victims.training.sampling import poisson_batch, shuffled_batch
 from victims.training.step import apply_release, optimizer_of, rate_factor
 from victims.training.streams import Keyed, Secret, Streams, content_of, run_key
-from victims.training.views import augmented
+from victims.training.views import augment
 
 
 class Trainer:
-    """A victim in training; all that changes is in `state`, and the rest follows from the plan.
+    """A victim in training.
+
+    All that changes is in its `victims.training.state.state`; the rest follows from the plan.
 
     Step t draws its batch, views, dropout and noise from the generators ``draw(purpose, t)``, which
     follow from the seed and from all that the run works on (`victims.training.streams`): a run
-    resumed from any `state` goes the way of the undisturbed one, and no other run has its noise. A
+    resumed from any state goes the way of the undisturbed one, and no other run has its noise. A
     secure training's come from the operating system, and a resumed run's are others.
 
     Args:
@@ -44,14 +45,11 @@ class Trainer:
         labels: (N,) int64.
         public: (inputs, labels) that everyone knows, for defenses that learn from them.
         device: where the gradients are taken.
-        joined: the gradients (k, *shape) of k rows that have no input, given their indices
+        join: the gradients (k, *shape) of k rows that have no input, given their indices
             counted from the end of ``inputs``: how an auditor joins its canaries. The plan counts
             them among its examples.
 
     Attributes:
-        whole: the model with the frozen layers that ``model`` may lack.
-        past: what its weights had cost before.
-        people: the private images, where ``inputs`` are features of them.
         draw: the run's generators.
 
     Raises:
@@ -67,14 +65,11 @@ class Trainer:
         labels: Tensor,
         public: tuple[Tensor, Tensor] | None = None,
         device: str = "cpu",
-        joined: Callable[[Tensor], Gradients] | None = None,
+        join: Callable[[Tensor], Gradients] | None = None,
     ) -> None:
         self.plan = plan
-        self.joined = joined
+        self.join = join
         self.model = model.to(device).train()
-        self.whole: nn.Module = self.model
-        self.past = Past()
-        self.people = inputs
         self.inputs, self.labels, self.public = inputs, labels, public
         self.device = device
         self.net = on_features(self.model) if isinstance(self.model, Featurised) else self.model
@@ -146,7 +141,8 @@ class Trainer:
         images, labels, extra = self.batch()
         with self.drawing(self.step):
             draw = self.draw("noise", self.step)
-            release = self.release(images, labels, draw, extra=extra, moves=True)
+            # With the memory itself: what the defense writes there, it knows at the next step.
+            release = self.release(images, labels, draw, extra=extra, memory=self.memory)
         self.follow(release)
         return release
 
@@ -157,22 +153,22 @@ class Trainer:
             yield
 
     def batch(self) -> tuple[Tensor, Tensor, Gradients | None]:
-        """This step's images or views of them, labels, and gradients that join (see ``joined``)."""
+        """This step's images or views of them, labels, and gradients that join (see ``join``)."""
         index = self.sample()
         extra = None
-        if self.joined is not None:
+        if self.join is not None:
             beyond = index >= len(self.inputs)
-            extra = self.joined(index[beyond] - len(self.inputs))
+            extra = self.join(index[beyond] - len(self.inputs))
             index = index[~beyond]
-        return *self.seen(index, self.step), extra
+        return *self.inputs_at(index, self.step), extra
 
-    def seen(self, index: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    def inputs_at(self, index: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Rows ``index`` (B,) of the inputs as that step shows them to the model, and labels."""
         views = self.plan.training.views
         images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
         images = preprocessing.random_views(self.plan.defense, images, self.draw("shown", step))
         if views > 1:
-            images = augmented(images, views, self.draw("views", step))
+            images = augment(images, views, self.draw("views", step))
         return images, labels
 
     def follow(self, release: Release) -> None:
@@ -194,8 +190,10 @@ class Trainer:
         """Indices of the examples in this step's batch."""
         t = self.plan.training
         if t.sampling == "poisson":
-            return poisson(self.plan.examples, self.plan.sample_rate, self.draw("batch", self.step))
-        return shuffled(
+            return poisson_batch(
+                self.plan.examples, self.plan.sample_rate, self.draw("batch", self.step)
+            )
+        return shuffled_batch(
             self.plan.examples, t.batch_size, self.step, lambda epoch: self.draw("order", epoch)
         )
 
@@ -206,7 +204,7 @@ class Trainer:
         generator: torch.Generator,
         size: int | None = None,
         extra: Gradients | None = None,
-        moves: bool = False,
+        memory: dict[str, Tensor] | None = None,
     ) -> Release:
         """What a batch (B, C, H, W), or (B, K, C, H, W), would give away at this step.
 
@@ -216,9 +214,9 @@ class Trainer:
             generator: of the noise.
             size: public batch size; None: the training's.
             extra: per-example gradients that join the batch's, name -> (k, *shape).
-            moves: whether the defense's memory moves on, as it does when the step is taken.
+            memory: see `informed`.
         """
-        defense = self.informed(moves)
+        defense = self.informed(memory)
         size = size or self.plan.training.batch_size
         step, steps = self.step, self.plan.steps
         if not isinstance(defense, Summed):
@@ -247,8 +245,13 @@ class Trainer:
                 total[name] = total[name] + value if name in total else value
         return total
 
-    def informed(self, moves: bool = False) -> Defense:
-        """The defense, told what is public at this step, and what it remembers; see `release`."""
+    def informed(self, memory: dict[str, Tensor] | None = None) -> Defense:
+        """The defense, informed of what is public at this step and of what it remembers.
+
+        Args:
+            memory: what a defense that remembers may write to; None: a copy of what the steps so
+                far have left, so that what it writes is lost.
+        """
         defense = self.plan.defense
         side = self.plan.side
         if "moved" in defense.wants:
@@ -259,11 +262,11 @@ class Trainer:
             anchors = per_example_gradients(self.net, cross_entropy, inputs, labels)
             side = dataclasses.replace(side, anchors=anchors)
         if "memory" in defense.wants:
-            memory = self.memory if moves else dict(self.memory)
+            memory = dict(self.memory) if memory is None else memory
             side = dataclasses.replace(side, memory=memory)
         return defense.informed(side)
 
-    def evaluated(self) -> dict[str, Tensor]:
+    def evaluated_weights(self) -> dict[str, Tensor]:
         """The weights that count: the moving average where there is one."""
         chosen = self.average if self.plan.training.average else dict(self.parameters)
         return {k: v.detach() for k, v in chosen.items()}
@@ -282,13 +285,13 @@ class Trainer:
     def correct(self, inputs: Tensor, labels: Tensor, batch: int = 512) -> int:
         """How many of (M, ...) inputs the evaluated weights classify right."""
         self.net.eval()
-        found = 0
+        right = 0
         for x, y in zip(inputs.split(batch), labels.split(batch), strict=True):
             images = x.to(self.device, copy=True)  # a layer may work in place
-            logits = functional_call(self.net, self.evaluated(), (images,))
-            found += int((logits.argmax(1).cpu() == y).sum())
+            logits = functional_call(self.net, self.evaluated_weights(), (images,))
+            right += int((logits.argmax(1).cpu() == y).sum())
         self.net.train()
-        return found
+        return right
 
     def chunks(self, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
         """Per-example gradients a chunk at a time, or their sum where that will do."""
@@ -301,51 +304,9 @@ class Trainer:
         """(1, *shape) sum of the batch's gradients from one backward pass."""
         flat = images.flatten(0, 1) if images.ndim == 5 else images
         views = len(flat) // len(images)
-        loss = cross_entropy(passed(self.net, flat), labels.repeat_interleave(views))
+        loss = cross_entropy(training_logits(self.net, flat), labels.repeat_interleave(views))
         loss = loss + preprocessing.take_penalty(self.net)
         grads = torch.autograd.grad(
             loss, list(self.parameters.values()), allow_unused=True, materialize_grads=True
         )
         return {k: len(images) * g[None] for k, g in zip(self.parameters, grads, strict=True)}
-
-    def state(self) -> dict[str, Tensor]:
-        """All that changes, by name, on the CPU."""
-        found = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        found |= {f"average.{k}": v for k, v in self.average.items()}
-        found |= {f"start.{k}": v for k, v in self.start.items()}
-        found |= {f"memory.{k}": v for k, v in self.memory.items()}
-        for place, values in self.optimizer.state_dict()["state"].items():
-            for key, value in values.items():
-                if value is not None:
-                    found[f"optimizer.{place}.{key}"] = torch.as_tensor(value)
-        found["progress"] = torch.tensor([self.step, self.wire_bytes])
-        return {k: v.detach().cpu().clone() for k, v in found.items()}
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from a `state`.
-
-        Raises:
-            BadInput: it belongs to another model.
-        """
-        parts: dict[str, dict[str, Tensor]] = {
-            k: {} for k in ("model", "average", "start", "memory")
-        }
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in state.items():
-            part, _, rest = name.partition(".")
-            if part in parts:
-                parts[part][rest] = value
-            elif part == "optimizer":
-                place, _, key = rest.partition(".")
-                moments.setdefault(int(place), {})[key] = value.clone()
-        try:
-            self.model.load_state_dict(parts["model"])
-            for name in self.parameters:
-                self.average[name].copy_(parts["average"][name])
-                self.start[name].copy_(parts["start"][name])
-            self.step, self.wire_bytes = state["progress"].tolist()
-        except (RuntimeError, KeyError) as error:
-            raise BadInput(f"the checkpoint does not fit the model: {error}") from error
-        self.memory = {k: v.to(self.device) for k, v in parts["memory"].items()}
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})

@@ -1,4 +1,4 @@
-"""Augmented views of images (De et al. 2022, Section 3.2)."""
+"""Augments images into views (De et al. 2022, Section 3.2)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 PAD = 4
 
 
-def augmented(images: Tensor, views: int, generator: torch.Generator) -> Tensor:
+def augment(images: Tensor, views: int, generator: torch.Generator) -> Tensor:
     """Random crops after reflecting `PAD` pixels, and for colour images random mirror images.
 
     Grey images are not mirrored, for digits and letters do not survive it.

@@ -1,4 +1,4 @@
-"""A run's weights as a file that `victims.load_model` takes."""
+"""Writes a run's weights as a file that `victims.load_model` takes."""
 
 from __future__ import annotations
 
@@ -8,34 +8,38 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from reports.records import atomic
-from victims.data.people import looks, packed
+from victims.data.people import looks, pack
 from victims.training.ledger import Part
-from victims.training.trainer import Trainer
+from victims.training.prepare import Prepared
 
 
-def write_weights(trainer: Trainer, path: Path, *, averaged: bool = True) -> Path:
-    """The model's state dict, which `load_model` takes, with what it has spent; returns ``path``.
+def write_weights(run: Prepared, path: Path, *, averaged: bool = True) -> Path:
+    """Write the model's state dict, and beside it what the weights have spent.
 
     Args:
-        trainer: a run at any step.
+        run: a run, whose trainer may be at any step.
         path: a safetensors file, written atomically.
-        averaged: the moving average where there is one, rather than the weights in training.
+        averaged: whether it is the moving average where there is one, rather than the weights in
+            training.
+
+    Returns:
+        ``path``.
     """
-    state = {k: v.detach().cpu().clone() for k, v in trainer.whole.state_dict().items()}
+    trainer, plan = run.trainer, run.trainer.plan
+    state = {k: v.detach().cpu().clone() for k, v in run.model.state_dict().items()}
     if averaged:
         # By identity, for frozen features change the names.
-        names = {id(p): k for k, p in trainer.whole.named_parameters()}
-        for name, value in trainer.evaluated().items():
+        names = {id(p): k for k, p in run.model.named_parameters()}
+        for name, value in trainer.evaluated_weights().items():
             state[names[id(trainer.parameters[name])]] = value.cpu().clone()
-    made = trainer.plan
-    told = made.training
+    training, ledger = plan.training, plan.ledger(trainer.step)
     # Whoever has an image could ask a look whether it was private: a secure run writes none.
-    seen = "" if told.secure else packed(looks(trainer.people))
-    own = Part(told.data, seen, made.ledger(trainer.step)[-1], told.sampling == "poisson")
+    seen = "" if training.secure else pack(looks(run.train.images))
+    own = Part(training.data, seen, ledger[-1], training.sampling == "poisson")
     facts = {
-        "training": told.document(),
-        "ledger": made.ledger(trainer.step),
-        "parts": [part.document() for part in (*trainer.past.parts, own)],
+        "training": training.document(),
+        "ledger": ledger,
+        "parts": [part.document() for part in (*run.past.parts, own)],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as scratch:

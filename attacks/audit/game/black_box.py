@@ -1,4 +1,4 @@
-"""An audited training seen from outside: mislabelled examples, scored by the model alone."""
+"""Plays an audited training seen from outside: the model alone scores mislabelled examples."""
 
 from __future__ import annotations
 
@@ -9,76 +9,79 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from attacks.audit.game.seen import Report, Seen, looked_at
-from attacks.audit.scenario import Exam
-from attacks.membership.shadows.train import logits
+from attacks.audit.game.seen import Seen, look_steps
+from attacks.audit.scenario import Scenario
 from defenses import stream
+from reports.commands.progress import Report
 from victims.data import Data, load_data
 from victims.training.anchors import anchors_of, refuse_private
+from victims.training.examples import Examples
+from victims.training.logits import logits
 from victims.training.plan import Plan
 from victims.training.prepare import prepare
 from victims.training.trainer import Trainer
 
 
 def black_box(
-    exam: Exam,
-    made: Plan,
+    scenario: Scenario,
+    plan: Plan,
     trainer: Callable[..., Trainer],
     device: str,
     data_root: str | None,
     report: Report,
 ) -> Seen:
-    """Mislabelled examples join the data; the adversary sees the model at some steps."""
-    t = made.training
+    """Train with mislabelled examples among the data; the adversary sees the model at some steps.
+
+    For the arguments see `play`.
+    """
+    t = plan.training
     data = load_data(
         t.data,
         split="train",
-        count=int(t.count or 0) + exam.canaries,
+        count=int(t.count or 0) + scenario.canaries,
         root=data_root,
         size=t.size,
-        seed=exam.seed,
+        seed=scenario.seed,
     )
-    anchors = anchors_of(t, data_root=data_root, seed=exam.seed)
+    anchors = anchors_of(t, data_root=data_root, seed=scenario.seed)
     refuse_private(anchors, data.images, "the private ones and the canaries")
     everything = torch.arange(len(data.labels))
     base, others = data.take(everything[: t.count]), data.take(everything[t.count :])
-    wrong = torch.randint(1, data.classes, (exam.canaries,), generator=stream(t.seed, "labels"))
+    wrong = torch.randint(1, data.classes, (scenario.canaries,), generator=stream(t.seed, "labels"))
     labels = (others.labels + wrong) % data.classes
-    inserted = torch.rand(exam.canaries, generator=stream(t.seed, "coins")) < 0.5
+    inserted = torch.rand(scenario.canaries, generator=stream(t.seed, "coins")) < 0.5
     private = Data(
         torch.cat([base.images, others.images[inserted]]),
         torch.cat([base.labels, labels[inserted]]),
         data.classes,
         data.names,
     )
-    made = dataclasses.replace(made, examples=len(private.labels))
-    asked = Data(others.images, labels, data.classes, data.names)
-    prepared = prepare(
-        t,
-        device=device,
-        private=private,
-        test=asked,
-        anchors=anchors,
-        data_root=data_root,
-        made=made,
-        trainer=trainer,
-    )
-    victim = prepared.trainer
-    looks = looked_at(made.steps)
-    found = []
-    while victim.step < made.steps:
+    plan = dataclasses.replace(plan, examples=len(private.labels))
+    canaries = Data(others.images, labels, data.classes, data.names)
+    examples = Examples(private, canaries, anchors)
+    victim = prepare(t, device=device, examples=examples, plan=plan, trainer=trainer).trainer
+    looks = look_steps(plan.steps)
+    scores = []
+    while victim.step < plan.steps:
         victim.advance()
-        report("training with canaries", victim.step, made.steps)
+        report("training with canaries", victim.step, plan.steps)
         if victim.step in looks:
-            found.append(_leaning(logits(victim, others.images, 1)[:, 0], labels))
-    return Seen(inserted, torch.stack(found), looks)
+            scores.append(preference(logits(victim, others.images, 1)[:, 0], labels))
+    return Seen(inserted, torch.stack(scores), looks)
 
 
-def _leaning(answers: Tensor, labels: Tensor) -> Tensor:
-    """(m,) how much a model prefers a canary's wrong label to the other wrong ones.
+def preference(answers: Tensor, labels: Tensor) -> Tensor:
+    """How much a model prefers a canary's wrong label to the other wrong ones.
 
-    Its mean logit over all labels is what a canary not inserted would have there; the true label
-    tells how well the picture is known, not whether the canary was there.
+    The mean logit over all labels is what a canary not inserted would have at its own; the true
+    label tells how well the picture is known, not whether the canary was there.
+
+    Args:
+        answers: (m, classes) logits.
+        labels: (m,) the canaries' labels.
+
+    Returns:
+        (m,) float64.
     """
     chosen = one_hot(labels, answers.shape[1]).bool()
     return answers[chosen].double() - answers.double().mean(1)

@@ -1,4 +1,4 @@
-"""Canaries with gradients of their own, and how much each release speaks for each of them.
+"""Canaries that are gradients, and the scores that releases give them.
 
 A canary is an example that exists only as a gradient: a Dirac (one coordinate) or a random
 direction, longer than any clipping norm, so that it contributes all that a single example may
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from defenses import BadInput, Defense, Release, stream
+from defenses.gradients import flat
 
 KINDS = ("dirac", "random")
 CHUNK = 128
@@ -27,12 +28,12 @@ class Canaries:
 
     Args:
         like: tensors of the parameters' names and shapes.
-        count: m.
+        count: the number of canaries, m.
         kind: ``dirac`` (canary i has gradient ``length`` at a coordinate of its own, else 0) or
             ``random`` (Gaussian direction over all coordinates, of norm ``length``).
         length: L2 norm of each canary's gradient, before the defense clips it.
         sample_rate: probability with which an inserted canary is in a batch.
-        seed: of coins and directions.
+        seed: the seed of coins and directions.
 
     Attributes:
         inserted: (m,) bool, the coins.
@@ -109,43 +110,47 @@ class Canaries:
 
         Args:
             release: what left the victim.
-            defense: as the adversary believes it to be, told what is public at this step.
+            defense: the defense as the adversary believes it to be, informed of what is public.
             others: what examples that are no canaries gave to the release, name -> tensor; the
                 adversary of differential privacy knows it. None: zero.
         """
-        update = torch.cat([release.update[k].flatten().cpu() for k in self.like])
+        update = self._flat(release.update)
         if others is not None:
-            update = update - torch.cat([others[k].flatten().cpu() for k in self.like])
+            update = update - self._flat(others)
         variance = float(release.public["noise_std"]) ** 2
         rate = torch.tensor(self.sample_rate, dtype=torch.float64)
-        replayed = list(self._replayed(release, defense))
-        crowd = sum(own.sum(0) for own in replayed)
+        replayed = list(self._replay(release, defense))
+        crowd = sum(rows.sum(0) for rows in replayed)
         update = update - float(rate) / 2 * crowd
-        found, lengths = [], []
-        for own in replayed:
-            square = own.double().square().sum(1)
+        scores, lengths = [], []
+        for rows in replayed:
+            square = rows.double().square().sum(1)
             lengths.append(square)
-            along = (own @ update).double() + rate / 2 * square
+            along = (rows @ update).double() + rate / 2 * square
             if variance == 0:
-                found.append(along / square.sqrt().clamp(min=1e-30))
+                scores.append(along / square.sqrt().clamp(min=1e-30))
                 continue
             ratio = (along - square / 2) / variance
-            found.append(torch.logaddexp(torch.log1p(-rate), torch.log(rate) + ratio))
-        self.scores += torch.cat(found)
+            scores.append(torch.logaddexp(torch.log1p(-rate), torch.log(rate) + ratio))
+        self.scores += torch.cat(scores)
         self.visible |= torch.cat(lengths) > 0
 
-    def _replayed(self, release: Release, defense: Defense) -> Iterator[Tensor]:
+    def _flat(self, update: Mapping[str, Tensor]) -> Tensor:
+        """(P,) coordinates in the order of the parameters, on the CPU."""
+        return flat({k: update[k].cpu() for k in self.like})
+
+    def _replay(self, release: Release, defense: Defense) -> Iterator[Tensor]:
         """(k, P) what each canary alone would have released, a chunk at a time."""
 
-        def own(row: Tensor) -> Tensor:
-            replayed = defense.replay(self._named(row[None]), release)
-            return torch.cat([replayed[k].flatten() for k in self.like])
+        def replay(row: Tensor) -> Tensor:
+            update = defense.replay(self._named(row[None]), release)
+            return flat({k: update[k] for k in self.like})
 
         for part in self.rows.split(CHUNK):
             try:
-                yield vmap(own)(part)
+                yield vmap(replay)(part)
             except RuntimeError:  # a replay whose course depends on values
-                yield torch.stack([own(row) for row in part])
+                yield torch.stack([replay(row) for row in part])
 
     def _named(self, rows: Tensor) -> dict[str, Tensor]:
         """(k, P) as name -> (k, *shape), where the parameters are."""

@@ -1,4 +1,4 @@
-"""One training with canaries inside."""
+"""Plays one training with canaries inside."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import dataclasses
 from collections.abc import Callable
 
 from attacks.audit.game.black_box import black_box
-from attacks.audit.game.seen import Course, Report, Seen
+from attacks.audit.game.seen import Course, Seen
 from attacks.audit.game.white_box import white_box
-from attacks.audit.scenario import Exam
+from attacks.audit.scenario import Scenario
 from defenses import BadInput
 from defenses.randomness import seed_of
+from reports.commands.progress import Report, silent
 from victims.data import digest, load_data
-from victims.training.plan import Plan, plan
+from victims.training.plan import Plan, make_plan
 from victims.training.trainer import Trainer
 
 
-def planned(exam: Exam) -> Plan:
+def plan_with_canaries(scenario: Scenario) -> Plan:
     """The plan of the audited training; its size counts half of the canaries.
 
     The sample rate and the noise follow from this number, not from the coins, which are secret.
     """
-    count = exam.training.count
+    count = scenario.training.count
     if count is None:
         raise BadInput("an audit needs --count: the training's examples besides the canaries")
-    return plan(exam.training, count + exam.canaries // 2)
+    return make_plan(scenario.training, count + scenario.canaries // 2)
 
 
-def content(exam: Exam, data_root: str | None) -> str:
-    """Digest of the examples that an Exam's trainings see, and of those it makes canaries of."""
-    t = exam.training
-    more = 0 if exam.white_box else exam.canaries
+def content(scenario: Scenario, data_root: str | None) -> str:
+    """Digest of the examples that a Scenario's trainings see, and of those it makes canaries of."""
+    t = scenario.training
+    more = 0 if scenario.white_box else scenario.canaries
     return digest(
         load_data(
             t.data,
@@ -38,48 +39,49 @@ def content(exam: Exam, data_root: str | None) -> str:
             count=(t.count or 0) + more,
             root=data_root,
             size=t.size,
-            seed=exam.seed,
+            seed=scenario.seed,
         )
     )
 
 
 def play(
-    exam: Exam,
+    scenario: Scenario,
     *,
     run: int = 0,
-    made: Plan | None = None,
+    plan: Plan | None = None,
     trainer: Callable[..., Trainer] = Trainer,
     device: str = "cpu",
     data_root: str | None = None,
-    report: Report = lambda line, done, total: None,
+    report: Report = silent,
     course: Course | None = None,
 ) -> Seen:
     """Train once with canaries, and score them.
 
     Args:
-        exam: what is audited, and how.
-        run: which of its independent trainings.
-        made: see `planned`; None makes it.
+        scenario: what is audited, and how.
+        run: the number of the training, from 0.
+        plan: its plan; None: that of `plan_with_canaries`.
         trainer: builds the trainer from a `Trainer`'s arguments; another than `Trainer` audits
             a training loop that is not ours.
         device: where it is trained.
         data_root: see `victims.load_data`.
-        report: told of progress.
-        course: keeps a run that is interrupted.
+        report: called along the training.
+        course: keeps a run that is interrupted; None keeps none.
 
     Raises:
-        BadInput: it cannot be played; one line.
+        BadInput: the Scenario cannot be played.
     """
-    made = made or planned(exam)
-    t = dataclasses.replace(exam.training, seed=_seed(exam, run))
-    side = dataclasses.replace(made.side, mask_seed=seed_of(t.seed, "masks"))
-    made = dataclasses.replace(
-        made, training=t, side=side, defense=made.defense.informed(side), history=()
+    plan = plan or plan_with_canaries(scenario)
+    t = dataclasses.replace(scenario.training, seed=_seed(scenario, run))
+    side = dataclasses.replace(plan.side, mask_seed=seed_of(t.seed, "masks"))
+    plan = dataclasses.replace(
+        plan, training=t, side=side, defense=plan.defense.informed(side), history=()
     )
-    if exam.white_box:
-        return white_box(exam, made, trainer, device, data_root, report, course or Course())
-    return black_box(exam, made, trainer, device, data_root, report)
+    if scenario.white_box:
+        return white_box(scenario, plan, trainer, device, data_root, report, course or Course())
+    return black_box(scenario, plan, trainer, device, data_root, report)
 
 
-def _seed(exam: Exam, run: int) -> int:
-    return seed_of(exam.seed, "audit", run) >> 66  # data sets are shuffled by 62 bits
+def _seed(scenario: Scenario, run: int) -> int:
+    """The seed of one training."""
+    return seed_of(scenario.seed, "audit", run) >> 66  # data sets are shuffled by 62 bits

@@ -1,4 +1,4 @@
-"""What an adversary of an audit gets to see of one training, and how far that is."""
+"""Holds what an adversary of an audit sees of one training, and keeps it while that runs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from torch import Tensor
 
 LOOKS = 12
 """Points of a run at which the scores so far are kept, to draw audited against claimed epsilon."""
-Report = Callable[[str, int, int], None]
 
 
 @dataclass
 class Seen:
-    """What one run gave.
+    """What one run of an audit gave.
 
     Attributes:
-        inserted: (m,) bool, the truth.
+        inserted: (m,) bool, which canaries were in the training data.
         scores: (looks, m) float64, higher = more likely inserted, at each of ``steps``.
         steps: (looks,) steps done.
         visible: (m,) bool, whether any release held anything of the canary, noise apart; None where
@@ -32,12 +31,12 @@ class Seen:
 
 @dataclass
 class Course:
-    """Where a run stands, and how to keep it.
+    """Loads and saves where a run stands, so that an interrupted one goes on.
 
     Attributes:
-        load: gives what `save` was last given, or None.
-        save: keeps tensors by name.
-        every: steps between two savings.
+        load: returns what `save` was last given, or None.
+        save: keeps tensors, by name.
+        every: the number of steps between two savings.
     """
 
     load: Callable[[], dict[str, Tensor] | None] = lambda: None
@@ -45,6 +44,6 @@ class Course:
     every: int = field(default=10**9)
 
 
-def looked_at(steps: int) -> list[int]:
-    """Numbers of steps done at which scores are kept; the last is ``steps``."""
-    return sorted({max(1, round(steps * (turn + 1) / LOOKS)) for turn in range(LOOKS)})
+def look_steps(steps: int) -> list[int]:
+    """The numbers of steps done at which scores are kept, ascending; the last is ``steps``."""
+    return sorted({max(1, round(steps * look / LOOKS)) for look in range(1, LOOKS + 1)})

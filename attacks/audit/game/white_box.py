@@ -1,114 +1,118 @@
-"""An audited training seen from inside: gradient canaries, scored against every release."""
+"""Plays an audited training seen from inside: every release scores gradient canaries."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from attacks.audit.game.canaries import Canaries
-from attacks.audit.game.seen import Course, Report, Seen, looked_at
-from attacks.audit.scenario import Exam
+from attacks.audit.game.seen import Course, Seen, look_steps
+from attacks.audit.scenario import Scenario
 from defenses import Release, Summed
+from reports.commands.progress import Report
 from victims.data import load_data
 from victims.training.anchors import anchors_of
+from victims.training.examples import Examples
 from victims.training.plan import Plan
 from victims.training.prepare import prepare
+from victims.training.state import restore, state
 from victims.training.trainer import Trainer
 
 
 def white_box(
-    exam: Exam,
-    made: Plan,
+    scenario: Scenario,
+    plan: Plan,
     trainer: Callable[..., Trainer],
     device: str,
     data_root: str | None,
     report: Report,
     course: Course,
 ) -> Seen:
-    """Gradient canaries join the batches; the adversary sees all releases."""
-    t = made.training
-    shield = made.defense
+    """Train with gradient canaries in the batches; the adversary sees all releases.
+
+    For the arguments see `play`.
+    """
+    t = plan.training
     holder: list[Canaries] = []
     private = load_data(
-        t.data, split="train", count=t.count, root=data_root, size=t.size, seed=exam.seed
+        t.data, split="train", count=t.count, root=data_root, size=t.size, seed=scenario.seed
     )
-    prepared = prepare(
+    anchors = anchors_of(t, data_root=data_root, seed=scenario.seed)
+    victim = prepare(
         t,
         device=device,
-        private=private,
-        test=private,
-        anchors=anchors_of(t, data_root=data_root, seed=exam.seed),
-        data_root=data_root,
-        made=made,
-        trainer=trainer,
-        joined=lambda index: holder[0].gradients(index),
-    )
-    victim = prepared.trainer
+        examples=Examples(private, private, anchors),
+        plan=plan,
+        trainer=partial(trainer, join=lambda index: holder[0].gradients(index)),
+    ).trainer
     canaries = Canaries(
         victim.parameters,
-        count=exam.canaries,
-        kind=exam.canary,
-        length=exam.length * float(getattr(shield, "clip", 1.0)),
-        sample_rate=made.sample_rate,
+        count=scenario.canaries,
+        kind=scenario.canary,
+        length=scenario.length * float(getattr(plan.defense, "clip", 1.0)),
+        sample_rate=plan.sample_rate,
         seed=t.seed,
     )
     holder.append(canaries)
     examples = len(private.labels) + int(canaries.inserted.sum())
     victim.plan = dataclasses.replace(victim.plan, examples=examples)
-    looks = looked_at(made.steps)
-    found: list[Tensor] = []
-    kept = course.load()
-    if kept is not None:
-        canaries.scores = kept.pop("audit.scores")
-        canaries.visible = kept.pop("audit.visible")
-        found = list(kept.pop("audit.found"))
-        victim.load(kept)
-    while victim.step < made.steps:
+    looks = look_steps(plan.steps)
+    scores: list[Tensor] = []
+    saved = course.load()
+    if saved is not None:
+        canaries.scores = saved.pop("audit.scores")
+        canaries.visible = saved.pop("audit.visible")
+        scores = list(saved.pop("audit.found"))
+        restore(victim, saved)
+    while victim.step < plan.steps:
         believed, weights, index = victim.informed(), victim.weights(), victim.sample()
         release = victim.advance()
         others = None
         if isinstance(believed, Summed):  # what a batch gives is the sum of what its examples give
-            own = index[index < len(victim.inputs)]
-            others = given(victim, own, weights, believed, release)
+            real = index[index < len(victim.inputs)]
+            others = contribution(victim, real, weights, believed, release)
         canaries.observe(release, believed, others)
-        report("training with canaries", victim.step, made.steps)
+        report("training with canaries", victim.step, plan.steps)
         if victim.step in looks:
-            found.append(canaries.scores.clone())
-        if victim.step % course.every == 0 and victim.step < made.steps:
-            told = torch.stack(found) if found else canaries.scores.new_zeros(0, exam.canaries)
-            parts = {"scores": canaries.scores, "found": told, "visible": canaries.visible}
-            mine = {f"audit.{name}": value.clone() for name, value in parts.items()}
-            course.save({**victim.state(), **mine})
-    return Seen(canaries.inserted, torch.stack(found), looks, canaries.visible)
+            scores.append(canaries.scores.clone())
+        if victim.step % course.every == 0 and victim.step < plan.steps:
+            looked = (
+                torch.stack(scores) if scores else canaries.scores.new_zeros(0, scenario.canaries)
+            )
+            parts = {"scores": canaries.scores, "found": looked, "visible": canaries.visible}
+            named = {f"audit.{name}": value.clone() for name, value in parts.items()}
+            course.save({**state(victim), **named})
+    return Seen(canaries.inserted, torch.stack(scores), looks, canaries.visible)
 
 
-def given(
+def contribution(
     victim: Trainer,
     index: Tensor,
     weights: Mapping[str, Tensor],
     defense: Summed,
     release: Release,
 ) -> dict[str, Tensor]:
-    """What examples that are no canaries gave to a release.
+    """What examples that are no canaries contributed to a release.
 
     Differential privacy lets its adversary know them, and who of them was sampled.
 
     Args:
-        victim: in training.
-        index: (k,) their places among the inputs.
-        weights: those that the release was made at.
-        defense: as the adversary believes it to be.
-        release: whose public plan, such as a mask, is followed.
+        victim: the trainer that made the release.
+        index: (k,) the examples' places among the inputs.
+        weights: the weights that the release was made at.
+        defense: the defense as the adversary believes it to be.
+        release: the release, whose public plan, such as a mask, is followed.
     """
     now = victim.weights()
     victim.put(weights)
     total = {k: torch.zeros_like(v) for k, v in weights.items()}
     step = victim.step - 1
     with victim.drawing(step):  # as they drew then: what is random about them is theirs
-        for part in victim.chunks(*victim.seen(index, step)):
+        for part in victim.chunks(*victim.inputs_at(index, step)):
             for name, value in defense.replay(part, release).items():
                 total[name] += value
     victim.put(now)

@@ -6,16 +6,18 @@ import math
 from pathlib import Path
 from typing import Any
 
-from attacks.audit.scenario import Exam
-from attacks.invert.scenario import Scenario
+from attacks import audit, invert, membership
 from attacks.leakage.baselines.growth import Growth, compared
 from attacks.leakage.baselines.store import Baseline, NoBaseline, changes, read
 from attacks.leakage.results.result import APART, Result, beside
-from attacks.membership.scenario import Trial
 
 UPDATE = "pytest --leakage-update"
 HINT = f"to store what this run measured: {UPDATE}"
-DEFAULTS: dict[str, Any] = {"inversion": Scenario, "membership": Trial, "audit": Exam}
+DEFAULTS: dict[str, Any] = {
+    "inversion": invert.Scenario,
+    "membership": membership.Scenario,
+    "audit": audit.Scenario,
+}
 ROUNDED = 1e-3
 """An accountant's next version may tell an epsilon that is larger by this share."""
 

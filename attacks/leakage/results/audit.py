@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from attacks.audit.show import draw
-from attacks.audit.study import broken
+from attacks.audit.verdicts import any_refuted
 from attacks.leakage.numbers import CANNOT_JUDGE, Bound, Leak, Verdict
 from attacks.leakage.results.membership import influence
 from attacks.leakage.results.result import Result, Units
@@ -54,7 +54,7 @@ class Audited(Result):
         __tracebackhide__ = True
         if self.doubt:
             raise AssertionError("\n".join([f"{CANNOT_JUDGE}: {self.doubt}", *self.context()]))
-        holds = broken(self.records[0].rows)
+        holds = any_refuted(self.records[0].rows)
         told = f"epsilon >= {self._proven:.4g} proven, {self.epsilon:.4g} claimed"
         told += (
             "" if self.records[0].bounds["holds"] else " (for Poisson batches, which these are not)"
@@ -81,7 +81,7 @@ class Audited(Result):
     def doubt(self) -> str:
         """See `Result.doubt`: not even perfect scores could refute the claim, by any auditor."""
         rows = self.records[0].rows
-        if broken(rows) or not all(row.get("doubt") for row in rows):
+        if any_refuted(rows) or not all(row.get("doubt") for row in rows):
             return ""
         return str(max(rows, key=lambda row: float(row["reach"]))["doubt"])
 
@@ -93,7 +93,7 @@ class Audited(Result):
         """What is proven, where more leaks than is claimed."""
         proven = float(self.epsilon_low)
         told = f"epsilon is at least {proven:.4g}, where {self.epsilon:.4g} is claimed"
-        return [told] if broken(self.records[0].rows) else []
+        return [told] if any_refuted(self.records[0].rows) else []
 
     def units(self) -> dict[str, Units]:
         """The AUC by canary, see `exposed.influence`."""

@@ -1,4 +1,4 @@
-"""What `attacks.membership.bench` times, kept ready in a process of its own."""
+"""Holds what `attacks.membership.bench` times ready in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from attacks.membership.scenario import Trial
+from attacks.membership.scenario import Scenario
 from attacks.membership.shadows.candidates import Candidates
 from attacks.membership.shadows.layouts import now
 from attacks.membership.shadows.lockstep import Lockstep
 from attacks.membership.shadows.obstacles import obstacle
-from attacks.membership.shadows.train import arrange, started
+from attacks.membership.shadows.train import make_trainer, set_layout
 from defenses import BadInput, stream
 from reports.commands.workers import prepare_process
 from victims.data import Data
@@ -76,11 +76,14 @@ def prepare(setting: Setting, name: str, threads: int) -> str:
         epochs=100,
         lr=0.01,
     )
-    trial = Trial(training, shadows=2 * setting.size, seed=setting.seed)
+    scenario = Scenario(training, shadows=2 * setting.size, seed=setting.seed)
     count = setting.size if name == "together" else 1
     candidates = _candidates(setting.size, setting.seed)
     try:
-        made = [started(trial, training, candidates, 1 + i, setting.device) for i in range(count)]
+        made = [
+            make_trainer(scenario, training, candidates, 1 + i, setting.device)
+            for i in range(count)
+        ]
     except BadInput as error:
         return f"cannot: {error}"
     convolves = any(isinstance(m, nn.Conv2d) for m in made[0].net.modules())
@@ -89,7 +92,7 @@ def prepare(setting: Setting, name: str, threads: int) -> str:
     why = obstacle(made) if name == "together" else ""
     if why:
         return f"cannot: {why}"
-    arrange(made[0], name)
+    set_layout(made[0], name)
     act = Lockstep(made).advance if name == "together" else made[0].advance
     act()
     _ready[name] = act, count

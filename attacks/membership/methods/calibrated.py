@@ -1,4 +1,4 @@
-"""The loss, less how hard the example is for models that never saw it."""
+"""Calibrated loss: the loss less that of models which never saw the example."""
 
 from __future__ import annotations
 

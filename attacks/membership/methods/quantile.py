@@ -1,4 +1,4 @@
-"""Quantile regression: how confident would the target be, had the example been left out?"""
+"""Quantile regression: how confident would the target be without the example?"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attacks.membership.contract import Evidence, Membership, registry
 from attacks.membership.evidence_checks import require_shadows
-from attacks.membership.signals.ratios import FALLBACK, log_prior, softened, tuned
+from attacks.membership.signals.ratios import FALLBACK, log_prior, soften, tune
 from attacks.membership.signals.reference import log_mean_where, over_shadows
 from defenses import BadInput
 from defenses.registry import option
@@ -34,7 +34,7 @@ class Rmia(Membership):
     a p_out + 1 - a, hence p = ((1 + a) p_out + 1 - a) / 2 for x and z. Larger a: memorised less.
     ``auto`` is an `a` of 0.3 and, offline, a temperature of 2; online the temperature of 0.5, 1,
     2, 4, 8 that is best, in AUC, when every shadow in turn is attacked with the other ones
-    (`ratios.tuned`), 2 where that cannot be done. Offline nothing is read that a shadow says of
+    (`ratios.tune`), 2 where that cannot be done. Offline nothing is read that a shadow says of
     an example that it was trained on.
 
     Several queries are compared one by one and averaged. Needs the population's logits of target
@@ -70,7 +70,7 @@ class Rmia(Membership):
         if others is None or evidence.population_shadow_logits is None:
             raise BadInput("rmia needs population logits of the target and of the shadow models")
         temperature, a = self._tuned(evidence)
-        signal = softened(temperature)
+        signal = soften(temperature)
         seen = over_shadows(signal, evidence.shadows, labels)
         away = over_shadows(signal, evidence.population_shadows, others)
         everywhere = torch.ones(away.shape[:2], dtype=torch.bool, device=away.device)
@@ -88,7 +88,7 @@ class Rmia(Membership):
         temperature, a = _number("temperature", self.temperature), _number("a", self.a)
         if temperature is None:
             known = evidence.shadows, evidence.members, evidence.labels
-            temperature = tuned(*known) if self.mode == "online" else FALLBACK[0]
+            temperature = tune(*known) if self.mode == "online" else FALLBACK[0]
         return temperature, FALLBACK[1] if a is None else a
 
     def _dominated(self, ratio_x: Tensor, ratio_z: Tensor) -> Tensor:

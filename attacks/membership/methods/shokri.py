@@ -1,4 +1,4 @@
-"""A classifier of the shadow models' outputs, trained on who was in and who was out."""
+"""Shokri's classifier of model outputs, trained on the shadow models' members and others."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Training the models of a membership trial."""
+"""Training the models of a membership Scenario."""

@@ -1,4 +1,4 @@
-"""Which examples are asked about, and which model was trained on which of them."""
+"""Draws the examples that models are asked about, and those that each is trained on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from attacks.membership.scenario import Trial
+from attacks.membership.scenario import Scenario
 from defenses import stream
 from victims.data import Data, digest, load_data
 from victims.training import Training
@@ -21,7 +21,7 @@ MODEL_SEEDS = 2**40
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a Trial is played on.
+    """What a Scenario is played on.
 
     Attributes:
         pool: 2n examples, of which every model is trained on n.
@@ -41,7 +41,7 @@ class Candidates:
         return digest(self.pool, self.population)
 
 
-def draw(trial: Trial, data_root: str | None = None) -> Candidates:
+def draw(scenario: Scenario, data_root: str | None = None) -> Candidates:
     """Choose candidates and members; all examples are of the train split.
 
     Shadows 2i and 2i + 1 split the candidates between them, so each candidate is in exactly half
@@ -50,21 +50,21 @@ def draw(trial: Trial, data_root: str | None = None) -> Candidates:
     Raises:
         BadInput: too few examples, or public ones among them.
     """
-    t, n = trial.training, trial.members
+    t, n = scenario.training, scenario.members
     data = load_data(
         t.data,
         split="train",
-        count=2 * n + trial.population,
+        count=2 * n + scenario.population,
         root=data_root,
         size=t.size,
-        seed=trial.seed,
+        seed=scenario.seed,
     )
-    anchors = anchors_of(t, data_root=data_root, seed=trial.seed)
+    anchors = anchors_of(t, data_root=data_root, seed=scenario.seed)
     refuse_private(anchors, data.images, "the candidates and the population")
     everything = torch.arange(len(data.labels))
     rows = []
-    for turn in range(1 + trial.shadows // 2):
-        order = torch.randperm(2 * n, generator=stream(trial.seed, "members", turn))
+    for turn in range(1 + scenario.shadows // 2):
+        order = torch.randperm(2 * n, generator=stream(scenario.seed, "members", turn))
         chosen = torch.zeros(2 * n, dtype=torch.bool)
         chosen[order[:n]] = True
         rows += [chosen] if turn == 0 else [chosen, ~chosen]
@@ -73,13 +73,13 @@ def draw(trial: Trial, data_root: str | None = None) -> Candidates:
     )
 
 
-def content(trial: Trial, data_root: str | None = None) -> str:
-    """Digest of the examples that a Trial is played on."""
-    return draw(trial, data_root).content
+def content(scenario: Scenario, data_root: str | None = None) -> str:
+    """Digest of the examples that a Scenario is played on."""
+    return draw(scenario, data_root).content
 
 
-def training_of(trial: Trial, model: int, shared: Training) -> Training:
+def training_of(scenario: Scenario, model: int, shared: Training) -> Training:
     """The training of one model; they differ in their seeds alone."""
-    draw = stream(trial.seed, "model", model)
+    draw = stream(scenario.seed, "model", model)
     seed = int(torch.randint(MODEL_SEEDS, (1,), generator=draw))
     return dataclasses.replace(shared, seed=seed)

@@ -1,4 +1,4 @@
-"""Several models of a Trial trained at the same time, each as if it trained alone.
+"""Trains several models of a Scenario at the same time, each as if it trained alone.
 
 Their weights are stacked, and the forward and backward passes and the defense's contributions of
 all of them run under one `torch.func.vmap`. Everything that draws at random or keeps a state
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
-from attacks.membership.shadows.stacking import blanked, padded, stacked
+from attacks.membership.shadows.stacking import blank, pad, stack
 from defenses import Release, Summed
 from victims.gradients import chunk_size, gradients_at
 from victims.training.trainer import Trainer
@@ -88,12 +88,12 @@ class Lockstep:
         Raises:
             ValueError: the plans differ in something that is not a tensor.
         """
-        plan, dims = stacked(plans)
+        plan, dims = stack(plans)
         longest = max(len(labels) for _, labels in batches)
         total = {k: torch.zeros_like(v) for k, v in self.weights.items()}
         if longest:
-            images = torch.stack([padded(x, longest) for x, _ in batches])
-            labels = torch.stack([padded(y, longest) for _, y in batches])
+            images = torch.stack([pad(x, longest) for x, _ in batches])
+            labels = torch.stack([pad(y, longest) for _, y in batches])
             places = torch.arange(longest, device=labels.device)
             real = torch.stack([places < len(y) for _, y in batches])
             act = partial(self._whole if self.linear else self._summed, defense)
@@ -123,7 +123,7 @@ class Lockstep:
         """One model's contributions from per-example gradients; padding has the gradient zero."""
         views = images if images.ndim == 5 else images[:, None]
         found = gradients_at(self.net, cross_entropy, weights, fixed, views, labels, self.outer)
-        kept: dict[str, Any] = {k: blanked(g, real) for k, g in found.items()}
+        kept: dict[str, Any] = {k: blank(g, real) for k, g in found.items()}
         return defense.contribute(kept, plan)
 
     def _whole(

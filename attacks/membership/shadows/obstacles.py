@@ -1,4 +1,4 @@
-"""What keeps models from being trained in lockstep, found before the training."""
+"""Finds what keeps models from being trained in lockstep, before the training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def obstacle(trainers: Sequence[Trainer]) -> str:
         return f"defense {name!r} is no sum over examples"
     if defense.wants:
         return f"defense {name!r} is told its {', '.join(sorted(defense.wants))} at each step"
-    if any(t.joined is not None for t in trainers):
+    if any(t.join is not None for t in trainers):
         return "gradients join the batch"
     if preprocessing.draws(first.net):
         return f"defense {name!r} draws in the forward pass, otherwise together than alone"

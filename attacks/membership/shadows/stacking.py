@@ -1,4 +1,4 @@
-"""Batches, per-example gradients and plans of several models brought to one shape."""
+"""Brings batches, per-example gradients and plans of several models to one shape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from defenses.outer import Outer
 
 
-def padded(rows: Tensor, length: int) -> Tensor:
+def pad(rows: Tensor, length: int) -> Tensor:
     """(length, ...): the rows, then copies of the first; zeros where there are no rows."""
     if not len(rows):
         return rows.new_zeros((length, *rows.shape[1:]))
@@ -19,7 +19,7 @@ def padded(rows: Tensor, length: int) -> Tensor:
     return torch.cat([rows, more]) if len(more) else rows
 
 
-def blanked(grads: Tensor | Outer, real: Tensor) -> Tensor | Outer:
+def blank(grads: Tensor | Outer, real: Tensor) -> Tensor | Outer:
     """Per-example gradients that are zero where ``real`` (B,) is not, even for NaN."""
     if isinstance(grads, Outer):
         slope, inputs = (torch.where(real[:, None], v, 0) for v in (grads.slope, grads.inputs))
@@ -27,13 +27,13 @@ def blanked(grads: Tensor | Outer, real: Tensor) -> Tensor | Outer:
     return torch.where(real.reshape(-1, *[1] * (grads.ndim - 1)), grads, 0)
 
 
-def stacked(values: Sequence[Any]) -> tuple[Any, Any]:
+def stack(values: Sequence[Any]) -> tuple[Any, Any]:
     """The models' plans as one, and what `vmap` is to map over: 0 for tensors, None for others."""
     first = values[0]
     if isinstance(first, Tensor):
         return torch.stack(list(values)), 0
     if isinstance(first, Mapping):
-        parts = {k: stacked([v[k] for v in values]) for k in first}
+        parts = {k: stack([v[k] for v in values]) for k in first}
         return {k: p[0] for k, p in parts.items()}, {k: p[1] for k, p in parts.items()}
     if any(v != first for v in values):
         raise ValueError("the models' plans differ")

@@ -1,19 +1,20 @@
-"""All models of a Trial, a group after another or in processes; what is finished is kept."""
+"""Trains all models of a Scenario, here or in processes, and keeps what is finished."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
 
-from attacks.membership.scenario import Trial
+from attacks.membership.scenario import Scenario
 from attacks.membership.shadows.candidates import Candidates, draw
 from attacks.membership.shadows.layouts import choose, groups
-from attacks.membership.shadows.train import Piece, settled, train_one, train_together
+from attacks.membership.shadows.train import Piece, train_one, train_together, with_noise_set
 from reports.commands.origins import mark
+from reports.commands.progress import Report
 from reports.commands.workers import prepare_process, spread
 from reports.records import Partial
 from victims.gradients.memory import keep_memory, kept
@@ -21,11 +22,9 @@ from victims.training import Training
 
 __all__ = ["Piece", "train_all"]
 
-Report = Callable[[str, int, int], None]
-
 
 def train_all(
-    trial: Trial,
+    scenario: Scenario,
     candidates: Candidates,
     *,
     out: Path | None,
@@ -43,31 +42,31 @@ def train_all(
         The pieces, and how they were made: ``jobs`` and what `layouts.choose` says.
     """
     partial = Partial(out, candidates.content) if out else None
-    prefix = f"{trial.models_key()}{mark(trial.document())}"
+    prefix = f"{scenario.models_key()}{mark(scenario.document())}"
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with threadpool_limits(1):
-            shared = settled(trial.training, trial.members)
+            shared = with_noise_set(scenario.training, scenario.members)
             how = partial.load(f"{prefix}-how") if partial else None
             if how is None:
-                report("trying layouts", 0, trial.shadows + 1)
-                how = choose(trial, shared, candidates, device), {}
+                report("trying layouts", 0, scenario.shadows + 1)
+                how = choose(scenario, shared, candidates, device), {}
                 if partial:
                     partial.save(f"{prefix}-how", *how)
             layout = how[0]["layout"]
             found: dict[int, Piece] = {}
-            for model in range(trial.shadows + 1):
+            for model in range(scenario.shadows + 1):
                 piece = partial.load(f"{prefix}-{model:04d}") if partial else None
                 if piece is not None:
-                    found[model] = piece
+                    found[model] = Piece(*piece)
             missing = [
                 group
-                for group in groups(trial, layout, device)
+                for group in groups(scenario, layout, device)
                 if any(model not in found for model in group)
             ]
             jobs = max(1, min(jobs, len(missing)))
-            work = (trial, shared, device, layout)
+            work = (scenario, shared, device, layout)
             made: Iterator[tuple[int, Piece]]
             if jobs == 1:
                 made = _here(work, missing, candidates)
@@ -77,14 +76,14 @@ def train_all(
                 found[model] = piece
                 if partial:
                     partial.save(f"{prefix}-{model:04d}", *piece)
-                report("training models", len(found), trial.shadows + 1)
+                report("training models", len(found), scenario.shadows + 1)
     finally:
         torch.set_num_threads(before)
-    return [found[m] for m in range(trial.shadows + 1)], {**how[0], "jobs": jobs}
+    return [found[m] for m in range(scenario.shadows + 1)], {**how[0], "jobs": jobs}
 
 
-Work = tuple[Trial, Training, str, str]
-"""The Trial, its settled training, the device and the layout."""
+Work = tuple[Scenario, Training, str, str]
+"""The Scenario, the training of all models with its noise set, the device and the layout."""
 
 
 def _here(
@@ -95,7 +94,7 @@ def _here(
 
 
 def _train(
-    trial: Trial,
+    scenario: Scenario,
     shared: Training,
     device: str,
     layout: str,
@@ -103,8 +102,8 @@ def _train(
     group: list[int],
 ) -> list[Piece]:
     if len(group) > 1:
-        return train_together(trial, shared, candidates, group, device)
-    return [train_one(trial, shared, candidates, group[0], device, layout)]
+        return train_together(scenario, shared, candidates, group, device)
+    return [train_one(scenario, shared, candidates, group[0], device, layout)]
 
 
 def _in_processes(

@@ -1,4 +1,4 @@
-"""A white-box, passive adversary who sees releases: whose gradient points along them?
+"""Watches releases as a white-box, passive adversary: whose gradient points along them?
 
 In federated learning the server sees every update and knows the weights it was made at. Of each
 candidate it computes what that one alone would have released, replaying the defense, and adds
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from defenses import Defense, Release
+from defenses.gradients import flat
 from victims.data import Data
 from victims.gradients import gradient_chunks
 from victims.models.frozen import Featurised
@@ -26,8 +27,8 @@ class Watcher:
     """Trains the target's watched steps and scores every candidate at each of them.
 
     Args:
-        trainer: of the target.
-        pool: N candidates.
+        trainer: the target's trainer.
+        pool: the N candidates.
         steps: how many steps are watched, evenly over the run; 0 watches none.
     """
 
@@ -67,7 +68,7 @@ def agreement(
     trainer: Trainer, pool: Data, defense: Defense, release: Release
 ) -> tuple[Tensor, Tensor]:
     """(N,) cosine and dot product of the release with each candidate's own replayed release."""
-    observed = torch.cat([v.flatten() for v in release.update.values()]).double()
+    observed = flat(release.update).double()
     cosine, dot = [], []
     images = pool.images.to(trainer.device)
     if isinstance(trainer.model, Featurised):
@@ -76,10 +77,11 @@ def agreement(
     chunks = gradient_chunks(trainer.net, cross_entropy, images, pool.labels.to(trainer.device))
     for grads in chunks:
         for index in range(len(next(iter(grads.values())))):
-            own = defense.replay({k: g[index : index + 1] for k, g in grads.items()}, release)
-            flat = torch.cat([own[k].flatten() for k in release.update]).double()
-            along = float(flat @ observed)
+            alone = {k: g[index : index + 1] for k, g in grads.items()}
+            replayed = defense.replay(alone, release)
+            expected = flat({k: replayed[k] for k in release.update}).double()
+            along = float(expected @ observed)
             dot.append(along)
-            cosine.append(along / max(float(flat.norm() * observed.norm()), TINY))
+            cosine.append(along / max(float(expected.norm() * observed.norm()), TINY))
     trainer.net.train()
     return torch.tensor(cosine, dtype=torch.float64), torch.tensor(dot, dtype=torch.float64)

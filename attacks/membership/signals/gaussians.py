@@ -1,4 +1,4 @@
-"""Distributions fitted to the shadow models' signals of every example."""
+"""Fits distributions to the shadow models' signals of every example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers that one model's logits give for one example, in float64 throughout.
+"""Signals: numbers that one model's logits give for one example, in float64 throughout.
 
 Everywhere: ``logits`` (N, ..., C), ``labels`` (N,), result (N, ...).
 """

@@ -1,4 +1,4 @@
-"""RMIA's prior probability, and the temperature at which it tells the shadows' members best."""
+"""RMIA's prior probability, and the temperature at which it finds the shadows' members best."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NEAR = 1e-9
 """AUCs this near are equal: sums over shadow models in another order differ by less."""
 
 
-def softened(temperature: float) -> Signal:
+def soften(temperature: float) -> Signal:
     """log p_y, with p the softmax of logits / temperature."""
     return lambda logits, labels: log_likelihood(logits.double() / temperature, labels)
 
@@ -35,7 +35,7 @@ def log_prior(inside: Tensor | None, outside: Tensor, a: float) -> Tensor:
     return scaled if a == 1 else torch.logaddexp(scaled, scaled.new_tensor((1 - a) / 2).log())
 
 
-def tuned(
+def tune(
     shadows: Tensor,
     members: Tensor,
     labels: Tensor,
@@ -59,7 +59,7 @@ def tuned(
     best, chosen = 0.0, FALLBACK[0]
     partners = _partners(members)
     for temperature in temperatures:
-        own = over_shadows(softened(temperature), shadows, labels)
+        own = over_shadows(soften(temperature), shadows, labels)
         outside, known = _others(own, ~members, partners)
         inside, also = _others(own, members, partners)
         known = known & also

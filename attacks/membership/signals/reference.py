@@ -1,4 +1,4 @@
-"""Signals of the shadow models, and their means over those that saw an example or did not."""
+"""Computes shadow models' signals, and their means over those that saw an example or did not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variances per example, pulled towards one for all as far as few shadow models demand."""
+"""Pulls variances per example towards one for all, as far as few shadow models demand."""
 
 from __future__ import annotations
 

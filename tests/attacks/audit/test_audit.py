@@ -12,16 +12,16 @@ from scipy.stats import binom, norm
 
 import defenses
 from attacks import audit
-from attacks.audit import control, study
+from attacks.audit import control, study, verdicts
 from attacks.audit.__main__ import main
 from attacks.audit.counts import Counts
 from attacks.audit.game.canaries import Canaries
-from attacks.audit.game.play import planned, play
+from attacks.audit.game.play import plan_with_canaries, play
 from attacks.audit.game.seen import Course, Seen
-from attacks.audit.game.white_box import given
+from attacks.audit.game.white_box import contribution
 from attacks.audit.guesses import Guesses
 from attacks.audit.methods import gdp, one_run
-from attacks.audit.scenario import Exam
+from attacks.audit.scenario import Scenario
 from defenses import BadInput, Release, stream
 from defenses.privacy.accounting import gaussian_epsilon
 from defenses.privacy.tradeoff import epsilon_of, mu_of
@@ -223,7 +223,7 @@ def test_scores_of_a_gaussian_mechanism_have_its_mu(defense, options, kind):
     assert area == pytest.approx(norm.cdf(1.0 / crowd / math.sqrt(2)), abs=0.045)
 
 
-def exam(**changes) -> Exam:
+def scenario(**changes) -> Scenario:
     training = Training(
         data="digits",
         count=40,
@@ -236,11 +236,11 @@ def exam(**changes) -> Exam:
         accountant="rdp",  # the other one takes a second per look
     )
     training = dataclasses.replace(training, **changes.pop("training", {}))
-    return Exam(training, **{"canaries": 200, "seed": 5, **changes})
+    return Scenario(training, **{"canaries": 200, "seed": 5, **changes})
 
 
 def test_the_sample_rate_does_not_tell_the_coins():
-    plans = [planned(exam(seed=seed)) for seed in range(5)]
+    plans = [plan_with_canaries(scenario(seed=seed)) for seed in range(5)]
     assert len({p.sample_rate for p in plans}) == len({p.steps for p in plans}) == 1
 
 
@@ -248,12 +248,12 @@ def test_the_trainers_own_sampler_draws_the_canaries():
     drawn = []
 
     class Counting(Trainer):
-        def __init__(self, *given) -> None:
-            *others, joined = given
-            super().__init__(*others, lambda index: drawn.append(len(index)) or joined(index))
+        def __init__(self, *given, join) -> None:
+            counted = lambda index: drawn.append(len(index)) or join(index)  # noqa: E731
+            super().__init__(*given, join=counted)
 
-    seen = play(exam(), trainer=Counting)
-    inside, rate = int(seen.inserted.sum()), planned(exam()).sample_rate
+    seen = play(scenario(), trainer=Counting)
+    inside, rate = int(seen.inserted.sum()), plan_with_canaries(scenario()).sample_rate
     assert len(drawn) == seen.steps[-1]
     spread = math.sqrt(len(drawn) * inside * rate * (1 - rate))
     assert abs(sum(drawn) - len(drawn) * inside * rate) < 5 * spread
@@ -275,21 +275,21 @@ class HalfNoise(Trainer):
 
 @pytest.mark.parametrize("kind", ["dirac", "random"])
 def test_a_loop_with_half_of_the_noise_is_refuted_and_a_right_one_is_not(kind):
-    asked = exam(
+    asked = scenario(
         canary=kind,
         canaries=800,
         training={"batch_size": 440, "epochs": 10, "defense_options": {}, "epsilon": 4.0},
     )
-    right = study.perform(asked)
-    wrong = study.perform(asked, trainer=HalfNoise)
-    assert [row["verdict"] for row in right.rows] == [study.CONSISTENT]
-    assert [row["verdict"] for row in wrong.rows] == [study.REFUTED]
+    right = study.study(asked)
+    wrong = study.study(asked, trainer=HalfNoise)
+    assert [row["verdict"] for row in right.rows] == [verdicts.CONSISTENT]
+    assert [row["verdict"] for row in wrong.rows] == [verdicts.REFUTED]
     assert right.rows[0]["audited"] > 1.5
     assert right.rows[0]["claimed"] == pytest.approx(4.0, rel=0.02)
 
 
 def test_mislabelled_examples_are_found_in_a_model_without_a_defense():
-    asked = exam(
+    asked = scenario(
         canary="mislabelled",
         methods=("one-run", "threshold"),
         training={
@@ -301,9 +301,11 @@ def test_mislabelled_examples_are_found_in_a_model_without_a_defense():
             "lr": 0.3,
         },
     )
-    record = study.perform(asked)
+    record = study.study(asked)
     assert record.summary["audits"]["auc"]["low"] > 0.75
-    assert all(row["verdict"] == study.UNCLAIMED and row["claimed"] is None for row in record.rows)
+    assert all(
+        row["verdict"] == verdicts.UNCLAIMED and row["claimed"] is None for row in record.rows
+    )
     assert record.rows[0]["audited"] > 0.5
 
 
@@ -316,7 +318,7 @@ def coins(count: int, visible: torch.Tensor | None = None) -> Seen:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_reach_is_what_perfect_scores_prove(method):
-    asked = exam(methods=(method,))
+    asked = scenario(methods=(method,))
     found = {n: control.reaches(asked, [coins(n)])[method] for n in (100, 400)}
     for count, reach in found.items():
         bits = coins(count).inserted
@@ -326,7 +328,7 @@ def test_the_reach_is_what_perfect_scores_prove(method):
 
 
 def test_the_reach_of_one_run_is_that_of_all_guesses_right():
-    asked = dataclasses.replace(exam(methods=("one-run",)), confidence=0.9)
+    asked = dataclasses.replace(scenario(methods=("one-run",)), confidence=0.9)
     asked = dataclasses.replace(asked, training=dataclasses.replace(asked.training, delta=1e-15))
     (found,) = control.reaches(asked, [coins(200)]).values()
     share = (0.1 / 5) ** (1 / 200)  # five numbers of guesses share alpha
@@ -335,7 +337,7 @@ def test_the_reach_of_one_run_is_that_of_all_guesses_right():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_canaries_that_no_release_holds_prove_nothing_and_few_that_are_held_prove_less(method):
-    asked = exam(methods=(method,))
+    asked = scenario(methods=(method,))
     reach = [
         control.reaches(asked, [coins(400, torch.arange(400) < seen)])[method]
         for seen in (0, 80, 400)
@@ -367,32 +369,39 @@ def test_a_defense_that_drops_a_canary_altogether_leaves_it_invisible():
 @pytest.mark.parametrize(
     ("claimed", "audited", "reach", "bare", "said", "why"),
     [
-        (8.0, 1.0, 33.0, None, study.CONSISTENT, ""),
-        (8.0, 9.0, 33.0, None, study.REFUTED, ""),
-        (40.0, 1.0, 33.0, None, study.CANNOT_JUDGE, "even perfect scores would prove no more than"),
-        (33.0, 33.0, 33.0, None, study.CANNOT_JUDGE, "epsilon 33"),
-        (8.0, 1.0, 33.0, 2.0, study.CANNOT_JUDGE, "without the defense"),
-        (8.0, 9.0, 33.0, 2.0, study.REFUTED, "without the defense"),
-        (8.0, 1.0, 33.0, 12.0, study.CONSISTENT, ""),
-        (math.inf, 1.0, 0.0, None, study.UNCLAIMED, ""),
+        (8.0, 1.0, 33.0, None, verdicts.CONSISTENT, ""),
+        (8.0, 9.0, 33.0, None, verdicts.REFUTED, ""),
+        (
+            40.0,
+            1.0,
+            33.0,
+            None,
+            verdicts.CANNOT_JUDGE,
+            "even perfect scores would prove no more than",
+        ),
+        (33.0, 33.0, 33.0, None, verdicts.CANNOT_JUDGE, "epsilon 33"),
+        (8.0, 1.0, 33.0, 2.0, verdicts.CANNOT_JUDGE, "without the defense"),
+        (8.0, 9.0, 33.0, 2.0, verdicts.REFUTED, "without the defense"),
+        (8.0, 1.0, 33.0, 12.0, verdicts.CONSISTENT, ""),
+        (math.inf, 1.0, 0.0, None, verdicts.UNCLAIMED, ""),
     ],
 )
 def test_a_claim_that_could_not_be_refuted_is_not_called_consistent(
     claimed, audited, reach, bare, said, why
 ):
-    told = control.doubt(claimed, reach, bare)
+    told = verdicts.doubt(claimed, reach, bare)
     assert why in told and bool(why) == bool(told)
-    assert study.verdict(claimed, audited, doubted=told) == said
+    assert verdicts.verdict(claimed, audited, doubted=told) == said
 
 
 def test_a_black_box_that_finds_nothing_without_a_defense_either_judges_nothing():
     """So few steps that no model learns its mislabelled examples."""
-    asked = exam(
+    asked = scenario(
         canary="mislabelled", methods=("one-run",), claim=0.5, training={"lr": 1e-3, "epochs": 1}
     )
-    (row,) = study.perform(asked).rows
+    (row,) = study.study(asked).rows
     assert row["reach"] > 2 and row["control"] <= 0.5
-    assert row["verdict"] == study.CANNOT_JUDGE
+    assert row["verdict"] == verdicts.CANNOT_JUDGE
     assert row["doubt"].startswith("without the defense the same audit proves no more than")
 
 
@@ -405,7 +414,7 @@ def test_the_command_says_that_it_cannot_judge_and_leaves_with_0(tmp_path, capsy
 
 
 def test_an_interrupted_run_goes_on_to_the_same_scores():
-    asked, kept = exam(), {}
+    asked, kept = scenario(), {}
 
     def stop(line: str, done: int, total: int) -> None:
         if done == 5:
@@ -420,14 +429,16 @@ def test_an_interrupted_run_goes_on_to_the_same_scores():
 
 
 def test_runs_of_one_canary_are_kept_and_do_not_depend_on_the_processes(tmp_path):
-    asked = exam(canaries=2, runs=6, methods=("one-run",), training={"batch_size": 20, "epochs": 1})
-    alone = study.perform(asked, out=tmp_path)
+    asked = scenario(
+        canaries=2, runs=6, methods=("one-run",), training={"batch_size": 20, "epochs": 1}
+    )
+    alone = study.study(asked, out=tmp_path)
     assert len(list((tmp_path / "partial").glob("*-00??.json"))) == 6
-    shared = study.perform(asked, jobs=2)
+    shared = study.study(asked, jobs=2)
     assert canonical(alone) == canonical(shared)
     for path in (tmp_path / "partial").glob("*-000?.json"):
         path.unlink()
-    assert canonical(study.perform(asked, out=tmp_path)) == canonical(alone)
+    assert canonical(study.study(asked, out=tmp_path)) == canonical(alone)
 
 
 QUICK = [
@@ -484,7 +495,7 @@ def test_a_record_of_an_audit_goes_onto_the_page(tmp_path):
     from reports.records.find import Gathered, Source
     from reports.records.kinds import sort_out
 
-    record = study.perform(exam(methods=("gdp", "one-run")))
+    record = study.study(scenario(methods=("gdp", "one-run")))
     found = sort_out(Gathered([Source(record, tmp_path)], []))
     (audit,) = found.audits
     assert [row.method for row in audit.rows] == ["gdp", "one-run"]
@@ -502,7 +513,7 @@ def test_twenty_right_trainings_at_epsilon_8(defense, options):
             **{"defense": defense, "defense_options": options, "epsilon": 8.0, "count": 500},
             **{"batch_size": 1500, "epochs": 20},
         }
-        record = study.perform(exam(seed=seed, canaries=2000, canary="random", training=training))
+        record = study.study(scenario(seed=seed, canaries=2000, canary="random", training=training))
         found.append(record.rows[0]["audited"])
     assert min(found) >= 4
     assert sum(bound > 8 for bound in found) <= binom.ppf(0.999, 20, 0.05)
@@ -527,7 +538,7 @@ def test_what_the_others_gave_is_known_to_the_adversary(changed):
     for _ in range(3):
         believed, weights, index = victim.informed(), victim.weights(), victim.sample()
         release = victim.advance()
-        known = given(victim, index, weights, believed, release)
+        known = contribution(victim, index, weights, believed, release)
         for name, value in release.update.items():
             left = (value - known[name]).norm()
             assert float(left) <= 1e-4 * max(float(value.norm()), 1e-6)

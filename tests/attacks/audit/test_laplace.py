@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from attacks.audit import study
+from attacks.audit import study, verdicts
 from attacks.audit.__main__ import main
-from attacks.audit.scenario import Exam, usual
+from attacks.audit.scenario import Scenario, usual
 from attacks.leakage.fixture import Leakage
 from defenses.conformance import examine
 from tests.zoo.laplace import Laplace
@@ -15,13 +15,13 @@ from victims.training import Training
 SPEC = "tests.zoo.laplace:Laplace"
 
 
-def exam(share: float = 1.0, seed: int = 0, **changes) -> Exam:
+def scenario(share: float = 1.0, seed: int = 0, **changes) -> Scenario:
     """Four full batches of a defense that claims epsilon 2; ``share`` 1 is correct."""
     options = {"per_step": 0.5, "share": share}
     training = Training(
         count=20, batch_size=270, epochs=4, lr=0.1, defense=SPEC, defense_options=options
     )
-    return Exam(training, **{"canaries": 500, "seed": seed, **changes})
+    return Scenario(training, **{"canaries": 500, "seed": seed, **changes})
 
 
 @pytest.mark.parametrize(
@@ -40,21 +40,21 @@ def exam(share: float = 1.0, seed: int = 0, **changes) -> Exam:
 )
 def test_the_default_auditors_are_valid_for_what_is_claimed(fields, methods):
     training = Training(**fields)
-    assert usual(training, "dirac") == Exam(training, claim=3.0).methods == methods
+    assert usual(training, "dirac") == Scenario(training, claim=3.0).methods == methods
     assert usual(training, "mislabelled") == ("one-run",)
 
 
 def test_a_correct_laplace_defense_is_not_refuted():
     for seed in range(4):
-        record = study.perform(exam(seed=seed))
+        record = study.study(scenario(seed=seed))
         assert [row["method"] for row in record.rows] == ["one-run", "threshold"]
-        assert {row["verdict"] for row in record.rows} == {study.CONSISTENT}
+        assert {row["verdict"] for row in record.rows} == {verdicts.CONSISTENT}
         assert record.rows[0]["claimed"] == pytest.approx(2.0)
 
 
 def test_a_third_of_the_laplace_noise_is_refuted():
-    record = study.perform(exam(share=1 / 3))
-    assert study.broken(record.rows)
+    record = study.study(scenario(share=1 / 3))
+    assert verdicts.any_refuted(record.rows)
     assert all(not row["unclaimed"] for row in record.rows)
 
 
@@ -66,14 +66,14 @@ def test_a_gaussian_auditor_that_is_asked_for_says_what_it_rests_on(tmp_path, ca
     ]
     assert main([*flags, "--out", str(tmp_path)]) == 0
     told = capsys.readouterr().out
-    assert study.IF_GAUSSIAN in told
+    assert verdicts.IF_GAUSSIAN in told
     assert "does not claim to be a Gaussian mechanism" in told
 
 
 def test_a_verdict_names_the_assumption_that_the_defense_does_not_claim():
-    assert study.verdict(1.0, 2.0) == study.REFUTED
-    assert study.verdict(1.0, 2.0, study.GAUSSIAN) == study.IF_GAUSSIAN
-    assert study.verdict(1.0, 0.5, study.GAUSSIAN) == study.CONSISTENT
+    assert verdicts.verdict(1.0, 2.0) == verdicts.REFUTED
+    assert verdicts.verdict(1.0, 2.0, verdicts.GAUSSIAN) == verdicts.IF_GAUSSIAN
+    assert verdicts.verdict(1.0, 0.5, verdicts.GAUSSIAN) == verdicts.CONSISTENT
 
 
 def test_a_page_does_not_call_it_refuted(tmp_path):
@@ -81,10 +81,10 @@ def test_a_page_does_not_call_it_refuted(tmp_path):
     from reports.records.find import Gathered, Source
     from reports.records.kinds import sort_out
 
-    record = study.perform(exam(methods=("gdp",), claim=0.01))
-    record.rows[0] |= {"audited": 5.0, "verdict": study.IF_GAUSSIAN}
+    record = study.study(scenario(methods=("gdp",), claim=0.01))
+    record.rows[0] |= {"audited": 5.0, "verdict": verdicts.IF_GAUSSIAN}
     found = sort_out(Gathered([Source(record, tmp_path)], [])).audits
-    assert found[0].rows[0].unclaimed == study.GAUSSIAN
+    assert found[0].rows[0].unclaimed == verdicts.GAUSSIAN
     assert not refutations([], [], found)
 
 

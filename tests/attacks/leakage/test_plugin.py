@@ -311,10 +311,10 @@ BAD = [
     (lambda g: g.invert(Coarse(), defense_options={"step": 1.0}), "an instance has its own"),
     (lambda g: g.invert(Coarse(hidden=3)), "the hidden field 'hidden' of Coarse is set"),
     (lambda g: g.invert(Odd(levels={1, 2})), "options of Odd must be numbers"),
-    (lambda g: g.invert(Coarse(), imags=3), "(Scenario) has no 'imags'; it has: against"),
+    (lambda g: g.invert(Coarse(), imags=3), "attacks.invert has no 'imags'; it has: against"),
     (lambda g: g.invert(Coarse(), seeds=0), "seeds is 0"),
-    (lambda g: g.membership(Coarse(), shadow=3), "(Trial) has no 'shadow'"),
-    (lambda g: g.audit(Coarse(), training=3), "(Exam) has no 'training'"),
+    (lambda g: g.membership(Coarse(), shadow=3), "attacks.membership has no 'shadow'"),
+    (lambda g: g.audit(Coarse(), training=3), "attacks.audit has no 'training'"),
 ]
 
 

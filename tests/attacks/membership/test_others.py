@@ -23,7 +23,8 @@ import pytest
 
 from attacks import membership
 from attacks.membership import Evidence
-from attacks.membership.command import parse, scenario
+from attacks.membership.command import parse
+from attacks.membership.command import scenario as scenario_of
 from attacks.membership.shadows.candidates import draw
 from attacks.membership.shadows.train_all import train_all
 from attacks.membership.signals import logits as signals
@@ -194,13 +195,13 @@ def paired(ours: np.ndarray, theirs: np.ndarray, truth: np.ndarray) -> np.ndarra
 @pytest.fixture(scope="module")
 def logits(request: pytest.FixtureRequest) -> tuple[Evidence, np.ndarray]:
     """Evidence with 32 shadow models, and who the members are."""
-    trial = scenario(parse(shlex.split(SETTING)))
+    scenario = scenario_of(parse(shlex.split(SETTING)))
     try:
-        candidates = draw(trial)
+        candidates = draw(scenario)
     except BadInput as error:
         pytest.skip(str(error))
     pieces, _ = train_all(
-        trial,
+        scenario,
         candidates,
         out=request.config.cache.mkdir("others"),
         device="cpu",

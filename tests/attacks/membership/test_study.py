@@ -1,4 +1,4 @@
-"""Membership Trials: candidates, shadow training, the command."""
+"""Membership Scenarios: candidates, shadow training, the command."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import torch
 
 from attacks.membership import __main__ as command
 from attacks.membership import evaluate
-from attacks.membership.command import command_line, parse, run, scenario
-from attacks.membership.scenario import Trial
+from attacks.membership.command import command_line, parse, run
+from attacks.membership.command import scenario as scenario_of
+from attacks.membership.scenario import Scenario
 from attacks.membership.shadows.candidates import draw, training_of
-from attacks.membership.shadows.train import settled, train_one
+from attacks.membership.shadows.train import train_one, with_noise_set
 from defenses import BadInput
 from reports import records
 from victims.training import Training
-from victims.training.plan import plan
+from victims.training.plan import make_plan
 
 TINY = Training(data="digits", count=60, model="linear", defense="none", epochs=3, batch_size=20)
-TRIAL = Trial(
+SCENARIO = Scenario(
     TINY, shadows=4, population=40, watched=2, attacks=("loss", "lira", "rmia"), layout="plain"
 )
 FLAGS = "--data digits --count 60 --model linear --epochs 3 --batch-size 20 --defense none "
@@ -28,20 +29,20 @@ FLAGS += "--shadows 4 --population 40 --watched 2 --attacks loss lira,mode=offli
 
 
 def test_every_model_has_its_members_and_every_candidate_is_in_half_of_the_shadows():
-    found = draw(TRIAL)
+    found = draw(SCENARIO)
     assert found.members.shape == (5, 120)
     assert found.members.sum(1).tolist() == [60] * 5
     assert found.members[1:].sum(0).tolist() == [2] * 120
     both = torch.cat([found.pool.images, found.population.images]).flatten(1)
     assert len(both.unique(dim=0)) == len(both) == 160
-    again = draw(dataclasses.replace(TRIAL, seed=1))
+    again = draw(dataclasses.replace(SCENARIO, seed=1))
     assert not torch.equal(again.members, found.members)
 
 
 def test_a_model_sees_its_members_and_nobody_else(monkeypatch):
     from victims.training import trainer
 
-    found = draw(TRIAL)
+    found = draw(SCENARIO)
     seen: list[torch.Tensor] = []
     inner = trainer.Trainer.release
 
@@ -50,7 +51,7 @@ def test_a_model_sees_its_members_and_nobody_else(monkeypatch):
         return inner(self, images, *rest, **named)
 
     monkeypatch.setattr(trainer.Trainer, "release", watched)
-    train_one(TRIAL, TINY, found, 1, "cpu", "plain")
+    train_one(SCENARIO, TINY, found, 1, "cpu", "plain")
     touched = {image.numpy().tobytes() for batch in seen for image in batch}
     members = {x.numpy().tobytes() for x in found.pool.images[found.members[1]]}
     assert touched <= members
@@ -59,39 +60,40 @@ def test_a_model_sees_its_members_and_nobody_else(monkeypatch):
 
 def test_a_shadow_is_trained_as_the_target_is():
     private = dataclasses.replace(TINY, defense="dprs", epsilon=3.0, defense_options={"rate": 0.5})
-    trial = dataclasses.replace(TRIAL, training=private)
-    shared = settled(private, 60)
-    target, shadow = (training_of(trial, model, shared) for model in (0, 3))
+    scenario = dataclasses.replace(SCENARIO, training=private)
+    shared = with_noise_set(private, 60)
+    target, shadow = (training_of(scenario, model, shared) for model in (0, 3))
     assert target.seed != shadow.seed
     assert dataclasses.replace(target, seed=0) == dataclasses.replace(shadow, seed=0)
-    assert plan(shadow, 60).epsilon(plan(shadow, 60).steps) == pytest.approx(3.0, abs=0.05)
+    plan = make_plan(shadow, 60)
+    assert plan.epsilon(plan.steps) == pytest.approx(3.0, abs=0.05)
     assert shadow.defense_options["rate"] == 0.5
 
 
 def test_jobs_and_resuming_do_not_change_the_record(tmp_path):
-    trial = dataclasses.replace(TRIAL, layout="together")
-    whole = records.canonical(run(trial))
-    assert records.canonical(run(trial, out=tmp_path, jobs=2)) == whole
+    scenario = dataclasses.replace(SCENARIO, layout="together")
+    whole = records.canonical(run(scenario))
+    assert records.canonical(run(scenario, out=tmp_path, jobs=2)) == whole
     pieces = sorted((tmp_path / "partial").glob("*-000[0-4].json"))
     assert len(pieces) == 5
     kept = pieces[0].stat().st_mtime_ns
     pieces[3].unlink()
-    assert records.canonical(run(trial, out=tmp_path)) == whole
+    assert records.canonical(run(scenario, out=tmp_path)) == whole
     assert pieces[0].stat().st_mtime_ns == kept
     assert pieces[3].exists()
 
 
 def test_more_attacks_need_no_new_models(tmp_path):
-    run(TRIAL, out=tmp_path)
+    run(SCENARIO, out=tmp_path)
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "partial").iterdir()}
-    more = dataclasses.replace(TRIAL, attacks=("loss", "calibrated", "entropy"))
+    more = dataclasses.replace(SCENARIO, attacks=("loss", "calibrated", "entropy"))
     record = run(more, out=tmp_path)
     assert set(record.summary["auc"]) >= {"loss", "calibrated", "entropy"}
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "partial").iterdir()} == stamps
 
 
 def test_rows_say_who_is_exposed_and_whom_the_accusation_would_wrong():
-    record = run(TRIAL)
+    record = run(SCENARIO)
     strongest = record.summary["strongest"]
     own = [row["scores"][strongest] for row in record.rows]
     assert own == sorted(own, reverse=True)
@@ -100,15 +102,17 @@ def test_rows_say_who_is_exposed_and_whom_the_accusation_would_wrong():
         others = [r["scores"][strongest] for r in record.rows if not r["member"]]
         assert row["false_alarms"] == sum(v >= row["scores"][strongest] for v in others)
     first = next(row for row in record.rows if row["member"])
-    assert torch.equal(record.arrays["exposed"][0], draw(TRIAL).pool.images[first["example"]])
+    assert torch.equal(record.arrays["exposed"][0], draw(SCENARIO).pool.images[first["example"]])
 
 
 def test_who_sees_every_gradient_finds_members_of_small_batches():
     small = dataclasses.replace(TINY, count=100, batch_size=2, lr=0.05)
-    trial = dataclasses.replace(TRIAL, training=small, watched=150, attacks=("loss",), shadows=2)
+    scenario = dataclasses.replace(
+        SCENARIO, training=small, watched=150, attacks=("loss",), shadows=2
+    )
     for defense, options in (("none", {}), ("dprs", {"rate": 0.9, "noise_multiplier": 0.0})):
         guarded = dataclasses.replace(small, defense=defense, defense_options=options)
-        played = dataclasses.replace(trial, training=guarded)
+        played = dataclasses.replace(scenario, training=guarded)
         candidates = draw(played)
         _, found = train_one(played, guarded, candidates, 0, "cpu", "plain")
         area = evaluate(found["gradient-cosine"], candidates.members[0])["auc"]
@@ -117,10 +121,10 @@ def test_who_sees_every_gradient_finds_members_of_small_batches():
 
 def test_layouts_agree_up_to_rounding():
     training = dataclasses.replace(TINY, data="photos", model="dpcnn", count=10, batch_size=5)
-    trial = dataclasses.replace(TRIAL, training=training, population=4, shadows=2, watched=0)
-    candidates = draw(trial)
+    scenario = dataclasses.replace(SCENARIO, training=training, population=4, shadows=2, watched=0)
+    candidates = draw(scenario)
     plain, last = (
-        train_one(trial, training, candidates, 1, "cpu", layout)[1]["pool"]
+        train_one(scenario, training, candidates, 1, "cpu", layout)[1]["pool"]
         for layout in ("plain", "channels-last")
     )
     assert torch.allclose(plain, last, atol=1e-3)
@@ -129,7 +133,9 @@ def test_layouts_agree_up_to_rounding():
 
 def test_mirrored_queries_are_asked_too():
     one, two = (
-        train_one(dataclasses.replace(TRIAL, queries=q), TINY, draw(TRIAL), 1, "cpu", "plain")[1]
+        train_one(
+            dataclasses.replace(SCENARIO, queries=q), TINY, draw(SCENARIO), 1, "cpu", "plain"
+        )[1]
         for q in (1, 2)
     )
     assert two["pool"].shape == (120, 2, 10)
@@ -150,7 +156,7 @@ def test_the_command_prints_draws_and_is_said_again(tmp_path, capsys):
     record = records.read(out)
     words = shlex.split(record.environment["command"])
     assert words[:3] == ["python", "-m", "attacks.membership"]
-    again = run(scenario(parse(words[3:])))
+    again = run(scenario_of(parse(words[3:])))
     assert records.canonical(again).split(b'"layout"')[1:] != []
     assert torch.equal(again.arrays["scores/loss"], record.arrays["scores/loss"])
     assert command.main(argv) == 0
@@ -158,8 +164,10 @@ def test_the_command_prints_draws_and_is_said_again(tmp_path, capsys):
 
 
 def test_a_trial_survives_its_command_line():
-    trial = scenario(parse([*FLAGS.split(), "--seed", "7", "--queries", "2", "--layout", "plain"]))
-    assert scenario(parse(shlex.split(command_line(trial))[3:])) == trial
+    scenario = scenario_of(
+        parse([*FLAGS.split(), "--seed", "7", "--queries", "2", "--layout", "plain"])
+    )
+    assert scenario_of(parse(shlex.split(command_line(scenario))[3:])) == scenario
 
 
 @pytest.mark.parametrize(

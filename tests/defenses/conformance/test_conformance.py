@@ -21,8 +21,8 @@ from defenses.methods.dpsgd import DPSGD
 from defenses.privacy.tradeoff import epsilon_of
 from tests.conftest import configured, seeded
 from tests.zoo.specimen import TRAINING, builder, mlp, private
-from victims.conformance.sampling import judged
-from victims.training.sampling import poisson, shuffled
+from victims.conformance.sampling import judge
+from victims.training.sampling import poisson_batch, shuffled_batch
 
 BY_NAME = {c.name: c for c in CHECKS}
 LOOPS = {c.name: c for c in victims.conformance.CHECKS}
@@ -274,13 +274,13 @@ def test_poisson_ledgers_are_believed_and_shuffled_ones_are_not(rate):
         draw = seeded(seed)
         ledger = torch.zeros(steps, examples)
         for row in ledger:
-            row[poisson(examples, rate, draw)] = 1
-        holds, told = judged(ledger, rate)
+            row[poisson_batch(examples, rate, draw)] = 1
+        holds, told = judge(ledger, rate)
         assert holds, told
     for step, row in enumerate(ledger):
         row.zero_()
-        row[shuffled(examples, int(rate * examples), step, seeded)] = 1
-    assert not judged(ledger, rate)[0]
+        row[shuffled_batch(examples, int(rate * examples), step, seeded)] = 1
+    assert not judge(ledger, rate)[0]
 
 
 def test_a_check_is_a_function_of_the_defense():

@@ -22,6 +22,7 @@ from tests.conftest import configured, random_gradients, seeded
 from victims.train import command_line
 from victims.training import Training, prepare
 from victims.training.flags import training_of, training_parser
+from victims.training.state import restore, state
 
 
 def mean_of(grads):
@@ -318,7 +319,7 @@ def test_what_is_remembered_survives_a_checkpoint_and_is_not_moved_by_looking(na
     before = {k: v.clone() for k, v in first.memory.items()}
     first.release(first.inputs[:3], first.labels[:3], seeded())
     assert all(torch.equal(before[k], first.memory[k]) for k in before)
-    second.load(first.state())
+    restore(second, state(first))
     for _ in range(3):
         ours, theirs = first.advance(), second.advance()
     assert torch.equal(flat(ours.update), flat(theirs.update))

@@ -9,12 +9,12 @@ import torch
 import attacks
 import defenses
 import victims
-from attacks.audit.scenario import Exam
-from attacks.membership.scenario import Trial
+from attacks import audit, membership
 from defenses import BadInput
 from victims.data import Data
-from victims.data.trust import agree, check, own
+from victims.data.trust import adopt, agree, check
 from victims.training import Training
+from victims.training.examples import Examples
 from victims.training.prepare import prepare
 
 IMAGES = np.random.default_rng(0).random((6, 3, 8, 8))
@@ -65,7 +65,7 @@ def data(images=IMAGES, labels=LABELS, classes=3, names=("a", "b", "c")):
 )
 def test_what_is_no_data_takes_one_line(found, why):
     with pytest.raises(BadInput, match=why) as caught:
-        own(found, "data 'mine:f'")
+        adopt(found, "data 'mine:f'")
     assert "\n" not in str(caught.value)
 
 
@@ -73,7 +73,7 @@ def test_what_is_no_data_takes_one_line(found, why):
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
 def test_what_is_data_is_float32_of_its_own_memory(kind, channels):
     images = np.full((6, channels, 9, 9), 0.5, kind)
-    found = own((images, LABELS), "x")
+    found = adopt((images, LABELS), "x")
     images[:] = 0
     LABELS_BEFORE = found.labels.clone()
     assert (found.images == 0.5).all()
@@ -81,7 +81,7 @@ def test_what_is_data_is_float32_of_its_own_memory(kind, channels):
     assert found.images.is_contiguous()
     assert torch.equal(found.labels, LABELS_BEFORE)
     ready = data(torch.full((6, 1, 9, 9), 0.5))
-    taken = own(ready, "x")
+    taken = adopt(ready, "x")
     taken.images.sub_(0.5)
     taken.labels.add_(1)
     assert (ready.images == 0.5).all()
@@ -90,7 +90,7 @@ def test_what_is_data_is_float32_of_its_own_memory(kind, channels):
 
 def test_features_and_strips_are_not_taken_for_channels_last():
     for shape in ((4, 13, 3, 3), (4, 100, 1, 1), (4, 13, 64, 64), (4, 3, 64, 3), (4, 1, 1, 1)):
-        assert own((np.zeros(shape), LABELS[:4]), "x").images.shape == shape
+        assert adopt((np.zeros(shape), LABELS[:4]), "x").images.shape == shape
 
 
 def given(split):
@@ -148,9 +148,10 @@ def test_examples_handed_over_pass_the_same_door():
     training = Training(model="linear", defense="none", batch_size=2)
     for private, test in ((wrong, good), (good, wrong)):
         with pytest.raises(BadInput, match="they lie in"):
-            prepare(training, private=private, test=test)
+            prepare(training, examples=Examples(private, test))
     with pytest.raises(BadInput, match="differ in shape"):
-        prepare(training, private=good, test=data(torch.from_numpy(IMAGES[..., :4]).float()))
+        small = data(torch.from_numpy(IMAGES[..., :4]).float())
+        prepare(training, examples=Examples(good, small))
     check(good, "x")
 
 
@@ -167,8 +168,8 @@ def test_examples_handed_over_pass_the_same_door():
         lambda: Training(batch_size=8.0),
         lambda: Training(lr=True),
         lambda: Training(delta=float("nan")),
-        lambda: Trial(shadows=4.0),
-        lambda: Exam(canaries=True),
+        lambda: membership.Scenario(shadows=4.0),
+        lambda: audit.Scenario(canaries=True),
         lambda: defenses.get("dpsgd", clip=True),
         lambda: defenses.get("dpsgd", clip=None),
         lambda: defenses.get("dpsgd", clip="1"),

@@ -15,7 +15,7 @@ from attacks.invert.matching.objective import candidate_gradients, refuse_single
 from defenses import BadInput, stream
 from tests import odd_models
 from victims.gradients import gradient_chunks
-from victims.training import Training, prepare, run
+from victims.training import Training, features, prepare, run
 
 SHAPE = (1, 8, 8)
 
@@ -230,22 +230,25 @@ def test_a_power_iteration_moves_once_per_batch_whatever_the_chunks():
     assert all(torch.allclose(v, found[1][1][k]) for k, v in found[0][1].items())
 
 
-def test_features_are_kept_by_what_they_were_computed_from(tmp_path):
-    cache = {}
+def test_features_are_kept_by_what_they_were_computed_from(tmp_path, monkeypatch):
+    store = features.Store(keeping=True)
     made = Training(
         data="digits", count=20, model="mlp", layers="last", defense="none", batch_size=4
     )
-    first = prepare.prepare(made, features=cache).trainer.inputs
-    again = prepare.prepare(made, features=cache).trainer.inputs
-    assert len(cache) == 2
-    assert torch.equal(first, again)
-    whole = prepare.prepare(made).trainer.whole
+    whole = prepare.prepare(made).model
+    monkeypatch.setattr(prepare, "STORE", store)
+    first = prepare.prepare(made).trainer.inputs
+    again = prepare.prepare(made).trainer.inputs
+    assert len(store.found) == 2
+    assert first is again
     path = tmp_path / "w.safetensors"
     started = Training(**{**made.document(), "weights": str(path)})
     for scale in (1.0, 2.0):  # another file under the same name
         save_file({k: scale * v for k, v in whole.state_dict().items()}, path)
-        kept = prepare.prepare(started, features=cache).trainer.inputs
-        fresh = prepare.prepare(started).trainer.inputs
+        kept = prepare.prepare(started).trainer.inputs
+        with monkeypatch.context() as without:
+            without.setattr(prepare, "STORE", features.Store())
+            fresh = prepare.prepare(started).trainer.inputs
         assert torch.equal(kept, fresh)
 
 

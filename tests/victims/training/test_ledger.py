@@ -14,14 +14,12 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from attacks.audit.game.play import planned, play
-from attacks.audit.scenario import Exam
+from attacks import audit, membership
+from attacks.audit.game.play import plan_with_canaries, play
 from attacks.families import run
 from attacks.invert.scenario import Scenario
-from attacks.membership.scenario import Trial
 from attacks.membership.shadows.candidates import draw
-from attacks.membership.shadows.train import started
-from attacks.membership.study import bounds
+from attacks.membership.shadows.train import make_trainer
 from defenses import BadInput
 from defenses.foreign import code_in, refuse_code
 from defenses.gradients import add_noise
@@ -29,13 +27,14 @@ from defenses.secrecy import SecretGenerator, normal
 from reports.sweep.study_file import jobs_of
 from tests.conftest import seeded
 from victims.data import Data, load_data
-from victims.data.people import looks, meet, packed, shared, unpacked
+from victims.data.people import count_matches, looks, matches, pack, unpack
 from victims.gradients import chunk_size, memory
 from victims.train import main
 from victims.training import Training, prepare
 from victims.training import checkpoint as store
 from victims.training import run as runs
 from victims.training.anchors import refuse_private
+from victims.training.examples import Examples, load_examples
 from victims.training.ledger import UNTOLD, parts_of, past_of
 from victims.training.weights import write_weights
 
@@ -67,13 +66,17 @@ def alike(first, second):
 
 
 def prepared(private=None, **changed):
-    return prepare.prepare(dataclasses.replace(SMALL, **changed), private=private)
+    training = dataclasses.replace(SMALL, **changed)
+    examples = load_examples(training)
+    if private is not None:
+        examples = dataclasses.replace(examples, train=private)
+    return prepare.prepare(training, examples=examples)
 
 
 def stored(folder, **changed):
     made = prepared(**changed)
     made.trainer.advance()
-    return write_weights(made.trainer, folder / "w.safetensors")
+    return write_weights(made, folder / "w.safetensors")
 
 
 class TestNoise:
@@ -159,7 +162,9 @@ def folders(base):
     def test_a_class_that_only_the_test_split_has_makes_it_another_run(self):
         test = load_data("digits", split="test")
         more = Data(test.images, test.labels, 11, (*test.names, "10"))
-        found = [noise(prepare.prepare(SMALL, test=own).trainer)[:640] for own in (test, more)]
+        both = [dataclasses.replace(load_examples(SMALL), test=own) for own in (test, more)]
+        runs_of = [prepare.prepare(SMALL, examples=examples) for examples in both]
+        found = [noise(run.trainer)[:640] for run in runs_of]
         assert abs(alike(*found)) < 0.2
 
 
@@ -260,7 +265,7 @@ class TestSecure:
         with pytest.raises(BadInput, match="single people's releases"):
             main([*FLAGS, "--secure", "--record-every", "2", "--out", str(tmp_path / "r")])
         secure = dataclasses.replace(SMALL, secure=True)
-        for kind in (Trial, Exam):
+        for kind in (membership.Scenario, audit.Scenario):
             with pytest.raises(BadInput, match="--secure is for deployments"):
                 kind(training=secure)
         with pytest.raises(BadInput, match="Poisson"):
@@ -275,25 +280,26 @@ class TestPeople:
     def test_a_look_outlives_jpeg_and_another_size(self):
         images = load_data("photos", split="train", size=64).images[:100]
         known = looks(images)
-        assert meet(known, known) == 100
-        assert torch.equal(unpacked(packed(known)), known)
-        assert meet(looks(jpeg(images)), known) > 60
-        assert meet(looks(load_data("photos", split="train", size=32).images[:100]), known) > 90
+        assert count_matches(known, known) == 100
+        assert torch.equal(unpack(pack(known)), known)
+        assert count_matches(looks(jpeg(images)), known) > 60
+        smaller = load_data("photos", split="train", size=32).images[:100]
+        assert count_matches(looks(smaller), known) > 90
         noise = looks(torch.rand(200, 3, 64, 64, generator=seeded()))
-        assert meet(noise[:100], torch.cat([known, noise[100:]])) == 0
+        assert count_matches(noise[:100], torch.cat([known, noise[100:]])) == 0
 
     def test_equal_and_nearly_equal_images_are_shared(self):
         images = load_data("photos", split="train").images
         near = torch.stack([images[3], (images[7] * 255).round() / 255, jpeg(images[9:10])[0]])
         others = torch.cat([torch.rand(2, 3, 32, 32, generator=seeded()), near])
-        assert shared(others, images).tolist() == [False, False, True, True, True]
-        assert not shared(images[:0], images).any()
-        assert not shared(others[:2], images[:0]).any()
+        assert matches(others, images).tolist() == [False, False, True, True, True]
+        assert not matches(images[:0], images).any()
+        assert not matches(others[:2], images[:0]).any()
 
     @pytest.mark.parametrize("text", ["?", "AAAA", None])
     def test_damaged_looks_are_refused(self, text):
         with pytest.raises(ValueError, match="looks"):
-            unpacked(text)
+            unpack(text)
 
 
 def jpeg(images):
@@ -352,11 +358,10 @@ class TestLedger:
         strangers = Data(images, labels, 10, tuple("0123456789"))
         made = prepare.prepare(
             dataclasses.replace(SMALL, data="mine:images", weights=str(first)),
-            private=strangers,
-            test=strangers,
+            examples=Examples(strangers, strangers),
         )
         assert made.trainer.plan.history == ()
-        second = write_weights(made.trainer, tmp_path / "second.safetensors")
+        second = write_weights(made, tmp_path / "second.safetensors")
         assert [part.data for part in parts_of(second)] == ["digits", "mine:images"]
         back = prepared(weights=str(second)).trainer.plan
         assert back.history == ((1.0, 1 / 6, 1),)
@@ -372,7 +377,7 @@ class TestLedger:
         assert not any(row["holds"] for row in record["rows"])
         on = prepared(weights=str(tmp_path / "b/weights.safetensors")).trainer.plan
         assert len(on.history) == 2
-        assert bounds(on)["holds"] is on.holds is False
+        assert on.bounds()["holds"] is on.holds is False
         assert prepared().trainer.plan.holds
 
 
@@ -380,24 +385,27 @@ class TestAnchors:
     def test_private_ones_are_refused(self):
         with pytest.raises(BadInput, match="of the 128 public examples of --public are among the"):
             prepared(defense="gep", public="digits")
-        private = prepared(**APART).trainer
-        assert private.public is not None
-        mirrored = Data(private.people[:3].flip(-1), private.labels[:3], 10, tuple("0123456789"))
+        run = prepared(**APART)
+        assert run.trainer.public is not None
+        private = run.train
+        mirrored = Data(private.images[:3].flip(-1), private.labels[:3], 10, tuple("0123456789"))
         with pytest.raises(BadInput, match="3 of the 3 public examples"):
-            refuse_private(mirrored, private.people, "the private ones")
+            refuse_private(mirrored, private.images, "the private ones")
 
     def test_all_models_of_a_trial_have_the_same_and_none_is_a_candidate(self):
         training = dataclasses.replace(SMALL, **APART, count=40, anchors=16)
-        trial = Trial(training, shadows=2, population=30, watched=0, layout="plain")
-        found = draw(trial)
-        public = [started(trial, training, found, m, "cpu").public[0] for m in range(3)]
+        scenario = membership.Scenario(
+            training, shadows=2, population=30, watched=0, layout="plain"
+        )
+        found = draw(scenario)
+        public = [make_trainer(scenario, training, found, m, "cpu").public[0] for m in range(3)]
         assert torch.equal(public[0], public[1])
         assert torch.equal(public[0], public[2])
         everybody = torch.cat([found.pool.images, found.population.images])
-        assert not shared(public[0], everybody).any()
+        assert not matches(public[0], everybody).any()
         own = dataclasses.replace(training, data="digits", public="digits")
         with pytest.raises(BadInput, match="among the candidates and the population"):
-            draw(dataclasses.replace(trial, training=own))
+            draw(dataclasses.replace(scenario, training=own))
 
     @pytest.mark.parametrize("canary", ["dirac", "mislabelled"])
     def test_an_audit_s_are_no_canaries(self, canary, monkeypatch):
@@ -410,13 +418,13 @@ class TestAnchors:
 
         monkeypatch.setattr(prepare.Trainer, "__init__", noted)
         training = dataclasses.replace(SMALL, **APART, count=40, anchors=16)
-        exam = Exam(training, canaries=20, canary=canary, runs=2)
+        scenario = audit.Scenario(training, canaries=20, canary=canary, runs=2)
         for turn in range(2):
-            play(exam, run=turn, made=planned(exam))
+            play(scenario, run=turn, plan=plan_with_canaries(scenario))
         assert torch.equal(*seen)
         own = dataclasses.replace(training, data="digits", public="digits", anchors=300)
         with pytest.raises(BadInput, match="public examples of --public are among"):
-            play(dataclasses.replace(exam, training=own))
+            play(dataclasses.replace(scenario, training=own))
 
 
 class TestDamage:

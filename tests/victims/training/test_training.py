@@ -28,10 +28,11 @@ from victims.train import command_line, main, parse
 from victims.training import Training, prepare, releases
 from victims.training import checkpoint as store
 from victims.training import run as runs
-from victims.training.plan import plan
-from victims.training.sampling import poisson, shuffled
+from victims.training.plan import make_plan
+from victims.training.sampling import poisson_batch, shuffled_batch
+from victims.training.state import state
 from victims.training.step import rate_factor
-from victims.training.views import PAD, augmented
+from victims.training.views import PAD, augment
 from victims.training.weights import write_weights
 
 SMALL = Training(
@@ -57,42 +58,42 @@ def same(first, second):
 
 class TestPlan:
     def test_an_epoch_is_one_over_the_sample_rate_steps(self):
-        made = plan(small(epochs=3, batch_size=30), 200)
+        made = make_plan(small(epochs=3, batch_size=30), 200)
         assert made.sample_rate == 0.15
         assert made.steps == 20
         assert made.epoch_ends() == [7, 13, 20]
 
     def test_epsilon_sets_the_noise_for_the_whole_run(self):
         for accountant in ("rdp", "prv"):
-            made = plan(small(epsilon=3.0, accountant=accountant), 200)
+            made = make_plan(small(epsilon=3.0, accountant=accountant), 200)
             assert 2.98 < made.epsilon(made.steps) <= 3
         assert made.epsilon(5) < made.epsilon(6)
-        gep = plan(small(epsilon=3.0, defense="gep"), 200).defense
-        dpsgd = plan(small(epsilon=3.0), 200).defense
+        gep = make_plan(small(epsilon=3.0, defense="gep"), 200).defense
+        dpsgd = make_plan(small(epsilon=3.0), 200).defense
         assert gep.noise_multiplier == pytest.approx(math.sqrt(2) * dpsgd.noise_multiplier)
 
     def test_with_a_noise_multiplier_epsilon_is_a_budget_that_ends_the_run(self):
         options = {"noise_multiplier": 1.0}
-        whole = plan(small(defense_options=options), 200)
+        whole = make_plan(small(defense_options=options), 200)
         budget = (whole.epsilon(11) + whole.epsilon(12)) / 2
-        made = plan(small(defense_options=options, epsilon=budget), 200)
+        made = make_plan(small(defense_options=options, epsilon=budget), 200)
         assert (made.cut, made.steps) == (True, 11)
 
     def test_an_epsilon_that_is_spent_refuses_to_train_on(self):
         with pytest.raises(BadInput, match="already spent: one more step"):
-            plan(small(defense_options={"noise_multiplier": 0.5}, epsilon=0.1), 200)
+            make_plan(small(defense_options={"noise_multiplier": 0.5}, epsilon=0.1), 200)
         history = ((1.0, 0.1, 500),)
         with pytest.raises(BadInput, match="already spent: earlier training took"):
-            plan(small(epsilon=1.0), 200, history)
+            make_plan(small(epsilon=1.0), 200, history)
         more = small(epsilon=20.0, accountant="rdp")
-        later = plan(more, 200, history)
+        later = make_plan(more, 200, history)
         assert 19.9 < later.epsilon(later.steps) <= 20
-        assert later.defense.noise_multiplier > plan(more, 200).defense.noise_multiplier
+        assert later.defense.noise_multiplier > make_plan(more, 200).defense.noise_multiplier
 
     @pytest.mark.parametrize("name", ["none", "topk", "gaussian"])
     def test_no_epsilon_can_be_set_for_what_guarantees_none(self, name):
         with pytest.raises(BadInput, match="guarantees no epsilon"):
-            plan(small(defense=name, epsilon=3.0), 200)
+            make_plan(small(defense=name, epsilon=3.0), 200)
 
     @pytest.mark.parametrize(
         ("changed", "message"),
@@ -111,14 +112,14 @@ class TestPlan:
 
     def test_a_batch_larger_than_the_data_is_refused(self):
         with pytest.raises(BadInput, match="larger than the 10 examples"):
-            plan(small(), 10)
+            make_plan(small(), 10)
 
 
 class TestStep:
     def test_dpsgd_is_clip_sum_noise_divide_as_a_loop_does_it(self):
         trainer = trainer_of(defense_options={"clip": 0.3, "noise_multiplier": 0.0})
         before = weights(trainer)
-        index = poisson(200, 0.1, trainer.draw("batch", 0))
+        index = poisson_batch(200, 0.1, trainer.draw("batch", 0))
         total = {k: torch.zeros_like(p) for k, p in before.items()}
         for i in index.tolist():
             loss = cross_entropy(
@@ -175,9 +176,9 @@ class TestStep:
             lr=0.01,
         )
         for _ in range(40):
-            before, remembered = weights(trainer), trainer.state()
+            before, remembered = weights(trainer), state(trainer)
             release = trainer.advance()
-            after, remembers = weights(trainer), trainer.state()
+            after, remembers = weights(trainer), state(trainer)
             for place, (key, mask) in enumerate(release.public["mask"].items()):
                 assert torch.equal(before[key][~mask], after[key][~mask])
                 # All, but for steps too small for float32.
@@ -209,7 +210,7 @@ class TestStep:
 
     def test_views_are_averaged_before_clipping(self):
         trainer = trainer_of(views=3, data="photos", count=20, model="lenet", batch_size=5)
-        images = augmented(trainer.inputs[:2], 3, seeded())
+        images = augment(trainer.inputs[:2], 3, seeded())
         one = trainer.release(images, trainer.labels[:2], seeded()).update
         repeated = trainer.inputs[:2, None].repeat(1, 3, 1, 1, 1)
         trainer_of(data="photos", count=20, model="lenet", batch_size=5)
@@ -263,9 +264,9 @@ class TestStep:
         with pytest.raises(BadInput, match=r"BatchNorm.*GroupNorm.*ModuleValidator\.fix"):
             trainer_of(**setting)
         trainer = trainer_of(**setting, defense="none")
-        before = trainer.state()["model.1.1.running_mean"]
+        before = state(trainer)["model.1.1.running_mean"]
         trainer.advance()
-        assert not torch.equal(before, trainer.state()["model.1.1.running_mean"])
+        assert not torch.equal(before, state(trainer)["model.1.1.running_mean"])
 
     def test_the_average_follows_the_weights_and_is_what_counts(self):
         trainer = trainer_of(average=0.9)
@@ -273,34 +274,35 @@ class TestStep:
             trainer.advance()
         moved = [not torch.equal(trainer.average[k], v) for k, v in weights(trainer).items()]
         assert all(moved)
-        assert same(trainer.evaluated(), trainer.average)
+        assert same(trainer.evaluated_weights(), trainer.average)
 
     def test_last_layer_trains_on_frozen_features_and_saves_the_whole_model(self, tmp_path):
-        trainer = trainer_of(layers="last", defense="dprs")
+        prepared = prepare.prepare(small(layers="last", defense="dprs"))
+        trainer = prepared.trainer
         assert sorted(trainer.parameters) == ["head.bias", "head.weight"]
-        start = {k: v.clone() for k, v in trainer.whole.state_dict().items()}
+        start = {k: v.clone() for k, v in prepared.model.state_dict().items()}
         trainer.advance()
-        saved = load_file(write_weights(trainer, tmp_path / "w.safetensors"))
+        saved = load_file(write_weights(prepared, tmp_path / "w.safetensors"))
         changed = {k for k in start if not torch.equal(start[k], saved[k])}
         assert changed == {"1.3.weight", "1.3.bias"}
 
 
 class TestPieces:
     def test_poisson_batches_have_the_rate_and_are_independent(self):
-        draws = [poisson(1000, 0.05, seeded(s)) for s in range(200)]
+        draws = [poisson_batch(1000, 0.05, seeded(s)) for s in range(200)]
         sizes = torch.tensor([len(d) for d in draws], dtype=torch.float64)
         assert float(sizes.mean()) == pytest.approx(50, abs=5 * math.sqrt(47.5 / 200))
         assert float(sizes.var()) == pytest.approx(47.5, rel=5 * math.sqrt(2 / 200))
 
     def test_shuffled_batches_see_every_example_once_per_epoch(self):
-        epoch = torch.cat([shuffled(100, 20, step, seeded) for step in range(5)])
+        epoch = torch.cat([shuffled_batch(100, 20, step, seeded) for step in range(5)])
         assert epoch.sort().values.equal(torch.arange(100))
-        assert not shuffled(100, 20, 0, seeded).equal(shuffled(100, 20, 5, seeded))
+        assert not shuffled_batch(100, 20, 0, seeded).equal(shuffled_batch(100, 20, 5, seeded))
 
     def test_views_are_crops_of_the_padded_image_and_mirror_only_colour(self):
         images = torch.rand(4, 3, 12, 10, generator=seeded())
         padded = nn.functional.pad(images, (PAD,) * 4, mode="reflect")
-        found = augmented(images, 6, seeded(1))
+        found = augment(images, 6, seeded(1))
         mirrored = 0
         for image, views in zip(padded, found, strict=True):
             crops = image.unfold(1, 12, 1).unfold(2, 10, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
@@ -310,7 +312,7 @@ class TestPieces:
                 assert plain or flipped
                 mirrored += flipped and not plain
         assert 0 < mirrored < 24
-        assert augmented(images[:0], 6, seeded()).shape == (0, 6, 3, 12, 10)
+        assert augment(images[:0], 6, seeded()).shape == (0, 6, 3, 12, 10)
 
     def test_learning_rate_schedules(self):
         assert [rate_factor("constant", 0, s, 4) for s in range(4)] == [1, 1, 1, 1]
@@ -423,7 +425,7 @@ class TestRun:
         path = tmp_path / store.LATEST
         whole = path.read_bytes()
         if damage == "foreign":
-            write_weights(prepare.prepare(SMALL).trainer, path)
+            write_weights(prepare.prepare(SMALL), path)
         else:
             bad = {
                 "empty": b"",
@@ -465,7 +467,7 @@ class TestRun:
 @pytest.mark.parametrize("row", [r.name for r in ROWS])
 def test_every_published_row_can_be_planned_and_its_command_parsed(row):
     training = next(r.training for r in ROWS if r.name == row)
-    made = plan(training, 50_000 if training.data == "cifar10" else 60_000)
+    made = make_plan(training, 50_000 if training.data == "cifar10" else 60_000)
     if training.epsilon:
         assert made.epsilon(made.steps) == pytest.approx(training.epsilon, rel=2e-3)
     words = shlex.split(command_line(training))[3:]
@@ -479,9 +481,9 @@ def test_recording_leaves_batchnorm_alone(tmp_path):
     prepared = prepare.prepare(
         small(data="photos", count=8, model="convnet", batch_size=4, defense="none")
     )
-    before = prepared.trainer.state()
-    releases.watcher(prepared, tmp_path, every=1, images=1)(prepared.trainer)
-    assert same(before, prepared.trainer.state())
+    before = state(prepared.trainer)
+    releases.Recorder(prepared, tmp_path, every=1, images=1)(prepared.trainer)
+    assert same(before, state(prepared.trainer))
     assert prepared.trainer.net.training
 
 

@@ -16,7 +16,7 @@ from attacks import membership
 from attacks.membership import Evidence
 from attacks.membership.signals import logits as signals
 from attacks.membership.signals.gaussians import Side
-from attacks.membership.signals.ratios import tuned
+from attacks.membership.signals.ratios import tune
 from attacks.membership.signals.shrinkage import shrunk_variance
 from defenses import BadInput
 from reports import detection
@@ -334,7 +334,7 @@ def test_rmia_is_tuned_by_attacking_every_shadow_with_the_others(paired):
                 scores.append(float(p[k, n]) / (sum(out) / len(out) + sum(held) / len(held)))
                 truth.append(bool(members[k, n]))
         areas[temperature] = area(scores, truth)
-    found = tuned(evidence.shadows, members, labels, (1.0, 4.0))
+    found = tune(evidence.shadows, members, labels, (1.0, 4.0))
     assert found == max(areas, key=areas.__getitem__)
 
 
@@ -351,9 +351,9 @@ def test_rmia_finds_the_temperature_that_undoes_overconfidence():
 def test_rmia_falls_back_where_the_shadows_cannot_tell():
     logits, labels = torch.zeros(3, 5, 1, 2), torch.zeros(5, dtype=torch.int64)
     nobody = torch.zeros(3, 5, dtype=torch.bool)
-    assert tuned(logits, nobody, labels) == 2.0
+    assert tune(logits, nobody, labels) == 2.0
     pair = torch.stack([torch.arange(5) < 2, torch.arange(5) >= 2])  # nobody is left to compare
-    assert tuned(logits[:2], pair, labels) == 2.0
+    assert tune(logits[:2], pair, labels) == 2.0
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from torch.func import functional_call
 import defenses
 from attacks.membership.bench import contenders
 from attacks.membership.command import run
-from attacks.membership.scenario import Trial
+from attacks.membership.scenario import Scenario
 from attacks.membership.shadows import layouts
 from attacks.membership.shadows.candidates import draw
-from attacks.membership.shadows.layouts import GROUP, choose, groups, told
+from attacks.membership.shadows.layouts import GROUP, choose, describe_layout, groups
 from attacks.membership.shadows.lockstep import Lockstep
 from attacks.membership.shadows.obstacles import obstacle
 from attacks.membership.shadows.train import train_one, train_together
@@ -23,6 +23,7 @@ from defenses import BadInput
 from reports import records
 from victims.training import Training
 from victims.training.prepare import prepare
+from victims.training.state import state
 from victims.training.trainer import Trainer
 
 SMALL = Training(data="digits", count=60, model="mlp", defense="none", batch_size=8, lr=0.2)
@@ -75,7 +76,7 @@ def test_every_model_is_what_it_would_be_alone(changed):
     product each, and padding moves the places at which a sum is cut.
     """
     for alone, together in zip(*both(torch.float64, **changed), strict=True):
-        first, second = alone.state(), together.state()
+        first, second = state(alone), state(together)
         assert first.keys() == second.keys()
         for key in first:
             assert torch.allclose(first[key], second[key], rtol=1e-9, atol=1e-9), key
@@ -92,7 +93,7 @@ def test_logits_agree_to_a_thousandth_in_single_precision(changed):
     """
     for alone, together in zip(*both(torch.float32, **changed), strict=True):
         first, second = (
-            functional_call(t.net, t.evaluated(), (t.inputs,)) for t in (alone, together)
+            functional_call(t.net, t.evaluated_weights(), (t.inputs,)) for t in (alone, together)
         )
         assert torch.allclose(first, second, atol=1e-3)
         assert float(first.std()) > 0.1
@@ -139,11 +140,11 @@ def test_a_gradient_that_is_not_finite_moves_nobody():
     made = trainers(defense="dpsgd", batch_size=60)
     made[1].inputs[:] = torch.inf
     group = Lockstep(made)
-    before = [t.state() for t in made]
+    before = [state(t) for t in made]
     with pytest.raises(BadInput, match="NaN or infinite"):
         group.advance()
-    for trainer, state in zip(made, before, strict=True):
-        assert all(torch.equal(v, state[k]) for k, v in trainer.state().items())
+    for trainer, saved in zip(made, before, strict=True):
+        assert all(torch.equal(v, saved[k]) for k, v in state(trainer).items())
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ def test_what_cannot_be_stacked_is_named():
     assert obstacle(trainers(count=2)) == ""
 
 
-TRIAL = Trial(
+SCENARIO = Scenario(
     dataclasses.replace(SMALL, defense="dprs", epochs=2, batch_size=20),
     shadows=6,
     population=20,
@@ -203,18 +204,18 @@ TRIAL = Trial(
 def test_every_model_is_in_one_group_and_the_target_alone():
     for shadows in (2, 4, 10, 32):
         for device, size in GROUP.items():
-            found = groups(dataclasses.replace(TRIAL, shadows=shadows), "together", device)
+            found = groups(dataclasses.replace(SCENARIO, shadows=shadows), "together", device)
             assert found[0] == [0]
             assert [m for g in found for m in g] == list(range(shadows + 1))
             assert all(2 <= len(g) <= size for g in found[1:])
-    assert groups(TRIAL, "channels-last", "cpu") == [[m] for m in range(7)]
+    assert groups(SCENARIO, "channels-last", "cpu") == [[m] for m in range(7)]
 
 
 def test_shadows_say_what_they_would_say_alone():
-    candidates = draw(TRIAL)
-    together = train_together(TRIAL, TRIAL.training, candidates, [1, 2, 5], "cpu")
+    candidates = draw(SCENARIO)
+    together = train_together(SCENARIO, SCENARIO.training, candidates, [1, 2, 5], "cpu")
     for model, (facts, found) in zip((1, 2, 5), together, strict=True):
-        known, alone = train_one(TRIAL, TRIAL.training, candidates, model, "cpu", "plain")
+        known, alone = train_one(SCENARIO, SCENARIO.training, candidates, model, "cpu", "plain")
         assert found.keys() == alone.keys()
         assert all(torch.allclose(found[k], alone[k], atol=1e-3) for k in found)
         assert facts.keys() == known.keys()
@@ -222,12 +223,12 @@ def test_shadows_say_what_they_would_say_alone():
 
 
 def test_resuming_trains_whole_groups_and_does_not_change_the_record(tmp_path):
-    whole = records.canonical(run(TRIAL, out=tmp_path))
+    whole = records.canonical(run(SCENARIO, out=tmp_path))
     pieces = sorted((tmp_path / "partial").glob("*-000[0-6].json"))
     assert len(pieces) == 7
     before = [p.stat().st_mtime_ns for p in pieces]
     pieces[2].unlink()
-    record = run(TRIAL, out=tmp_path)
+    record = run(SCENARIO, out=tmp_path)
     assert record.environment["how"]["layout"] == "together"
     assert records.canonical(record) == whole
     after = [p.stat().st_mtime_ns for p in pieces]
@@ -244,9 +245,9 @@ def test_auto_takes_what_was_fastest_and_the_command_names_it(fastest, monkeypat
         return (0.5 if name == fastest else 1.0) * (4 if name == "together" else 1)
 
     monkeypatch.setattr(layouts, "_seconds", timed)
-    training = dataclasses.replace(TRIAL.training, **LENET)
+    training = dataclasses.replace(SCENARIO.training, **LENET)
     record = run(
-        dataclasses.replace(TRIAL, training=training, layout="auto", watched=0),
+        dataclasses.replace(SCENARIO, training=training, layout="auto", watched=0),
         report=lambda *_: None,
     )
     times = {"together": 1.0, "plain": 1.0, "channels-last": 1.0} | {fastest: 0.5}
@@ -256,13 +257,15 @@ def test_auto_takes_what_was_fastest_and_the_command_names_it(fastest, monkeypat
 
 
 def test_what_was_asked_together_and_cannot_be_is_trained_one_after_another_and_said():
-    training = dataclasses.replace(TRIAL.training, **APART, defense="gep", model="linear")
-    trial = dataclasses.replace(TRIAL, training=training, shadows=2)
-    how = choose(trial, training, draw(trial), "cpu")
+    training = dataclasses.replace(SCENARIO.training, **APART, defense="gep", model="linear")
+    scenario = dataclasses.replace(SCENARIO, training=training, shadows=2)
+    how = choose(scenario, training, draw(scenario), "cpu")
     assert how["layout"] == "plain"
     why = "defense 'gep' is told its anchors at each step"
-    assert told(how) == f"layout plain; models train one after another: {why}"
-    automatic = choose(dataclasses.replace(trial, layout="auto"), training, draw(trial), "cpu")
+    assert describe_layout(how) == f"layout plain; models train one after another: {why}"
+    automatic = choose(
+        dataclasses.replace(scenario, layout="auto"), training, draw(scenario), "cpu"
+    )
     assert automatic["layout"] == "plain"
     assert list(automatic["seconds_per_step"]) == ["plain"]
 

@@ -1,0 +1,107 @@
+"""Builds a named architecture, or the user's own, with all its weights drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from defenses import BadInput
+from defenses.errors import one_line
+from defenses.randomness import seeded
+from defenses.registry import check_call, import_object
+from victims.models import probing, resnets, scatternets, small, wide_resnets
+from victims.models.frozen import Featurised
+from victims.models.normalise import Normalise
+
+Builder = Callable[[tuple[int, int, int], int], nn.Module]
+
+ARCHITECTURES: dict[str, Builder] = {
+    "linear": small.linear,
+    "mlp": small.mlp,
+    "lenet": small.lenet,
+    "lenet5": small.lenet5,
+    "dpcnn": small.dpcnn,
+    "convnet": resnets.convnet,
+    "resnet20-4": resnets.resnet20_4,
+    "resnet18": resnets.resnet18,
+    "resnet18-gn": resnets.resnet18_groupnorm,
+    "wrn-16-4": wide_resnets.wrn_16_4,
+    "wrn-40-4": wide_resnets.wrn_40_4,
+    "wrn-28-10": wide_resnets.wrn_28_10,
+    "scatter-linear": scatternets.scatter_linear,
+    "scatter-cnn": scatternets.scatter_cnn,
+    "tanh-cnn": scatternets.tanh_cnn,
+}
+
+PLAIN = ("lenet", "scatter-linear", "scatter-cnn", "tanh-cnn")
+"""Fed with [0, 1] as it is, as in the papers they come from."""
+
+
+def model_names() -> list[str]:
+    """Names that `load_model` knows, without ``pkg.module:callable``."""
+    return sorted(ARCHITECTURES)
+
+
+def draw_model(
+    name: str,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    generator: torch.Generator,
+) -> nn.Module:
+    """The model with all its weights drawn, those of lazy layers too; see `load_model`."""
+    with seeded(generator):
+        try:
+            model = _build(name, image_shape, classes, mean, std)
+        except BadInput:
+            raise
+        except Exception as error:  # a user's own may raise anything
+            raise BadInput(f"model {name!r} cannot be built: {one_line(error, 300)}") from error
+        model.eval()
+        try:
+            with torch.no_grad():
+                logits = model(torch.zeros(1, *image_shape))
+        except Exception as error:
+            shape = "x".join(map(str, image_shape))
+            raise BadInput(
+                f"model {name!r} cannot take {shape} images: {one_line(error, 300)}"
+            ) from error
+    if not isinstance(logits, Tensor) or logits.shape != (1, classes):
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise BadInput(f"model {name!r} gives {got} for one image; the labels need (1, {classes})")
+    return model
+
+
+def _build(
+    name: str,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+) -> nn.Module:
+    if ":" in name:
+        model = _callable(name)(image_shape, classes)
+        if not isinstance(model, nn.Module):
+            raise BadInput(f"model {name!r} returned {type(model).__name__}, not a torch Module")
+        return probing.copy_model(name, model)
+    if name not in ARCHITECTURES:
+        known = ", ".join(model_names())
+        raise BadInput(f"unknown model {name!r}; known: {known}, or pkg.module:callable")
+    plain = name in PLAIN
+    channels = image_shape[0]
+    mean = mean or [0.0 if plain else 0.5] * channels
+    std = std or [1.0 if plain else 0.25] * channels
+    first, model = Normalise(mean, std), ARCHITECTURES[name](image_shape, classes)
+    if isinstance(model, Featurised):  # stays one, so that a trainer sees what it can precompute
+        return Featurised(nn.Sequential(first, model.features), model.head)
+    return nn.Sequential(first, model)
+
+
+def _callable(name: str) -> Callable[[tuple[int, int, int], int], Any]:
+    found: Callable[[tuple[int, int, int], int], Any] = import_object(name, "model")
+    check_call(found, f"model {name!r}", "(image_shape, classes)", (3, 32, 32), 10)
+    return found
