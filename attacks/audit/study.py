@@ -19,7 +19,7 @@ from attacks.audit.game.seen import Seen
 from attacks.audit.scenario import Scenario
 from attacks.audit.verdicts import GAUSSIAN, doubt, verdict
 from defenses import BadInput, Defense
-from reports.commands.progress import Report, silent
+from reports.commands.progress import Report, unwatched
 from reports.detection import auc, sample
 from reports.records import Record
 from reports.records.audit import KIND
@@ -39,7 +39,7 @@ def study(
     out: Path | None = None,
     device: str = "cpu",
     data_root: str | None = None,
-    report: Report = silent,
+    report: Report = unwatched,
     jobs: int = 1,
     trainer: Callable[..., Trainer] = Trainer,
 ) -> Record:

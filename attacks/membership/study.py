@@ -15,7 +15,7 @@ from attacks.membership.scenario import Scenario, attack_of
 from attacks.membership.shadows.candidates import Candidates, draw
 from attacks.membership.shadows.train_all import Piece, train_all
 from defenses import stream
-from reports.commands.progress import Report, silent
+from reports.commands.progress import Report, unwatched
 from reports.records import Record
 from reports.records.environment import environment
 from reports.records.membership import KIND
@@ -33,7 +33,7 @@ def study(
     out: Path | None = None,
     device: str = "cpu",
     data_root: str | None = None,
-    report: Report = silent,
+    report: Report = unwatched,
     jobs: int = 1,
 ) -> Record:
     """Train target and shadows, and score every candidate with every attack.

@@ -8,11 +8,11 @@ from typing import Any
 from tqdm import tqdm
 
 Report = Callable[[str, int, int], None]
-"""Called along long work with a line of progress, the pieces done and the pieces in all."""
+"""Called with a line of progress, the pieces done and the pieces in all."""
 
 
-def silent(line: str, done: int, total: int) -> None:
-    """The `Report` that nobody sees."""
+def unwatched(line: str, done: int, total: int) -> None:
+    """The `Report` of work that nobody watches."""
 
 
 class Progress:

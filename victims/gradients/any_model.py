@@ -47,7 +47,7 @@ LAYERS = frozenset(
 )
 """Modules of torch that handle each example on its own, the same under vmap as alone."""
 TOLERANCE = 1e-4
-"""Of a gradient's norm, by which vmap and the loop may differ in float32."""
+"""The share of a gradient's norm by which vmap and the loop may differ in float32."""
 
 _agreed: WeakKeyDictionary[nn.Module, dict[tuple[object, ...], bool]] = WeakKeyDictionary()
 
@@ -76,9 +76,9 @@ class Apart:
 
     Args:
         model: see `victims.per_example_gradients`.
-        loss: likewise.
-        weights: as `victims.gradients.per_example.trainable_parameters` names them.
-        fixed: as `victims.gradients.per_example.frozen_parameters` names them.
+        loss: see `victims.per_example_gradients`.
+        weights: parameters, as `victims.gradients.per_example.trainable_parameters` names them.
+        fixed: other tensors, as `victims.gradients.per_example.frozen_parameters` names them.
         outer: see `victims.gradients.gradient_chunks`; the loop ignores it.
     """
 
@@ -108,10 +108,10 @@ class Apart:
             known[key] = self._agree(views, labels)
         if known[key]:
             try:
-                return self._mapped(views, labels)
+                return self._map(views, labels)
             except Exception:  # vmap says what it cannot do by raising almost anything
                 known[key] = False
-        return self._looped(views, labels)
+        return self._loop(views, labels)
 
     @torch.no_grad()
     def follow(self) -> None:
@@ -120,67 +120,71 @@ class Apart:
             if not torch.equal(self.fixed[name], self.left[name]):
                 self.fixed[name].copy_(self.left[name])
 
-    def _mapped(self, views: Tensor, labels: Tensor) -> dict[str, Tensor | Outer]:
-        still = self._still()
+    def _map(self, views: Tensor, labels: Tensor) -> dict[str, Tensor | Outer]:
+        """The gradients by vmap."""
+        buffers = self._buffer_copies()
         with eager(self.model):
             found = gradients_at(
-                self.model, self.loss, self.weights, still, views.clone(), labels, self.outer
+                self.model, self.loss, self.weights, buffers, views.clone(), labels, self.outer
             )
-        self.left = still
+        self.left = buffers
         return found
 
-    def _looped(self, views: Tensor, labels: Tensor) -> dict[str, Tensor | Outer]:
+    def _loop(self, views: Tensor, labels: Tensor) -> dict[str, Tensor | Outer]:
+        """The gradients one after another."""
         rows = [self._alone(*example) for example in zip(views, labels, strict=True)]
         return {k: torch.stack([row[k] for row in rows]) for k in self.weights}
 
     def _alone(self, views: Tensor, label: Tensor) -> dict[str, Tensor]:
         """The gradient of one example, (K, ...) views of it, by reverse mode."""
         weights = {k: w.detach().requires_grad_() for k, w in self.weights.items()}
-        still = self._still()
+        buffers = self._buffer_copies()
         with torch.enable_grad(), eager(self.model):
-            logits = functional_call(self.model, {**weights, **still}, (views.clone(),))
+            logits = functional_call(self.model, {**weights, **buffers}, (views.clone(),))
             total = self.loss(logits, label.expand(len(views))) + preprocessing.take_penalty(
                 self.model
             )
             found = torch.autograd.grad(
                 total, list(weights.values()), allow_unused=True, materialize_grads=True
             )
-        self.left = still
+        self.left = buffers
         return dict(zip(weights, found, strict=True))
 
-    def _still(self) -> dict[str, Tensor]:
+    def _buffer_copies(self) -> dict[str, Tensor]:
+        """What is fixed, of which a pass may change the buffers."""
         return {k: v.clone() if k in self.buffers else v for k, v in self.fixed.items()}
 
     def _agree(self, views: Tensor, labels: Tensor) -> bool:
         """Whether vmap gives what the loop gives, on two examples."""
         two = views[:2] if len(views) > 1 else torch.cat([views, 1 - views])
         names = labels[:2] if len(labels) > 1 else labels.repeat(2)
-        first = self._tried(two, names, 0)
-        if not _close(first, self._tried(two, names, 1)):  # it draws, together otherwise than alone
-            with _still_modes(self.model):
-                first = self._tried(two, names, 0)
-                if _close(first, self._tried(two, names, 1)):
+        first = self._try(two, names, 0)
+        if not _close(first, self._try(two, names, 1)):  # it draws, together otherwise than alone
+            with _eval_mode(self.model):
+                first = self._try(two, names, 0)
+                if _close(first, self._try(two, names, 1)):
                     return self._equals(first, two, names)
         return self._equals(first, two, names)
 
     def _equals(self, alone: dict[str, Tensor], views: Tensor, labels: Tensor) -> bool:
+        """Whether vmap gives what the examples gave alone."""
         try:
             with seeded(stream(0, "apart", "vmap")):
-                found = self._mapped(views, labels)
+                found = self._map(views, labels)
         except Exception:  # see `gradients`
             return False
         dense = {k: v.dense() if isinstance(v, Outer) else v for k, v in found.items()}
         return _close(alone, dense)
 
-    def _tried(self, views: Tensor, labels: Tensor, turn: int) -> dict[str, Tensor]:
-        """`_looped` with draws of its own, once it is known to work.
+    def _try(self, views: Tensor, labels: Tensor, time: int) -> dict[str, Tensor]:
+        """`_loop` with the draws of one time, once it is known to work.
 
         Raises:
             BadInput: see `gradients`.
         """
         rows, left = [], []
         try:
-            with seeded(stream(0, "apart", turn)):
+            with seeded(stream(0, "apart", time)):
                 for example in zip(views, labels, strict=True):
                     rows.append(self._alone(*example))
                     left.append(self.left)
@@ -200,7 +204,7 @@ class Apart:
 
 
 @contextmanager
-def _still_modes(model: nn.Module) -> Iterator[None]:
+def _eval_mode(model: nn.Module) -> Iterator[None]:
     """The model in eval mode; afterwards every module in its own again."""
     modes = [(m, m.training) for m in model.modules()]
     model.eval()
@@ -212,6 +216,7 @@ def _still_modes(model: nn.Module) -> Iterator[None]:
 
 
 def _close(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Whether two gradients agree up to `TOLERANCE`."""
     whole = float(torch.stack([v.detach().double().norm() for v in one.values()]).norm())
     return all(
         float((one[k] - other[k]).double().norm())

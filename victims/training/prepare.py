@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import defenses
 from reports.commands.origins import origins
-from reports.commands.progress import Report, silent
+from reports.commands.progress import Report, unwatched
 from victims.data import Data, digest
 from victims.models import load_defended
 from victims.models.frozen import Featurised, precompute, split_last
@@ -50,7 +50,7 @@ def prepare(
     *,
     device: str = "cpu",
     data_root: str | None = None,
-    report: Report = silent,
+    report: Report = unwatched,
     examples: Examples | None = None,
     plan: Plan | None = None,
     trainer: Callable[..., Trainer] = Trainer,

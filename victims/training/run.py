@@ -10,7 +10,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from defenses import BadInput
-from reports.commands.progress import Report, silent
+from reports.commands.progress import Report, unwatched
 from victims.training import checkpoint as store
 from victims.training.prepare import Prepared, prepare
 from victims.training.state import restore, state
@@ -31,7 +31,7 @@ def run(
     keep: int = 10,
     save_seconds: float = SAVE_SECONDS,
     until: int | None = None,
-    report: Report = silent,
+    report: Report = unwatched,
     watch: Callable[[Trainer], None] = lambda trainer: None,
 ) -> Iterator[dict[str, Any]]:
     """Train to the end, yielding a row per finished epoch, those before a resume included.

@@ -11,7 +11,7 @@ from attacks.audit.game.white_box import white_box
 from attacks.audit.scenario import Scenario
 from defenses import BadInput
 from defenses.randomness import seed_of
-from reports.commands.progress import Report, silent
+from reports.commands.progress import Report, unwatched
 from victims.data import digest, load_data
 from victims.training.plan import Plan, make_plan
 from victims.training.trainer import Trainer
@@ -52,7 +52,7 @@ def play(
     trainer: Callable[..., Trainer] = Trainer,
     device: str = "cpu",
     data_root: str | None = None,
-    report: Report = silent,
+    report: Report = unwatched,
     course: Course | None = None,
 ) -> Seen:
     """Train once with canaries, and score them.

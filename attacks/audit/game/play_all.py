@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from attacks.audit.game.play import content, play
 from attacks.audit.game.seen import Course, Seen
 from attacks.audit.scenario import Scenario
 from reports.commands.origins import mark
-from reports.commands.progress import Report, silent
+from reports.commands.progress import Report, unwatched
+from reports.commands.threads import one_thread
 from reports.commands.workers import prepare_process, spread
 from reports.records import Partial
 from victims.training.plan import Plan
@@ -35,67 +35,77 @@ def play_all(
     jobs: int = 1,
     trainer: Callable[..., Trainer] = Trainer,
 ) -> list[Seen]:
-    """What each run of a Scenario gave, in order; on one thread each, whatever ``jobs`` is.
+    """Play every run of a Scenario, on one thread each, whatever ``jobs`` is.
 
     Args:
         scenario: what is played.
-        plan: see `plan_with_canaries`.
-        out: folder in which finished runs, and where the others stand, are kept; None: nowhere.
+        plan: the plan of its trainings, see `attacks.audit.game.play.plan_with_canaries`.
+        out: the folder in which runs are kept, finished or not; None keeps none.
         device: where models are trained.
         data_root: see `victims.load_data`.
-        report: told of progress.
-        jobs: trainings at a time.
-        trainer: see `game.play`; processes need it importable.
+        report: called along the trainings.
+        jobs: how many trainings run at a time.
+        trainer: see `attacks.audit.game.play.play`; processes need it importable.
+
+    Returns:
+        What each run gave, in order.
     """
     data = content(scenario, data_root) if out else ""
     partial = Partial(out, data) if out else None
-    found: dict[int, Seen] = {}
-    for run in range(scenario.runs):
-        piece = partial.load(_name(scenario, run)) if partial else None
-        if piece is not None:
-            arrays = piece[1]
-            visible = arrays["visible"].bool() if "visible" in arrays else None
-            coins = arrays["inserted"].bool()
-            found[run] = Seen(coins, arrays["scores"], piece[0]["steps"], visible)
-    missing = [run for run in range(scenario.runs) if run not in found]
+    finished = _load(scenario, partial) if partial else {}
+    missing = [run for run in range(scenario.runs) if run not in finished]
     work: Work = (scenario, plan, trainer, device, data_root, out, data)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            one = scenario.runs == 1
-            within = report if one else silent
-            results = (
-                ((run, _one(*work, run, report=within)) for run in missing)
-                if min(jobs, len(missing)) <= 1
-                else spread(
-                    _work,
-                    missing,
-                    jobs=min(jobs, len(missing)),
-                    begin=_begin,
-                    given=(work,),
-                    doing="training with canaries",
-                )
+    alone = scenario.runs == 1
+    with one_thread():
+        for run, seen in _play_runs(work, missing, jobs, report if alone else unwatched):
+            finished[run] = seen
+            if partial:
+                _save(partial, _name(scenario, run), seen)
+            if not alone:
+                report("training with canaries", len(finished), scenario.runs)
+    return [finished[run] for run in range(scenario.runs)]
+
+
+def _play_runs(
+    work: Work, runs: Sequence[int], jobs: int, report: Report
+) -> Iterator[tuple[int, Seen]]:
+    """What each of some runs gave, as they end."""
+    jobs = min(jobs, len(runs))
+    if jobs <= 1:
+        yield from ((run, _play_run(*work, run, report=report)) for run in runs)
+    else:
+        doing = "training with canaries"
+        yield from spread(_work, runs, jobs=jobs, begin=_begin, given=(work,), doing=doing)
+
+
+def _load(scenario: Scenario, partial: Partial) -> dict[int, Seen]:
+    """What the finished runs gave, by their numbers."""
+    finished = {}
+    for run in range(scenario.runs):
+        piece = partial.load(_name(scenario, run))
+        if piece is not None:
+            facts, arrays = piece
+            visible = arrays["visible"].bool() if "visible" in arrays else None
+            finished[run] = Seen(
+                arrays["inserted"].bool(), arrays["scores"], facts["steps"], visible
             )
-            for run, seen in results:
-                found[run] = seen
-                if partial:
-                    arrays = {"inserted": seen.inserted.to(torch.uint8), "scores": seen.scores}
-                    if seen.visible is not None:
-                        arrays["visible"] = seen.visible.to(torch.uint8)
-                    partial.save(_name(scenario, run), {"steps": seen.steps}, arrays)
-                if not one:
-                    report("training with canaries", len(found), scenario.runs)
-    finally:
-        torch.set_num_threads(before)
-    return [found[run] for run in range(scenario.runs)]
+    return finished
+
+
+def _save(partial: Partial, name: str, seen: Seen) -> None:
+    """Keep what a run gave as the piece ``name``."""
+    arrays = {"inserted": seen.inserted.to(torch.uint8), "scores": seen.scores}
+    if seen.visible is not None:
+        arrays["visible"] = seen.visible.to(torch.uint8)
+    partial.save(name, {"steps": seen.steps}, arrays)
 
 
 def _name(scenario: Scenario, run: int) -> str:
+    """The name of the piece that keeps a run."""
     return f"{scenario.key()}{mark(scenario.document())}-{run:04d}"
 
 
-def _one(
+def _play_run(
     scenario: Scenario,
     plan: Plan,
     trainer: Callable[..., Trainer],
@@ -105,8 +115,9 @@ def _one(
     data: str,
     run: int,
     *,
-    report: Report = silent,
+    report: Report = unwatched,
 ) -> Seen:
+    """What one run gives; see `play_all` for the arguments."""
     course = None
     if out is not None:
         course = _course(Partial(out, data), f"{_name(scenario, run)}-course", plan.steps)
@@ -142,7 +153,7 @@ def _begin(work: Work) -> None:
 
 
 def _work(run: int) -> Seen:
-    return _one(*_given[0], run)
+    return _play_run(*_given[0], run)
 
 
 _given: list[Work] = []

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 
 from attacks.membership.scenario import Scenario
 from attacks.membership.shadows.candidates import Candidates, draw
@@ -15,12 +14,16 @@ from attacks.membership.shadows.layouts import choose, groups
 from attacks.membership.shadows.train import Piece, train_one, train_together, with_noise_set
 from reports.commands.origins import mark
 from reports.commands.progress import Report
+from reports.commands.threads import one_thread
 from reports.commands.workers import prepare_process, spread
 from reports.records import Partial
 from victims.gradients.memory import keep_memory, kept
 from victims.training import Training
 
 __all__ = ["Piece", "train_all"]
+
+Work = tuple[Scenario, Training, str, str]
+"""The Scenario, the training of all models with its noise set, the device and the layout."""
 
 
 def train_all(
@@ -33,62 +36,58 @@ def train_all(
     jobs: int,
     report: Report,
 ) -> tuple[list[Piece], dict[str, Any]]:
-    """Facts and tensors of every model (see `shadows.train_one`), the target's first.
+    """Train every model of a Scenario.
 
     Each trains on one thread and in the same group (see `layouts.groups`), whatever ``jobs`` is,
     so that the logits do not depend on it. A group of which a piece is missing is trained anew.
 
     Returns:
-        The pieces, and how they were made: ``jobs`` and what `layouts.choose` says.
+        A piece for every model (see `train_one`), the target's first, and how they were trained:
+        ``jobs`` and what `layouts.choose` says.
     """
     partial = Partial(out, candidates.content) if out else None
     prefix = f"{scenario.models_key()}{mark(scenario.document())}"
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            shared = with_noise_set(scenario.training, scenario.members)
-            how = partial.load(f"{prefix}-how") if partial else None
-            if how is None:
-                report("trying layouts", 0, scenario.shadows + 1)
-                how = choose(scenario, shared, candidates, device), {}
-                if partial:
-                    partial.save(f"{prefix}-how", *how)
-            layout = how[0]["layout"]
-            found: dict[int, Piece] = {}
-            for model in range(scenario.shadows + 1):
-                piece = partial.load(f"{prefix}-{model:04d}") if partial else None
-                if piece is not None:
-                    found[model] = Piece(*piece)
-            missing = [
-                group
-                for group in groups(scenario, layout, device)
-                if any(model not in found for model in group)
-            ]
-            jobs = max(1, min(jobs, len(missing)))
-            work = (scenario, shared, device, layout)
-            made: Iterator[tuple[int, Piece]]
-            if jobs == 1:
-                made = _here(work, missing, candidates)
-            else:
-                made = _in_processes(work, missing, data_root, jobs)
-            for model, piece in made:
-                found[model] = piece
-                if partial:
-                    partial.save(f"{prefix}-{model:04d}", *piece)
-                report("training models", len(found), scenario.shadows + 1)
-    finally:
-        torch.set_num_threads(before)
-    return [found[m] for m in range(scenario.shadows + 1)], {**how[0], "jobs": jobs}
+    total = scenario.shadows + 1
+    with one_thread():
+        shared = with_noise_set(scenario.training, scenario.members)
+        how = partial.load(f"{prefix}-how") if partial else None
+        if how is None:
+            report("trying layouts", 0, total)
+            how = choose(scenario, shared, candidates, device), {}
+            if partial:
+                partial.save(f"{prefix}-how", *how)
+        layout = how[0]["layout"]
+        finished = _load(partial, prefix, total) if partial else {}
+        missing = [
+            group
+            for group in groups(scenario, layout, device)
+            if any(model not in finished for model in group)
+        ]
+        jobs = max(1, min(jobs, len(missing)))
+        work = (scenario, shared, device, layout)
+        trained = (
+            _in_processes(work, missing, data_root, jobs)
+            if jobs > 1
+            else _here(work, missing, candidates)
+        )
+        for model, piece in trained:
+            finished[model] = piece
+            if partial:
+                partial.save(f"{prefix}-{model:04d}", *piece)
+            report("training models", len(finished), total)
+    return [finished[m] for m in range(total)], {**how[0], "jobs": jobs}
 
 
-Work = tuple[Scenario, Training, str, str]
-"""The Scenario, the training of all models with its noise set, the device and the layout."""
+def _load(partial: Partial, prefix: str, total: int) -> dict[int, Piece]:
+    """The finished models' pieces, by their numbers."""
+    pieces = {model: partial.load(f"{prefix}-{model:04d}") for model in range(total)}
+    return {model: Piece(*piece) for model, piece in pieces.items() if piece is not None}
 
 
 def _here(
     work: Work, missing: list[list[int]], candidates: Candidates
 ) -> Iterator[tuple[int, Piece]]:
+    """Train group after group in this process."""
     for group in missing:
         yield from zip(group, _train(*work, candidates, group), strict=True)
 
@@ -101,6 +100,7 @@ def _train(
     candidates: Candidates,
     group: list[int],
 ) -> list[Piece]:
+    """Train the models of a group, together where there are several."""
     if len(group) > 1:
         return train_together(scenario, shared, candidates, group, device)
     return [train_one(scenario, shared, candidates, group[0], device, layout)]
@@ -109,10 +109,11 @@ def _train(
 def _in_processes(
     work: Work, missing: list[list[int]], data_root: str | None, jobs: int
 ) -> Iterator[tuple[int, Piece]]:
+    """Train groups in processes, ``jobs`` at a time, and yield models as they end."""
     shared = (work, data_root, kept())
     doing = "training shadow models"
-    made = spread(_work, missing, jobs=jobs, begin=_begin, given=shared, doing=doing)
-    for group, pieces in made:
+    trained = spread(_work, missing, jobs=jobs, begin=_begin, given=shared, doing=doing)
+    for group, pieces in trained:
         yield from zip(group, pieces, strict=True)
 
 
