@@ -9,14 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import torch
-from threadpoolctl import threadpool_limits
-
 from attacks.audit.scenario import Scenario as AuditScenario
 from attacks.invert.scenario import Scenario
 from attacks.leakage.subject import Subject
 from attacks.membership.scenario import Scenario as MembershipScenario
 from defenses import BadInput, preprocessing
+from reports.commands.threads import one_thread
 from victims.training import Training
 
 INVERSION: dict[str, Any] = {
@@ -91,17 +89,12 @@ def audit(subject: Subject, given: Mapping[str, Any]) -> AuditScenario:
 @contextmanager
 def quiet() -> Iterator[None]:
     """One thread, so that sums come out alike on every machine, and no warnings of libraries."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
-            warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
-            for text in ("TF32 acc", "Secure RNG", "Full backward hook", "Optimal order is"):
-                warnings.filterwarnings("ignore", message=text)
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with one_thread(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+        for text in ("TF32 acc", "Secure RNG", "Full backward hook", "Optimal order is"):
+            warnings.filterwarnings("ignore", message=text)
+        yield
 
 
 def _trained(kind: type[Any], subject: Subject, values: Mapping[str, Any]) -> Any:
