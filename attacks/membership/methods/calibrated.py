@@ -25,6 +25,6 @@ class Calibrated(Membership):
         """See `Membership.scores`."""
         members = evidence.members
         require_shadows("calibrated", members, outside=1)
-        own = log_likelihood(evidence.target, evidence.labels)
+        target = log_likelihood(evidence.target, evidence.labels)
         others = over_shadows(log_likelihood, evidence.shadows, evidence.labels)
-        return (own - mean_where(others, ~members)).mean(-1)
+        return (target - mean_where(others, ~members)).mean(-1)

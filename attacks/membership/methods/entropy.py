@@ -34,13 +34,13 @@ class Entropy(Membership):
         """See `Membership.scores`."""
         logits, labels = evidence.target, evidence.labels
         if self.kind == "modified":
-            found = -signals.modified_entropy(logits, labels)
+            scores = -signals.modified_entropy(logits, labels)
         elif self.kind == "entropy":
-            found = -signals.entropy(logits)
+            scores = -signals.entropy(logits)
         elif self.kind == "confidence":
-            found = signals.log_likelihood(logits, labels).exp()
+            scores = signals.log_likelihood(logits, labels).exp()
         elif self.kind == "largest":
-            found = logits.double().softmax(-1).amax(-1)
+            scores = logits.double().softmax(-1).amax(-1)
         else:
-            found = signals.correct(logits, labels)
-        return found.mean(-1)
+            scores = signals.correct(logits, labels)
+        return scores.mean(-1)

@@ -63,43 +63,43 @@ class Lira(Membership):
         """See `Membership.scores`."""
         online, members = self.mode == "online", evidence.members
         require_shadows(f"lira {self.mode}", members, models=2, inside=int(online), outside=1)
-        own = log_odds(evidence.target, evidence.labels)
+        phi = log_odds(evidence.target, evidence.labels)
         values = over_shadows(log_odds, evidence.shadows, evidence.labels)
         outside = Side("out", values, ~members)
         inside = Side("in", values, members) if online else None
         if self.queries == "joint":
-            return _joint(own, inside, outside)
+            return _joint(phi, inside, outside)
         if inside is None:
-            variance, _ = self._spread(outside)
-            return ((own - outside.mean) / variance.sqrt()).mean(-1)
-        return (self._density(own, inside) - self._density(own, outside)).mean(-1)
+            variance, _ = self._variance(outside)
+            return ((phi - outside.mean) / variance.sqrt()).mean(-1)
+        return (self._density(phi, inside) - self._density(phi, outside)).mean(-1)
 
-    def _density(self, own: Tensor, side: Side) -> Tensor:
+    def _density(self, phi: Tensor, side: Side) -> Tensor:
         """(N, Q) log-likelihood of the target's phi, were it on this side."""
-        variance, freedom = self._spread(side)
+        variance, freedom = self._variance(side)
         if freedom is None:
-            return log_normal(own, side.mean, variance)
-        return log_student(own, side.mean, variance, freedom)
+            return log_normal(phi, side.mean, variance)
+        return log_student(phi, side.mean, variance, freedom)
 
-    def _spread(self, side: Side) -> tuple[Tensor, Tensor | None]:
+    def _variance(self, side: Side) -> tuple[Tensor, Tensor | None]:
         """Variances (N or 1, Q), and for ``auto`` their degrees of freedom (N, Q)."""
         if self.variance == "pooled":
             return side.pooled_variance(), None
         if self.variance == "example":
-            return side.own_variance(), None
+            return side.example_variance(), None
         variance, freedom = shrunk_variance(side)
         if self.variance == "shrunk":
             return variance, None
         return variance * (1 + 1 / side.counts.unsqueeze(-1)), freedom
 
 
-def _joint(own: Tensor, inside: Side | None, outside: Side) -> Tensor:
+def _joint(phi: Tensor, inside: Side | None, outside: Side) -> Tensor:
     """Scores from one Gaussian over all queries per side, (N,)."""
     covariance = outside.pooled_covariance()
     if inside is None:
         weights = torch.linalg.solve(covariance, torch.ones_like(covariance[0]))
-        shift: Tensor = (own - outside.mean) @ weights / weights.sum().sqrt()
+        shift: Tensor = (phi - outside.mean) @ weights / weights.sum().sqrt()
         return shift
-    return log_joint_normal(own, inside.mean, inside.pooled_covariance()) - log_joint_normal(
-        own, outside.mean, covariance
+    return log_joint_normal(phi, inside.mean, inside.pooled_covariance()) - log_joint_normal(
+        phi, outside.mean, covariance
     )

@@ -23,7 +23,7 @@ class Known:
     Attributes:
         labels: (N,) integers.
         mean: (N,) phi over the shadows that did not see them, mean; 0 without shadows.
-        spread: (N,) its standard deviation; 0 below two such shadows.
+        spread: (N,) standard deviation of phi over them; 0 below two such shadows.
     """
 
     labels: Tensor
@@ -58,7 +58,7 @@ class Quantile(Membership):
 
     def scores(self, evidence: Evidence) -> Tensor:
         """See `Membership.scores`."""
-        own = log_odds(evidence.target, evidence.labels).mean(-1)
+        phi = log_odds(evidence.target, evidence.labels).mean(-1)
         known, lessons, answers = _lessons(evidence)
         trees = HistGradientBoostingRegressor(
             loss="quantile",
@@ -69,8 +69,8 @@ class Quantile(Membership):
             random_state=0,
         )
         trees.fit(lessons.table.cpu().numpy(), (answers - lessons.mean).cpu().numpy())
-        beyond = torch.from_numpy(trees.predict(known.table.cpu().numpy())).to(own.device)
-        return own - known.mean - beyond
+        beyond = torch.from_numpy(trees.predict(known.table.cpu().numpy())).to(phi.device)
+        return phi - known.mean - beyond
 
 
 def _lessons(evidence: Evidence) -> tuple[Known, Known, Tensor]:
@@ -79,11 +79,11 @@ def _lessons(evidence: Evidence) -> tuple[Known, Known, Tensor]:
     if others is None:
         require_shadows("quantile without a population", members, models=2, outside=1)
         values = _phi(evidence.shadows, labels)
-        return (_known(labels, values, ~members), *_left_out(labels, values, ~members))
+        return (_known(labels, values, ~members), *_leave_one_out(labels, values, ~members))
     answers = log_odds(evidence.population_target, others).mean(-1)
     away = evidence.population_shadow_logits
     if away is None:
-        return _blank(labels), _blank(others), answers
+        return _without_shadows(labels), _without_shadows(others), answers
     require_shadows("quantile with shadow models", members, outside=1)
     known = _known(labels, _phi(evidence.shadows, labels), ~members)
     values = _phi(evidence.population_shadows, others)
@@ -95,7 +95,8 @@ def _phi(shadows: Tensor, labels: Tensor) -> Tensor:
     return over_shadows(log_odds, shadows, labels).mean(-1)
 
 
-def _blank(labels: Tensor) -> Known:
+def _without_shadows(labels: Tensor) -> Known:
+    """What is known of examples where there are no shadows: their labels."""
     nothing = torch.zeros(len(labels), dtype=torch.float64, device=labels.device)
     return Known(labels, nothing, nothing)
 
@@ -108,7 +109,7 @@ def _known(labels: Tensor, values: Tensor, mask: Tensor) -> Known:
     return Known(labels, mean, (square / (count - 1).clamp(min=1)).sqrt())
 
 
-def _left_out(labels: Tensor, values: Tensor, mask: Tensor) -> tuple[Known, Tensor]:
+def _leave_one_out(labels: Tensor, values: Tensor, mask: Tensor) -> tuple[Known, Tensor]:
     """Each shadow's phi on examples it did not see, known from the other such shadows."""
     parts, answers = [], []
     for k in range(len(values)):

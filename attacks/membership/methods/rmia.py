@@ -69,7 +69,7 @@ class Rmia(Membership):
         others = evidence.population_labels
         if others is None or evidence.population_shadow_logits is None:
             raise BadInput("rmia needs population logits of the target and of the shadow models")
-        temperature, a = self._tuned(evidence)
+        temperature, a = self._temperature_and_a(evidence)
         signal = soften(temperature)
         seen = over_shadows(signal, evidence.shadows, labels)
         away = over_shadows(signal, evidence.population_shadows, others)
@@ -81,9 +81,9 @@ class Rmia(Membership):
             prior_z = log_prior(None, prior_z, a)
         ratio_x = signal(evidence.target, labels) - prior_x
         ratio_z = signal(evidence.population_target, others) - prior_z
-        return self._dominated(ratio_x, ratio_z.expand(-1, ratio_x.shape[1])).mean(-1)
+        return self._share_dominated(ratio_x, ratio_z.expand(-1, ratio_x.shape[1])).mean(-1)
 
-    def _tuned(self, evidence: Evidence) -> tuple[float, float]:
+    def _temperature_and_a(self, evidence: Evidence) -> tuple[float, float]:
         """Temperature and `a`, as given, else as the shadows (online) or the paper have them."""
         temperature, a = _number("temperature", self.temperature), _number("a", self.a)
         if temperature is None:
@@ -91,7 +91,7 @@ class Rmia(Membership):
             temperature = tune(*known) if self.mode == "online" else FALLBACK[0]
         return temperature, FALLBACK[1] if a is None else a
 
-    def _dominated(self, ratio_x: Tensor, ratio_z: Tensor) -> Tensor:
+    def _share_dominated(self, ratio_x: Tensor, ratio_z: Tensor) -> Tensor:
         """Share of log ratios (M, Q) at least log gamma below those in (N, Q), (N, Q)."""
         count = len(ratio_z)
         least = (ratio_x - math.log(self.gamma) + ROUNDING).T.contiguous()

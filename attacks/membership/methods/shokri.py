@@ -50,18 +50,18 @@ class Shokri(Membership):
         target = features(evidence.target, evidence.labels)
         rows = np.stack([features(logits, evidence.labels) for logits in evidence.shadows])
         inside = members.cpu().numpy()
-        found = np.empty(len(labels))
+        scores = np.empty(len(labels))
         shared = None
         for label in np.unique(labels):
-            ours = labels == label
-            x, y = _flat(rows[:, ours], inside[:, ours])
+            of_class = labels == label
+            x, y = _flat(rows[:, of_class], inside[:, of_class])
             if min(int(y.sum()), int((~y).sum())) >= self.per_class:
                 classifier = _fit(x, y)
             else:
                 shared = shared or _fit(*_flat(rows, inside))
                 classifier = shared
-            found[ours] = classifier.decision_function(target[ours])
-        return torch.from_numpy(found).to(evidence.labels.device)
+            scores[of_class] = classifier.decision_function(target[of_class])
+        return torch.from_numpy(scores).to(evidence.labels.device)
 
 
 def features(logits: Tensor, labels: Tensor) -> Matrix:
@@ -77,8 +77,8 @@ def features(logits: Tensor, labels: Tensor) -> Matrix:
         signals.entropy(logits),
         signals.correct(logits, labels),
     )
-    joined = torch.cat([torch.stack(facts, -1), logs], -1).mean(1)
-    table: Matrix = joined.cpu().numpy()
+    columns = torch.cat([torch.stack(facts, -1), logs], -1).mean(1)
+    table: Matrix = columns.cpu().numpy()
     return table
 
 

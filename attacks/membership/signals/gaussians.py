@@ -36,15 +36,15 @@ class Side:
     @property
     def mean(self) -> Tensor:
         """(N, Q) mean of each example on this side only."""
-        held = torch.where(self.mask.unsqueeze(-1), self.values, 0.0)
-        return held.sum(0) / self.counts.clamp(min=1).unsqueeze(-1)
+        values = torch.where(self.mask.unsqueeze(-1), self.values, 0.0)
+        return values.sum(0) / self.counts.clamp(min=1).unsqueeze(-1)
 
     @property
     def residuals(self) -> Tensor:
         """(K, N, Q) distance from the example's mean; 0 off this side."""
         return torch.where(self.mask.unsqueeze(-1), self.values - self.mean, 0.0)
 
-    def own_variance(self) -> Tensor:
+    def example_variance(self) -> Tensor:
         """(N, Q) unbiased variance of each example.
 
         Raises:
@@ -57,8 +57,8 @@ class Side:
                 f"variance example needs two shadow models {self.word} for every example; "
                 f"example {first} has {int(counts[first])}"
             )
-        found = self.residuals.square().sum(0) / (counts - 1).unsqueeze(-1)
-        return found.clamp(min=TINY)
+        variance = self.residuals.square().sum(0) / (counts - 1).unsqueeze(-1)
+        return variance.clamp(min=TINY)
 
     def pooled_variance(self) -> Tensor:
         """(1, Q) variance around the examples' own means, one for all examples.
@@ -76,9 +76,9 @@ class Side:
         """
         left = self.residuals.flatten(0, 1)
         queries = left.shape[-1]
-        found = left.T @ left / self._freedom(queries)
-        ridge = 1e-6 * float(found.diagonal().mean()) + TINY
-        return found + ridge * torch.eye(queries, dtype=found.dtype, device=found.device)
+        covariance = left.T @ left / self._freedom(queries)
+        ridge = 1e-6 * float(covariance.diagonal().mean()) + TINY
+        return covariance + ridge * torch.eye(queries).to(covariance)
 
     def _freedom(self, needed: int) -> float:
         """Degrees of freedom left for a variance, over all examples."""

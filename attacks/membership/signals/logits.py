@@ -23,7 +23,7 @@ def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
     p_y rounds to 0 or 1.
     """
     wide = logits.double()
-    others = wide.scatter(-1, _spread(labels, wide).unsqueeze(-1), -math.inf)
+    others = wide.scatter(-1, _per_query(labels, wide).unsqueeze(-1), -math.inf)
     return _pick(wide, labels) - others.logsumexp(-1)
 
 
@@ -37,7 +37,7 @@ def modified_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """-(1 - p_y) log p_y - sum_{i != y} p_i log(1 - p_i) (Song and Mittal 2021); >= 0."""
     logs = logits.double().log_softmax(-1)
     chances, rest = logs.exp(), log_of_rest(logits)
-    label = _spread(labels, logits).unsqueeze(-1)
+    label = _per_query(labels, logits).unsqueeze(-1)
     own = rest.gather(-1, label).exp() * logs.gather(-1, label)
     others = (chances * rest).scatter(-1, label, 0.0)
     return -(own.squeeze(-1) + others.sum(-1))
@@ -56,14 +56,15 @@ def log_of_rest(logits: Tensor) -> Tensor:
 
 def correct(logits: Tensor, labels: Tensor) -> Tensor:
     """1 where the label has the largest logit, else 0."""
-    return (logits.argmax(-1) == _spread(labels, logits)).double()
+    return (logits.argmax(-1) == _per_query(labels, logits)).double()
 
 
-def _spread(labels: Tensor, logits: Tensor) -> Tensor:
+def _per_query(labels: Tensor, logits: Tensor) -> Tensor:
     """Labels (N,) repeated over the middle axes of logits (N, ..., C)."""
     middle = logits.ndim - 2
     return labels.long().reshape(-1, *(1,) * middle).expand(logits.shape[:-1])
 
 
 def _pick(values: Tensor, labels: Tensor) -> Tensor:
-    return values.gather(-1, _spread(labels, values).unsqueeze(-1)).squeeze(-1)
+    """The values of the labels' classes."""
+    return values.gather(-1, _per_query(labels, values).unsqueeze(-1)).squeeze(-1)

@@ -20,7 +20,7 @@ NEAR = 1e-9
 
 
 def soften(temperature: float) -> Signal:
-    """log p_y, with p the softmax of logits / temperature."""
+    """The signal log p_y, with p the softmax of logits / temperature."""
     return lambda logits, labels: log_likelihood(logits.double() / temperature, labels)
 
 
@@ -51,7 +51,7 @@ def tune(
         shadows: (K, N, Q, C) logits.
         members: (K, N) bool.
         labels: (N,).
-        temperatures: those to choose from.
+        temperatures: the temperatures to choose from.
 
     Returns:
         The temperature, that of `FALLBACK` where too few shadows saw the examples to tell.
@@ -59,14 +59,14 @@ def tune(
     best, chosen = 0.0, FALLBACK[0]
     partners = _partners(members)
     for temperature in temperatures:
-        own = over_shadows(soften(temperature), shadows, labels)
-        outside, known = _others(own, ~members, partners)
-        inside, also = _others(own, members, partners)
+        logs = over_shadows(soften(temperature), shadows, labels)
+        outside, known = _others(logs, ~members, partners)
+        inside, also = _others(logs, members, partners)
         known = known & also
         truth = members[known].cpu().numpy()
         if truth.all() or not truth.any():
             break
-        scores = (own - log_prior(inside, outside, 1.0))[known].mean(-1)
+        scores = (logs - log_prior(inside, outside, 1.0))[known].mean(-1)
         area = float(roc_auc_score(truth, scores.cpu().numpy()))
         if area > best + NEAR:
             best, chosen = area, temperature
@@ -85,13 +85,13 @@ def _others(logs: Tensor, side: Tensor, partners: list[int | None]) -> tuple[Ten
 
     Also where anything is left, (K, N).
     """
-    own, counts = torch.where(side.unsqueeze(-1), logs.exp(), 0.0), side.long()
-    total, count = own.sum(0), counts.sum(0)
-    means, left = torch.empty_like(own), torch.empty_like(counts)
+    values, counts = torch.where(side.unsqueeze(-1), logs.exp(), 0.0), side.long()
+    total, count = values.sum(0), counts.sum(0)
+    means, left = torch.empty_like(values), torch.empty_like(counts)
     for k, partner in enumerate(partners):
-        means[k], left[k] = total - own[k], count - counts[k]
+        means[k], left[k] = total - values[k], count - counts[k]
         if partner is not None:
-            means[k] -= own[partner]
+            means[k] -= values[partner]
             left[k] -= counts[partner]
     means /= left.clamp(min=1).unsqueeze(-1)
     return means.clamp(min=1e-300).log(), left > 0

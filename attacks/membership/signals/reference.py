@@ -32,5 +32,5 @@ def mean_where(values: Tensor, mask: Tensor) -> Tensor:
 
 def log_mean_where(logs: Tensor, mask: Tensor) -> Tensor:
     """log of the mean of exp(logs), as `mean_where`, without underflow; -inf where it is empty."""
-    held = logs.masked_fill(~mask.unsqueeze(-1), -torch.inf)
-    return held.logsumexp(0) - mask.sum(0).clamp(min=1).log().unsqueeze(-1)
+    kept = logs.masked_fill(~mask.unsqueeze(-1), -torch.inf)
+    return kept.logsumexp(0) - mask.sum(0).clamp(min=1).log().unsqueeze(-1)

@@ -44,9 +44,9 @@ def _one(squares: Tensor, freedom: Tensor, pooled: float) -> tuple[Tensor, Tenso
     prior, d0 = pooled, MANY
     if int(known.sum()) > 1:
         half = freedom[known] / 2
-        own = squares[known] / freedom[known]
+        sample = squares[known] / freedom[known]
         # A floor, for the logarithm of a variance that is 0 by chance says nothing.
-        logs = own.clamp(min=max(1e-5 * float(own.median()), TINY)).log()
+        logs = sample.clamp(min=max(1e-5 * float(sample.median()), TINY)).log()
         centred = logs - torch.digamma(half) + half.log()
         excess = float(centred.var() - torch.polygamma(1, half).mean())
         if excess > float(polygamma(1, MANY / 2)):

@@ -238,10 +238,10 @@ def test_shrunk_variances_lie_between_own_and_pooled_and_find_what_is_true():
     few, many = side(apart, 4), side(apart, 200)
     error = [
         (v.log() - 2 * apart.log()[:, None]).square().mean()
-        for v in (shrunk_variance(few)[0], few.own_variance(), few.pooled_variance())
+        for v in (shrunk_variance(few)[0], few.example_variance(), few.pooled_variance())
     ]
     assert error[0] < min(error[1:])
-    assert (shrunk_variance(many)[0] / many.own_variance()).log().abs().mean() < 0.05
+    assert (shrunk_variance(many)[0] / many.example_variance()).log().abs().mean() < 0.05
     alone = dataclasses.replace(few, mask=few.mask.index_fill(0, torch.tensor([1, 2, 3]), False))
     with pytest.raises(BadInput, match="two or more shadow models out"):
         shrunk_variance(alone)
