@@ -44,8 +44,8 @@ def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the defense that ``argv`` chooses."""
     from victims.training.flags import training_parser
 
-    made = training_parser(argv, PROG, __doc__)
-    add = made.add_argument
+    flags = training_parser(argv, PROG, __doc__)
+    add = flags.add_argument
     add(
         "--secure",
         action="store_true",
@@ -68,7 +68,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--out", type=Path, help="folder of the run (default runs/train-HASH)")
     add("--fresh", action="store_true", help="train again even where a run lies")
-    return made
+    return flags
 
 
 def scenario(arguments: argparse.Namespace) -> Training:

@@ -18,7 +18,7 @@ from victims.training.flags import training_of, training_parser, training_values
 PROG = "python -m attacks.audit"
 DESCRIPTION = "Attack a guarantee: train with canaries, prove a lower bound on epsilon."
 SWEPT: dict[str, Any] = {}
-OWN = ("canaries", "canary", "length", "runs", "methods", "confidence", "claim")
+FIELDS = ("canaries", "canary", "length", "runs", "methods", "confidence", "claim")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -31,9 +31,9 @@ def parser(argv: Sequence[str] | None) -> Parser:
     from attacks.audit import names
 
     start = Scenario()
-    made = training_parser(argv, PROG, DESCRIPTION)
-    made.set_defaults(count=500)
-    add = made.add_argument_group("audit").add_argument
+    flags = training_parser(argv, PROG, DESCRIPTION)
+    flags.set_defaults(count=500)
+    add = flags.add_argument_group("audit").add_argument
     add("--canaries", type=int, default=start.canaries, help="in each run (default 1000)")
     add(
         "--canary",
@@ -56,7 +56,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--out", type=Path, help="folder of the results (default runs/audit-HASH)")
     add("--fresh", action="store_true", help="run again even where a result lies")
-    return made
+    return flags
 
 
 def scenario(arguments: argparse.Namespace) -> Scenario:
@@ -65,15 +65,15 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
     Raises:
         BadInput: no such Scenario, or an unknown auditor, defense or option.
     """
-    own = {name: getattr(arguments, name) for name in OWN}
-    own["methods"] = tuple(own["methods"] or ())
+    values = {name: getattr(arguments, name) for name in FIELDS}
+    values["methods"] = tuple(values["methods"] or ())
     training = training_of(arguments)
-    return Scenario(dataclasses.replace(training, seed=0), **own, seed=training.seed)
+    return Scenario(dataclasses.replace(training, seed=0), **values, seed=training.seed)
 
 
 def command_line(scenario: Scenario) -> str:
     """The command that plays this Scenario again, with the flags that are not at their default."""
-    values = training_values(scenario.training) | {name: getattr(scenario, name) for name in OWN}
+    values = training_values(scenario.training) | {name: getattr(scenario, name) for name in FIELDS}
     known = scenario.methods == usual(scenario.training, scenario.canary)
     values |= {"methods": None if known else list(scenario.methods), "seed": scenario.seed}
     return line(PROG, parser(["--defense", scenario.training.defense]), values)

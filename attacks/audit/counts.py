@@ -24,10 +24,10 @@ class Counts:
     """What a threshold did: accusing ``score > threshold``.
 
     Attributes:
-        outside: canaries that were not inserted.
-        false: of them, those accused.
-        inside: canaries that were inserted.
-        missed: of them, those not accused.
+        outside: how many canaries were not inserted.
+        false: how many of those outside are accused.
+        inside: how many canaries were inserted.
+        missed: how many of those inside are not accused.
     """
 
     outside: int
@@ -50,9 +50,9 @@ def count(scores: Tensor, inserted: Tensor, threshold: float) -> Counts:
 def split(inserted: Tensor, seed: int) -> Tensor:
     """(m,) bool: the canaries that choose the threshold, drawn from each kind alike."""
     tuning = torch.zeros(len(inserted), dtype=torch.bool)
-    for turn, kind in enumerate((inserted, ~inserted)):
+    for i, kind in enumerate((inserted, ~inserted)):
         places = kind.nonzero()[:, 0]
-        order = torch.randperm(len(places), generator=stream(seed, "audit-split", turn))
+        order = torch.randperm(len(places), generator=stream(seed, "audit-split", i))
         tuning[places[order[: round(TUNING * len(places))]]] = True
     return tuning
 
@@ -61,9 +61,10 @@ def best(scores: Tensor, inserted: Tensor, worth: Worth) -> float:
     """The threshold between (m,) scores that is worth most; midway where several are.
 
     Args:
-        scores: (m,).
-        inserted: (m,) bool.
-        worth: of (cuts,) numbers falsely accused of all outside, and missed of all inside.
+        scores: (m,) scores of the canaries.
+        inserted: (m,) bool, which of them were inserted.
+        worth: what thresholds are worth, given (cuts,) numbers falsely accused, of all outside,
+            and missed, of all inside.
     """
     values = scores.unique()
     cuts = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values

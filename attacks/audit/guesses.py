@@ -18,18 +18,19 @@ class Guesses:
     """How the guesses went.
 
     Attributes:
-        canaries: m.
-        made: r, half of them "inserted" for the highest scores, half "not" for the lowest.
-        right: v of them.
+        canaries: the number of canaries, m.
+        count: the number of guesses, r: half of them "inserted" for the highest scores, half "not"
+            for the lowest.
+        right: how many of the guesses are right, v.
     """
 
     canaries: int
-    made: int
+    count: int
     right: int
 
 
 def guesses(scores: Tensor, inserted: Tensor, seed: int) -> list[Guesses]:
-    """Guesses about each of `SHARES` of the (m,) canaries.
+    """How guesses about each of `SHARES` of the (m,) canaries went.
 
     Equal scores are ordered at random: their places may tell which were inserted.
     """
@@ -37,8 +38,8 @@ def guesses(scores: Tensor, inserted: Tensor, seed: int) -> list[Guesses]:
     shuffled = torch.randperm(total, generator=stream(seed, "audit-ties"))
     order = shuffled[scores[shuffled].argsort(stable=True)]
     bits = inserted[order]
-    made = sorted({max(1, int(share * total / 2)) for share in SHARES})
+    halves = sorted({max(1, int(share * total / 2)) for share in SHARES})
     return [
         Guesses(total, 2 * half, int((~bits[:half]).sum()) + int(bits[-half:].sum()))
-        for half in made
+        for half in halves
     ]

@@ -43,26 +43,26 @@ def draw(record: Record, out: Path) -> None:
 
 def table(record: Record) -> str:
     """The verdicts, and what they rest on, as text."""
-    facts, told = record.scenario, record.bounds
+    facts, bounds = record.scenario, record.bounds
     first = record.rows[0]
     claim = "inf" if first["claimed"] is None else f"{first['claimed']:.4g}"
     area = Estimate.read(record.summary["audits"]["auc"])
     lines = [
         f"{facts['defense']}: {facts['model']} on {facts['count']} of {facts['data']}, "
-        f"{told['steps']} steps at sample rate {told['sample_rate']:.4g}",
+        f"{bounds['steps']} steps at sample rate {bounds['sample_rate']:.4g}",
         f"{first['canaries']} {facts['canary']} canaries in {facts['runs']} run(s), "
         f"{first['inserted']} inserted; AUC {area.show(3)} (chance 0.5)",
-        f"claimed: epsilon {claim} at delta {told['delta']:g}"
-        + ("" if told["holds"] else ", had batches been Poisson samples, which they were not"),
+        f"claimed: epsilon {claim} at delta {bounds['delta']:g}"
+        + ("" if bounds["holds"] else ", had batches been Poisson samples, which they were not"),
         "",
         f"{'method':<14}{'epsilon >=':>11}{'at most':>9}  verdict at {facts['confidence']:g}",
         "-" * 60,
     ]
     for row in record.rows:
         most = f"{row['reach']:.3f}" if "reach" in row else "-"  # older Records do not say it
-        told = row["verdict"]
-        told += f": {row['doubt']}" if told == CANNOT_JUDGE else ""
-        lines.append(f"{row['method']:<14}{row['audited']:>11.3f}{most:>9}  {told}")
+        verdict = row["verdict"]
+        verdict += f": {row['doubt']}" if verdict == CANNOT_JUDGE else ""
+        lines.append(f"{row['method']:<14}{row['audited']:>11.3f}{most:>9}  {verdict}")
     lines += ["", "at most: what perfect scores would prove with these canaries"]
     lines += [f"{row['method']} assumes {row['assumes']}" for row in record.rows]
     rests = [row for row in record.rows if row.get("unclaimed")]

@@ -26,33 +26,33 @@ MUS = (0.0, 1.0, 2.0, 3.0)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Simulate and print. Returns the exit code."""
-    made = Parser(prog=PROG, description="Simulate the auditors on scores of known epsilon.")
-    add = made.add_argument
+    parser = Parser(prog=PROG, description="Simulate the auditors on scores of known epsilon.")
+    add = parser.add_argument
     add("--canaries", type=int, default=1000, help="in each trial (default 1000)")
     add("--trials", type=int, default=200, help="for each mu and auditor (default 200)")
     add("--delta", type=float, default=1e-5, help="default 1e-5")
     add("--confidence", type=float, default=0.95, help="default 0.95")
     add("--seed", type=int, default=0)
-    given = made.parse_args(argv)
-    if given.trials < 1:
-        raise BadInput(f"--trials is {given.trials}; it must be >= 1")
-    truths = {mu: epsilon_of(mu, given.delta) for mu in MUS}
+    arguments = parser.parse_args(argv)
+    if arguments.trials < 1:
+        raise BadInput(f"--trials is {arguments.trials}; it must be >= 1")
+    truths = {mu: epsilon_of(mu, arguments.delta) for mu in MUS}
     heads = [f"epsilon {truth:.3g}" for truth in truths.values()]
-    rows, done, total = [], 0, len(audit.names()) * len(MUS) * given.trials
+    rows, done, total = [], 0, len(audit.names()) * len(MUS) * arguments.trials
     with Progress() as report:
         for name in audit.names():
             cells = []
             for mu, truth in truths.items():
                 bounds = []
-                for trial in range(given.trials):
-                    scores, coins = trial_of(given.canaries, mu, given.seed, trial)
+                for trial in range(arguments.trials):
+                    scores, coins = trial_of(arguments.canaries, mu, arguments.seed, trial)
                     bounds.append(
                         audit.lower_bound(
                             scores,
                             coins,
-                            delta=given.delta,
+                            delta=arguments.delta,
                             method=name,
-                            confidence=given.confidence,
+                            confidence=arguments.confidence,
                         )
                     )
                     done += 1
@@ -63,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 )
             rows.append(f"| `{name}` | {' | '.join(cells)} |")
     print(
-        f"{given.canaries} canaries, {given.trials} trials, delta {given.delta:g}, confidence "
-        f"{given.confidence:g}, seed {given.seed}, torch {torch.__version__}.\n"
+        f"{arguments.canaries} canaries, {arguments.trials} trials, delta {arguments.delta:g}, "
+        f"confidence {arguments.confidence:g}, seed {arguments.seed}, torch {torch.__version__}.\n"
         "Median bound; percent of trials above the truth, and the upper end of its 95% interval.\n"
     )
     print(f"| method | {' | '.join(heads)} |\n|{'---|' * (len(heads) + 1)}")

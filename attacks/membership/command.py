@@ -18,7 +18,7 @@ from victims.training.flags import training_of, training_parser, training_values
 PROG = "python -m attacks.membership"
 DESCRIPTION = "Train a target and shadow models under a defense; ask who was in the data."
 SWEPT: dict[str, Any] = {}
-OWN = ("shadows", "population", "queries", "watched", "layout", "attacks")
+FIELDS = ("shadows", "population", "queries", "watched", "layout", "attacks")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -31,9 +31,9 @@ def parser(argv: Sequence[str] | None) -> Parser:
     from attacks.membership import names
 
     start = Scenario()
-    made = training_parser(argv, PROG, DESCRIPTION)
-    made.set_defaults(count=start.members)
-    add = made.add_argument_group("membership").add_argument
+    flags = training_parser(argv, PROG, DESCRIPTION)
+    flags.set_defaults(count=start.members)
+    add = flags.add_argument_group("membership").add_argument
     add(
         "--attacks",
         nargs="+",
@@ -51,7 +51,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--out", type=Path, help="folder of the results (default runs/membership-HASH)")
     add("--fresh", action="store_true", help="run again even where a result lies")
-    return made
+    return flags
 
 
 def scenario(arguments: argparse.Namespace) -> Scenario:
@@ -60,18 +60,18 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
     Raises:
         BadInput: no such Scenario, or an unknown attack, defense or option.
     """
-    own = {name: getattr(arguments, name) for name in OWN}
-    own["attacks"] = tuple(own["attacks"])
-    for text in own["attacks"]:
+    values = {name: getattr(arguments, name) for name in FIELDS}
+    values["attacks"] = tuple(values["attacks"])
+    for text in values["attacks"]:
         attack_of(text)
     training = training_of(arguments)
     seed = training.seed
-    return Scenario(dataclasses.replace(training, seed=0), **own, seed=seed)
+    return Scenario(dataclasses.replace(training, seed=0), **values, seed=seed)
 
 
 def command_line(scenario: Scenario) -> str:
     """The command that plays this Scenario again, with the flags that are not at their default."""
-    values = training_values(scenario.training) | {name: getattr(scenario, name) for name in OWN}
+    values = training_values(scenario.training) | {name: getattr(scenario, name) for name in FIELDS}
     values |= {"attacks": list(scenario.attacks), "seed": scenario.seed}
     return line(PROG, parser(["--defense", scenario.training.defense]), values)
 

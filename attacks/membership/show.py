@@ -96,8 +96,8 @@ def promise(record: Record) -> str:
 
 def _exposed(record: Record) -> str:
     rows = [row for row in record.rows if row["member"]][:SHOWN]
-    told = [f"{r['example']} ({r['label']}, {r['false_alarms']})" for r in rows]
+    members = [f"{r['example']} ({r['label']}, {r['false_alarms']})" for r in rows]
     return (
         f"most exposed members under {record.summary['strongest']} (label, and how many others "
-        f"score as high): {', '.join(told)}"
+        f"score as high): {', '.join(members)}"
     )

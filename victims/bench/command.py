@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print(arguments: argparse.Namespace, device: str) -> None:
+    """Measure, and print row after row."""
     facts = environment(seed=arguments.seed, device=device)
     versions = facts["versions"]
     print(
@@ -77,7 +78,7 @@ def _print(arguments: argparse.Namespace, device: str) -> None:
     names = NAMES + (CUDA_ONLY if device == "cuda" else ())
     for model in arguments.models:
         memory = {n: _memory(n, model, arguments, device) for n in names}
-        times = _race(names, model, arguments, device)
+        times = _times(names, model, arguments, device)
         plain = times[PLAIN]
         assert not isinstance(plain, str), plain
         for name in names:
@@ -91,7 +92,7 @@ def _print(arguments: argparse.Namespace, device: str) -> None:
             print(f"| {model} | {name} | {cells} | {memory[name]} |", flush=True)
 
 
-def _race(
+def _times(
     names: Sequence[str], model: str, arguments: argparse.Namespace, device: str
 ) -> dict[str, list[float] | str]:
     """Seconds of each round by contender, or why it cannot run."""
@@ -117,17 +118,20 @@ def _race(
 
 
 def _memory(name: str, model: str, arguments: argparse.Namespace, device: str) -> str:
+    """The peak memory of a contender, as the table has it."""
     threads = torch.get_num_threads()
     setting = (arguments.batch, device, arguments.seed, threads, arguments.glibc)
-    return peak_memory.apart(name, model, *setting)
+    return peak_memory.measure_apart(name, model, *setting)
 
 
 def _now(device: str) -> float:
+    """Seconds on a clock, when all that the device was given to do is done."""
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def _why(error: Exception) -> str:
+    """Why a contender cannot run, as the table has it."""
     said = one_line(error).replace("|", "/")
     return f"cannot: {type(error).__name__}: {said[:120]}"

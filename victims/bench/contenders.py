@@ -34,11 +34,11 @@ def prepare(name: str, model: str, batch: int, device: str, seed: int) -> Step:
     """One contender's step on its own copy of the model, with the same images for all.
 
     Args:
-        name: of `NAMES` or `CUDA_ONLY`.
+        name: one of `NAMES` or `CUDA_ONLY`.
         model: see `victims.load_model`; CIFAR's shape, 10 classes.
-        batch: images per step.
+        batch: the number of images per step.
         device: cpu or cuda.
-        seed: of weights, images, labels and noise.
+        seed: the seed of weights, images, labels and noise.
 
     Raises:
         Exception: whatever Opacus or the compiler say of a model they cannot take.
@@ -53,18 +53,20 @@ def prepare(name: str, model: str, batch: int, device: str, seed: int) -> Step:
         images = images.contiguous(memory_format=torch.channels_last)
     if base in OPACUS:
         return _opacus(net, OPACUS[base], images, labels)
-    run: Any = torch.compile if how == "compiled" else _as_it_is
+    run: Any = torch.compile if how == "compiled" else _identity
     if base == PLAIN:
         return _plain(run(net), images, labels)
     defense, options = OURS[base]
     return _ours(net, run, defense, options, images, labels, draw)
 
 
-def _as_it_is(what: Any) -> Any:
+def _identity(what: Any) -> Any:
+    """What is not compiled."""
     return what
 
 
 def _plain(net: nn.Module, images: Tensor, labels: Tensor) -> Step:
+    """A step of plain SGD."""
     optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
 
     def step() -> None:
@@ -84,6 +86,7 @@ def _ours(
     labels: Tensor,
     draw: torch.Generator,
 ) -> Step:
+    """A step of ours, as the trainer takes it."""
     defense = defenses.get(name, clip=CLIP, noise_multiplier=SIGMA, **options)
     assert isinstance(defense, defenses.Summed)
     parameters = dict(net.named_parameters())
@@ -107,6 +110,7 @@ def _ours(
 
 
 def _opacus(net: nn.Module, mode: str, images: Tensor, labels: Tensor) -> Step:
+    """A step of Opacus in one of its modes."""
     from opacus.grad_sample.utils import wrap_model
     from opacus.optimizers import DPOptimizer, DPOptimizerFastGradientClipping
     from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping

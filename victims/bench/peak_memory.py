@@ -11,21 +11,21 @@ from victims.bench.contenders import prepare
 from victims.gradients.memory import keep_memory
 
 
-def apart(
+def measure_apart(
     name: str, model: str, batch: int, device: str, seed: int, threads: int, glibc: bool
 ) -> str:
-    """`here` in a fresh process, which nothing before has warmed or filled."""
+    """Measure in a fresh process, which nothing before has warmed or filled."""
     # A fork server imports once, unlike spawn, and every optimizer needs dynamo.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["victims.bench.contenders", "opacus", "torch._dynamo"])
     with context.Pool(1) as pool:
-        return pool.apply(here, (name, model, batch, device, seed, threads, glibc))
+        return pool.apply(measure, (name, model, batch, device, seed, threads, glibc))
 
 
-def here(
+def measure(
     name: str, model: str, batch: int, device: str, seed: int, threads: int, glibc: bool
 ) -> str:
-    """MB that two steps need at their highest above what was in use before them."""
+    """The MB that two steps need at their highest above what was in use before them."""
     if not glibc:
         keep_memory()
     torch.set_num_threads(threads)
@@ -42,13 +42,13 @@ def here(
         after = torch.cuda.max_memory_allocated() if device == "cuda" else _resident("VmHWM")
     except OSError as error:
         return f"not measured: {error}"
-    except Exception:  # told in the column of times
+    except Exception:  # the column of times says it
         return "-"
     return f"{(after - before) / 1e6:.0f}"
 
 
 def _resident(field: str) -> int:
-    """Bytes, from Linux's account of this process."""
+    """The bytes of a field of Linux's account of this process."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return 1024 * int(line.split()[1])

@@ -37,8 +37,8 @@ class OneRun(Auditor):
 def p_value(seen: Guesses, epsilon: float, delta: float) -> float:
     """Probability that (epsilon, delta)-DP gives, at most, to so many right guesses."""
     chance = float(expit(epsilon))
-    tail = float(binom.sf(seen.right - 1, seen.made, chance))
+    tail = float(binom.sf(seen.right - 1, seen.count, chance))
     # Delta moves mass of at most 2 m delta, spread over the i results just below, for some i.
     below = np.arange(1, seen.right + 1)
-    moved = (binom.sf(seen.right - 1 - below, seen.made, chance) - tail) / below
+    moved = (binom.sf(seen.right - 1 - below, seen.count, chance) - tail) / below
     return min(1.0, tail + 2 * seen.canaries * delta * float(moved.max(initial=0.0)))

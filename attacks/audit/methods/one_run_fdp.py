@@ -48,13 +48,13 @@ def refuted(seen: Guesses, mu: float, alpha: float) -> bool:
     ``right``. More than there is refutes.
     """
     inside = alpha * seen.right / seen.canaries
-    outside = alpha * (seen.made - seen.right) / seen.canaries
-    most = seen.made / seen.canaries
+    outside = alpha * (seen.count - seen.right) / seen.canaries
+    most = seen.count / seen.canaries
     for i in range(seen.right - 1, -1, -1):
         needed = max(outside, float(ndtr(ndtri(inside) - mu)))
         if needed == outside:
             break  # nothing changes from here on
-        inside += i / (seen.made - i) * (needed - outside)
+        inside += i / (seen.count - i) * (needed - outside)
         outside = needed
         if inside + outside > most:
             return True

@@ -36,7 +36,7 @@ PROG = "python -m attacks.membership.bench"
 MODELS = ("mlp", "lenet5", "lenet", "convnet", "dpcnn")
 DEFENSES = ("none", "dpsgd", "dprs")
 STEPS = 1000
-"""Steps of the shadow model whose seconds are told; timed are fewer."""
+"""The table states the seconds of so many steps of a shadow model; fewer are timed."""
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -114,23 +114,23 @@ def _row(
     for _ in range(arguments.repeats):
         for name, times in spent.items():
             times.append(_seconds(setting, name, steps, crews[name]))
-    told = {name: STEPS * statistics.median(times) for name, times in spent.items()}
-    cells = [f"{told[BASELINE]:.3g}"]
+    seconds = {name: STEPS * statistics.median(times) for name, times in spent.items()}
+    cells = [f"{seconds[BASELINE]:.3g}"]
     for name in CONTENDERS:
         if name in refused:
             cells.append(refused[name])
             continue
         ratios = [a / b for a, b in zip(spent[BASELINE], spent[name], strict=True)]
         cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
-    fastest = min(told, key=lambda name: told[name])
-    return lead + " | ".join([*cells, f"{fastest}, {told[fastest]:.3g}"]) + " |"
+    fastest = min(seconds, key=lambda name: seconds[name])
+    return lead + " | ".join([*cells, f"{fastest}, {seconds[fastest]:.3g}"]) + " |"
 
 
 def _seconds(
     setting: Setting, name: str, steps: int, pools: Sequence[ProcessPoolExecutor]
 ) -> float:
-    """Per model and step, while the process of each pool trains models of its own."""
+    """Seconds per model and step, while the process of each pool trains models of its own."""
     began = time.perf_counter()
     waiting = [submitted(pool, run, setting, name, steps) for pool in pools]
-    made = sum(future.result() for future in waiting)
-    return (time.perf_counter() - began) / made
+    steps_taken = sum(future.result() for future in waiting)
+    return (time.perf_counter() - began) / steps_taken

@@ -39,10 +39,10 @@ class Setting:
 
     Attributes:
         model: see `victims.load_model`.
-        defense: of `NOISE`.
+        defense: one of `NOISE`.
         device: cpu or cuda.
-        size: models that train together.
-        seed: of images, labels, members and models.
+        size: how many models train together.
+        seed: the seed of images, labels, members and models.
     """
 
     model: str
@@ -57,7 +57,7 @@ _ready: dict[str, tuple[Callable[[], Any], int]] = {}
 
 
 def begin() -> None:
-    """In each new process."""
+    """Set up a new process."""
     prepare_process(1)
     keep_memory()
 
@@ -80,20 +80,20 @@ def prepare(setting: Setting, name: str, threads: int) -> str:
     count = setting.size if name == "together" else 1
     candidates = _candidates(setting.size, setting.seed)
     try:
-        made = [
+        trainers = [
             make_trainer(scenario, training, candidates, 1 + i, setting.device)
             for i in range(count)
         ]
     except BadInput as error:
         return f"cannot: {error}"
-    convolves = any(isinstance(m, nn.Conv2d) for m in made[0].net.modules())
+    convolves = any(isinstance(m, nn.Conv2d) for m in trainers[0].net.modules())
     if name == "channels-last" and not convolves:
         return "as plain: no convolution"
-    why = obstacle(made) if name == "together" else ""
+    why = obstacle(trainers) if name == "together" else ""
     if why:
         return f"cannot: {why}"
-    set_layout(made[0], name)
-    act = Lockstep(made).advance if name == "together" else made[0].advance
+    set_layout(trainers[0], name)
+    act = Lockstep(trainers).advance if name == "together" else trainers[0].advance
     act()
     _ready[name] = act, count
     return ""
@@ -102,15 +102,16 @@ def prepare(setting: Setting, name: str, threads: int) -> str:
 def run(setting: Setting, name: str, steps: int) -> int:
     """Take about ``steps`` steps of models; returns how many it were."""
     act, count = _ready[name]
-    turns = max(1, round(steps / count))
-    for _ in range(turns):
+    times = max(1, round(steps / count))
+    for _ in range(times):
         act()
     now(setting.device)  # a GPU may still be at it
-    return turns * count
+    return times * count
 
 
 @lru_cache(maxsize=1)
 def _candidates(size: int, seed: int) -> Candidates:
+    """Random images, and the members of each model."""
     draw = stream(seed, "bench")
     total = 2 * MEMBERS
     pool = Data(

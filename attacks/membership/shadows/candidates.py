@@ -63,11 +63,11 @@ def draw(scenario: Scenario, data_root: str | None = None) -> Candidates:
     refuse_private(anchors, data.images, "the candidates and the population")
     everything = torch.arange(len(data.labels))
     rows = []
-    for turn in range(1 + scenario.shadows // 2):
-        order = torch.randperm(2 * n, generator=stream(scenario.seed, "members", turn))
+    for i in range(1 + scenario.shadows // 2):
+        order = torch.randperm(2 * n, generator=stream(scenario.seed, "members", i))
         chosen = torch.zeros(2 * n, dtype=torch.bool)
         chosen[order[:n]] = True
-        rows += [chosen] if turn == 0 else [chosen, ~chosen]
+        rows += [chosen] if i == 0 else [chosen, ~chosen]
     return Candidates(
         data.take(everything[: 2 * n]), data.take(everything[2 * n :]), torch.stack(rows), anchors
     )

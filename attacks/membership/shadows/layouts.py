@@ -42,17 +42,17 @@ def choose(
         ``layout``; ``seconds_per_step`` of one model in each layout that was tried; ``alone``, why
         the shadows cannot train together, where that was asked and is so.
     """
-    found: dict[str, Any] = {"layout": scenario.layout, "seconds_per_step": {}}
+    how: dict[str, Any] = {"layout": scenario.layout, "seconds_per_step": {}}
     if scenario.layout not in ("auto", "together"):
-        return found
+        return how
     models = groups(scenario, "together", device)[1]
     trainers = [make_trainer(scenario, shared, candidates, m, device) for m in models]
     why = obstacle(trainers)
     if why:
-        found["alone"] = why
+        how["alone"] = why
     if scenario.layout == "together":
-        return found | {"layout": "plain" if why else "together"}
-    spent: dict[str, float] = found["seconds_per_step"]
+        return how | {"layout": "plain" if why else "together"}
+    spent: dict[str, float] = how["seconds_per_step"]
     if not why:
         spent["together"] = _seconds(Lockstep(trainers).advance, device) / len(models)
     convolutions = any(isinstance(m, nn.Conv2d) for m in trainers[0].net.modules())
@@ -61,7 +61,7 @@ def choose(
         target = make_trainer(scenario, shared, candidates, 0, device)
         set_layout(target, layout)
         spent[layout] = _seconds(target.advance, device)
-    return found | {"layout": min(spent, key=lambda k: spent[k])}
+    return how | {"layout": min(spent, key=lambda k: spent[k])}
 
 
 def describe_layout(how: dict[str, Any]) -> str:
@@ -74,6 +74,7 @@ def describe_layout(how: dict[str, Any]) -> str:
 
 
 def _seconds(advance: Callable[[], Any], device: str) -> float:
+    """Seconds of a step, mean of `PROBED` after one that warms up."""
     advance()
     began = now(device)
     for _ in range(PROBED):

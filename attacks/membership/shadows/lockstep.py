@@ -25,9 +25,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Lockstep:
-    """Trainers that advance together, each as `victims.training.trainer.Trainer.advance` would.
-
-    Up to rounding.
+    """Advances trainers together, each as it would alone, up to rounding.
 
     From here on each trainer's weights are views of the stacked ones, so that its own optimiser
     moves them, and it may also go on alone.
@@ -44,8 +42,8 @@ class Lockstep:
         parameters, buffers = stack_module_state([t.net for t in self.trainers])
         everything = {k: v.detach() for k, v in (parameters | buffers).items()}
         for i, trainer in enumerate(self.trainers):
-            for own in (trainer.net.named_parameters(), trainer.net.named_buffers()):
-                for name, value in own:
+            for named in (trainer.net.named_parameters(), trainer.net.named_buffers()):
+                for name, value in named:
                     value.data = everything[name][i]
         self.weights = {k: everything[k] for k in first.parameters}
         self.fixed = {k: v for k, v in everything.items() if k not in self.weights}
@@ -122,9 +120,9 @@ class Lockstep:
     ) -> dict[str, Tensor]:
         """One model's contributions from per-example gradients; padding has the gradient zero."""
         views = images if images.ndim == 5 else images[:, None]
-        found = gradients_at(self.net, cross_entropy, weights, fixed, views, labels, self.outer)
-        kept: dict[str, Any] = {k: blank(g, real) for k, g in found.items()}
-        return defense.contribute(kept, plan)
+        grads = gradients_at(self.net, cross_entropy, weights, fixed, views, labels, self.outer)
+        real_grads: dict[str, Any] = {k: blank(g, real) for k, g in grads.items()}
+        return defense.contribute(real_grads, plan)
 
     def _whole(
         self,
@@ -147,5 +145,6 @@ class Lockstep:
             return torch.where(real[:, None], each, 0).sum() / views
 
         # Padding repeats a real row, which is as finite as the others; an empty batch has none.
-        found = {k: torch.where(real.any(), g, 0)[None] for k, g in grad(loss)(weights).items()}
-        return defense.contribute(found, plan)
+        total = grad(loss)(weights)
+        total = {k: torch.where(real.any(), g, 0)[None] for k, g in total.items()}
+        return defense.contribute(total, plan)

@@ -44,6 +44,7 @@ def obstacle(trainers: Sequence[Trainer]) -> str:
 
 
 def _agree(trainers: Sequence[Trainer], defense: Summed) -> bool:
+    """Whether contributions to a small batch are the same together and alone."""
     batches: list[Batch] = []
     plans, alone = [], []
     for i, t in enumerate(trainers):
@@ -51,13 +52,15 @@ def _agree(trainers: Sequence[Trainer], defense: Summed) -> bool:
         images, labels = t.inputs[:few].to(t.device), t.labels[:few].to(t.device)
         if views > 1:
             images = images[:, None].expand(-1, views, *images.shape[1:])
-        own = t.informed()
-        assert isinstance(own, Summed)
+        informed = t.informed()
+        assert isinstance(informed, Summed)
         draw = stream(t.plan.training.seed, "trial")
-        plan = own.plan(t.parameters, step=t.plan.steps - 1, steps=t.plan.steps, generator=draw)
+        plan = informed.plan(
+            t.parameters, step=t.plan.steps - 1, steps=t.plan.steps, generator=draw
+        )
         batches.append((images, labels))
         plans.append(plan)
-        alone.append(t.total(own, plan, images, labels))
+        alone.append(t.total(informed, plan, images, labels))
     together = Lockstep(trainers).totals(defense, plans, batches)
     return all(
         torch.allclose(b[k], a[k], rtol=1e-3, atol=1e-4 * float(a[k].abs().max()))

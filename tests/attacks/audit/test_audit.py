@@ -162,7 +162,7 @@ def test_the_exact_p_value_is_the_worst_simulated_one():
 
 
 def test_without_delta_the_one_run_p_value_is_a_binomial_tail():
-    seen = Guesses(canaries=100, made=40, right=30)
+    seen = Guesses(canaries=100, count=40, right=30)
     share = math.e / (1 + math.e)
     expected = sum(binom.pmf(k, 40, share) for k in range(30, 41))
     assert one_run.p_value(seen, 1.0, 0.0) == pytest.approx(expected)

@@ -70,12 +70,12 @@ def test_standardised_weights_have_exact_slopes_of_both_orders():
 
 
 def test_the_benchmark_prints_every_contender(capsys, monkeypatch):
-    apart = peak_memory.apart
+    apart = peak_memory.measure_apart
 
     def mostly_here(name, *setting):  # a process of its own takes seconds
-        return (apart if name == command.PLAIN else peak_memory.here)(name, *setting)
+        return (apart if name == command.PLAIN else peak_memory.measure)(name, *setting)
 
-    monkeypatch.setattr(peak_memory, "apart", mostly_here)
+    monkeypatch.setattr(peak_memory, "measure_apart", mostly_here)
     arguments = ["--models", "dpcnn", "--batch", "4", "--repeats", "1", "--device", "cpu"]
     arguments += ["--glibc"]
     assert command.main(arguments) == 0
