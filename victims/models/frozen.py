@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from defenses import BadInput
+from reports.commands.progress import Report, unwatched
 from victims.models.foreign import Foreign, as_foreign, own_forward
-
-Report = Callable[[str, int, int], None]
-"""Called with a line, how much is done and out of how much."""
 
 
 class Featurised(nn.Module):
@@ -45,16 +41,16 @@ class Featurised(nn.Module):
 
 @torch.no_grad()
 def precompute(
-    model: Featurised, images: Tensor, *, batch: int = 256, report: Report | None = None
+    model: Featurised, images: Tensor, *, batch: int = 256, report: Report = unwatched
 ) -> Tensor:
-    """What the frozen part makes of every image, so that training runs the head alone.
+    """Compute what the frozen part makes of every image, so that training runs the head alone.
 
     Train on them with `on_features`.
 
     Args:
         model: runs on its own device and in its own precision.
         images: (N, C, H, W) in [0, 1], N >= 1, on any device.
-        batch: images handled together, at least 1.
+        batch: how many images are handled together, at least 1.
         report: called after each batch with a line, the images done and N.
 
     Returns:
@@ -67,16 +63,15 @@ def precompute(
     if total == 0 or batch < 1:
         raise BadInput(f"features need at least one image and a batch >= 1, not {total}, {batch}")
     like = next(model.parameters())
-    found: Tensor | None = None
+    features: Tensor | None = None
     for start in range(0, total, batch):
         part = model.features(images[start : start + batch].to(like))
-        if found is None:  # filled in place: torch.cat would need the memory twice
-            found = images.new_empty((total, *part.shape[1:]), dtype=torch.float32)
-        found[start : start + batch] = part
-        if report:
-            report("computing features", min(start + batch, total), total)
-    assert found is not None
-    return found
+        if features is None:  # filled in place: torch.cat would need the memory twice
+            features = images.new_empty((total, *part.shape[1:]), dtype=torch.float32)
+        features[start : start + batch] = part
+        report("computing features", min(start + batch, total), total)
+    assert features is not None
+    return features
 
 
 def on_features(model: Featurised) -> Featurised:

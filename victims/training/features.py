@@ -22,7 +22,7 @@ class Store:
     """
 
     keeping: bool = False
-    found: dict[tuple[str, str, str], Tensor] = field(default_factory=dict)
+    kept: dict[tuple[str, str, str], Tensor] = field(default_factory=dict)
 
     def keep(self) -> None:
         """Keep features from now on, for runs of the same images under the same frozen layers."""
@@ -30,7 +30,7 @@ class Store:
 
     def forget(self) -> None:
         """Drop what is kept."""
-        self.found.clear()
+        self.kept.clear()
 
     def features(self, name: str, model: Featurised, data: Data, report: Report) -> Tensor:
         """Features (N, ...) of the images of ``data``; ``name`` is the model's."""
@@ -38,9 +38,9 @@ class Store:
             return precompute(model, data.images, report=report)
         frozen = content_of(repr(model.features), dict(model.features.state_dict()))
         key = name, frozen, digest(data)
-        if key not in self.found:
-            self.found[key] = precompute(model, data.images, report=report)
-        return self.found[key]
+        if key not in self.kept:
+            self.kept[key] = precompute(model, data.images, report=report)
+        return self.kept[key]
 
 
 STORE = Store()

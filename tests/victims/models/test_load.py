@@ -239,7 +239,7 @@ def test_features_are_kept_by_what_they_were_computed_from(tmp_path, monkeypatch
     monkeypatch.setattr(prepare, "STORE", store)
     first = prepare.prepare(made).trainer.inputs
     again = prepare.prepare(made).trainer.inputs
-    assert len(store.found) == 2
+    assert len(store.kept) == 2
     assert first is again
     path = tmp_path / "w.safetensors"
     started = Training(**{**made.document(), "weights": str(path)})
