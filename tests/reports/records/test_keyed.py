@@ -3,9 +3,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from attacks.audit.scenario import Exam
+from attacks import audit, membership
 from attacks.invert.scenario import Scenario
-from attacks.membership.scenario import Trial
 from reports.records.keyed import Keyed, key_of
 from victims.training import Training
 
@@ -44,6 +43,6 @@ def test_folders_of_earlier_versions_are_named_by_the_same_keys():
     assert Scenario(evaluations=4, budget=3).key() == "c513bec4c5"
     assert training.key() == "8811e9c139"
     assert Training(secure=True).key() == "18f8db9a7f"
-    assert Trial(training, seed=2).key() == "31704e6fe3"
-    assert Trial(training, seed=2).models_key() == "5057f28125"
-    assert Exam(training, canaries=5, seed=9).key() == "0d2882adb5"
+    assert membership.Scenario(training, seed=2).key() == "31704e6fe3"
+    assert membership.Scenario(training, seed=2).models_key() == "5057f28125"
+    assert audit.Scenario(training, canaries=5, seed=9).key() == "0d2882adb5"
