@@ -126,16 +126,14 @@ def _is_report(folder: Path) -> bool:
 
 def _figures(contents: Contents, folder: Path) -> list[Path]:
     """Charts on white, 200 dpi, and tables, for papers and slides; returns the files."""
-    from reports.charts.render import to_png
+    from reports.charts.render import save
     from reports.records import atomic
     from reports.tables.table import markdown
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for chart in (c for section in contents.sections for c in section.charts):
-        paths.append(folder / f"{chart.key}.png")
-        with atomic(paths[-1]) as scratch:
-            scratch.write_bytes(to_png(chart)[0])
+        paths.append(save(chart, folder / f"{chart.key}.png"))
     tables = [table for section in contents.sections for table in section.tables]
     for table in tables:
         paths.append(folder / f"{table.key}.md")

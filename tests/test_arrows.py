@@ -38,6 +38,12 @@ def test_a_room_imports_only_those_to_its_right(path):
     assert rooms_imported(path) <= set(ORDER[ORDER.index(room) :])
 
 
+def test_nobody_touches_the_callers_matplotlib():
+    for path in FILES:
+        assert not {name for name in imports(path) if "pyplot" in name}, path
+        assert "matplotlib.use(" not in path.read_text(), path
+
+
 @pytest.mark.parametrize("own", PACKAGES)
 def test_only_the_page_joins_charts_tables_pictures_and_sentences(own):
     others = tuple(f"reports.{name}." for name in INGREDIENTS if name != own)

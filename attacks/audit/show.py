@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 
 from reports.charts.epsilon_by_step import course_chart
-from reports.charts.render import to_png
+from reports.charts.render import save
 from reports.charts.score_histograms import histogram
 from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE
-from reports.records import Record, atomic
+from reports.records import Record
 
 FIGURES = ("epsilon.png", "scores.png")
 
@@ -37,8 +37,7 @@ def draw(record: Record, out: Path) -> None:
         ),
     }
     for name, chart in charts.items():
-        with atomic(out / name) as scratch:
-            scratch.write_bytes(to_png(chart)[0])
+        save(chart, out / name)
 
 
 def table(record: Record) -> str:

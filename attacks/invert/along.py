@@ -11,7 +11,8 @@ from typing import Any
 
 from defenses import BadInput
 from reports import records
-from reports.charts.scores_by_step import Moment, along
+from reports.charts.render import save
+from reports.charts.scores_by_step import Moment, step_chart
 from reports.commands.claim import Writes, claim
 from reports.commands.flags import Parser, chosen_device, command
 from reports.commands.keep import RECORD, attempt
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         _print(found)
         figure = held.folder / FIGURE
-        if attempt(lambda: along(found, figure)):
+        if attempt(lambda: save(step_chart(found), figure)):
             print(f"\n{figure}")
         held.finish(asked)
     return 0
@@ -125,7 +126,7 @@ def _print(found: Sequence[Moment]) -> None:
             column = Column.of(key)
             if column.defense != moment.record.scenario["defense"]:
                 continue  # the positive control
-            rate = moment.rate()
+            rate = moment.rate
             cut = "*" if any(r["stopped"] == "time" for r in moment.record.rows) else ""
             cells = [Estimate.read(scores[n]).show(s.digits) for n, s in SCORES.items()]
             guess = moment.record.baseline[moment.record.baseline["shown"]]

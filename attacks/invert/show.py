@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reports.charts import reconstructions
+from reports.charts.reconstructions import reconstruction_chart
+from reports.charts.render import save
 from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL
 from reports.panels.build import build_panels
@@ -24,7 +25,7 @@ FIGURE = "reconstructions.png"
 
 def draw(record: Record, out: Path) -> None:
     """The grid of guesses, as `FIGURE` in ``out``."""
-    reconstructions.reconstructions(record, out / FIGURE)
+    save(reconstruction_chart(record), out / FIGURE)
 
 
 def table(record: Record) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.charts.exposed_members import exposed
-from reports.charts.render import to_png
+from reports.charts.exposed_members import exposed_chart
+from reports.charts.render import save
 from reports.charts.roc import roc_charts
-from reports.charts.score_histograms import score_chart
+from reports.charts.score_histograms import histogram_chart
 from reports.detection import dp_bound
 from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import refutations
-from reports.records import Record, atomic, membership
+from reports.records import Record, membership
 from reports.sentences.lead import false_guarantees, members_found
 from reports.sentences.sentence import plain
 
@@ -23,13 +23,9 @@ SHOWN = 8
 def draw(record: Record, out: Path) -> None:
     """ROC, score histograms and the most exposed members, as PNG files in ``out``."""
     parsed = membership.parse(record)
-    for chart, path in (
-        (next(roc_charts([parsed])), "roc.png"),
-        (score_chart(parsed), "scores.png"),
-    ):
-        with atomic(out / path) as scratch:
-            scratch.write_bytes(to_png(chart)[0])
-    exposed(record, out / "exposed.png")
+    charts = (next(roc_charts([parsed])), histogram_chart(parsed), exposed_chart(parsed))
+    for chart, name in zip(charts, FIGURES, strict=True):
+        save(chart, out / name)
 
 
 def table(record: Record) -> str:

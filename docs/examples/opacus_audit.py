@@ -25,7 +25,7 @@ import victims
 from attacks import audit
 from defenses import BadInput
 from reports.charts.epsilon_by_step import course_chart
-from reports.charts.render import to_png
+from reports.charts.render import save
 from reports.commands.flags import Parser, command
 from reports.commands.progress import Progress
 from reports.evidence.control import CANNOT_JUDGE
@@ -169,8 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     doubted = audit.doubt(claimed, reach)
     found = audit.verdict(claimed, proven, doubted=doubted)
     chart = course_chart(course.steps, course.claimed, {options.method: bounds}, CONFIDENCE)
-    with atomic(options.out / "epsilon.png") as scratch:
-        scratch.write_bytes(to_png(chart)[0])
+    save(chart, options.out / "epsilon.png")
     if broken:
         print(f"demonstration: {options.break_noise:g} of the claimed noise is drawn")
     print(

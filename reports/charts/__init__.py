@@ -1,1 +1,1 @@
-"""Figures that are drawn once for the page and once for paper."""
+"""One chart a file, drawn in any theme: every figure here is a `chart.Chart`."""

@@ -11,20 +11,30 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from torch import Tensor
 
 from reports.estimates import Estimate
+from reports.records.images import pixels
 
 MARKERS = "osD^vPX*"
 DASHES = ("-", "--", "-.", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (6, 2)), "-", "--")
 LINES = len(MARKERS)
 """At most so many lines in one chart."""
 SMALL = (4.1, 3.3)
-"""Inches."""
+"""Width and height of a chart that shares a line of the page, in inches."""
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours; ``series`` tells lines apart, for every kind of colour blindness."""
+    """The colours of a figure or of a page.
+
+    Attributes:
+        ink: of text.
+        soft: of axes, and of text that matters less.
+        grid: of lines in the background.
+        surface: of the background.
+        series: tells `LINES` lines apart, for every kind of colour blindness.
+    """
 
     ink: str
     soft: str
@@ -33,14 +43,26 @@ class Theme:
     series: tuple[str, ...]
 
 
-# Okabe and Ito's colours, the pale ones darkened until they are read on white.
+# Okabe and Ito's colours: the pale ones darkened until they are read on white,
 PAPER = Theme(
-    "#1a1d21",
-    "#5c636b",
-    "#dfe3e7",
-    "#ffffff",
-    ("#0072b2", "#d55e00", "#007f5c", "#b0568b", "#2a86bd", "#a87400", "#5c4ab8", "#1a1d21"),
-)
+    ink="#1a1d21",
+    soft="#5c636b",
+    grid="#dfe3e7",
+    surface="#ffffff",
+    series=(
+        "#0072b2", "#d55e00", "#007f5c", "#b0568b", "#2a86bd", "#a87400", "#5c4ab8", "#1a1d21",
+    ),
+)  # fmt: skip
+# and the dark ones made paler until they are read on black.
+NIGHT = Theme(
+    ink="#e6e9ec",
+    soft="#a0a8b0",
+    grid="#343a41",
+    surface="#1b1f24",
+    series=(
+        "#56b4e9", "#f58a3c", "#2fc597", "#dd93bd", "#3f9bd8", "#e6b23c", "#a99bf5", "#e6e9ec",
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +73,7 @@ class Chart:
         key: unique within the page; letters, digits and hyphens.
         title: one line above the figure.
         alt: what the figure says, in numbers, for those who do not see it.
-        draw: makes the figure.
+        draw: makes the figure; called within `drawing`, as `reports.charts.render` does.
         wide: whether it needs a full line of the page.
         note: small print below; may be empty.
     """
@@ -106,14 +128,23 @@ def blank(size: tuple[float, float] = SMALL) -> tuple[Figure, Axes]:
 
 
 def legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
-    """Below the axes, so that it hides no point."""
+    """Put the legend below the axes, so that it hides no point."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=2.6)
 
 
+def image(axes: Axes, private: Tensor) -> None:
+    """Show a (C, H, W) image in [0, 1] pixel by pixel, without axes (see `pixels`)."""
+    axes.imshow(pixels(private), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.grid(False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
 def band(axes: Axes, found: Estimate, theme: Theme, label: str, upright: bool = False) -> None:
-    """The prior: a dashed line with its interval as a band; nothing when it is not known."""
+    """Draw a level as a dashed line with its interval as a band; nothing when it is not known."""
     if not found.known:
         return
     span, line = (axes.axvspan, axes.axvline) if upright else (axes.axhspan, axes.axhline)
@@ -130,7 +161,7 @@ def bars(found: list[Estimate]) -> NDArray[np.float64]:
 
 
 def frame(axes: Axes, found: list[Estimate]) -> None:
-    """Limits that hold what was measured; a bound far outside does not squeeze it."""
+    """Set limits that hold what was measured; a bound far outside does not squeeze it."""
     known = [e for e in found if e.known]
     if not known:
         return

@@ -2,52 +2,60 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 
-import matplotlib
+import torch
+from matplotlib.figure import Figure
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-from reports.records import Record, atomic
-from reports.records.images import channel_note, pixels
+from reports.charts.chart import Chart, Theme, image
+from reports.records.exposed import ExposedMember
+from reports.records.images import channel_note
+from reports.records.membership import MembershipRecord
 
 ACROSS = 8
+"""So many pictures in a row."""
+LONGEST = 14
+"""Characters of a label that stand under a picture."""
 
 
-def exposed(record: Record, path: Path) -> Path:
-    """Draw ``record.arrays["exposed"]`` (n, C, H, W), most exposed first; returns ``path``.
+def exposed_chart(one: MembershipRecord) -> Chart:
+    """The members of which the Record holds a picture, most exposed first.
 
     Under each: its label, and how many non-members score at least as high: who accuses this one
     accuses them wrongly.
     """
-    images = record.arrays["exposed"]
-    rows = [row for row in record.rows if row["member"]][: len(images)]
-    others = sum(not row["member"] for row in record.rows)
-    down = max(1, -(-len(images) // ACROSS))
-    figure, grid = plt.subplots(
-        down, ACROSS, figsize=(8.6, 0.8 + 1.35 * down), squeeze=False, layout="constrained"
+    shown = [member for member in one.exposed if member.image is not None]
+    facts = one.source.record.scenario
+    where = f"{facts['defense']}, {facts['model']} on {facts['data']}, attack {one.strongest}"
+    told = [f"{m.label[:LONGEST]}: {_alarms(m)}" for m in shown]
+    return Chart(
+        f"{one.anchor}-faces",
+        f"Most exposed members: {where}",
+        f"Members, and how many non-members score at least as high. {'; '.join(told)}.",
+        partial(_draw, shown, f"Most exposed members: {where}"),
+        wide=True,
     )
-    for axes in grid.flat:
+
+
+def _draw(shown: Sequence[ExposedMember], title: str, theme: Theme) -> Figure:
+    down = max(1, -(-len(shown) // ACROSS))
+    figure = Figure(figsize=(8.6, 0.75 + 1.4 * down), layout="constrained")
+    figure.patch.set_alpha(0)
+    grid = figure.subplots(down, ACROSS, squeeze=False)
+    for axes in grid.flat[len(shown) :]:
         axes.set_axis_off()
-    for axes, image, row in zip(grid.flat, images, rows, strict=False):
-        axes.imshow(pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_title(
-            f"{row['label'][:14]}\n{row['false_alarms']} of {others}",
-            fontsize=7,
-            y=-0.42,
-            parse_math=False,  # a label is not a formula
-        )
-    facts, channels = record.scenario, channel_note(images)
-    figure.suptitle(
-        f"Most exposed members: {facts['defense']}, {facts['model']} on {facts['data']}, "
-        f"attack {record.summary['strongest']}\n"
-        "below each: its label, and how many non-members score at least as high"
-        + (f"; {channels}" if channels else ""),
-        fontsize=9,
-        parse_math=False,
-    )
-    with atomic(path) as scratch:
-        figure.savefig(scratch, dpi=160, facecolor="white")
-    plt.close(figure)
-    return path
+    for axes, member in zip(grid.flat, shown, strict=False):
+        assert member.image is not None
+        image(axes, member.image)
+        axes.set_xlabel(f"{member.label[:LONGEST]}\n{_alarms(member)}", fontsize=7, labelpad=3)
+    told = "below each: its label, and how many non-members score at least as high"
+    images = [m.image for m in shown if m.image is not None]
+    channels = channel_note(torch.stack(images)) if images else ""
+    told += f"; {channels}" if channels else ""
+    figure.suptitle(f"{title}\n{told}", fontsize=9)
+    return figure
+
+
+def _alarms(member: ExposedMember) -> str:
+    return f"{member.false_alarms} of {member.others}"

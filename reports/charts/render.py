@@ -1,20 +1,32 @@
-"""A chart as SVG that lives inside a page: its own ids, the page's colours, words for all."""
+"""Charts as SVG in a page and as PNG in a file: all that draws, and all that knows a backend.
+
+The figures are made without pyplot, so that drawing one leaves a notebook's backend alone.
+"""
 
 from __future__ import annotations
 
 import io
 import re
 from html import escape
+from pathlib import Path
 
 from reports.charts.chart import PAPER, Chart, Theme, drawing
+from reports.records import atomic
 
 # Colours that stand for the page's, so that a chart follows its light and its dark theme.
-SIGNALS = {
-    **{f"#0b0c0{i}": f"var(--{n})" for i, n in enumerate(("ink", "soft", "grid", "surface"))},
-    **{f"#0b0c1{i}": f"var(--line-{i + 1})" for i in range(len(PAPER.series))},
-}
-_KEYS = tuple(SIGNALS)
-SIGNAL = Theme(_KEYS[0], _KEYS[1], _KEYS[2], _KEYS[3], _KEYS[4:])
+SIGNAL = Theme(
+    ink="#0b0c00",
+    soft="#0b0c01",
+    grid="#0b0c02",
+    surface="#0b0c03",
+    series=tuple(f"#0b0c1{i}" for i in range(len(PAPER.series))),
+)
+
+
+def variables(theme: Theme) -> dict[str, str]:
+    """The theme as CSS variables, ``--ink`` to ``--line-8``, which a page's charts ask for."""
+    plain = {f"--{n}": getattr(theme, n) for n in ("ink", "soft", "grid", "surface")}
+    return plain | {f"--line-{i}": colour for i, colour in enumerate(theme.series, 1)}
 
 
 def to_svg(chart: Chart) -> str:
@@ -31,8 +43,8 @@ def to_svg(chart: Chart) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = _own_ids(text, chart.key)
-    for signal, variable in SIGNALS.items():
-        text = text.replace(signal, variable)
+    for name, signal in variables(SIGNAL).items():
+        text = text.replace(signal, f"var({name})")
     text = text.replace("<a xlink:href=", '<a tabindex="-1" href=')
     box = re.search(r'viewBox="[^"]*"', text)
     assert box is not None, "matplotlib writes a viewBox"
@@ -58,8 +70,15 @@ def _own_ids(text: str, key: str) -> str:
     return re.sub(r'xlink:href="#([^"]+)"', inner, text)
 
 
+def save(chart: Chart, path: Path) -> Path:
+    """Write the chart as a PNG file, whole or not at all; returns ``path``."""
+    with atomic(path) as scratch:
+        scratch.write_bytes(to_png(chart)[0])
+    return path
+
+
 def to_png(chart: Chart, dpi: int = 200) -> tuple[bytes, float]:
-    """A PNG on white and its height over its width."""
+    """A PNG on white, and its height over its width."""
     buffer = io.BytesIO()
     with drawing(PAPER):
         figure = chart.draw(PAPER)

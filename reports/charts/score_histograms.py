@@ -16,7 +16,7 @@ EDGE = 0.005
 """This share of scores at either end shares the last bin, or a few would hide the rest."""
 
 
-def score_chart(one: MembershipRecord) -> Chart:
+def histogram_chart(one: MembershipRecord) -> Chart:
     """A histogram per attack, members against others."""
     return histogram(
         one.scores,

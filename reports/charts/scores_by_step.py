@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from reports.records import Record, atomic
+from reports.charts.chart import LINES, MARKERS, Chart, Theme, band, bars, legend
+from reports.estimates import NOTHING, Estimate
+from reports.records import Record
+from reports.records.column import ADAPTIVE, ATTACKERS, Column
+from reports.scores import SCORES
 
-# Okabe and Ito's palette; markers differ too, for print and for every kind of colour blindness.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9")
-MARKERS = "osD^vP"
-SCORES = {"psnr": "PSNR (dB)\nhigher is closer", "lpips": "LPIPS\nlower is closer"}
+SHOWN = ("psnr", "lpips")
+"""The scores that are drawn."""
 
 
 @dataclass(frozen=True)
@@ -34,96 +33,107 @@ class Moment:
     step: int
     record: Record
 
+    @property
     def rate(self) -> float | None:
         """Share of coordinates dropped at this step; None for a defense without a rate."""
         found = self.record.bounds[self.record.scenario["defense"]]["options"].get("rate")
         return None if found is None else float(found)
 
+    @property
+    def guess(self) -> dict[str, Estimate]:
+        """Score -> its mean over the best guesses without the release."""
+        found = self.record.baseline[self.record.baseline["shown"]]
+        return {score: Estimate.read(found[score]) for score in SHOWN}
 
-def along(moments: Sequence[Moment], path: Path) -> Path:
-    """Two panels of scores and one of the drop rate against the step; returns ``path``.
+    def mean(self, attacker: str, score: str) -> Estimate:
+        """An attacker's score at this step; nothing where that one was not run."""
+        key = Column(self.record.scenario["defense"], attacker).key
+        found = self.record.summary.get(key)
+        return NOTHING if found is None else Estimate.read(found[score])
+
+
+def step_chart(moments: Sequence[Moment]) -> Chart:
+    """Two panels of scores and one of the drop rate against the step.
 
     Solid lines: the adversary who replays the defense; dotted: the one who ignores it. Bars and
     the grey band of the prior are 95% intervals over images.
 
     Args:
         moments: of any number of runs, on the same private images.
-        path: the PNG to write, atomically.
     """
-    figure, grid = plt.subplots(
-        3, 1, figsize=(7.6, 7.4), sharex=True, height_ratios=(3, 3, 1.2), layout="constrained"
+    runs: dict[str, list[Moment]] = {}
+    for moment in moments:
+        runs.setdefault(moment.name, []).append(moment)
+    told = [
+        f"{name}: {', '.join(f'{m.mean(ADAPTIVE, SHOWN[0]).show()} at {m.step}' for m in run)}"
+        for name, run in runs.items()
+    ]
+    facts = moments[0].record.scenario
+    look = f"solid: adaptive attack {facts['attack']}, dotted: naive"
+    title = (
+        f"What one release gives away along training: {facts['model']}, {facts['data']}, "
+        f"{facts['images']} members"
     )
-    names = list(dict.fromkeys(m.name for m in moments))
-    for axes, (score, label) in zip(grid, SCORES.items(), strict=False):
-        _prior(axes, moments[0].record, score)
-        for turn, name in enumerate(names):
-            _lines(axes, [m for m in moments if m.name == name], score, turn, len(names))
-        axes.set_ylabel(label)
-    for turn, name in enumerate(names):
-        own = [(m.step, m.rate()) for m in moments if m.name == name]
-        known = [(s, r) for s, r in own if r is not None]
-        if known:
-            grid[2].plot(*zip(*known, strict=True), color=COLOURS[turn % 6], marker="o", ms=3)
+    return Chart(
+        "scores-by-step",
+        title,
+        f"PSNR in dB of the adaptive attack against the training step. {'; '.join(told)}.",
+        partial(_draw, runs, f"{title}\n{look}; bars: 95% interval over images"),
+        wide=True,
+    )
+
+
+def _draw(runs: dict[str, list[Moment]], title: str, theme: Theme) -> Figure:
+    figure = Figure(figsize=(7.6, 7.4), layout="constrained")
+    figure.patch.set_alpha(0)
+    grid = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.2))
+    guess = next(iter(runs.values()))[0].guess
+    for axes, score in zip(grid, SHOWN, strict=False):
+        band(axes, guess[score], theme, "no release (prior)")
+        for turn, run in enumerate(runs.values()):
+            _lines(axes, run, score, turn, len(runs), theme)
+        axes.set_ylabel(SCORES[score].axis.replace(", ", "\n"))
+    for turn, run in enumerate(runs.values()):
+        known = [(m.step, m.rate) for m in run if m.rate is not None]
+        steps, rates = [s for s, _ in known], [r for _, r in known]
+        colour, marker = theme.series[turn % LINES], MARKERS[turn % LINES]
+        grid[2].plot(steps, rates, color=colour, marker=marker, ms=3)
     grid[2].set_ylim(-0.05, 1.05)
     grid[2].set_ylabel("share\ndropped")
     grid[2].set_xlabel("training step")
     for axes in grid:
-        axes.grid(axis="y", color="#dddddd", lw=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    facts = moments[0].record.scenario
-    figure.suptitle(
-        f"What one release gives away along training: {facts['model']}, {facts['data']}, "
-        f"{facts['images']} members\nsolid: adaptive attack {facts['attack']}, dotted: naive; "
-        "bars: 95% interval over images",
-        fontsize=9.5,
-    )
-    with atomic(path) as scratch:
-        figure.savefig(scratch, dpi=160, facecolor="white")
-    plt.close(figure)
-    return path
+        axes.patch.set_alpha(0)
+        axes.grid(axis="y")
+    legend(figure, grid[0], 3)
+    figure.suptitle(title, fontsize=9.5)
+    return figure
 
 
-def _prior(axes: Axes, record: Record, score: str) -> None:
-    prior = record.baseline[record.baseline["shown"]][score]
-    if prior["mean"] is None:
-        return
-    if prior["low"] is not None:  # one image has no interval
-        axes.axhspan(prior["low"], prior["high"], color="#999999", alpha=0.2)
-    axes.axhline(prior["mean"], color="#666666", ls="--", lw=1, label="no release (prior)")
-
-
-def _lines(axes: Axes, own: Sequence[Moment], score: str, turn: int, runs: int) -> None:
-    colour, marker = COLOURS[turn % 6], MARKERS[turn % 6]
-    width = max(m.step for m in own) or 1
+def _lines(
+    axes: Axes, run: Sequence[Moment], score: str, turn: int, runs: int, theme: Theme
+) -> None:
+    """One score of a run: a solid line of the adaptive attacker, a dotted one of the naive."""
+    width = max(m.step for m in run) or 1
     shift = (turn - (runs - 1) / 2) * 0.008 * width  # so that the bars do not hide each other
-    for column, style in (("adaptive", "-"), ("naive", ":")):
-        points = []
-        for moment in own:
-            key = f"{moment.record.scenario['defense']}/{column}"
-            found = moment.record.summary.get(key)
-            if found is not None and found[score]["mean"] is not None:
-                points.append((moment.step + shift, found[score]))
-        if not points:
+    for attacker in ATTACKERS:
+        points = [(m.step + shift, m.mean(attacker, score)) for m in run]
+        points = [(x, mean) for x, mean in points if mean.known]
+        x, found = [x for x, _ in points], [mean for _, mean in points]
+        colour, means = theme.series[turn % LINES], [mean.mean for mean in found]
+        if not found:
             continue
-        means = [v["mean"] for _, v in points]
-        solid = column == "adaptive"
-        known = [(v["mean"] if v["low"] is None else v["low"], v) for _, v in points]
-        bars = [
-            [v["mean"] - low for low, v in known],
-            [0.0 if v["high"] is None else v["high"] - v["mean"] for _, v in known],
-        ]
-        axes.errorbar(
-            [x for x, _ in points],
-            means,
-            yerr=bars if solid else None,
-            label=own[0].name if solid else None,
-            ls=style,
-            lw=1.6 if solid else 1.1,
-            color=colour,
-            marker=marker if solid else None,
-            ms=5,
-            capsize=2,
-            elinewidth=0.8,
-        )
+        if attacker == ADAPTIVE:
+            axes.errorbar(
+                x,
+                means,
+                yerr=bars(found),
+                label=run[0].name,
+                lw=1.6,
+                color=colour,
+                marker=MARKERS[turn % LINES],
+                ms=5,
+                capsize=2,
+                elinewidth=0.8,
+            )
+        else:
+            axes.plot(x, means, ls=":", lw=1.1, color=colour)

@@ -12,7 +12,7 @@ from reports.charts.epsilon_claimed import audit_charts
 from reports.charts.identified import candidate_charts
 from reports.charts.naive_gap import attacker_charts
 from reports.charts.roc import roc_charts
-from reports.charts.score_histograms import score_chart
+from reports.charts.score_histograms import histogram_chart
 from reports.charts.scores_by_option import score_charts
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import refutations
@@ -191,7 +191,7 @@ def _members(found: Sequence[MembershipRecord]) -> Section:
     return Section(
         anchor="memberships",
         title="Who was in the training set",
-        charts=(*roc_charts(found), *(score_chart(m) for m in found if m.scores)),
+        charts=(*roc_charts(found), *(histogram_chart(m) for m in found if m.scores)),
         table=membership_table(found),
         notes=tuple(
             f"Record {m.source.number}: {CANNOT_JUDGE} whether members are safe: {m.doubt}."

@@ -14,7 +14,8 @@ from attacks.leakage.numbers import CANNOT_JUDGE, Leak, Verdict, shown
 from attacks.leakage.results.result import Result, Units, sources
 from defenses import BadInput
 from defenses.conformance import CHECKS
-from reports.charts import reconstructions
+from reports.charts.reconstructions import reconstruction_chart
+from reports.charts.render import save
 from reports.estimates import Estimate
 from reports.evidence.control import doubt
 from reports.evidence.refuted import panel_refutations
@@ -162,7 +163,7 @@ class Inverted(Result):
 
     def draw(self, record: Record, folder: Path) -> Path:
         """The reconstructions beside the truth."""
-        return reconstructions.reconstructions(record, folder / "reconstructions.png")
+        return save(reconstruction_chart(record), folder / "reconstructions.png")
 
     @cached_property
     def _panel(self) -> Panel:

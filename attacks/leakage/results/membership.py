@@ -17,11 +17,11 @@ from attacks.leakage.results.result import Result, Units
 from attacks.membership.show import promise
 from defenses import BadInput
 from reports import detection
-from reports.charts.render import to_png
+from reports.charts.render import save
 from reports.charts.roc import roc_charts
 from reports.estimates import Estimate
 from reports.evidence.refuted import above_bound
-from reports.records import Record, atomic, membership
+from reports.records import Record, membership
 
 LOW = 0.01
 """False-positive rate that is always told: an average over all hides who is found for sure."""
@@ -137,10 +137,7 @@ class Exposed(Result):
     def draw(self, record: Record, folder: Path) -> Path:
         """The ROC of every attack, on logarithmic axes."""
         parsed = membership.parse(record)
-        path = folder / "roc.png"
-        with atomic(path) as scratch:
-            scratch.write_bytes(to_png(next(roc_charts([parsed])))[0])
-        return path
+        return save(next(roc_charts([parsed])), folder / "roc.png")
 
     @property
     def _summary(self) -> dict[str, Any]:

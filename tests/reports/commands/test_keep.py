@@ -11,10 +11,9 @@ from PIL import Image
 
 from attacks.audit import __main__ as audit
 from attacks.invert import __main__ as inversion
-from attacks.invert import along
+from attacks.invert import along, show
 from attacks.membership import __main__ as membership
 from reports import build
-from reports.charts import reconstructions
 from reports.commands.claim import MARK, Writes, claim
 from reports.commands.flags import command
 from reports.sweep import command as sweep
@@ -137,7 +136,7 @@ def test_a_figure_that_fails_costs_no_result_and_is_drawn_next_time(go, tmp_path
 
     words = [*QUICK, "--against", "--adaptive", "--out", "out"]
     with monkeypatch.context() as patch:
-        patch.setattr(reconstructions, "reconstructions", fail)
+        patch.setattr(show, "save", fail)
         code, out, err = go("attacks.invert", *words)
     assert code == 0
     assert "a figure could not be drawn: no font at all; the result is kept\n" in err

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from reports import records
-from reports.charts import reconstructions
 from reports.records import Partial, Record, atomic
 
 
@@ -82,18 +81,3 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_the_grid_draws_records_with_and_without_truth(tmp_path, channels):
-    images = torch.rand(2, channels, 8, 8)
-    bare = record(arrays={"dprs/adaptive": images})
-    path = reconstructions.reconstructions(bare, tmp_path / "bare.png")
-    psnr = {"psnr": {"mean": 9.0, "low": 8.0, "high": 10.0, "n": 2}}
-    rows = [{"image": 0, "psnr": 9.0, "ssim": None, "lpips": None}]
-    full = record(
-        arrays={"truth": images, "prior": images, "dprs/adaptive": images},
-        baseline={"shown": "mean_image", "mean_image": psnr, "rows": rows},
-    )
-    wider = reconstructions.reconstructions(full, tmp_path / "full.png")
-    assert path.read_bytes()[:4] == wider.read_bytes()[:4] == b"\x89PNG"
