@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from defenses.checks import guard
 from defenses.privacy.accounting import gaussian_epsilon
-from defenses.registry import BadInput, Registry, check_options
+from defenses.registry import Registry, check_options
 
 Gradients = Mapping[str, Tensor]
 """Per-example gradients: parameter name -> tensor (B, *shape of the parameter)."""
@@ -75,6 +76,10 @@ class Defense(ABC):
     wants: ClassVar[frozenset[str]] = frozenset()
     """Fields of `Side` that cost time to prepare and that this defense uses."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        guard(cls, Defense)
+
     def __post_init__(self) -> None:
         check_options(self)
 
@@ -90,6 +95,9 @@ class Defense(ABC):
     ) -> Release:
         """The update that leaves the victim.
 
+        What an author writes under this name is called with gradients that have passed the checks
+        of `defenses.checks`, and with ``batch_size`` as a number.
+
         Args:
             grads: per-example gradients, name -> (B, *shape); B may be 0 under Poisson sampling.
             step: which step of the run this is, from 0.
@@ -98,7 +106,8 @@ class Defense(ABC):
             generator: CPU generator; the same state gives the same release.
 
         Raises:
-            BadInput: NaN or infinite gradients, or tensors that disagree on B.
+            BadInput: no tensors, tensors that disagree on B, NaN or infinite values, or a
+                divisor below 1.
         """
 
     @abstractmethod
@@ -163,27 +172,6 @@ def with_effective_noise(defense: Defense, noise: float) -> Defense | None:
         return None
     scaled: dict[str, Any] = {"noise_multiplier": noise / unit}
     return dataclasses.replace(defense, **scaled)
-
-
-def batch_of(grads: Gradients, batch_size: int | None) -> int:
-    """The public divisor of a batch, after checking that the gradients can be used.
-
-    Raises:
-        BadInput: no tensors, different B, NaN or infinite values, or a divisor below 1.
-    """
-    if not grads:
-        raise BadInput("there are no gradients: the model has no trainable parameter")
-    counts = {len(g) for g in grads.values()}
-    if len(counts) != 1:
-        raise BadInput(f"per-example gradients disagree on the batch size: {sorted(counts)}")
-    for name, grad in grads.items():
-        # A NaN survives clipping (NaN * min(1, C/NaN)) and would void the guarantee.
-        if not torch.isfinite(grad).all():
-            raise BadInput(f"the gradient of {name!r} holds NaN or infinite values")
-    size = counts.pop() if batch_size is None else batch_size
-    if size < 1:
-        raise BadInput(f"the batch size is {size}; an empty batch needs batch_size >= 1")
-    return size
 
 
 def dense(update: dict[str, Tensor], public: dict[str, Any]) -> Release:

@@ -15,9 +15,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from defenses.contract import Defense, Gradients, Release, batch_of, dense
+from defenses.contract import Defense, Gradients, Release, dense
 from defenses.gradients import add_noise
-from defenses.registry import BadInput
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,17 @@ class Summed(Defense):
         batch_size: int,
         generator: torch.Generator,
     ) -> Release:
-        """The release of a whole batch's contributions: divided, noised, dense."""
+        """The release of a whole batch's contributions: divided, noised, dense.
+
+        Args:
+            total: sum of what `contribute` gave, in any number of chunks; finite.
+            plan: what `plan` gave.
+            batch_size: the public divisor.
+            generator: see `Defense.release`.
+
+        Raises:
+            BadInput: the sum is not finite, for a gradient was not, or the divisor is below 1.
+        """
         public = self.public(batch_size) | dict(plan)
         update = averaged(total, batch_size)
         return dense(add_noise(update, public["noise_std"], generator), public)
@@ -78,11 +87,11 @@ class Summed(Defense):
         generator: torch.Generator,
     ) -> Release:
         """See `Defense.release`."""
-        size = batch_of(grads, batch_size)
+        assert batch_size is not None  # the checks give it
         like = {k: g.new_empty(g.shape[1:]) for k, g in grads.items()}
         plan = self.plan(like, step=step, steps=steps, generator=generator)
         total = self.contribute(grads, plan)
-        return self.finish(total, plan, batch_size=size, generator=generator)
+        return self.finish(total, plan, batch_size=batch_size, generator=generator)
 
     def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:
         """The candidates' contributions under the public plan, divided like the release."""
@@ -102,12 +111,5 @@ class Linear(Summed):
 
 
 def averaged(total: Mapping[str, Tensor], batch_size: int) -> dict[str, Tensor]:
-    """A sum over the public batch size.
-
-    Raises:
-        BadInput: the sum is not finite. One infinite or NaN gradient makes it so, clipped or not.
-    """
-    for name, value in total.items():
-        if not torch.isfinite(value).all():
-            raise BadInput(f"the gradient of {name!r} holds NaN or infinite values")
+    """A sum over the examples divided by the public batch size."""
     return {k: v / batch_size for k, v in total.items()}

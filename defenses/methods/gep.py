@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from defenses.bases.sparsified import Sparsified
-from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, batch_of, registry
+from defenses.checks import check_finite, count_examples
+from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.gradients import add_noise, clipped_sum, rows
 from defenses.methods.dpsgd import DPSGD
 from defenses.randomness import child
@@ -60,9 +61,9 @@ class GEP(Sparsified, DPSGD):
             BadInput: no public gradients, unusable ones, or those of another model.
         """
         anchors = self.side.anchors
-        if not anchors or not len(next(iter(anchors.values()))):
+        if not anchors or not count_examples(anchors):
             raise BadInput("gep needs public data: --public, or informed(Side(anchors=...))")
-        batch_of(anchors, None)
+        check_finite(anchors)
         if {k: v.shape for k, v in like.items()} != {k: g.shape[1:] for k, g in anchors.items()}:
             raise BadInput("gep's public gradients are not those of this model's parameters")
         plan = self.mask_at(like, step, steps, generator) if self.rate else {}

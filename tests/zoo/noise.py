@@ -8,7 +8,7 @@ import torch
 
 from defenses import Defense, option
 from defenses.bases.summed import averaged
-from defenses.contract import batch_of, dense
+from defenses.contract import dense
 from defenses.gradients import add_noise, clipped_sum
 from defenses.methods.dpsgd import DPSGD
 
@@ -53,10 +53,9 @@ class BeforeClipping(Defense):
     noise_multiplier: float = option(1.0, "noise over it", low=0)
 
     def release(self, grads, *, step=0, steps=1, batch_size=None, generator):
-        size = batch_of(grads, batch_size)
         noisy = add_noise(grads, self.noise_multiplier * self.clip, generator)
-        update = {k: v / size for k, v in clipped_sum(noisy, self.clip).items()}
-        return dense(update, self.public(size))
+        update = {k: v / batch_size for k, v in clipped_sum(noisy, self.clip).items()}
+        return dense(update, self.public(batch_size))
 
     def replay(self, grads, release):
         size = release.public["batch_size"]

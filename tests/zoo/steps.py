@@ -8,7 +8,7 @@ from typing import cast
 import torch
 
 from defenses import Defense, Release, Summed, option, stream
-from defenses.contract import batch_of, dense
+from defenses.contract import dense
 from defenses.gradients import add_noise, clipped_sum
 from defenses.methods.dpsgd import DPSGD
 from victims.training.trainer import Trainer
@@ -83,7 +83,7 @@ class RealisedBatch(Defense):
     noise_multiplier: float = option(1.0, "noise over it", low=0)
 
     def release(self, grads, *, step=0, steps=1, batch_size=None, generator):
-        public = self.public(batch_of(grads, batch_size))
+        public = self.public(batch_size)
         drawn = max(1, len(next(iter(grads.values()))))
         std = self.noise_multiplier * self.clip
         noisy = add_noise(clipped_sum(grads, self.clip), std, generator)

@@ -462,9 +462,8 @@ class TestChain:
 @dataclasses.dataclass(frozen=True)
 class Halved(defenses.Defense):
     def release(self, grads, *, step=0, steps=1, batch_size=None, generator):
-        size = batch_size or len(next(iter(grads.values())))
-        update = {k: g.sum(0) / (2 * size) for k, g in grads.items()}
-        return Release(update, self.public(size), 4 * sum(v.numel() for v in update.values()))
+        update = {k: g.sum(0) / (2 * batch_size) for k, g in grads.items()}
+        return Release(update, self.public(batch_size), 4 * sum(v.numel() for v in update.values()))
 
     def replay(self, grads, release):
         return {k: g.sum(0) / (2 * release.public["batch_size"]) for k, g in grads.items()}

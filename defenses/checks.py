@@ -1,0 +1,107 @@
+"""Checks what a defense is given, before a line of its author's runs.
+
+`Defense` puts these checks in front of the two methods that every release passes through, in
+whatever class they are written: ``release``, and the ``finish`` of a `Summed`, which trainers call
+by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from defenses.registry import BadInput
+
+Method = Callable[..., Any]
+
+_checked: ContextVar[Mapping[str, Tensor] | None] = ContextVar("checked", default=None)
+"""The tensors of the release that is going on: ``super().release(grads)`` looks no second time."""
+
+
+def guard(cls: type, base: type) -> None:
+    """Put the checks in front of a class's own ``release`` and ``finish``.
+
+    Args:
+        cls: derives from ``base``; what its bases bring is guarded already.
+        base: the contract; a method of a class that does not derive from it is guarded in ``cls``.
+    """
+    for name, guarded in (("release", _guarded_release), ("finish", _guarded_finish)):
+        owner = next((c for c in cls.__mro__ if name in vars(c)), base)
+        if owner is cls or not issubclass(owner, base):
+            setattr(cls, name, guarded(getattr(cls, name)))
+
+
+def _guarded_release(method: Method) -> Method:
+    @wraps(method)
+    def release(
+        self: Any, grads: Mapping[str, Tensor], *, batch_size: int | None = None, **place: Any
+    ) -> Any:
+        count = count_examples(grads)
+        place["batch_size"] = check_size(count if batch_size is None else batch_size)
+        return _once(method, self, grads, **place)
+
+    return release
+
+
+def _guarded_finish(method: Method) -> Method:
+    @wraps(method)
+    def finish(
+        self: Any, total: Mapping[str, Tensor], plan: Any, *, batch_size: int, **place: Any
+    ) -> Any:
+        return _once(method, self, total, plan, batch_size=check_size(batch_size), **place)
+
+    return finish
+
+
+def _once(
+    method: Method, self: Any, values: Mapping[str, Tensor], *given: Any, **named: Any
+) -> Any:
+    """What the method makes of tensors that are finite."""
+    if values is _checked.get():
+        return method(self, values, *given, **named)
+    check_finite(values)
+    token = _checked.set(values)
+    try:
+        return method(self, values, *given, **named)
+    finally:
+        _checked.reset(token)
+
+
+def check_finite(values: Mapping[str, Tensor]) -> None:
+    """Raise `BadInput` for the first gradient, or sum of them, with NaN or infinite values.
+
+    They would void the guarantee: a NaN survives clipping, for NaN * min(1, C / NaN) is NaN. For
+    the same reason a sum shows every one that an example had.
+    """
+    for name, value in values.items():
+        if not torch.isfinite(value).all():
+            raise BadInput(f"the gradient of {name!r} holds NaN or infinite values")
+
+
+def check_size(size: int) -> int:
+    """The public divisor of a batch; raise `BadInput` where it is below 1."""
+    if size < 1:
+        raise BadInput(f"the batch size is {size}; an empty batch needs batch_size >= 1")
+    return size
+
+
+def count_examples(grads: Mapping[str, Tensor]) -> int:
+    """The number B of examples that per-example gradients, name -> (B, *shape), are of.
+
+    Raises:
+        BadInput: there are no tensors, one has no axis of examples, or they disagree on B.
+    """
+    if not grads:
+        raise BadInput("there are no gradients: the model has no trainable parameter")
+    for name, grad in grads.items():
+        if not grad.ndim:
+            raise BadInput(f"the gradient of {name!r} has no axis of examples")
+    counts = {len(g) for g in grads.values()}
+    if len(counts) != 1:
+        raise BadInput(f"per-example gradients disagree on the batch size: {sorted(counts)}")
+    return counts.pop()
