@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.estimates.intervals import LEVEL
 from reports.panels.panel import FALSE, Panel
-from reports.records.audit import AuditRecord, AuditRow
+from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
 
 FALSE_ALARMS = (0.001, 0.01, 0.1)
@@ -101,22 +101,10 @@ def simultaneous(count: int) -> float:
     return 1 - (1 - LEVEL) / max(1, count)
 
 
-def worst(rows: Sequence[AuditRow]) -> AuditRow:
-    """Of the rows of one Record, the one that says most against its claim, else proves most."""
-    return max(
-        rows,
-        key=lambda a: (
-            a.broken,
-            not a.unclaimed,
-            a.audited - a.claimed if a.broken else a.audited,
-        ),
-    )
-
-
 def _by_audit(audits: Sequence[AuditRecord]) -> list[Refutation]:
     found = []
     for audit in audits:
-        one = worst(audit.rows)
+        one = audit.worst
         if one.broken:
             told = (
                 f"an audit proves epsilon to be at least {one.audited:.4g}, where "

@@ -6,8 +6,19 @@ import math
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from reports.estimates import NOTHING, Estimate
 from reports.evidence.control import CANNOT_JUDGE
-from reports.records.checks import epsilon, mapping, number, required, share, text
+from reports.records.checks import (
+    epsilon,
+    estimate,
+    mapping,
+    number,
+    required,
+    sequence,
+    share,
+    text,
+    whole,
+)
 from reports.records.find import Source
 from reports.records.record import Record
 
@@ -81,6 +92,9 @@ class AuditRow:
         unclaimed: what the bound assumes and the defense does not claim to be; may be empty.
         reach: what the audit would prove with perfect scores; NaN where the Record does not say.
         doubt: why it is no evidence that the claim was not refuted; empty where it is some.
+        assumes: what the bound assumes, in words; may be empty.
+        canaries: how many there were in all runs; 0 where the Record does not say.
+        inserted: how many of them were trained on.
     """
 
     source: Source
@@ -95,6 +109,9 @@ class AuditRow:
     unclaimed: str = ""
     reach: float = math.nan
     doubt: str = ""
+    assumes: str = ""
+    canaries: int = 0
+    inserted: int = 0
 
     @property
     def anchor(self) -> str:
@@ -113,16 +130,64 @@ class AuditRow:
 
 
 @dataclass(frozen=True)
+class AuditLook:
+    """The audit after one step of the run.
+
+    Attributes:
+        step: releases that had been seen.
+        claimed: epsilon after that step; infinite when none is claimed.
+        audited: auditor -> lower bound on epsilon, each at the stated confidence by itself.
+    """
+
+    step: int
+    claimed: float
+    audited: dict[str, float]
+
+
+@dataclass(frozen=True)
 class AuditRecord:
     """One audit Record, checked.
 
     Attributes:
         source: where it is from.
         rows: one per auditor, all about one training.
+        looks: the bounds along the run, as ``summary["along"]`` tells them; may be empty.
+        auc: chance that the score of an inserted canary exceeds that of another.
+        delta: of every epsilon.
+        holds: whether the claim's assumptions are true of the training.
     """
 
     source: Source
     rows: tuple[AuditRow, ...]
+    looks: tuple[AuditLook, ...]
+    auc: Estimate
+    delta: float
+    holds: bool
+
+    @property
+    def broken(self) -> bool:
+        """Whether any auditor refutes the claim by nothing but what the defense claims."""
+        return any(row.broken for row in self.rows)
+
+    @property
+    def worst(self) -> AuditRow:
+        """The row that says most against the claim; where none refutes it, that proves most.
+
+        What rests on nothing that the defense does not claim comes first.
+        """
+        return max(
+            self.rows,
+            key=lambda row: (
+                row.broken,
+                not row.unclaimed,
+                row.audited - row.claimed if row.broken else row.audited,
+            ),
+        )
+
+    @property
+    def reach(self) -> float:
+        """What the best auditor would prove with perfect scores; NaN where it is not known."""
+        return max(row.reach for row in self.rows)
 
 
 def parse(record: Record, source: Source | None = None) -> AuditRecord:
@@ -140,7 +205,26 @@ def parse(record: Record, source: Source | None = None) -> AuditRecord:
     rows = [mapping(row, "rows") for row in record.rows]
     if not rows:
         raise ValueError("there are no rows")
-    return AuditRecord(source, tuple(_row(source, n, row, holds) for n, row in enumerate(rows, 1)))
+    area = mapping(record.summary.get("audits", {}), "summary.audits").get("auc")
+    return AuditRecord(
+        source=source,
+        rows=tuple(_row(source, n, row, holds) for n, row in enumerate(rows, 1)),
+        looks=tuple(_look(v) for v in sequence(record.summary.get("along", []), "summary.along")),
+        auc=NOTHING if area is None else estimate(area, "summary.audits.auc"),
+        delta=share(record.bounds.get("delta", 0), "bounds.delta"),
+        holds=holds,
+    )
+
+
+def _look(value: Any) -> AuditLook:
+    what = "summary.along"
+    found = mapping(value, what)
+    audited = mapping(found.get("audited"), f"{what}.audited")
+    return AuditLook(
+        step=whole(found.get("step"), f"{what}.step"),
+        claimed=epsilon(required(found, "claimed", what), f"{what}.claimed"),
+        audited={k: epsilon(number(v, what), f"{what}.audited") for k, v in audited.items()},
+    )
 
 
 def _row(source: Source, place: int, row: dict[str, Any], holds: bool) -> AuditRow:
@@ -158,4 +242,7 @@ def _row(source: Source, place: int, row: dict[str, Any], holds: bool) -> AuditR
         unclaimed=text(row.get("unclaimed") or "", "rows.unclaimed"),
         reach=epsilon(row["reach"], "rows.reach") if "reach" in row else math.nan,
         doubt=text(row.get("doubt") or "", "rows.doubt"),
+        assumes=text(row.get("assumes") or "", "rows.assumes"),
+        canaries=whole(row.get("canaries", 0), "rows.canaries"),
+        inserted=whole(row.get("inserted", 0), "rows.inserted"),
     )

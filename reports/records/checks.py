@@ -6,6 +6,8 @@ import math
 import re
 from typing import Any
 
+from reports.estimates import Estimate
+
 LONGEST = 2000
 """Characters of a string that are kept; nothing that leakgauge writes is longer."""
 # Control characters, lone surrogates and marks that turn the writing direction: none can be
@@ -98,3 +100,10 @@ def share(value: Any, what: str) -> float:
     if not 0 <= found <= 1:
         raise ValueError(f"{what} is not in [0, 1]")
     return found
+
+
+def estimate(value: Any, what: str) -> Estimate:
+    """A mean with its interval as `Estimate.document` writes it; raises ValueError."""
+    found = mapping(value, what)
+    mean, low, high = (number_or_nan(found.get(n), f"{what}.{n}") for n in ("mean", "low", "high"))
+    return Estimate(mean, low, high, whole(found.get("n", 0), f"{what}.n"))

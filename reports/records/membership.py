@@ -14,7 +14,7 @@ from reports.estimates import NOTHING, Estimate
 from reports.estimates.intervals import LEVEL, Values
 from reports.evidence.learned import Learned, doubt, learned
 from reports.records import exposed as accusations
-from reports.records.checks import clean, epsilon, mapping, number_or_nan, share, text
+from reports.records.checks import clean, epsilon, estimate, mapping, share, text
 from reports.records.exposed import ExposedMember
 from reports.records.find import Source
 from reports.records.record import Record
@@ -204,6 +204,6 @@ def _areas(auc: Any, attacks: list[str]) -> dict[str, Estimate]:
 def _estimate(value: Any) -> Estimate:
     if not isinstance(value, dict):
         return Estimate(share(value, "summary.auc"))
-    found = mapping(value, "summary.auc")
-    low, high = (number_or_nan(found.get(k), f"summary.auc.{k}") for k in ("low", "high"))
-    return Estimate(share(found.get("mean"), "summary.auc.mean"), low, high)
+    found = estimate(value, "summary.auc")
+    share(found.mean, "summary.auc.mean")
+    return found

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from reports.estimates import NOTHING, Estimate
 from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.refuted import simultaneous, worst
+from reports.evidence.refuted import simultaneous
 from reports.panels.panel import FALSE
 from reports.records.audit import AuditRecord
 from reports.records.find import Source
@@ -62,7 +62,7 @@ def strongest_attack(one: MembershipRecord, refuted: bool = False) -> Strongest:
 
 def strongest_audit(found: AuditRecord) -> Strongest:
     """What counts of an audit Record: the row that says most against its claim."""
-    one = worst(found.rows)
+    one = found.worst
     remark = ASSUMED if one.unclaimed else "" if any(a.judged for a in found.rows) else UNTOLD
     return Strongest(
         caught=NOTHING,

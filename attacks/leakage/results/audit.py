@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from attacks.audit.show import draw
-from attacks.audit.verdicts import any_refuted
 from attacks.leakage.numbers import CANNOT_JUDGE, Bound, Leak, Verdict
 from attacks.leakage.results.membership import influence
 from attacks.leakage.results.result import Result, Units
 from reports.estimates import Estimate
 from reports.records import Record
+from reports.records import audit as audits
+from reports.records.audit import AuditRecord
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -25,10 +27,10 @@ class Audited(Result):
     @property
     def epsilon_low(self) -> Bound:
         """The largest epsilon that the audited training's true one is proven to exceed."""
-        best = self._best
-        proven = Estimate(self._proven, self._proven, math.inf, int(best["canaries"]))
-        rests = best.get("unclaimed", "")
-        given = f"{best['method']}, confidence {best['confidence']:g}"
+        best = self._audit.worst
+        proven = Estimate(best.audited, best.audited, math.inf, best.canaries)
+        rests = best.unclaimed
+        given = f"{best.method}, confidence {best.confidence:g}"
         name = f"audited epsilon ({given}{f', if of {rests}' if rests else ''})"
         return Leak(
             name,
@@ -54,11 +56,9 @@ class Audited(Result):
         __tracebackhide__ = True
         if self.doubt:
             raise AssertionError("\n".join([f"{CANNOT_JUDGE}: {self.doubt}", *self.context()]))
-        holds = any_refuted(self.records[0].rows)
-        told = f"epsilon >= {self._proven:.4g} proven, {self.epsilon:.4g} claimed"
-        told += (
-            "" if self.records[0].bounds["holds"] else " (for Poisson batches, which these are not)"
-        )
+        holds = self._audit.broken
+        told = f"epsilon >= {self._audit.worst.audited:.4g} proven, {self.epsilon:.4g} claimed"
+        told += "" if self._audit.holds else " (for Poisson batches, which these are not)"
         return Verdict.of(holds, told + (f"; figure: {self.figure}" if holds else ""))
 
     @property
@@ -66,7 +66,7 @@ class Audited(Result):
         """Chance that the score of an inserted canary exceeds that of one that was not."""
         return Leak(
             "AUC of canaries",
-            Estimate.read(self.records[0].summary["audits"]["auc"]),
+            self._audit.auc,
             baseline=Estimate.exact(0.5),
             context=self.context,
         )
@@ -74,16 +74,15 @@ class Audited(Result):
     @property
     def epsilon(self) -> float:
         """The claim for the whole training."""
-        claim = self.records[0].rows[0]["claimed"]
-        return math.inf if claim is None else float(claim)
+        return self._audit.rows[0].claimed
 
     @property
     def doubt(self) -> str:
         """See `Result.doubt`: not even perfect scores could refute the claim, by any auditor."""
-        rows = self.records[0].rows
-        if any_refuted(rows) or not all(row.get("doubt") for row in rows):
+        rows = self._audit.rows
+        if self._audit.broken or not all(row.doubt for row in rows):
             return ""
-        return str(max(rows, key=lambda row: float(row["reach"]))["doubt"])
+        return max(rows, key=lambda row: row.reach).doubt
 
     def leaks(self) -> list[Leak]:
         """What is proven, and the canaries' AUC."""
@@ -93,7 +92,7 @@ class Audited(Result):
         """What is proven, where more leaks than is claimed."""
         proven = float(self.epsilon_low)
         told = f"epsilon is at least {proven:.4g}, where {self.epsilon:.4g} is claimed"
-        return [told] if any_refuted(self.records[0].rows) else []
+        return [told] if self._audit.broken else []
 
     def units(self) -> dict[str, Units]:
         """The AUC by canary, see `exposed.influence`."""
@@ -106,31 +105,19 @@ class Audited(Result):
     def context(self) -> list[str]:
         """Figure, claim, what the bounds assume."""
         lines = [f"figure: {self.figure}"]
-        lines.append(
-            f"claimed: epsilon {self.epsilon:.4g}, delta {self.records[0].bounds['delta']:g}"
-        )
-        if not self.records[0].bounds["holds"]:
+        lines.append(f"claimed: epsilon {self.epsilon:.4g}, delta {self._audit.delta:g}")
+        if not self._audit.holds:
             lines.append("the claim assumes Poisson sampling, which this training does not do")
-        most = max(float(row["reach"]) for row in self.records[0].rows)
-        lines.append(f"with perfect scores this audit would prove epsilon {most:.4g}")
-        best = self._best
-        rests = best.get("unclaimed", "")
-        beyond = f"; the defense does not claim to be {rests}" if rests else ""
-        return [*lines, f"the audit assumes {best['assumes']}{beyond}"]
+        lines.append(f"with perfect scores this audit would prove epsilon {self._audit.reach:.4g}")
+        best = self._audit.worst
+        beyond = f"; the defense does not claim to be {best.unclaimed}" if best.unclaimed else ""
+        return [*lines, f"the audit assumes {best.assumes}{beyond}"]
 
     def draw(self, record: Record, folder: Path) -> Path:
         """Audited against claimed epsilon along the run."""
         draw(record, folder)
         return folder / "epsilon.png"
 
-    @property
-    def _proven(self) -> float:
-        return float(self._best["audited"])
-
-    @property
-    def _best(self) -> dict[str, Any]:
-        # What rests on nothing that the defense does not claim comes first.
-        return max(
-            self.records[0].rows,
-            key=lambda row: (not row.get("unclaimed"), float(row["audited"])),
-        )
+    @cached_property
+    def _audit(self) -> AuditRecord:
+        return audits.parse(self.records[0])
