@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from matplotlib.figure import Figure
 
-from reports.charts.chart import MARKERS, Chart, Theme, band, bars, blank, legend
+from reports.charts.chart import LINES, MARKERS, Chart, Theme, band, bars, blank, legend
 from reports.charts.scores_by_option import GUESS
-from reports.panels.panel import Panel
+from reports.panels.panel import Panel, Setting
 from reports.panels.trained import Trained, match
 
 
@@ -17,34 +18,6 @@ def accuracy_charts(panel: Panel, trained: Sequence[Trained]) -> Iterator[Chart]
     pairs = match(panel, trained)
     if len(pairs) < 2:
         return
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank((6.6, 3.9))
-        band(axes, panel.guess("psnr"), theme, GUESS, upright=True)
-        defenses = list(dict.fromkeys(s.defense for s, _ in pairs))
-        for turn, name in enumerate(defenses):
-            own = [(s, t) for s, t in pairs if s.defense == name]
-            leak = [s.estimate("adaptive", "psnr") for s, _ in own]
-            kept = [t.accuracy for _, t in own]
-            x, y = [e.mean for e in leak], [e.mean for e in kept]
-            colour, marker = theme.series[turn % 8], MARKERS[turn % 8]
-            axes.errorbar(
-                x, y, xerr=bars(leak), yerr=bars(kept), color=colour, ls="", elinewidth=0.9
-            )
-            dots = axes.scatter(x, y, color=colour, marker=marker, s=34, zorder=3, label=name)
-            dots.set_urls([f"#{s.anchor}" for s, _ in own])
-            for setting, run in own:
-                place = (setting.estimate("adaptive", "psnr").mean, run.accuracy.mean)
-                text = setting.label.removeprefix(name).strip()[:40]
-                axes.annotate(
-                    text, place, (5, 5), textcoords="offset points", fontsize=7, color=theme.soft
-                )
-        axes.set_xlabel("PSNR of the adaptive attack (dB): further left leaks less")
-        axes.set_ylabel("test accuracy")
-        axes.yaxis.set_major_formatter("{x:.0%}")
-        legend(figure, axes, 4)
-        return figure
-
     told = [
         f"{s.label}: accuracy {t.accuracy.mean:.1%}, PSNR {s.estimate('adaptive', 'psnr').show()}"
         for s, t in pairs
@@ -53,7 +26,33 @@ def accuracy_charts(panel: Panel, trained: Sequence[Trained]) -> Iterator[Chart]
         f"{panel.anchor}-accuracy",
         "Accuracy against leakage",
         f"Test accuracy and adaptive PSNR in dB. {'; '.join(told)}.",
-        draw,
+        partial(_draw, panel, pairs),
         wide=True,
         note="Bars: 95% intervals. PSNR is of one update, accuracy of a whole run.",
     )
+
+
+def _draw(panel: Panel, pairs: Sequence[tuple[Setting, Trained]], theme: Theme) -> Figure:
+    figure, axes = blank((6.6, 3.9))
+    band(axes, panel.guess("psnr"), theme, GUESS, upright=True)
+    defenses = list(dict.fromkeys(s.defense for s, _ in pairs))
+    for turn, name in enumerate(defenses):
+        own = [(s, t) for s, t in pairs if s.defense == name]
+        leak = [s.estimate("adaptive", "psnr") for s, _ in own]
+        kept = [t.accuracy for _, t in own]
+        x, y = [e.mean for e in leak], [e.mean for e in kept]
+        colour, marker = theme.series[turn % LINES], MARKERS[turn % LINES]
+        axes.errorbar(x, y, xerr=bars(leak), yerr=bars(kept), color=colour, ls="", elinewidth=0.9)
+        dots = axes.scatter(x, y, color=colour, marker=marker, s=34, zorder=3, label=name)
+        dots.set_urls([f"#{s.anchor}" for s, _ in own])
+        for setting, run in own:
+            place = (setting.estimate("adaptive", "psnr").mean, run.accuracy.mean)
+            text = setting.label.removeprefix(name).strip()[:40]
+            axes.annotate(
+                text, place, (5, 5), textcoords="offset points", fontsize=7, color=theme.soft
+            )
+    axes.set_xlabel("PSNR of the adaptive attack (dB): further left leaks less")
+    axes.set_ylabel("test accuracy")
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    legend(figure, axes, 4)
+    return figure

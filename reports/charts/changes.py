@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -20,42 +21,42 @@ def change_charts(changes: Sequence[Change]) -> Iterator[Chart]:
         return
     shown = sorted(own, key=lambda c: -abs(c.difference.mean))[:MOST]
     shown.sort(key=lambda c: -c.difference.mean)
-    several = len({c.panel for c in shown}) > 1
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank((6.6, 1.2 + 0.23 * len(shown)))
-        axes.axvline(0, color=theme.soft, ls="--", lw=1.1)
-        looks = {MORE: theme.series[1], LESS: theme.series[0]}
-        for turn, verdict in enumerate(sorted({c.verdict for c in shown})):
-            places = [i for i, c in enumerate(shown) if c.verdict == verdict]
-            kept = [shown[i].difference for i in places]
-            axes.errorbar(
-                [e.mean for e in kept],
-                [len(shown) - 1 - i for i in places],
-                xerr=bars(kept),
-                color=looks.get(verdict, theme.soft),
-                marker=MARKERS[turn],
-                ls="",
-                ms=5,
-                elinewidth=1.2,
-                label=verdict,
-            )
-        names = [f"{c.setting} ({c.panel})" if several else c.setting for c in shown]
-        heights = range(len(shown) - 1, -1, -1)
-        axes.set_yticks(list(heights), [n if len(n) <= 48 else n[:47] + "…" for n in names])
-        axes.set_ylim(-0.7, len(shown) - 0.3)
-        axes.grid(False, axis="y")
-        axes.set_xlabel("change of PSNR (dB), adaptive attack: to the right leaks more")
-        legend(figure, axes, 3)
-        return figure
-
     told = [f"{c.setting}: {c.difference.show(1, signed=True)}, {c.verdict}" for c in shown]
     left = len(own) - len(shown)
     yield Chart(
         "changes-forest",
         "Change of what the adaptive attack recovers",
         f"Differences of PSNR in dB with 95% intervals. {'; '.join(told)}.",
-        draw,
+        partial(_draw, shown),
         wide=True,
         note=f"The {len(shown)} largest; {left} are in the table only." if left else "",
     )
+
+
+def _draw(shown: Sequence[Change], theme: Theme) -> Figure:
+    figure, axes = blank((6.6, 1.2 + 0.23 * len(shown)))
+    axes.axvline(0, color=theme.soft, ls="--", lw=1.1)
+    looks = {MORE: theme.series[1], LESS: theme.series[0]}
+    for turn, verdict in enumerate(sorted({c.verdict for c in shown})):
+        places = [i for i, c in enumerate(shown) if c.verdict == verdict]
+        kept = [shown[i].difference for i in places]
+        axes.errorbar(
+            [e.mean for e in kept],
+            [len(shown) - 1 - i for i in places],
+            xerr=bars(kept),
+            color=looks.get(verdict, theme.soft),
+            marker=MARKERS[turn],
+            ls="",
+            ms=5,
+            elinewidth=1.2,
+            label=verdict,
+        )
+    several = len({c.panel for c in shown}) > 1
+    names = [f"{c.setting} ({c.panel})" if several else c.setting for c in shown]
+    heights = range(len(shown) - 1, -1, -1)
+    axes.set_yticks(list(heights), [n if len(n) <= 48 else n[:47] + "…" for n in names])
+    axes.set_ylim(-0.7, len(shown) - 0.3)
+    axes.grid(False, axis="y")
+    axes.set_xlabel("change of PSNR (dB), adaptive attack: to the right leaks more")
+    legend(figure, axes, 3)
+    return figure

@@ -120,9 +120,7 @@ def drawing(theme: Theme) -> Iterator[None]:
 def blank(size: tuple[float, float] = SMALL) -> tuple[Figure, Axes]:
     """An empty figure with one pair of axes and a faint grid."""
     figure = Figure(figsize=size, layout="constrained")
-    figure.patch.set_alpha(0)
     axes = figure.add_subplot()
-    axes.patch.set_alpha(0)
     axes.grid(True)
     return figure, axes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -27,34 +28,41 @@ def course_chart(
     promised = all(math.isfinite(c) for c in claimed)
     across = list(claimed) if promised else [float(s) for s in steps]
     shown = dict(list(audited.items())[:LINES])
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank((SMALL[0] + 0.6, 3.9))
-        for turn, (name, values) in enumerate(shown.items()):
-            axes.plot(
-                across,
-                values,
-                color=theme.series[turn],
-                ls=DASHES[turn],
-                marker=MARKERS[turn],
-                ms=4.5,
-                lw=1.5,
-                label=name[:30],
-            )
-        if promised:
-            most = 1.08 * max(across[-1], *(max(v) for v in shown.values())) or 1.0
-            axes.plot([0, most], [0, most], color=theme.soft, ls="--", lw=1.1, label="the claim")
-            axes.fill_between([0, most], [0, most], most, color=theme.series[1], alpha=0.1, lw=0)
-            axes.text(0.04 * most, 0.93 * most, "claim refuted", fontsize=7.5, color=theme.soft)
-            axes.set_xlim(0, 1.04 * across[-1] or 1.0)
-            axes.set_ylim(0, most)
-        else:
-            axes.set_ylim(bottom=0)
-        axes.set_xlabel("epsilon claimed so far" if promised else "steps done; nothing claimed")
-        axes.set_ylabel(f"epsilon proven at least, at {100 * confidence:g}%")
-        legend(figure, axes, 2)
-        return figure
-
+    draw = partial(_draw, across, shown, promised, confidence)
     told = "; ".join(f"{name}: at least {values[-1]:.3g}" for name, values in shown.items())
     goal = f"claimed {claimed[-1]:.3g}" if promised else "nothing claimed"
     return Chart("audit-course", "Epsilon along the run", f"{goal}; {told}.", draw)
+
+
+def _draw(
+    across: Sequence[float],
+    audited: Mapping[str, Sequence[float]],
+    promised: bool,
+    confidence: float,
+    theme: Theme,
+) -> Figure:
+    figure, axes = blank((SMALL[0] + 0.6, 3.9))
+    for turn, (name, values) in enumerate(audited.items()):
+        axes.plot(
+            across,
+            values,
+            color=theme.series[turn],
+            ls=DASHES[turn],
+            marker=MARKERS[turn],
+            ms=4.5,
+            lw=1.5,
+            label=name[:30],
+        )
+    if promised:
+        most = 1.08 * max(across[-1], *(max(v) for v in audited.values())) or 1.0
+        axes.plot([0, most], [0, most], color=theme.soft, ls="--", lw=1.1, label="the claim")
+        axes.fill_between([0, most], [0, most], most, color=theme.series[1], alpha=0.1, lw=0)
+        axes.text(0.04 * most, 0.93 * most, "claim refuted", fontsize=7.5, color=theme.soft)
+        axes.set_xlim(0, 1.04 * across[-1] or 1.0)
+        axes.set_ylim(0, most)
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set_xlabel("epsilon claimed so far" if promised else "steps done; nothing claimed")
+    axes.set_ylabel(f"epsilon proven at least, at {100 * confidence:g}%")
+    legend(figure, axes, 2)
+    return figure

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from matplotlib.figure import Figure
 
-from reports.charts.chart import MARKERS, SMALL, Chart, Theme, blank, legend
-from reports.records.audit import AuditRecord
+from reports.charts.chart import LINES, MARKERS, SMALL, Chart, Theme, blank, legend
+from reports.records.audit import AuditRecord, AuditRow
 
 
 def audit_charts(found: Sequence[AuditRecord]) -> Iterator[Chart]:
@@ -21,40 +22,36 @@ def audit_charts(found: Sequence[AuditRecord]) -> Iterator[Chart]:
     finite = [a for a in valid if math.isfinite(a.claimed) and math.isfinite(a.audited)]
     if len(finite) < 2:
         return
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank((SMALL[0], 3.9))
-        kinds = list(dict.fromkeys(f"{a.defense} {a.method}".strip() for a in finite))
-        for turn, kind in enumerate(kinds):
-            own = [a for a in finite if f"{a.defense} {a.method}".strip() == kind]
-            dots = axes.scatter(
-                [a.claimed for a in own],
-                [a.audited for a in own],
-                color=theme.series[turn % 8],
-                marker=MARKERS[turn % 8],
-                s=34,
-                zorder=3,
-                label=kind[:40],
-            )
-            dots.set_urls([f"#{a.anchor}" for a in own])
-        most = 1.08 * max(max(a.claimed, a.audited) for a in finite) or 1.0
-        axes.plot(
-            [0, most], [0, most], color=theme.soft, ls="--", lw=1.1, label="audited = claimed"
-        )
-        axes.fill_between([0, most], [0, most], most, color=theme.series[1], alpha=0.1, lw=0)
-        axes.text(
-            0.04 * most, 0.93 * most, "more leaks than claimed", fontsize=7.5, color=theme.soft
-        )
-        axes.set_xlim(0, most)
-        axes.set_ylim(0, most)
-        axes.set_xlabel("epsilon claimed")
-        axes.set_ylabel("epsilon proven at least")
-        legend(figure, axes, 2)
-        return figure
-
     told = [f"{a.defense}: claimed {a.claimed:.3g}, at least {a.audited:.3g}" for a in finite]
     left = len(rows) - len(finite)
     others = "Without a finite claim, or assuming what is not claimed, and in the table only"
     note = f"{others}: {left}." if left else ""
     title = "Epsilon claimed and audited"
-    yield Chart("audits-epsilon", title, f"{'; '.join(told)}.", draw, note=note)
+    yield Chart("audits-epsilon", title, f"{'; '.join(told)}.", partial(_draw, finite), note=note)
+
+
+def _draw(found: Sequence[AuditRow], theme: Theme) -> Figure:
+    figure, axes = blank((SMALL[0], 3.9))
+    kinds = list(dict.fromkeys(f"{a.defense} {a.method}".strip() for a in found))
+    for turn, kind in enumerate(kinds):
+        own = [a for a in found if f"{a.defense} {a.method}".strip() == kind]
+        dots = axes.scatter(
+            [a.claimed for a in own],
+            [a.audited for a in own],
+            color=theme.series[turn % LINES],
+            marker=MARKERS[turn % LINES],
+            s=34,
+            zorder=3,
+            label=kind[:40],
+        )
+        dots.set_urls([f"#{a.anchor}" for a in own])
+    most = 1.08 * max(max(a.claimed, a.audited) for a in found) or 1.0
+    axes.plot([0, most], [0, most], color=theme.soft, ls="--", lw=1.1, label="audited = claimed")
+    axes.fill_between([0, most], [0, most], most, color=theme.series[1], alpha=0.1, lw=0)
+    axes.text(0.04 * most, 0.93 * most, "more leaks than claimed", fontsize=7.5, color=theme.soft)
+    axes.set_xlim(0, most)
+    axes.set_ylim(0, most)
+    axes.set_xlabel("epsilon claimed")
+    axes.set_ylabel("epsilon proven at least")
+    legend(figure, axes, 2)
+    return figure

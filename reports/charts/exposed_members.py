@@ -41,7 +41,6 @@ def exposed_chart(one: MembershipRecord) -> Chart:
 def _draw(shown: Sequence[ExposedMember], title: str, theme: Theme) -> Figure:
     down = max(1, -(-len(shown) // ACROSS))
     figure = Figure(figsize=(8.6, 0.75 + 1.4 * down), layout="constrained")
-    figure.patch.set_alpha(0)
     grid = figure.subplots(down, ACROSS, squeeze=False)
     for axes in grid.flat[len(shown) :]:
         axes.set_axis_off()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -38,7 +39,7 @@ def candidate_charts(panel: Panel) -> Iterator[Chart]:
         f"The right image named at once among {count} candidates",
         f"Share of images named against the noise multiplier. {'; '.join(told)}. "
         f"Allowed at most {limits}. Chance: {1 / count:.3g}.",
-        _drawer(lines, bounds, count),
+        partial(_draw, lines, bounds, count),
         note=(f"Lines left out: {left}. " if left else "")
         + "Bars: 95% Clopper-Pearson. The bound holds for one update.",
     )
@@ -52,41 +53,33 @@ def _named(setting: Setting) -> Estimate:
     return setting.scores["adaptive"].named
 
 
-def _drawer(
-    lines: Sequence[Line], bounds: dict[float, float], count: int
-) -> Callable[[Theme], Figure]:
+def _draw(lines: Sequence[Line], bounds: dict[float, float], count: int, theme: Theme) -> Figure:
     places = sorted(bounds)
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank()
-        for turn, line in enumerate(lines):
-            found = [_named(s) for s in line.settings]
-            shift = (turn - (len(lines) - 1) / 2) * 0.06  # so that the bars do not hide each other
-            x = np.array([places.index(_noise(s)) for s in line.settings]) + shift
-            means, colour = [e.mean for e in found], theme.series[turn]
-            line_style, marker = DASHES[turn], MARKERS[turn]
-            axes.errorbar(
-                x, means, yerr=bars(found), color=colour, ls=line_style, lw=1.3, elinewidth=0.9
-            )
-            dots = axes.scatter(
-                x, means, color=colour, marker=marker, s=26, zorder=3, label=line.label
-            )
-            dots.set_urls([f"#{s.anchor}" for s in line.settings])
-        limit = [bounds[p] for p in places]
-        axes.plot(
-            range(len(places)),
-            limit,
-            color=theme.ink,
-            lw=1.8,
-            label="at most, if guarantees hold",
+    figure, axes = blank()
+    for turn, line in enumerate(lines):
+        found = [_named(s) for s in line.settings]
+        shift = (turn - (len(lines) - 1) / 2) * 0.06  # so that the bars do not hide each other
+        x = np.array([places.index(_noise(s)) for s in line.settings]) + shift
+        means, colour = [e.mean for e in found], theme.series[turn]
+        line_style, marker = DASHES[turn], MARKERS[turn]
+        axes.errorbar(
+            x, means, yerr=bars(found), color=colour, ls=line_style, lw=1.3, elinewidth=0.9
         )
-        chance = f"chance, 1 in {count}"
-        axes.axhline(1 / count, color=theme.soft, ls="--", lw=1.1, label=chance)
-        axes.set_ylim(-0.03, 1.05)
-        axes.set_xticks(range(len(places)), [f"{v:g}" for v in places])
-        axes.set_xlabel("noise multiplier")
-        axes.set_ylabel(f"named at once among {count}")
-        legend(figure, axes, 2)
-        return figure
-
-    return draw
+        dots = axes.scatter(x, means, color=colour, marker=marker, s=26, zorder=3, label=line.label)
+        dots.set_urls([f"#{s.anchor}" for s in line.settings])
+    limit = [bounds[p] for p in places]
+    axes.plot(
+        range(len(places)),
+        limit,
+        color=theme.ink,
+        lw=1.8,
+        label="at most, if guarantees hold",
+    )
+    chance = f"chance, 1 in {count}"
+    axes.axhline(1 / count, color=theme.soft, ls="--", lw=1.1, label=chance)
+    axes.set_ylim(-0.03, 1.05)
+    axes.set_xticks(range(len(places)), [f"{v:g}" for v in places])
+    axes.set_xlabel("noise multiplier")
+    axes.set_ylabel(f"named at once among {count}")
+    legend(figure, axes, 2)
+    return figure

@@ -51,7 +51,6 @@ def _draw(record: Record, columns: list[Column], theme: Theme) -> Figure:
     width = max(NARROWEST, 2 * MARGIN + len(names) * (SIDE + GAP) - GAP)
     height = TOP + shown * (SIDE + CAPTION) + BOTTOM
     figure = Figure(figsize=(width, height))
-    figure.patch.set_alpha(0)
     rows = {c.key: {r["image"]: r for r in record.rows if Column.of_row(r) == c} for c in columns}
     rows["prior"] = {r["image"]: r for r in record.baseline.get("rows", [])}
     for across, name in enumerate(names):

@@ -82,7 +82,6 @@ def to_png(chart: Chart, dpi: int = 200) -> tuple[bytes, float]:
     buffer = io.BytesIO()
     with drawing(PAPER):
         figure = chart.draw(PAPER)
-        figure.patch.set_alpha(1)
         figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
         width, height = figure.get_size_inches()
     return buffer.getvalue(), float(height / width)

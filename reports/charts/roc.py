@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,42 +23,6 @@ def roc_charts(found: Sequence[MembershipRecord]) -> Iterator[Chart]:
 def _chart(one: MembershipRecord) -> Chart:
     floor = 1 / one.outside  # a smaller false positive rate cannot be told from none
     names = list(one.scores)[:LINES]
-    bounded = one.epsilon is not None and math.isfinite(one.epsilon)
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank((SMALL[0], 3.9))
-        grid = np.geomspace(floor, 1, 200)
-        lowest = floor
-        for turn, name in enumerate(names):
-            false, true = one.roc(name)
-            # The best TPR at each rate that the sample resolves, without the steps below.
-            reached = np.array([true[false <= f].max() for f in grid])
-            drawn = reached > 0
-            lowest = min(lowest, *reached[drawn].tolist(), 1.0)
-            axes.plot(
-                grid[drawn],
-                reached[drawn],
-                color=theme.series[turn],
-                ls=DASHES[turn],
-                lw=1.6,
-                drawstyle="steps-post",
-                label=f"{name[:30]} (AUC {one.auc(name).show(2)})",
-            )
-        axes.plot(grid, grid, color=theme.soft, ls="--", lw=1.1, label="chance")
-        if bounded:
-            label = f"at most, if ε {one.epsilon:.3g} holds"
-            axes.plot(grid, one.bound(grid), color=theme.ink, lw=1.8, label=label)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter("{x:g}")
-        axes.set_xlim(floor, 1)
-        axes.set_ylim(min(lowest, floor) * 0.9, 1.1)
-        axes.set_xlabel("false positive rate")
-        axes.set_ylabel("true positive rate")
-        legend(figure, axes, 1)
-        return figure
-
     told = [f"{n}: AUC {one.auc(n).show(3)}" for n in names]
     for rate in (0.001, 0.01, 0.1):
         if one.resolves(rate):
@@ -67,7 +32,42 @@ def _chart(one: MembershipRecord) -> Chart:
         f"{one.anchor}-roc",
         f"Membership inference, record {one.source.number}",
         f"True against false positive rate, both logarithmic. {'; '.join(told)}.",
-        draw,
+        partial(_draw, one, names, floor),
         note=f"Attacks left out: {left}. " * bool(left)
         + f"Nothing is drawn below {floor:.2g}, one of {one.outside} non-members.",
     )
+
+
+def _draw(one: MembershipRecord, names: Sequence[str], floor: float, theme: Theme) -> Figure:
+    figure, axes = blank((SMALL[0], 3.9))
+    grid = np.geomspace(floor, 1, 200)
+    lowest = floor
+    for turn, name in enumerate(names):
+        false, true = one.roc(name)
+        # The best TPR at each rate that the sample resolves, without the steps below.
+        reached = np.array([true[false <= f].max() for f in grid])
+        drawn = reached > 0
+        lowest = min(lowest, *reached[drawn].tolist(), 1.0)
+        axes.plot(
+            grid[drawn],
+            reached[drawn],
+            color=theme.series[turn],
+            ls=DASHES[turn],
+            lw=1.6,
+            drawstyle="steps-post",
+            label=f"{name[:30]} (AUC {one.auc(name).show(2)})",
+        )
+    axes.plot(grid, grid, color=theme.soft, ls="--", lw=1.1, label="chance")
+    if one.epsilon is not None and math.isfinite(one.epsilon):
+        label = f"at most, if ε {one.epsilon:.3g} holds"
+        axes.plot(grid, one.bound(grid), color=theme.ink, lw=1.8, label=label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+    axes.set_xlim(floor, 1)
+    axes.set_ylim(min(lowest, floor) * 0.9, 1.1)
+    axes.set_xlabel("false positive rate")
+    axes.set_ylabel("true positive rate")
+    legend(figure, axes, 1)
+    return figure

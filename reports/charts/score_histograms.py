@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -43,28 +44,33 @@ def histogram(
         key: see `Chart`.
         title: see `Chart`.
     """
-    names = list(scores)[:LINES]
-
-    def draw(theme: Theme) -> Figure:
-        figure = Figure(figsize=(6.6, 1.5 * len(names) + 0.6), layout="constrained")
-        grid = figure.subplots(len(names), 1, squeeze=False)[:, 0]
-        for axes, name in zip(grid, names, strict=True):
-            own = scores[name]
-            low, high = np.quantile(own, (EDGE, 1 - EDGE))
-            edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-            for turn, (kind, which) in enumerate(zip(kinds, (inside, ~inside), strict=True)):
-                clipped = np.clip(own[which], edges[0], edges[-1])
-                axes.hist(
-                    clipped, edges, density=True, alpha=0.55, color=theme.series[turn], label=kind
-                )
-            axes.set_yticks([])
-            axes.set_xlabel(f"score of {name[:40]}", fontsize=8)
-        grid[0].legend(frameon=False, fontsize=8)
-        return figure
-
+    shown = dict(list(scores.items())[:LINES])
+    draw = partial(_draw, shown, inside, kinds)
     told = [
         f"{n}: median {np.median(scores[n][inside]):.3g} for {kinds[0]}, "
         f"{np.median(scores[n][~inside]):.3g} for {kinds[1]}"
-        for n in names
+        for n in shown
     ]
     return Chart(key, title, f"Histograms. {'; '.join(told)}.", draw, wide=True)
+
+
+def _draw(
+    scores: Mapping[str, NDArray[np.float64]],
+    inside: NDArray[np.bool_],
+    kinds: tuple[str, str],
+    theme: Theme,
+) -> Figure:
+    figure = Figure(figsize=(6.6, 1.5 * len(scores) + 0.6), layout="constrained")
+    grid = figure.subplots(len(scores), 1, squeeze=False)[:, 0]
+    for axes, (name, own) in zip(grid, scores.items(), strict=True):
+        low, high = np.quantile(own, (EDGE, 1 - EDGE))
+        edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+        for turn, (kind, which) in enumerate(zip(kinds, (inside, ~inside), strict=True)):
+            clipped = np.clip(own[which], edges[0], edges[-1])
+            axes.hist(
+                clipped, edges, density=True, alpha=0.55, color=theme.series[turn], label=kind
+            )
+        axes.set_yticks([])
+        axes.set_xlabel(f"score of {name[:40]}", fontsize=8)
+    grid[0].legend(frameon=False, fontsize=8)
+    return figure

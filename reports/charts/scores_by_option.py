@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def score_charts(panel: Panel) -> Iterator[Chart]:
                 f"{facts.label} against the {name}, adaptive attack",
                 f"{facts.axis} against {axis}. {' '.join(t for t in told if t)} "
                 f"{GUESS.capitalize()}: {guess.show(2)}.",
-                _drawer(panel, lines, along, score),
+                partial(_draw, panel, lines, along, score),
                 note=f"Lines left out: {left}." if left else "",
             )
 
@@ -49,38 +50,32 @@ def _told(line: Line, along: str, score: str) -> str:
     return f"{line.label}: {', '.join(known)}." if known else ""
 
 
-def _drawer(
-    panel: Panel, lines: Sequence[Line], along: str, score: str
-) -> Callable[[Theme], Figure]:
+def _draw(panel: Panel, lines: Sequence[Line], along: str, score: str, theme: Theme) -> Figure:
     places = sorted({s.option(along) or 0.0 for line in lines for s in line.settings})
-
-    def draw(theme: Theme) -> Figure:
-        figure, axes = blank()
-        seen = [panel.guess(score)]
-        band(axes, panel.guess(score), theme, GUESS)
-        ceilings = False
-        for turn, line in enumerate(lines):
-            found = [(s, s.estimate("adaptive", score)) for s in line.settings]
-            shown = [(s, e) for s, e in found if e.known]
-            if not shown:
-                continue
-            x = [float(places.index(s.option(along) or 0.0)) for s, _ in shown]
-            estimates = [e for _, e in shown]
-            seen += estimates
-            _line(axes, x, estimates, [s for s, _ in shown], line.label, turn, theme)
-            if score == "psnr":
-                ceilings |= _ceiling(axes, x, [s for s, _ in shown], theme.series[turn])
-        if ceilings:
-            axes.plot([], [], ls=":", lw=1.2, color=theme.soft, label=CEILING)
-        seen.append(_bare(axes, panel, score, theme))
-        axes.set_xticks(range(len(places)), [f"{v:g}" for v in places])
-        axes.set_xlabel(AXES[along])
-        axes.set_ylabel(SCORES[score].axis)
-        frame(axes, seen)
-        legend(figure, axes, 2)
-        return figure
-
-    return draw
+    figure, axes = blank()
+    seen = [panel.guess(score)]
+    band(axes, panel.guess(score), theme, GUESS)
+    ceilings = False
+    for turn, line in enumerate(lines):
+        found = [(s, s.estimate("adaptive", score)) for s in line.settings]
+        shown = [(s, e) for s, e in found if e.known]
+        if not shown:
+            continue
+        x = [float(places.index(s.option(along) or 0.0)) for s, _ in shown]
+        estimates = [e for _, e in shown]
+        seen += estimates
+        _line(axes, x, estimates, [s for s, _ in shown], line.label, turn, theme)
+        if score == "psnr":
+            ceilings |= _ceiling(axes, x, [s for s, _ in shown], theme.series[turn])
+    if ceilings:
+        axes.plot([], [], ls=":", lw=1.2, color=theme.soft, label=CEILING)
+    seen.append(_bare(axes, panel, score, theme))
+    axes.set_xticks(range(len(places)), [f"{v:g}" for v in places])
+    axes.set_xlabel(AXES[along])
+    axes.set_ylabel(SCORES[score].axis)
+    frame(axes, seen)
+    legend(figure, axes, 2)
+    return figure
 
 
 def _line(

@@ -85,7 +85,6 @@ def step_chart(moments: Sequence[Moment]) -> Chart:
 
 def _draw(runs: dict[str, list[Moment]], title: str, theme: Theme) -> Figure:
     figure = Figure(figsize=(7.6, 7.4), layout="constrained")
-    figure.patch.set_alpha(0)
     grid = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.2))
     guess = next(iter(runs.values()))[0].guess
     for axes, score in zip(grid, SHOWN, strict=False):
@@ -102,7 +101,6 @@ def _draw(runs: dict[str, list[Moment]], title: str, theme: Theme) -> Figure:
     grid[2].set_ylabel("share\ndropped")
     grid[2].set_xlabel("training step")
     for axes in grid:
-        axes.patch.set_alpha(0)
         axes.grid(axis="y")
     legend(figure, grid[0], 3)
     figure.suptitle(title, fontsize=9.5)

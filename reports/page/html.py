@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from reports.charts.chart import PAPER, Chart
-from reports.charts.render import to_svg
+from reports.charts.chart import NIGHT, PAPER, Chart, Theme
+from reports.charts.render import to_svg, variables
 from reports.page.outline import Contents
 from reports.pictures.grid import Grid
 from reports.records.find import Source
@@ -31,10 +31,9 @@ def render(contents: Contents) -> str:
         .get_template("page.html")
         .render(
             contents=contents,
-            style=Markup(_part("page.css")),
+            style=Markup(_style()),
             script=Markup(script),
             digest=digest,
-            lines=PAPER.series,
             fold=len(contents.sections) > OPEN,
         )
     )
@@ -44,6 +43,21 @@ def render(contents: Contents) -> str:
 def encode(text: str) -> bytes:
     """UTF-8; what has no place in it becomes a question mark."""
     return text.encode("utf-8", "replace")
+
+
+def _style() -> str:
+    """The style sheet: the colours of charts and page are the same, by day and by night."""
+
+    def rule(selector: str, theme: Theme) -> str:
+        return f"{selector} {{ {' '.join(f'{k}: {v};' for k, v in variables(theme).items())} }}"
+
+    system = rule(':root:not([data-theme="light"])', NIGHT)
+    rules = [
+        rule(":root", PAPER),
+        f"@media (prefers-color-scheme: dark) {{ {system} }}",
+        rule(':root[data-theme="dark"]', NIGHT),
+    ]
+    return "\n".join([*rules, _part("page.css")])
 
 
 @cache
