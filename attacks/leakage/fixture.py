@@ -183,7 +183,7 @@ class Leakage:
             return []
         before = checking.stored(path)
         found = checking.growths(before, result)
-        told = [f"{growth.leak} {growth.change()}" for growth in found if growth.pairs]
+        told = [f"{growth.leak} {growth.change()}" for growth in found if growth.difference.n]
         self.tell("against the baseline: " + "; ".join(told))
         if any(growth.grew for growth in found):
             raise AssertionError(checking.message(found, path, before, result))

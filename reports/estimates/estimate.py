@@ -91,13 +91,14 @@ class Estimate:
 
     def show(self, digits: int = 1, signed: bool = False) -> str:
         """``15.3 [14.1, 16.6]``; ``-`` where there is no mean. Signed: ``+1.2 [+0.4, +2.0]``."""
-        return self._text(f"{'+' if signed else ''}.{digits}f")
+        return self.format(f"{'+' if signed else ''}.{digits}f")
 
     def percent(self, digits: int = 1) -> str:
         """A share as ``4.3% [0.0%, 7.6%]``; ``-`` where there is none."""
-        return self._text(f".{digits}%")
+        return self.format(f".{digits}%")
 
-    def _text(self, form: str) -> str:
+    def format(self, form: str) -> str:
+        """The mean and its interval, each in a format of Python's; ``-`` where there is no mean."""
         if not self.known:
             return "-"
         ends = f" [{self.low:{form}}, {self.high:{form}}]" if self.spread else ""

@@ -10,6 +10,7 @@ from attacks import audit, invert, membership
 from attacks.leakage.baselines.growth import Growth, compared
 from attacks.leakage.baselines.store import Baseline, NoBaseline, changes, read
 from attacks.leakage.results.result import APART, Result, beside
+from reports.estimates import Estimate
 
 UPDATE = "pytest --leakage-update"
 HINT = f"to store what this run measured: {UPDATE}"
@@ -60,7 +61,14 @@ def growths(before: Baseline, result: Result) -> list[Growth]:
         raise AssertionError(f"the baseline cannot be compared: {error}\n{HINT}") from None
     old, new = before.epsilon, after.epsilon
     larger = new > old * (1 + ROUNDED)
-    promised = Growth("claimed epsilon", old, new, math.nan, math.nan, 0, math.nan, larger)
+    promised = Growth(
+        leak="claimed epsilon",
+        before=old,
+        after=new,
+        difference=Estimate(new - old),
+        p=math.nan,
+        grew=larger,
+    )
     return [*found, promised]
 
 

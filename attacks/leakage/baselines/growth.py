@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from attacks.leakage.results.result import Units
+from reports.estimates import Estimate
 from reports.estimates.intervals import FEWEST
 from reports.estimates.paired import ALPHA, paired_test
 from reports.scores import SCORES
@@ -26,10 +26,9 @@ class Growth:
     Attributes:
         leak: its name.
         before: mean over the units.
-        after: likewise.
-        low: lower end of the 95% interval of ``after - before``; NaN where all pairs are equal.
-        high: upper end.
-        pairs: units that were compared; 0 for a claim, which is exact.
+        after: mean over the same units.
+        difference: ``after - before`` over pairs of one unit; ``n`` is 0 for a claim, which is
+            exact.
         p: two-sided, of this leak alone.
         grew: whether ``p`` is below `reports.estimates.paired.ALPHA` and the leak larger by more
             than its margin. A change that leaks no more is called one in one case of forty at most.
@@ -38,22 +37,19 @@ class Growth:
     leak: str
     before: float
     after: float
-    low: float
-    high: float
-    pairs: int
+    difference: Estimate
     p: float
     grew: bool
 
     def __str__(self) -> str:
         text = f"{self.leak}: {self.before:.4g} -> {self.after:.4g}"
-        if not self.pairs:
+        if not self.difference.n:
             return text
-        return f"{text}, {self.change()} over {self.pairs} pairs, p = {self.p:.2g}"
+        return f"{text}, {self.change()} over {self.difference.n} pairs, p = {self.p:.2g}"
 
     def change(self) -> str:
         """``+4.59 [+3.1, +6.0]``."""
-        text = f"{self.after - self.before:+.3g}"
-        return text + ("" if math.isnan(self.low) else f" [{self.low:+.3g}, {self.high:+.3g}]")
+        return self.difference.format("+.3g")
 
 
 def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Growth]:
@@ -86,7 +82,14 @@ def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Gr
         gap, p = paired_test(new - old, seeds)
         closer = SCORES[name].closer(gap.mean) if name in SCORES else gap.mean
         larger = closer > MARGINS.get(name, MARGIN)
-        means = float(old.mean()), float(new.mean())
-        change = Growth(name, *means, gap.low, gap.high, len(keys), p, larger and p < ALPHA)
-        found.append(change)
+        found.append(
+            Growth(
+                leak=name,
+                before=float(old.mean()),
+                after=float(new.mean()),
+                difference=gap,
+                p=p,
+                grew=larger and p < ALPHA,
+            )
+        )
     return found

@@ -409,7 +409,7 @@ def test_a_baseline_is_stored_held_and_outgrown(gauge, inverted, told):
 
     gauge = dataclasses.replace(gauge)
     held = gauge.check(inverted)
-    assert [g.leak for g in held if g.pairs] == ["psnr", "ssim", "outranked"]
+    assert [g.leak for g in held if g.difference.n] == ["psnr", "ssim", "outranked"]
     assert all(
         not g.grew and (g.after - g.before or 0) == pytest.approx(0, abs=1e-4) for g in held[:-1]
     )

@@ -175,5 +175,5 @@ def test_share_is_exact():
     assert Estimate.share(0, 0) == NOTHING
     none = Estimate.share(0, 10)
     assert (none.mean, none.low) == (0.0, 0.0)
-    assert none["high"] == pytest.approx(1 - 0.025**0.1)
+    assert none.high == pytest.approx(1 - 0.025**0.1)
     assert Estimate.share(10, 10).low == pytest.approx(0.025**0.1)
