@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reports.commands.claim import Claim
     from reports.commands.progress import Report
     from reports.records import Record
+    from reports.records.training import Row
     from victims.training import Training
     from victims.training.prepare import Prepared
 
@@ -179,7 +180,7 @@ def _train(arguments: argparse.Namespace, training: Training, held: Claim, devic
         print(path)
 
 
-def train_to_the_end(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def train_to_the_end(rows: Iterable[Row]) -> list[Row]:
     """Draw every row from `victims.training.run.run`, which trains, and print each as it comes."""
     from victims.training.show import show
 
@@ -190,9 +191,7 @@ def train_to_the_end(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return finished
 
 
-def finish(
-    prepared: Prepared, rows: list[dict[str, Any]], out: Path, device: str, again: str
-) -> list[Path]:
+def finish(prepared: Prepared, rows: list[Row], out: Path, device: str, again: str) -> list[Path]:
     """Write weights, and last the Record, and print what was spent; ``again`` is the command.
 
     Returns:

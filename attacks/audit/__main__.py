@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from attacks.audit import show
 from attacks.audit.command import PROG, parse, run, scenario
 from attacks.audit.game.play import content
-from attacks.audit.verdicts import any_refuted
 from reports.commands.flags import command
 from reports.commands.keep import kept, made
+from reports.records import audit
 from victims.gradients.memory import keep_memory
 
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     print(show.table(record))
     print(f"\n{made(out, show.FIGURES)}")
-    return 1 if any_refuted(record.rows) else 0
+    return 1 if audit.parse(record).broken else 0
 
 
 if __name__ == "__main__":

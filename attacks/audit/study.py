@@ -22,15 +22,14 @@ from defenses import BadInput, Defense
 from reports.commands.progress import Report, unwatched
 from reports.detection import auc, sample
 from reports.records import Record
-from reports.records.audit import KIND
+from reports.records.audit import KIND, Look, Row
 from reports.records.environment import environment
+from reports.records.training import ClaimBounds
 from victims.training.plan import Plan
 from victims.training.trainer import Trainer
 
 Play = Callable[[Scenario], list[Seen]]
 """Trains as a Scenario says, once per run, and scores the canaries of each."""
-Rows = list[dict[str, Any]]
-"""Entries of a Record, key -> value."""
 
 
 def study(
@@ -74,13 +73,15 @@ def study(
     )
     plan = plan_with_canaries(scenario)
     seen = play(scenario, plan)
-    rows, along = judge(scenario, plan, seen, lambda bare: play(bare, plan_with_canaries(bare)))
+    rows, looks = judge(scenario, plan, seen, lambda bare: play(bare, plan_with_canaries(bare)))
     facts = environment(seed=scenario.seed, device=device)
     facts["data_sha256"] = content(scenario, data_root)
-    return record(scenario, plan, seen, rows, along, facts)
+    return record(scenario, plan, seen, rows, looks, facts)
 
 
-def judge(scenario: Scenario, plan: Plan, seen: Sequence[Seen], play: Play) -> tuple[Rows, Rows]:
+def judge(
+    scenario: Scenario, plan: Plan, seen: Sequence[Seen], play: Play
+) -> tuple[list[Row], list[Look]]:
     """What the canaries' scores prove, and what that says of the claim.
 
     Args:
@@ -90,11 +91,7 @@ def judge(scenario: Scenario, plan: Plan, seen: Sequence[Seen], play: Play) -> t
         play: plays the positive control, which is another Scenario.
 
     Returns:
-        A row per auditor with ``claimed`` (None: nothing), ``audited``, ``reach`` (what perfect
-        scores prove), ``control`` (what the undefended training's prove, black-box, else None),
-        ``verdict``, its ``doubt`` and what it ``assumes``; ``unclaimed`` is the part of this that
-        the defense does not claim to be, so that no verdict can rest on it (may be empty).
-        And a row per look along the run, with ``step``, ``claimed`` and ``audited``.
+        A row per auditor, and a look per step of the run at which one was taken.
     """
     scores, inserted = concatenate(seen)
     steps = seen[0].steps
@@ -107,48 +104,48 @@ def judge(scenario: Scenario, plan: Plan, seen: Sequence[Seen], play: Play) -> t
         doubted = doubt(claimed, reach[name], control.get(name))
         unclaimed = _unclaimed(name, plan.defense)
         rows.append(
-            {
-                "defense": scenario.training.defense,
-                "method": name,
-                "claimed": _finite(claimed),
-                "audited": audited[name],
-                "confidence": scenario.confidence,
-                "reach": reach[name],
-                "control": control.get(name),
-                "verdict": verdict(claimed, audited[name], unclaimed, doubted),
-                "doubt": doubted,
-                "assumes": registry.find(name).assumes,
-                "unclaimed": unclaimed,
-                "canary": scenario.canary,
-                "canaries": len(inserted),
-                "inserted": int(inserted.sum()),
-            }
+            Row(
+                defense=scenario.training.defense,
+                method=name,
+                claimed=_finite(claimed),
+                audited=audited[name],
+                confidence=scenario.confidence,
+                reach=reach[name],
+                control=control.get(name),
+                verdict=verdict(claimed, audited[name], unclaimed, doubted),
+                doubt=doubted,
+                assumes=registry.find(name).assumes,
+                unclaimed=unclaimed,
+                canary=scenario.canary,
+                canaries=len(inserted),
+                inserted=int(inserted.sum()),
+            )
         )
-    along = [
-        {"step": step, "claimed": _finite(claim), "audited": bound}
+    looks = [
+        Look(step=step, claimed=_finite(claim), audited=bound)
         for step, claim, bound in zip(steps, claims, bounds, strict=True)
     ]
-    return rows, along
+    return rows, looks
 
 
 def record(
     scenario: Scenario,
     plan: Plan,
     seen: Sequence[Seen],
-    rows: Rows,
-    along: Rows,
+    rows: Sequence[Row],
+    looks: Sequence[Look],
     facts: dict[str, Any],
 ) -> Record:
-    """The Record of an audit; ``rows`` and ``along`` are `judge`'s, ``facts`` its environment."""
+    """The Record of an audit; ``rows`` and ``looks`` are `judge`'s, ``facts`` its environment."""
     scores, inserted = concatenate(seen)
     options = {k: v for k, v in plan.options().items() if not isinstance(v, bool)}
     return Record(
         KIND,
         scenario.document(),
         rows,
-        {"audits": {"auc": auc(sample(scores[-1], inserted)).document()}, "along": along},
+        {"audits": {"auc": auc(sample(scores[-1], inserted)).document()}, "along": looks},
         {"audited": 0.0, "auc": 0.5},
-        {"options": options, "epsilon": rows[0]["claimed"], **plan.bounds()},
+        ClaimBounds(options=options, epsilon=rows[0]["claimed"], **plan.bounds()),
         facts,
         {"scores": scores, "inserted": inserted.to(torch.uint8)},
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
 
 from reports.evidence.control import CANNOT_JUDGE
 
@@ -45,8 +43,3 @@ def doubt(claimed: float, reach: float, control: float | None = None) -> str:
     if control is not None and control <= claimed:
         return f"without the defense the same audit proves no more than epsilon {control:.4g}"
     return ""
-
-
-def any_refuted(rows: Iterable[dict[str, Any]]) -> bool:
-    """Whether any row of a Record refutes its claim, without an assumption nobody claimed."""
-    return any(row["verdict"] == REFUTED for row in rows)

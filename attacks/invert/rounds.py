@@ -129,8 +129,8 @@ def _severity(record: Record, name: str) -> tuple[float, float, float]:
 
 
 def _row(
-    row: dict[str, Any], names: Mapping[str, str], schedules: Mapping[str, Schedule]
-) -> dict[str, Any]:
+    row: Mapping[str, Any], names: Mapping[str, str], schedules: Mapping[str, Schedule]
+) -> Mapping[str, Any]:
     """The row under the name that counts, with its round and the drop rate of that."""
     label = row["defense"]
     name, step = parted(label)

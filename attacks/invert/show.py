@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def owned(record: Record) -> str:
     )
 
 
-def named(rows: list[dict[str, Any]]) -> str:
+def named(rows: Sequence[Mapping[str, Any]]) -> str:
     """``12/32``: the candidate game won so often in so many rows; ``-`` where it was not played."""
     ranks = [r["rank"] for r in rows if r.get("rank") is not None]
     return f"{ranks.count(1)}/{len(ranks)}" if ranks else "-"
@@ -120,7 +121,7 @@ def _shown(record: Record, column: Column) -> str:
     return f"{name}, step {held.step}" if held and len(held.attacked) > 1 else name
 
 
-def labels(rows: list[dict[str, Any]]) -> str:
+def labels(rows: Sequence[Mapping[str, Any]]) -> str:
     """``12/16``: so many of the labels in the batches were found."""
     return f"{sum(r['label'] == r['label_found'] for r in rows)}/{len(rows)}"
 

@@ -18,7 +18,8 @@ from defenses import stream
 from reports.commands.progress import Report, unwatched
 from reports.records import Record
 from reports.records.environment import environment
-from reports.records.membership import KIND
+from reports.records.membership import KIND, START, Row
+from reports.records.training import ClaimBounds
 from victims.training.plan import Plan, make_plan
 
 REHEARSED = 100
@@ -91,10 +92,9 @@ def record(
     """The Record of scored candidates; ``plan`` is the target's, ``facts`` the environment.
 
     Returns:
-        ``rows``: one per candidate, most exposed first: member, label, each attack's score, and
-        ``false_alarms``, how many non-members score at least as high under the attack with the
-        highest AUC: whom accusing it would accuse wrongly. Arrays: ``members``,
-        ``scores/ATTACK``, and ``exposed``, images of the members found out first.
+        A row per candidate, most exposed first; the strongest attack is that with the highest
+        AUC. Arrays: ``members``, ``scores/ATTACK``, and ``exposed``, images of the members found
+        out first.
     """
     truth = candidates.members[0]
     parts = {name: evaluate(values, truth) for name, values in scores.items()}
@@ -111,12 +111,12 @@ def record(
     summary["strongest"] = strongest
     rows = rows_of(candidates, scores, strongest)
     first = [row["example"] for row in rows if row["member"]][:PICTURES]
-    arrays = {f"scores/{name}": values.double() for name, values in scores.items()}
+    arrays = {f"{START}{name}": values.double() for name, values in scores.items()}
     arrays |= {"members": truth.to(torch.uint8), "exposed": candidates.pool.images[first]}
     baseline = {"auc": 0.5, "tpr": "the FPR itself, for whoever guesses"}
     epsilon = plan.epsilon(plan.steps)
     spent = epsilon if math.isfinite(epsilon) else None  # None: nothing is guaranteed
-    bounds = {"options": plan.options(), "epsilon": spent, **plan.bounds()}
+    bounds = ClaimBounds(options=plan.options(), epsilon=spent, **plan.bounds())
     return Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)
 
 
@@ -159,22 +159,20 @@ def evidence(candidates: Candidates, pieces: list[Piece]) -> Evidence:
     )
 
 
-def rows_of(
-    candidates: Candidates, scores: dict[str, Tensor], strongest: str
-) -> list[dict[str, Any]]:
+def rows_of(candidates: Candidates, scores: dict[str, Tensor], strongest: str) -> list[Row]:
     """A row per candidate, that with the highest score of the strongest attack first."""
     truth, labels = candidates.members[0], candidates.pool.labels
     best = scores[strongest].double()
     others = best[~truth].sort().values
     alarms = len(others) - torch.searchsorted(others, best)
     return [
-        {
-            "example": i,
-            "member": bool(truth[i]),
-            "label": candidates.pool.names[int(labels[i])],
-            "false_alarms": int(alarms[i]),
-            "scores": {name: float(values[i]) for name, values in scores.items()},
-        }
+        Row(
+            example=i,
+            member=bool(truth[i]),
+            label=candidates.pool.names[int(labels[i])],
+            false_alarms=int(alarms[i]),
+            scores={name: float(values[i]) for name, values in scores.items()},
+        )
         for i in best.argsort(descending=True, stable=True).tolist()
     ]
 

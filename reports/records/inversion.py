@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
@@ -193,7 +193,7 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
         text(facts.get(name), f"scenario.{name}")
     if not 0 < whole(facts.get("images"), "scenario.images") < 10**7:
         raise ValueError("scenario.images is out of range")
-    rows: dict[Column, list[dict[str, Any]]] = {}
+    rows: dict[Column, list[Mapping[str, Any]]] = {}
     for index, row in enumerate(record.rows):
         text(mapping(row, f"rows[{index}]").get("defense"), f"rows[{index}].defense")
         if not isinstance(row.get("adaptive"), bool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,10 +42,10 @@ class Record:
 
     kind: str
     scenario: dict[str, Any]
-    rows: list[dict[str, Any]]
-    summary: dict[str, Any]
-    baseline: dict[str, Any]
-    bounds: dict[str, Any]
+    rows: Sequence[Mapping[str, Any]]
+    summary: Mapping[str, Any]
+    baseline: Mapping[str, Any]
+    bounds: Mapping[str, Any]
     environment: dict[str, Any]
     arrays: dict[str, Tensor] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from defenses import BadInput
 from defenses.foreign import refuse_code
 from defenses.privacy.accounting import Spent
 from reports.records import atomic
+from reports.records.training import Row
 from victims.training.ledger import DAMAGE, spent_of
 from victims.training.scenario import Training
 
@@ -40,7 +41,7 @@ class Checkpoint:
 
     training: dict[str, Any]
     step: int
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     ledger: list[Spent]
     state: dict[str, Tensor]
     key: str = ""

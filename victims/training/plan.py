@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import defenses
 from defenses import BadInput, Defense, Side
 from defenses.privacy.accounting import Spent, gaussian_epsilon, noise_for_epsilon
 from defenses.randomness import seed_of
 from defenses.registry import shown_options
+from reports.records.training import RunBounds
 from victims.training.scenario import Training
 
 ASSUMED = "Poisson sampling, add/remove adjacency"
@@ -85,20 +85,15 @@ class Plan:
         options = shown_options(self.defense)
         return {k: v for k, v in options.items() if isinstance(v, int | float | str)}
 
-    def bounds(self) -> dict[str, Any]:
-        """What an epsilon of the whole run is about, for every Record that states one.
-
-        Returns:
-            ``delta``, ``steps`` and ``sample_rate`` of the run, what an accountant ``assumes`` of
-            it, and whether that ``holds``.
-        """
-        return {
-            "delta": self.training.delta,
-            "steps": self.steps,
-            "sample_rate": self.sample_rate,
-            "assumes": ASSUMED,
-            "holds": self.holds,
-        }
+    def bounds(self) -> RunBounds:
+        """What an epsilon of the whole run is about, for every Record that states one."""
+        return RunBounds(
+            delta=self.training.delta,
+            steps=self.steps,
+            sample_rate=self.sample_rate,
+            assumes=ASSUMED,
+            holds=self.holds,
+        )
 
     def ledger(self, steps: int) -> list[Spent]:
         """The history of the data after ``steps`` steps, as accountants write it."""

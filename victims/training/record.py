@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 from reports.commands.origins import origins
 from reports.records import Record
 from reports.records.environment import environment
-from reports.records.training import KIND
+from reports.records.training import KIND, Bounds, Row
 from victims.training.ledger import UNTOLD
 from victims.training.prepare import Prepared
 
@@ -16,7 +16,7 @@ UNSEEN = ", starting weights that saw none of the private images"
 """What is assumed besides where starting weights say of no training."""
 
 
-def record_of(run: Prepared, rows: list[dict[str, Any]], device: str, command: str) -> Record:
+def record_of(run: Prepared, rows: Sequence[Row], device: str, command: str) -> Record:
     """The Record of a run that has come to its end.
 
     Args:
@@ -28,12 +28,13 @@ def record_of(run: Prepared, rows: list[dict[str, Any]], device: str, command: s
     plan = run.trainer.plan
     last = rows[-1]
     spent = {a: plan.epsilon(plan.steps, a) for a in ("rdp", "prv")}
-    bounds = plan.bounds() | {
-        "noise_multiplier": getattr(plan.defense, "noise_multiplier", None),
-        "effective_noise": plan.defense.effective_noise(),
-        "epsilon": {a: e if math.isfinite(e) else None for a, e in spent.items()},
-        "ledger": plan.ledger(plan.steps),
-    }
+    bounds = Bounds(
+        noise_multiplier=getattr(plan.defense, "noise_multiplier", None),
+        effective_noise=plan.defense.effective_noise(),
+        epsilon={a: e if math.isfinite(e) else None for a, e in spent.items()},
+        ledger=plan.ledger(plan.steps),
+        **plan.bounds(),
+    )
     bounds["assumes"] += UNSEEN if UNTOLD in run.past.remarks else ""
     accuracy = {"mean": last["accuracy"], "low": last["low"], "high": last["high"]}
     accuracy["n"] = len(run.test[1])

@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from defenses import BadInput
 from reports.commands.progress import Report, unwatched
+from reports.records.training import Row
 from victims.training import checkpoint as store
 from victims.training.prepare import Prepared, prepare
 from victims.training.state import restore, state
@@ -33,7 +34,7 @@ def run(
     until: int | None = None,
     report: Report = unwatched,
     watch: Callable[[Trainer], None] = lambda trainer: None,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Train to the end, yielding a row per finished epoch, those before a resume included.
 
     Args:
@@ -130,7 +131,7 @@ def _checkpoints(folder: Path) -> list[store.Checkpoint]:
     return [store.read(p) for p in (*paths, folder / store.LATEST) if p.exists()]
 
 
-def _resume(trainer: Trainer, folder: Path | None) -> list[dict[str, Any]]:
+def _resume(trainer: Trainer, folder: Path | None) -> list[Row]:
     """Load the furthest checkpoint of this training where there is one; its rows.
 
     The furthest, not the latest written: what lies in the folder may have been seen, and a secure
@@ -171,7 +172,7 @@ def _key(trainer: Trainer) -> str:
     return trainer.draw.key if isinstance(trainer.draw, Keyed) else ""
 
 
-def _snapshot(trainer: Trainer, rows: list[dict[str, Any]]) -> store.Checkpoint:
+def _snapshot(trainer: Trainer, rows: list[Row]) -> store.Checkpoint:
     """The run as it is now."""
     plan = trainer.plan
     document, ledger = plan.training.document(), plan.ledger(trainer.step)
@@ -187,7 +188,7 @@ def _stop_message(error: BadInput, trainer: Trainer, rows: list[Any], folder: Pa
     return f"{text}; {path} holds the weights before it; a smaller --lr may help"
 
 
-def _row(prepared: Prepared, epoch: int) -> dict[str, Any]:
+def _row(prepared: Prepared, epoch: int) -> Row:
     """What an epoch that has just ended came to: accuracy with its interval, and epsilon."""
     trainer = prepared.trainer
     plan = trainer.plan
@@ -196,14 +197,14 @@ def _row(prepared: Prepared, epoch: int) -> dict[str, Any]:
     interval = binomtest(right, len(labels)).proportion_ci(method="wilson")
     spent = plan.epsilon(trainer.step)
     rate_at = getattr(plan.defense, "rate_at", None)
-    return {
-        "epoch": epoch,
-        "step": trainer.step,
-        "accuracy": right / len(labels),
-        "low": float(interval.low),
-        "high": float(interval.high),
-        "epsilon": None if spent == float("inf") else spent,
-        "holds": plan.holds,
-        "rate": rate_at(trainer.step - 1, plan.steps) if rate_at else None,
-        "wire_bytes": trainer.wire_bytes,
-    }
+    return Row(
+        epoch=epoch,
+        step=trainer.step,
+        accuracy=right / len(labels),
+        low=float(interval.low),
+        high=float(interval.high),
+        epsilon=None if spent == float("inf") else spent,
+        holds=plan.holds,
+        rate=rate_at(trainer.step - 1, plan.steps) if rate_at else None,
+        wire_bytes=trainer.wire_bytes,
+    )

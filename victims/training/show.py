@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any
 
 from tqdm import tqdm
 
 from defenses.registry import shown_options
 from reports.records import Record
+from reports.records.training import Row
 from victims.training.prepare import Prepared
 
 NO_GUARANTEE = "?, had all batches been Poisson samples, which they were not: no guarantee"
@@ -48,7 +48,7 @@ def describe(run: Prepared) -> None:
     print("\n" + COLUMNS.format(*heads))
 
 
-def show(row: dict[str, Any]) -> None:
+def show(row: Row) -> None:
     """Print one epoch's row without breaking the progress bar."""
     epsilon = "inf" if row["epsilon"] is None else f"{row['epsilon']:.4g}"
     epsilon += "" if row["holds"] or row["epsilon"] is None else "?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -140,7 +141,7 @@ class Exposed(Result):
         return save(next(roc_charts([parsed])), folder / "roc.png")
 
     @property
-    def _summary(self) -> dict[str, Any]:
+    def _summary(self) -> Mapping[str, Any]:
         return self.records[0].summary
 
     @property
