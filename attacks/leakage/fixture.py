@@ -24,6 +24,7 @@ from attacks.leakage.subject import Subject
 from attacks.membership.study import study as exposed
 from defenses import BadInput, Defense
 from defenses.conformance import Finding, examine
+from reports.records.column import ADAPTIVE, NAIVE, Column
 
 R = TypeVar("R", bound=Result)
 
@@ -81,7 +82,8 @@ class Leakage:
         with defaults.quiet(), subject.known():
             jobs = [defaults.scenario(subject, {**fields, "seed": first + i}) for i in range(seeds)]
             records = tuple(attacks.run(job) for job in jobs)
-        column = "naive" if f"{subject.name}/adaptive" not in records[0].summary else "adaptive"
+        adaptive = Column(subject.name, ADAPTIVE).key in records[0].summary
+        column = ADAPTIVE if adaptive else NAIVE
         return self._told(Inverted(subject, records, self._folder("inversion"), column))
 
     def membership(

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports.charts.chart import DASHES, LINES, SMALL, Chart, Theme, blank, legend
+from reports.evidence.refuted import FALSE_ALARMS
 from reports.records.membership import MembershipRecord
 
 
@@ -24,7 +25,7 @@ def _chart(one: MembershipRecord) -> Chart:
     floor = 1 / one.outside  # a smaller false positive rate cannot be told from none
     names = list(one.scores)[:LINES]
     told = [f"{n}: AUC {one.auc(n).show(3)}" for n in names]
-    for rate in (0.001, 0.01, 0.1):
+    for rate in FALSE_ALARMS:
         if one.resolves(rate):
             told += [f"{n}: TPR {one.tpr(n, rate).show(3)} at FPR {rate:g}" for n in names]
     left = len(one.scores) - len(names)

@@ -80,7 +80,7 @@ def compare(before: Sequence[InversionRecord], after: Sequence[InversionRecord])
     for panel, old, new in _pairs(before, after)[0]:
         for attacker in (a for a in old.scores if a in new.scores):
             one, other = old.scores[attacker], new.scores[attacker]
-            why = doubt(new.control, bool(other.values["clock"].any()))
+            why = doubt(new.control, other.clocked)
             for score, (was, now, seeds) in _matched(one, other).items():
                 gap, p = paired_test(now - was, seeds)
                 change = Change(

@@ -87,6 +87,11 @@ class PooledScores:
         """Share of images named at the first try among the candidates."""
         return self.share("rank")
 
+    @property
+    def clocked(self) -> bool:
+        """Whether the clock ended any of the attacks: a rerun need not give their scores."""
+        return bool(self.values["clock"].any())
+
     def p(self, test: str, guarantee: Guarantee) -> float:
         """One-sided p of a test, see `GAIN`; 1 where there is too little to say."""
         if self.corrected is not None:
@@ -189,7 +194,7 @@ class Setting:
     def doubt(self) -> str:
         """Why finding nothing here is no evidence; empty where it is some."""
         column = self.judged
-        clocked = column is not None and bool(column.values["clock"].any())
+        clocked = column is not None and column.clocked
         naive = self.defense != UNDEFENDED and "adaptive" not in self.scores
         return doubt(self.control, clocked, naive) or (ASTRAY if self.astray else "")
 

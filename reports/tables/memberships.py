@@ -5,46 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.evidence.control import CANNOT_JUDGE
+from reports.evidence.refuted import FALSE_ALARMS
 from reports.records.membership import MembershipRecord
 from reports.tables.table import Cell, Row, Table, figure, numbers, plain, value
 
+HEADS = (
+    "attack",
+    "defense",
+    "data",
+    "AUC",
+    *(f"TPR at FPR {100 * rate:g}%" for rate in FALSE_ALARMS),
+    "ε",
+    "δ",
+    "target",
+    "records",
+)
 
-def membership_table(found: Sequence[MembershipRecord]) -> Table:
-    """A row per Record and attack."""
-    heads = (
-        "attack",
-        "defense",
-        "data",
-        "AUC",
-        "TPR at FPR 0.1%",
-        "TPR at FPR 1%",
-        "TPR at FPR 10%",
-        "ε",
-        "δ",
-        "target",
-        "records",
+
+def membership_table(records: Sequence[MembershipRecord]) -> Table:
+    """The table of membership attacks."""
+    rows = tuple(
+        _row(f"{record.anchor}-attack-{turn}", record, attack)
+        for record in records
+        for turn, attack in enumerate(record.attacks, 1)
     )
-    rows = []
-    for one in found:
-        facts = one.source.record.scenario
-        for turn, attack in enumerate(one.attacks, 1):
-            own = (one.source,)
-            cells = (
-                plain(attack),
-                plain(str(facts.get("defense", "-"))),
-                plain(str(facts.get("data", "-"))),
-                figure(one.auc(attack), own, 3),
-                *(figure(one.tpr(attack, rate), own, 3) for rate in (0.001, 0.01, 0.1)),
-                Cell("-") if one.epsilon is None else value(one.epsilon, own),
-                Cell(f"{one.delta:g}", one.delta),
-                _target(one),
-                numbers(own),
-            )
-            rows.append(Row(f"{one.anchor}-attack-{turn}", cells))
     caption = "How well members of the training set are told from others"
-    return Table("memberships-table", caption, heads, tuple(rows), tuple(range(len(heads))))
+    return Table("memberships-table", caption, HEADS, rows, tuple(range(len(HEADS))))
 
 
-def _target(one: MembershipRecord) -> Cell:
-    """Whether the target learned; where it did not, that nobody was found is no evidence."""
-    return plain(f"{CANNOT_JUDGE}: {one.doubt}" if one.doubt else "learned")
+def _row(anchor: str, record: MembershipRecord, attack: str) -> Row:
+    facts, sources = record.source.record.scenario, (record.source,)
+    # Where the target did not learn, that nobody was found is no evidence.
+    target = f"{CANNOT_JUDGE}: {record.doubt}" if record.doubt else "learned"
+    cells = (
+        plain(attack),
+        plain(str(facts.get("defense", "-"))),
+        plain(str(facts.get("data", "-"))),
+        figure(record.auc(attack), sources, 3),
+        *(figure(record.tpr(attack, rate), sources, 3) for rate in FALSE_ALARMS),
+        value(record.epsilon, sources),
+        Cell(f"{record.delta:g}", record.delta),
+        plain(target),
+        numbers(sources),
+    )
+    return Row(anchor, cells)

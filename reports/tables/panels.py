@@ -13,20 +13,22 @@ from reports.scores import SCORES
 from reports.tables.table import Cell, Row, Table, figure, numbers, plain, value
 
 TONES = {FALSE: "leaks", LEAKS: "leaks", NAMED: "leaks", NOT_SHOWN: "quiet"}
+PAPER = ("adaptive PSNR (dB)", "naive PSNR (dB)", "gain over guessing (dB)", "records")
+"""Heads of columns that go on paper, beside the defense, its options, the verdict and epsilon."""
 
 
 def panel_table(panel: Panel) -> Table:
-    """A row per setting; options that only some defenses have are columns too."""
+    """The table of a panel's settings, and of the rounds of scheduled defenses below theirs.
+
+    Columns are the options that people ask for first, and those that tell settings apart.
+    """
     names = sorted({n for s in panel.settings for n in s.guarantee.options}, key=option_place)
-    differing = {n for _, n in varying([s.variant for s in panel.settings])}
-    varied = [n for n in names if n in MAIN or n in differing]
-    deltas = sorted({s.guarantee.delta for s in panel.settings})
-    shown = f"δ = {deltas[0]:g}".replace(" ", "\N{NO-BREAK SPACE}")
-    shown = shown.replace("-", "\N{NON-BREAKING HYPHEN}")  # 1e-05 in one piece
-    at = f" at {shown}" if len(deltas) == 1 else ""
+    differing = {name for _, name in varying([s.variant for s in panel.settings])}
+    options = [n for n in names if n in MAIN or n in differing]
+    epsilon = f"ε{_at_delta(panel)}"
     heads = (
         "defense",
-        *map(name_option, varied),
+        *map(name_option, options),
         "verdict",
         "adaptive PSNR (dB)",
         "SSIM",
@@ -35,72 +37,84 @@ def panel_table(panel: Panel) -> Table:
         "gain over guessing (dB)",
         "named at once",
         "labels found",
-        f"ε{at}",
+        epsilon,
         "records",
     )
-    first = 1 + len(varied)
-    brief = (*range(first + 2), first + 4, first + 5, first + 8, first + 9)
     rows = tuple(
         row
         for setting in panel.settings
-        for row in (_row(setting, varied), *(_row(r, varied, r.label) for r in setting.rounds))
+        for row in (_row(setting, options), *(_round_row(r, options) for r in setting.rounds))
     )
     caption = f"Every setting of: {panel.title}"
-    if any(CUT in cell.text for row in rows for cell in row.cells[first + 1 :]):
+    measured = heads.index("verdict") + 1
+    if any(CUT in cell.text for row in rows for cell in row.cells[measured:]):
         caption += f" ({CUT} cut short by the clock)"
+    brief = tuple(i for i, h in enumerate(heads) if i < measured or h in (*PAPER, epsilon))
     return Table(f"{panel.anchor}-table", caption, heads, rows, brief)
 
 
-def _row(setting: Setting, varied: Sequence[str], step: str = "") -> Row:
-    """A setting; with ``step`` one round of it, which counts for nothing by itself."""
-    own = setting.sources
-    adaptive = setting.scores.get("adaptive")
-    options = []
-    for name in varied:
-        found = setting.guarantee.options.get(name)
-        text = "-" if found is None else show_option(found)
-        options.append(Cell(text, float(found) if isinstance(found, bool) else found))
-    named = f"{adaptive.named.percent(0)} of {setting.guarantee.candidates}" if adaptive else "-"
-    tone = {FALSE: "leaks", LEAKS: "leaks", NAMED: "leaks", NOT_SHOWN: "quiet"}.get(
-        setting.verdict, ""
-    )
-    cells = (
-        plain(f"{setting.defense}, {step}" if step else _named(setting)),
-        *options,
-        Cell("-") if step else Cell(setting.verdict, setting.verdict, (), tone),
-        *(_score(setting, "adaptive", name) for name in SCORES),
+def _at_delta(panel: Panel) -> str:
+    """`` at δ = 1e-05`` that does not break over lines; nothing where settings differ in it."""
+    deltas = {s.guarantee.delta for s in panel.settings}
+    if len(deltas) > 1:
+        return ""
+    shown = f"δ = {min(deltas):g}".replace(" ", "\N{NO-BREAK SPACE}")
+    return " at " + shown.replace("-", "\N{NON-BREAKING HYPHEN}")
+
+
+def _row(setting: Setting, options: Sequence[str]) -> Row:
+    held = setting.guarantee.round
+    name = f"{setting.defense}, {held.suffix}" if held and held.suffix else setting.defense
+    verdict = Cell(setting.verdict, setting.verdict, tone=TONES.get(setting.verdict, ""))
+    return Row(setting.anchor, _cells(plain(name), verdict, setting, options))
+
+
+def _round_row(setting: Setting, options: Sequence[str]) -> Row:
+    """One round of a setting, which counts for nothing by itself and so has no verdict."""
+    name = plain(f"{setting.defense}, {setting.label}")
+    return Row(setting.anchor, _cells(name, Cell("-"), setting, options))
+
+
+def _cells(name: Cell, verdict: Cell, setting: Setting, options: Sequence[str]) -> tuple[Cell, ...]:
+    sources, adaptive = setting.sources, setting.scores.get("adaptive")
+    named = f"{setting.named.percent(0)} of {setting.guarantee.candidates}"
+    return (
+        name,
+        *(_option(setting, option) for option in options),
+        verdict,
+        *(_score(setting, "adaptive", score) for score in SCORES),
         _score(setting, "naive", "psnr"),
-        _marked(figure(setting.gain, own), adaptive),
-        Cell(named, adaptive.named.mean, own) if adaptive and adaptive.named.known else Cell("-"),
+        _marked(figure(setting.gain, sources), adaptive),
+        Cell(named, setting.named.mean, sources) if setting.named.known else Cell("-"),
         _labels(setting),
-        value(setting.guarantee.epsilon, own),
-        numbers(own),
+        value(setting.guarantee.epsilon, sources),
+        numbers(sources),
     )
-    return Row(setting.anchor, cells)
+
+
+def _option(setting: Setting, name: str) -> Cell:
+    found = setting.guarantee.options.get(name)
+    if found is None:
+        return Cell("-")
+    return Cell(show_option(found), float(found) if isinstance(found, bool) else found)
 
 
 def _score(setting: Setting, attacker: str, name: str) -> Cell:
-    """A score of one attacker's."""
+    """Mean score of one attacker."""
     shown = figure(setting.estimate(attacker, name), setting.sources, SCORES[name].digits)
     return _marked(shown, setting.scores.get(attacker))
 
 
-def _marked(cell: Cell, column: PooledScores | None) -> Cell:
+def _marked(cell: Cell, scores: PooledScores | None) -> Cell:
     """The cell, with `CUT` where the clock ended one of the attacks behind it."""
-    cut = column is not None and bool(column.values["clock"].any()) and cell.order is not None
+    cut = scores is not None and scores.clocked and cell.order is not None
     return dataclasses.replace(cell, text=cell.text + CUT) if cut else cell
 
 
-def _named(setting: Setting) -> str:
-    """The defense, and which round its numbers are of."""
-    held = setting.guarantee.round
-    return f"{setting.defense}, {held.suffix}" if held and held.suffix else setting.defense
-
-
 def _labels(setting: Setting) -> Cell:
-    column = setting.judged
-    found = column.share("label") if column else None
+    """How many labels of the batches the judged attacker found."""
+    judged = setting.judged
+    found = judged.share("label") if judged else None
     if found is None or not found.known:
         return Cell("-")
-    text = f"{found.hits}/{found.n}"
-    return Cell(text, found.mean, setting.sources)
+    return Cell(f"{found.hits}/{found.n}", found.mean, setting.sources)

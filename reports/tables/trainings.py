@@ -9,44 +9,48 @@ from reports.estimates import Estimate
 from reports.panels.trained import Trained
 from reports.tables.table import Cell, Row, Table, no_guarantee, numbers, percent, plain, value
 
+HEADS = (
+    "defense",
+    "data",
+    "model",
+    "epochs",
+    "accuracy (%)",
+    "most frequent class (%)",
+    "ε (PRV)",
+    "ε (RDP)",
+    "δ",
+    "runs",
+    "records",
+)
+BRIEF = (0, 1, 2, 4, 6, 8, 10)
+"""Of the columns, those that go on paper."""
 
-def training_table(found: Sequence[Trained]) -> Table:
-    """A row per training, seeds pooled."""
-    heads = (
-        "defense",
-        "data",
-        "model",
-        "epochs",
-        "accuracy (%)",
-        "most frequent class (%)",
-        "ε (PRV)",
-        "ε (RDP)",
-        "δ",
-        "runs",
-        "records",
-    )
-    rows = []
-    for one in found:
-        run = one.runs[0]
-        own = [r.source for r in one.runs]
-        guess = Estimate(run.guess)
-        spent = [
-            value(max(r.epsilons.get(a, math.nan) for r in one.runs), own) for a in ("prv", "rdp")
-        ]
-        if not all(r.holds for r in one.runs):
-            spent = [no_guarantee(cell) for cell in spent]
-        cells = (
-            plain(one.label),
-            plain(str(run.facts["data"])),
-            plain(str(run.facts["model"])),
-            plain(str(run.facts.get("epochs", "-"))),
-            percent(one.accuracy, own),
-            percent(guess, own),
-            *spent,
-            Cell(f"{run.delta:g}", run.delta),
-            Cell(str(len(own)), float(len(own))),
-            numbers(own),
-        )
-        rows.append(Row(one.anchor, cells))
+
+def training_table(trainings: Sequence[Trained]) -> Table:
+    """The table of training runs."""
     caption = "Accuracy on test examples after whole training runs"
-    return Table("trainings-table", caption, heads, tuple(rows), (0, 1, 2, 4, 6, 8, 10))
+    return Table("trainings-table", caption, HEADS, tuple(map(_row, trainings)), BRIEF)
+
+
+def _row(training: Trained) -> Row:
+    first = training.runs[0]
+    sources = [run.source for run in training.runs]
+    spent = [
+        value(max(run.epsilons.get(accountant, math.nan) for run in training.runs), sources)
+        for accountant in ("prv", "rdp")
+    ]
+    if not all(run.holds for run in training.runs):
+        spent = [no_guarantee(cell) for cell in spent]
+    cells = (
+        plain(training.label),
+        plain(str(first.facts["data"])),
+        plain(str(first.facts["model"])),
+        plain(str(first.facts.get("epochs", "-"))),
+        percent(training.accuracy, sources),
+        percent(Estimate(first.guess), sources),
+        *spent,
+        Cell(f"{first.delta:g}", first.delta),
+        Cell(str(len(sources)), float(len(sources))),
+        numbers(sources),
+    )
+    return Row(training.anchor, cells)

@@ -79,7 +79,7 @@ class Inverted(Result):
     def doubt(self) -> str:
         """See `Result.doubt`: of the undefended update, the clock, or the naive attacker alone."""
         naive = self.subject.name != "none" and "adaptive" not in self._setting.scores
-        found = doubt(self._setting.control, bool(self._scores.values["clock"].any()), naive)
+        found = doubt(self._setting.control, self._scores.clocked, naive)
         astray = self.column == "adaptive" and self._setting.astray
         return found or (ASTRAY if astray else "")
 
@@ -155,7 +155,7 @@ class Inverted(Result):
         if self.column == "adaptive" and "naive" in self._setting.scores:
             psnr = self._setting.scores["naive"].estimate("psnr")
             lines.append(f"naive attack: PSNR {shown(psnr, 'dB')}")
-        if self._scores.values["clock"].any():
+        if self._scores.clocked:
             lines.append(
                 "the clock cut attacks short: a rerun may differ; raise budget or leave it out"
             )
