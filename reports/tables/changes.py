@@ -35,15 +35,14 @@ def change_table(changes: Sequence[Change]) -> Table:
 def _row(anchor: str, one: Change) -> Row:
     was, now = one.old.sources, one.new.sources
     score = SCORES[one.score]
-    digits = score.digits + 1  # a difference of two scores is smaller than they are
     cells = (
         plain(one.setting),
         plain(one.panel),
         plain(one.attacker),
         plain(score.label),
-        value(one.before, was, f".{digits}f"),
-        value(one.after, now, f".{digits}f"),
-        figure(one.difference, (*now, *was), digits),
+        value(one.before, was, f".{score.digits}f"),
+        value(one.after, now, f".{score.digits}f"),
+        figure(one.difference, (*now, *was), score.digits + 1),  # smaller than either score
         Cell(str(one.difference.n), float(one.difference.n)),
         value(one.p, (*now, *was), ".2g"),
         Cell(one.verdict, one.verdict, tone=TONES.get(one.verdict, "")),
