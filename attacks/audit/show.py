@@ -8,25 +8,22 @@ from pathlib import Path
 from reports.charts.epsilon_by_step import course_chart
 from reports.charts.render import save
 from reports.charts.score_histograms import histogram
-from reports.estimates import Estimate
-from reports.evidence.control import CANNOT_JUDGE
-from reports.records import Record
+from reports.records import Record, audit
 
 FIGURES = ("epsilon.png", "scores.png")
 
 
 def draw(record: Record, out: Path) -> None:
     """Audited against claimed epsilon along the run, and the scores, as PNG files in ``out``."""
-    along = record.summary["along"]
-    claims = [math.inf if p["claimed"] is None else float(p["claimed"]) for p in along]
-    rests = {row["method"] for row in record.rows if row.get("unclaimed")}
+    found = audit.parse(record)
+    claims = [look.claimed for look in found.looks]
     audited = {
-        name + (", if Gaussian" if name in rests else ""): [
-            float(p["audited"][name]) for p in along
+        row.method + (", if Gaussian" if row.unclaimed else ""): [
+            look.audited[row.method] for look in found.looks
         ]
-        for name in along[-1]["audited"]
+        for row in found.rows
     }
-    steps = [int(p["step"]) for p in along]
+    steps = [look.step for look in found.looks]
     confidence = float(record.scenario["confidence"])
     inserted = record.arrays["inserted"].bool().numpy()
     last = record.arrays["scores"][-1].numpy()
@@ -42,36 +39,33 @@ def draw(record: Record, out: Path) -> None:
 
 def table(record: Record) -> str:
     """The verdicts, and what they rest on, as text."""
-    facts, bounds = record.scenario, record.bounds
-    first = record.rows[0]
-    claim = "inf" if first["claimed"] is None else f"{first['claimed']:.4g}"
-    area = Estimate.read(record.summary["audits"]["auc"])
+    facts, bounds, found = record.scenario, record.bounds, audit.parse(record)
+    first = found.rows[0]
     lines = [
         f"{facts['defense']}: {facts['model']} on {facts['count']} of {facts['data']}, "
         f"{bounds['steps']} steps at sample rate {bounds['sample_rate']:.4g}",
-        f"{first['canaries']} {facts['canary']} canaries in {facts['runs']} run(s), "
-        f"{first['inserted']} inserted; AUC {area.show(3)} (chance 0.5)",
-        f"claimed: epsilon {claim} at delta {bounds['delta']:g}"
-        + ("" if bounds["holds"] else ", had batches been Poisson samples, which they were not"),
+        f"{first.canaries} {facts['canary']} canaries in {facts['runs']} run(s), "
+        f"{first.inserted} inserted; AUC {found.auc.show(3)} (chance 0.5)",
+        f"claimed: epsilon {first.claimed:.4g} at delta {found.delta:g}"
+        + ("" if found.holds else ", had batches been Poisson samples, which they were not"),
         "",
         f"{'method':<14}{'epsilon >=':>11}{'at most':>9}  verdict at {facts['confidence']:g}",
         "-" * 60,
     ]
-    for row in record.rows:
-        most = f"{row['reach']:.3f}" if "reach" in row else "-"  # older Records do not say it
-        verdict = row["verdict"]
-        verdict += f": {row['doubt']}" if verdict == CANNOT_JUDGE else ""
-        lines.append(f"{row['method']:<14}{row['audited']:>11.3f}{most:>9}  {verdict}")
+    for row in found.rows:
+        most = "-" if math.isnan(row.reach) else f"{row.reach:.3f}"  # Records of 0.1 do not say it
+        verdict = row.verdict + ("" if row.judged else f": {row.doubt}")
+        lines.append(f"{row.method:<14}{row.audited:>11.3f}{most:>9}  {verdict}")
     lines += ["", "at most: what perfect scores would prove with these canaries"]
-    lines += [f"{row['method']} assumes {row['assumes']}" for row in record.rows]
-    rests = [row for row in record.rows if row.get("unclaimed")]
+    lines += [f"{row.method} assumes {row.assumes}" for row in found.rows]
     lines += [
-        f"{facts['defense']} does not claim to be {row['unclaimed']}: what {row['method']} finds "
+        f"{facts['defense']} does not claim to be {row.unclaimed}: what {row.method} finds "
         "is no evidence against its claim"
-        for row in rests
+        for row in found.rows
+        if row.unclaimed
     ]
-    if first["claimed"] is None:
+    if math.isinf(first.claimed):
         lines.append("nothing is claimed, so nothing can be refuted (--claim EPSILON audits one)")
-    if len(record.rows) > 1:
+    if len(found.rows) > 1:
         lines.append("the methods share the probability of a false alarm")
     return "\n".join(lines)
