@@ -13,7 +13,7 @@ from reports.commands.claim import Claim, Writes, claim
 from reports.commands.flags import Parser, command
 
 if TYPE_CHECKING:
-    from reports.page.outline import Contents
+    from reports.page.outline import Outline
     from reports.panels.changes import Change
     from reports.records.kinds import Sorted
 
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _report(arguments: argparse.Namespace, held: Claim) -> None:
     """Write the report into a folder that is this command's."""
     from reports.page.html import encode, render
-    from reports.page.outline import build_contents
+    from reports.page.outline import build_outline
     from reports.page.pdf import write_pdf
     from reports.records import atomic
     from reports.records.checks import clean
@@ -94,21 +94,21 @@ def _report(arguments: argparse.Namespace, held: Claim) -> None:
         more = f" ({reasons[0]})" if reasons else ""
         raise BadInput(f"no Records in {', '.join(map(str, arguments.folders))}{more}")
     changes, unmatched = _compared(found) if arguments.compare else (None, [])
-    contents = build_contents(gathered, found, clean(arguments.title), changes, unmatched)
+    outline = build_outline(gathered, found, clean(arguments.title), changes, unmatched)
     if arguments.fresh:
         held.clear((*WRITES, *before["figures"]))
     page, paper = held.folder / PAGE, held.folder / PAPER
     with atomic(page) as scratch:
-        scratch.write_bytes(encode(render(contents)))
+        scratch.write_bytes(encode(render(outline)))
     with atomic(paper) as scratch:
-        write_pdf(contents, scratch)
-    figures = _figures(contents, held.folder / FIGURES) if arguments.figures else []
+        write_pdf(outline, scratch)
+    figures = _figures(outline, held.folder / FIGURES) if arguments.figures else []
     drawn = [f"{FIGURES}/{path.name}" for path in figures]
     left = [] if arguments.fresh else before["figures"]
     held.finish({"asked": asked, "figures": sorted({*left, *drawn})})
     for path, reason in gathered.skipped:
         print(f"skipped {path}: {reason}")
-    charts = sum(len(s.charts) for s in contents.sections)
+    charts = sum(len(s.charts) for s in outline.sections)
     print(
         f"{len(gathered.sources)} records, {charts} charts, {len(gathered.failures)} failed, "
         f"{len(gathered.skipped)} skipped\n\n{page}\n{paper}"
@@ -124,7 +124,7 @@ def _is_report(folder: Path) -> bool:
         return False
 
 
-def _figures(contents: Contents, folder: Path) -> list[Path]:
+def _figures(outline: Outline, folder: Path) -> list[Path]:
     """Charts on white, 200 dpi, and tables, for papers and slides; returns the files."""
     from reports.charts.render import save
     from reports.records import atomic
@@ -132,9 +132,9 @@ def _figures(contents: Contents, folder: Path) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for chart in (c for section in contents.sections for c in section.charts):
+    for chart in (c for section in outline.sections for c in section.charts):
         paths.append(save(chart, folder / f"{chart.key}.png"))
-    tables = [table for section in contents.sections for table in section.tables]
+    tables = [table for section in outline.sections for table in section.tables]
     for table in tables:
         paths.append(folder / f"{table.key}.md")
         with atomic(paths[-1]) as scratch:

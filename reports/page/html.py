@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from reports.charts.chart import NIGHT, PAPER, Chart, Theme
 from reports.charts.render import to_svg, variables
-from reports.page.outline import Contents
+from reports.page.outline import Outline
 from reports.pictures.grid import Grid
 from reports.records.find import Source
 
@@ -22,7 +22,7 @@ OPEN = 6
 """With more studies than this, all but the first are folded."""
 
 
-def render(contents: Contents) -> str:
+def render(outline: Outline) -> str:
     """The page. Everything from Records is escaped; scripts other than its own do not run."""
     script = _part("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -30,11 +30,11 @@ def render(contents: Contents) -> str:
         _environment()
         .get_template("page.html")
         .render(
-            contents=contents,
+            outline=outline,
             style=Markup(_style()),
             script=Markup(script),
             digest=digest,
-            fold=len(contents.sections) > OPEN,
+            fold=len(outline.sections) > OPEN,
         )
     )
     return text
@@ -99,4 +99,4 @@ def _cross(grid: Grid) -> list[list[int]]:
     """Rows of positions in the grid; -1 where a setting is missing."""
     assert grid.cross is not None
     rows, columns = range(len(grid.cross.noises)), range(len(grid.cross.rates))
-    return [[grid.cross.strips.get((r, c), -1) for c in columns] for r in rows]
+    return [[grid.cross.places.get((r, c), -1) for c in columns] for r in rows]

@@ -78,7 +78,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Contents:
+class Outline:
     """The whole report.
 
     Attributes:
@@ -96,13 +96,13 @@ class Contents:
     gathered: Gathered
 
 
-def build_contents(
+def build_outline(
     gathered: Gathered,
     found: Sorted,
     title: str,
     changes: Sequence[Change] | None = None,
     unmatched: Sequence[str] = (),
-) -> Contents:
+) -> Outline:
     """Everything the report says.
 
     Args:
@@ -150,7 +150,7 @@ def build_contents(
     lead += [s for s in (members_found(found.memberships), unjudged_audits(found.audits)) if s]
     days = sorted({s.date for s in gathered.sources if s.date})
     dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
-    return Contents(title, dates, tuple(lead), tuple(sections), gathered)
+    return Outline(title, dates, tuple(lead), tuple(sections), gathered)
 
 
 def _study(panel: Panel, trained: Sequence[Trained]) -> Section:

@@ -10,7 +10,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, Flowable, SimpleDocTemplate, Spacer
 
 from reports.charts.chart import Chart
-from reports.page.outline import Contents, Section
+from reports.page.outline import Outline, Section
 from reports.page.pdf_parts import (
     WIDTH,
     chart_rows,
@@ -26,8 +26,8 @@ ROUGH, LITTLE = 120 * mm, 60 * mm
 """A study, or a part of one, starts on a new page when less than this is left of the old one."""
 
 
-def write_pdf(contents: Contents, path: Path) -> None:
-    """Lay the report out and write it; equal contents give equal bytes."""
+def write_pdf(outline: Outline, path: Path) -> None:
+    """Lay the report out and write it; equal outline give equal bytes."""
     document = SimpleDocTemplate(
         str(path),
         pagesize=(WIDTH + 2 * MARGIN, 297 * mm),
@@ -35,7 +35,7 @@ def write_pdf(contents: Contents, path: Path) -> None:
         rightMargin=MARGIN,
         topMargin=14 * mm,
         bottomMargin=16 * mm,
-        title=contents.title[:200],
+        title=outline.title[:200],
         author="leakgauge",
         invariant=1,
     )
@@ -43,19 +43,19 @@ def write_pdf(contents: Contents, path: Path) -> None:
     def footer(canvas: Canvas, _: SimpleDocTemplate) -> None:
         canvas.setFont("DejaVu", 7)
         canvas.setFillGray(0.4)
-        canvas.drawString(MARGIN, 8 * mm, contents.title[:110])
+        canvas.drawString(MARGIN, 8 * mm, outline.title[:110])
         canvas.drawRightString(MARGIN + WIDTH, 8 * mm, f"{canvas.getPageNumber()}")
 
-    document.build(list(_story(contents)), onFirstPage=footer, onLaterPages=footer)
+    document.build(list(_story(outline)), onFirstPage=footer, onLaterPages=footer)
 
 
-def _story(contents: Contents) -> Iterator[Flowable]:
-    yield paragraph(contents.title, "title")
-    count = len(contents.gathered.sources)
-    when = f", made {contents.dates}" if contents.dates else ""
+def _story(outline: Outline) -> Iterator[Flowable]:
+    yield paragraph(outline.title, "title")
+    count = len(outline.gathered.sources)
+    when = f", made {outline.dates}" if outline.dates else ""
     yield paragraph(f"{count} record{'s' * (count != 1)}{when}", "note")
     yield Spacer(1, 4 * mm)
-    for sentence in contents.lead:
+    for sentence in outline.lead:
         yield paragraph(plain(sentence), "lead")
     yield paragraph(
         "PSNR (dB), SSIM and LPIPS say how close a rebuilt image is to the private one; for LPIPS "
@@ -64,11 +64,11 @@ def _story(contents: Contents) -> Iterator[Flowable]:
         "proves nothing; a small epsilon (ε) does, and ∞ is no guarantee at all.",
         "note",
     )
-    for turn, section in enumerate(contents.sections):
+    for turn, section in enumerate(outline.sections):
         if turn:
             yield CondPageBreak(ROUGH)
         yield from _section(section)
-    yield from _lists(contents)
+    yield from _lists(outline)
 
 
 def _section(section: Section) -> Iterator[Flowable]:
@@ -103,9 +103,9 @@ def _ordered(charts: Sequence[Chart]) -> list[Chart]:
     return sorted(charts, key=lambda c: c.wide)
 
 
-def _lists(contents: Contents) -> Iterator[Flowable]:
+def _lists(outline: Outline) -> Iterator[Flowable]:
     """What failed, what was skipped, and every Record with the command that makes it."""
-    gathered = contents.gathered
+    gathered = outline.gathered
     if gathered.failures:
         yield paragraph("What has no Record", "heading")
         for failure in gathered.failures:

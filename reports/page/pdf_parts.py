@@ -29,11 +29,13 @@ from reportlab.platypus import (
 from reports.charts.chart import PAPER, Chart
 from reports.charts.render import to_png
 from reports.pictures.gallery import Gallery
-from reports.pictures.grid import Grid, Strip
+from reports.pictures.grid import Grid, GridRow
+from reports.pictures.picture import Picture
 from reports.tables.table import Table as Numbers
 
 WIDTH = 184 * mm
-TILE = 19 * mm
+SIDE = 19 * mm
+"""The edge of a picture."""
 ACROSS = 8
 """Most exposed members side by side."""
 LONGEST = 140
@@ -74,35 +76,34 @@ def paragraph(text: str, name: str, longest: int | None = None) -> Paragraph:
 
 def grid_rows(grid: Grid) -> Iterator[Flowable]:
     """The reconstruction grid, one row of pictures per setting."""
-    label = WIDTH - len(grid.images) * (TILE + 3 * mm)
+    label = WIDTH - len(grid.images) * (SIDE + 3 * mm)
     head = ["", *(paragraph(f"image {i}", "under") for i in grid.images)]
-    rows = [head, *(_strip(strip) for strip in grid.strips)]
-    widths = [min(label, 44 * mm), *[TILE + 3 * mm] * len(grid.images)]
+    rows = [head, *map(_cells, grid.rows)]
+    widths = [min(label, 44 * mm), *[SIDE + 3 * mm] * len(grid.images)]
     table = Table(rows, colWidths=widths, hAlign="LEFT", repeatRows=1)
     table.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "MIDDLE"), *_tight(1.2)]))
     yield table
 
 
-def _strip(strip: Strip) -> list[list[Flowable] | Paragraph]:
-    """Adaptive tiles come first in every cell; paper has no switch."""
-    cells: list[list[Flowable] | Paragraph] = [paragraph(strip.label, "cell", LONGEST)]
-    for tiles in strip.cells:
-        picture = Image(io.BytesIO(tiles[0].data), width=TILE, height=TILE, kind="proportional")
-        cells.append([picture, paragraph(tiles[0].caption, "under")])
+def _cells(row: GridRow) -> list[list[Flowable] | Paragraph]:
+    """The adaptive attacker's picture alone where there are two: paper has no switch."""
+    cells: list[list[Flowable] | Paragraph] = [paragraph(row.label, "cell", LONGEST)]
+    for pictures in row.cells:
+        cells.append([_image(pictures[0]), paragraph(pictures[0].caption, "under")])
     return cells
+
+
+def _image(picture: Picture) -> Image:
+    return Image(io.BytesIO(picture.data), width=SIDE, height=SIDE, kind="proportional")
 
 
 def gallery_rows(gallery: Gallery) -> Iterator[Flowable]:
     """The most exposed members, `ACROSS` in a row."""
     cells: list[list[Flowable]] = []
-    for tile in gallery.tiles:
-        picture: list[Flowable] = []
-        if tile.data:
-            data = io.BytesIO(tile.data)
-            found = Image(data, width=TILE, height=TILE, kind="proportional")
-            picture = [found, Spacer(1, 1 * mm)]
-        lines = [paragraph(line, "under", LONGEST) for line in tile.caption.split("\n")]
-        cells.append([*picture, *lines])
+    for picture in gallery.pictures:
+        image = [_image(picture), Spacer(1, 1 * mm)] if picture.data else []
+        lines = [paragraph(line, "under", LONGEST) for line in picture.caption.split("\n")]
+        cells.append([*image, *lines])
     cells += [[]] * (-len(cells) % ACROSS)
     rows = [cells[i : i + ACROSS] for i in range(0, len(cells), ACROSS)]
     table = Table(rows, colWidths=[WIDTH / ACROSS] * ACROSS, hAlign="LEFT")

@@ -20,20 +20,23 @@ class Cross:
     """Settings of one defense by rate and noise, as places in the grid.
 
     Attributes:
-        defense: its name.
+        defense: the name of the defense.
         rates: ascending, the columns.
         noises: ascending, the rows.
-        strips: (row, column) -> position in `Grid.strips`.
+        places: (row, column) of the cross -> position in `Grid.rows`.
     """
 
     defense: str
     rates: tuple[float, ...]
     noises: tuple[float, ...]
-    strips: dict[tuple[int, int], int]
+    places: dict[tuple[int, int], int]
 
 
-def chosen(settings: Sequence[Setting]) -> list[Setting]:
-    """At most `ROWS`: whole rates and noises are left out first, so that a cross stays one."""
+def choose(settings: Sequence[Setting]) -> list[Setting]:
+    """Choose at most `ROWS` settings.
+
+    Whole rates and noises are left out first, so that a cross stays one.
+    """
     if len(settings) <= ROWS:
         return list(settings)
     kept = list(settings)
@@ -45,20 +48,23 @@ def chosen(settings: Sequence[Setting]) -> list[Setting]:
 
 
 def find_cross(shown: Sequence[Setting], first: int) -> Cross | None:
-    """The largest rate x noise cross of one defense, at one value of its other options."""
+    """The largest rate x noise cross of one defense, at one value of its other options.
+
+    Args:
+        shown: the settings of the grid, in its order.
+        first: the row of the first setting in the grid.
+    """
     best: Cross | None = None
     for name in dict.fromkeys(s.defense for s in shown):
-        places: dict[tuple[float, float], int] = {}
-        for turn, setting in enumerate(shown):
+        rows: dict[tuple[float, float], int] = {}
+        for row, setting in enumerate(shown, first):
             rate, noise = setting.option(RATE), setting.option(NOISE)
             if setting.defense == name and rate is not None and noise is not None:
-                places.setdefault((noise, rate), first + turn)
-        noises, rates = (tuple(sorted({k[i] for k in places})) for i in (0, 1))
-        if len(noises) < 2 or len(rates) < 2 or len(places) < 4:
+                rows.setdefault((noise, rate), row)
+        noises, rates = (tuple(sorted({k[i] for k in rows})) for i in (0, 1))
+        if len(noises) < 2 or len(rates) < 2 or len(rows) < 4:
             continue
-        strips = {
-            (noises.index(n), rates.index(r)): place for (n, r), place in sorted(places.items())
-        }
-        if best is None or len(strips) > len(best.strips):
-            best = Cross(name, rates, noises, strips)
+        places = {(noises.index(n), rates.index(r)): row for (n, r), row in sorted(rows.items())}
+        if best is None or len(places) > len(best.places):
+            best = Cross(name, rates, noises, places)
     return best

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.pictures.picture import EDGE, Tile, png
+from reports.pictures.picture import EDGE, Picture, png
 from reports.records.exposed import ExposedMember
 from reports.records.find import Source
 from reports.records.images import channel_note
@@ -22,11 +22,11 @@ class Gallery:
     """The members that one Record exposes most.
 
     Attributes:
-        anchor: unique within the page.
+        anchor: names the gallery within the page.
         source: the Record.
-        title: what is shown.
+        title: what the gallery shows.
         members: those that are shown, most exposed first.
-        tiles: a picture of each; ``data`` is empty where there is none.
+        pictures: one of each member; ``data`` is empty where there is none.
         note: what the captions mean, and what is left out.
     """
 
@@ -34,12 +34,12 @@ class Gallery:
     source: Source
     title: str
     members: tuple[ExposedMember, ...]
-    tiles: tuple[Tile, ...]
+    pictures: tuple[Picture, ...]
     note: str
 
 
 def build_galleries(found: Sequence[MembershipRecord]) -> tuple[Gallery, ...]:
-    """One per Record that says whom it exposes."""
+    """A gallery of each Record that says whom it exposes."""
     telling = [m for m in found if m.exposed]
     most = ALONE if len(telling) == 1 else TOGETHER
     return tuple(_gallery(m, m.exposed[:most], turn == 0) for turn, m in enumerate(telling))
@@ -62,11 +62,11 @@ def _gallery(one: MembershipRecord, shown: tuple[ExposedMember, ...], explained:
     channels = next((channel_note(a.image[None]) for a in shown if a.image is not None), "")
     note += f" {channels.capitalize()}." if channels else ""
     title = f"Most exposed members, record {one.source.number}"
-    tiles = tuple(_tile(a) for a in shown)
-    return Gallery(f"{one.anchor}-exposed", one.source, title, shown, tiles, note)
+    pictures = tuple(_picture(member) for member in shown)
+    return Gallery(f"{one.anchor}-exposed", one.source, title, shown, pictures, note)
 
 
-def _tile(one: ExposedMember) -> Tile:
+def _picture(one: ExposedMember) -> Picture:
     label = one.label if len(one.label) <= LONGEST else one.label[: LONGEST - 1] + "…"
     lines = (
         f"#{one.rank} {label}",
@@ -75,4 +75,4 @@ def _tile(one: ExposedMember) -> Tile:
         one.show_share(),
     )
     alt = f"member of rank {one.rank}, {label}, example {one.example}"
-    return Tile(b"" if one.image is None else png(one.image), alt, "\n".join(lines), "")
+    return Picture(b"" if one.image is None else png(one.image), alt, "\n".join(lines), "")

@@ -1,4 +1,4 @@
-"""One picture of a reconstruction grid."""
+"""One private image, or a guess of it, as a PNG with words."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ EDGE = 64
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One picture.
+class Picture:
+    """A picture for page and paper.
 
     Attributes:
-        data: a PNG; empty where there is none.
-        alt: what it is, in words.
-        caption: PSNR, or nothing.
-        column: ``adaptive``, ``naive``, or nothing for pictures that no attack made.
+        data: a PNG; empty where there is no image.
+        alt: what the picture is, in words.
+        caption: lines that stand below it; may be empty.
+        attacker: ``adaptive``, ``naive``, or nothing for pictures that no attack made.
     """
 
     data: bytes
     alt: str
     caption: str
-    column: str
+    attacker: str
 
     @property
     def uri(self) -> str:
-        """As a data address."""
+        """The picture as a data address."""
         return "data:image/png;base64," + base64.b64encode(self.data).decode()
 
 

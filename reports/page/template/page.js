@@ -80,8 +80,8 @@ const press = (button) => {
 for (const box of all(".pictures")) {
   const fill = (image) => {
     for (const cell of all("[data-place]", box)) {
-      const strip = box.querySelector(`tr[data-strip="${cell.dataset.place}"]`);
-      const from = strip && strip.querySelectorAll("td")[image];
+      const row = box.querySelector(`tr[data-row="${cell.dataset.place}"]`);
+      const from = row && row.querySelectorAll("td")[image];
       cell.className = from ? from.className : "";
       cell.replaceChildren(...(from ? Array.from(from.children, (c) => c.cloneNode(true)) : []));
     }

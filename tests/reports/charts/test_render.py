@@ -16,7 +16,7 @@ from reports.charts.exposed_members import exposed_chart
 from reports.charts.reconstructions import reconstruction_chart
 from reports.charts.render import to_svg, variables
 from reports.charts.scores_by_step import step_chart
-from reports.page.outline import build_contents
+from reports.page.outline import build_outline
 from reports.records import membership
 from reports.records.find import gather
 from reports.records.kinds import sort_out
@@ -49,9 +49,9 @@ def charts(tmp_path_factory):
     torch.manual_seed(0)
     outcomes.everything(folder)
     gathered = gather([folder])
-    contents = build_contents(gathered, sort_out(gathered), "title")
+    outline = build_outline(gathered, sort_out(gathered), "title")
     drawn = [
-        *(chart for section in contents.sections for chart in section.charts),
+        *(chart for section in outline.sections for chart in section.charts),
         exposed_chart(membership.parse(outcomes.membership())),
         reconstruction_chart(inversion(torch.rand(2, 3, 8, 8))),
         step_chart(moments(rate=0.5)),

@@ -27,31 +27,31 @@ def test_the_most_exposed_members_come_with_whom_else_they_accuse(tmp_path):
     (gallery,) = galleries_of(tmp_path)
     mine = [row for row in record.rows if row["member"]][:10]
     table = exposed_table(gallery.anchor, gallery.source, gallery.members)
-    assert len(gallery.tiles) == len(table.rows) == 10
-    for turn, (tile, row) in enumerate(zip(gallery.tiles, mine, strict=True), 1):
-        first, example, alarms, rate = tile.caption.split("\n")
+    assert len(gallery.pictures) == len(table.rows) == 10
+    for turn, (picture, row) in enumerate(zip(gallery.pictures, mine, strict=True), 1):
+        first, example, alarms, rate = picture.caption.split("\n")
         assert first.startswith(f"#{turn} ") and example == f"example {row['example']}"
         assert alarms == f"{row['false_alarms']} of 200 others"
         edges = binomtest(row["false_alarms"], 200).proportion_ci(0.95, "exact")
         share = row["false_alarms"] / 200
         assert rate == f"{share:.1%} [{100 * edges.low:.1f}, {100 * edges.high:.1f}]"
-        drawn = np.asarray(Image.open(io.BytesIO(tile.data)))
+        drawn = np.asarray(Image.open(io.BytesIO(picture.data)))
         expected = record.arrays["exposed"][turn - 1, 0].mul(255).round().byte().numpy()
         assert np.array_equal(drawn, expected)
     assert "attack lira. Below each" in gallery.note
-    assert len(gallery.tiles[0].caption.split("\n")[0]) < 50  # its label is long
+    assert len(gallery.pictures[0].caption.split("\n")[0]) < 50  # its label is long
 
 
 def test_several_records_show_fewer_members_each(tmp_path):
     for name in ("a", "b"):
         records.write(outcomes.membership(pictures=12), tmp_path / name)
     first, second = galleries_of(tmp_path)
-    assert len(first.tiles) == len(second.tiles) == 8
+    assert len(first.pictures) == len(second.pictures) == 8
     assert first.anchor != second.anchor
     assert "Below each" in first.note and "Below each" not in second.note
     records.write(outcomes.membership(pictures=12), tmp_path / "c" / "alone")
     (alone,) = galleries_of(tmp_path / "c")
-    assert len(alone.tiles) == 12
+    assert len(alone.pictures) == 12
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_exposed_members_whose_pictures_cannot_be_drawn_are_listed(
         record.arrays["exposed"] = pictures
     records.write(record, tmp_path)
     (gallery,) = galleries_of(tmp_path)
-    assert len(gallery.tiles) == shown
-    assert sum(bool(t.data) for t in gallery.tiles) == drawn
+    assert len(gallery.pictures) == shown
+    assert sum(bool(t.data) for t in gallery.pictures) == drawn
 
 
 def test_a_record_without_rows_or_without_members_exposes_nobody(tmp_path):

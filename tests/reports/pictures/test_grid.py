@@ -17,10 +17,10 @@ def test_the_grid_has_a_cross_and_says_what_is_left_out(tmp_path):
     grid = build_grid(panel)
     assert grid is not None and grid.cross is not None
     assert (grid.cross.rates, grid.cross.noises) == (outcomes.RATES, outcomes.NOISES)
-    place = grid.cross.strips[1, 1]
-    assert grid.strips[place].label == "dprs rate 0.9, noise 0.01"
+    place = grid.cross.places[1, 1]
+    assert grid.rows[place].label == "dprs rate 0.9, noise 0.01"
     assert (
-        grid.strips[place]
+        grid.rows[place]
         .cells[2][0]
         .alt.startswith("image 2, dprs rate 0.9, noise 0.01, adaptive attack: ")
     )
@@ -35,7 +35,7 @@ def test_a_large_cross_stays_a_cross(tmp_path):
     (panel,) = panels_of(tmp_path)
     grid = build_grid(panel)
     assert grid is not None and grid.cross is not None
-    assert len(grid.cross.strips) == len(grid.cross.rates) * len(grid.cross.noises) == 25
+    assert len(grid.cross.places) == len(grid.cross.rates) * len(grid.cross.noises) == 25
     assert (grid.cross.rates[0], grid.cross.rates[-1]) == (0, 0.99)
     assert "24 settings are not drawn" in grid.note
 
@@ -50,7 +50,7 @@ def test_images_that_cannot_be_drawn_do_no_harm(tmp_path):
     (panel,) = panels_of(tmp_path)
     grid = build_grid(panel)
     assert grid is not None and not grid.both
-    assert [s.label for s in grid.strips] == [
+    assert [s.label for s in grid.rows] == [
         "best guess without the update",
         "dprs rate 0.9, noise 0.01",
     ]

@@ -12,7 +12,7 @@ import torch
 from defenses import BadInput
 from reports import build, records
 from reports.commands.keep import found_again
-from reports.page.outline import build_contents
+from reports.page.outline import build_outline
 from reports.records.find import gather
 from reports.records.keyed import key_of
 from reports.records.kinds import sort_out
@@ -59,7 +59,7 @@ def test_an_old_record_opens_as_one_of_this_version(old, tmp_path):
 
 def test_an_old_record_is_valid_and_has_its_part_of_the_report(old):
     found = sort_out(gather([old]))
-    contents = build_contents(found.gathered, found, "title")
+    contents = build_outline(found.gathered, found, "title")
     assert found.gathered.skipped == [] and len(found.gathered.sources) == 1
     (section,) = (s for s in contents.sections if s.anchor == SECTIONS[kind_of(old)])
     assert section.table is not None and section.table.rows

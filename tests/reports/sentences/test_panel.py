@@ -11,7 +11,7 @@ import torch
 from reports import detection, records
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import above_bound, refutations, simultaneous
-from reports.page.outline import build_contents
+from reports.page.outline import build_outline
 from reports.panels import trained
 from reports.panels.build import build_panels
 from reports.panels.panel import FALSE, NAMED, NOT_SHOWN
@@ -28,7 +28,7 @@ from tests import outcomes
 
 def contents_of(folder):
     gathered = gather([folder])
-    return build_contents(gathered, sort_out(gathered), "title")
+    return build_outline(gathered, sort_out(gathered), "title")
 
 
 def named(folder, top1, hits, images=12, rates=(0.9,)):
