@@ -1,0 +1,148 @@
+"""The input of a convolution from its weight's gradient alone, where it has fewer places than
+channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from torch import Tensor
+
+from attacks.invert.peeling.geometry import Geometry
+
+RANK = 1e-6
+"""Singular values below this share of the largest are float32's noise."""
+FIXED = 1e-4
+"""An eigenvalue counts as 1 when it is this close."""
+
+
+@dataclass(frozen=True)
+class Top:
+    """A convolution whose slope was known but for which entries were passed on.
+
+    Attributes:
+        features: (I, H, W) what it was fed.
+        chosen: (O, h, w) share of the slope that each output has: 1 or the leak.
+        residual: of the weight's gradient, relative; 1 where nothing was found.
+    """
+
+    features: Tensor
+    chosen: Tensor
+    residual: float
+
+
+TopStep = Callable[[Tensor, Tensor | None, Tensor, Geometry, float], Top]
+"""(gradient (O, I, k, k), visible mask or None, slope if all entries are passed on (O, h, w),
+geometry, leak) -> Top."""
+
+
+def row_space(gradient: Tensor, most: int) -> Tensor:
+    """(r, I * taps) orthonormal rows that span a gradient's rows, at most so many.
+
+    dW = S U(x) for the (Q, I * taps) patches U(x) and any slope S: rows are sums of patches.
+    """
+    _, values, rows = torch.linalg.svd(gradient.flatten(1), full_matrices=False)
+    rank = min(most, int((values > RANK * values[0]).sum()))
+    return rows[:rank]
+
+
+def fixed_points(rows: Tensor, active: Tensor, geometry: Geometry, number: int) -> Tensor | None:
+    """Arrays all of whose active patches lie in a row space: the inputs of the layer, up to mixing.
+
+    Patches that overlap make a projection of each onto the space and averaging where they overlap
+    a map with eigenvalue 1 for these arrays and below it for all others; Lanczos finds them.
+
+    Args:
+        rows: (r, I * taps) orthonormal.
+        active: (Q,) bool, outputs whose patches are in the space.
+        geometry: of the convolution.
+        number: how many to find.
+
+    Returns:
+        (number, I, H, W), orthonormal in the norm that counts a place as often as it is seen; None
+        where there are not so many.
+    """
+    channels = rows.shape[1] // geometry.taps
+    shape = (1, channels, *geometry.size)
+    mask = active.to(rows)[None, :, None]
+    ones = torch.ones(1, 1, *geometry.size, dtype=rows.dtype, device=rows.device)
+    seen = geometry.fold(geometry.unfold(ones) * mask)
+    if not bool((seen > 0).all()):
+        return None
+    weight = seen.sqrt()
+
+    def project(flat: np.ndarray) -> np.ndarray:
+        array = torch.from_numpy(np.ascontiguousarray(flat)).to(rows).reshape(shape)
+        patches = geometry.unfold(array / weight)[:, active]
+        back = rows.new_zeros(1, len(active), rows.shape[1])
+        back[:, active] = (patches @ rows.T) @ rows
+        return (geometry.fold(back) / weight).cpu().numpy().ravel()
+
+    size = int(np.prod(shape))
+    start = weight.expand(shape).cpu().numpy().ravel()
+    operator = LinearOperator((size, size), matvec=project, dtype=np.float64)
+    try:
+        values, vectors = eigsh(
+            operator, k=number + 1, which="LA", ncv=24 + 4 * number, tol=1e-9, maxiter=400, v0=start
+        )
+    except ArpackNoConvergence:
+        return None
+    order = np.argsort(-values)[:number]
+    if values[order[-1]] < 1 - FIXED:
+        return None
+    found = torch.from_numpy(vectors[:, order].T.copy()).to(rows)
+    return found.reshape(number, *shape[1:]) / weight
+
+
+def blind_top(
+    gradient: Tensor, visible: Tensor | None, slope: Tensor, geometry: Geometry, leak: float = 0.0
+) -> Top:
+    """The input of a convolution, and which of its outputs were passed on.
+
+    See `fixed_points`; the scale and the choice follow from S = dW pinv(U(x)), whose entries are
+    the slope or the leak's share of it.
+
+    Args:
+        gradient: (O, I, k, k) of the weight, float64.
+        visible: bool, likewise; the row space of a masked gradient says nothing.
+        slope: (O, h, w) that each output would have if it were passed on.
+        geometry: of the convolution.
+        leak: share of the slope that the others have.
+    """
+    nothing = Top(gradient.new_zeros(gradient.shape[1], *geometry.size), slope * 0, 1.0)
+    active = (slope != 0).any(0).flatten()
+    places = int(active.sum())
+    dense = visible is None or bool(visible.all())
+    if not dense or geometry.taps == 1 or not 0 < places < len(gradient):
+        return nothing
+    found = fixed_points(row_space(gradient, places), active, geometry, 1)
+    if found is None:
+        return nothing
+    patches = geometry.unfold(found)[0, active]
+    target = gradient.flatten(1)
+    shares = torch.linalg.lstsq(patches.T, target.T).solution.T
+    wanted = slope.flatten(1)[:, active]
+    scale = common_scale(shares, wanted)
+    if scale == 0:
+        return nothing
+    ratio = shares / (scale * torch.where(wanted != 0, wanted, 1.0))
+    chosen = torch.where(ratio > (1 + leak) / 2, 1.0, leak).to(gradient) * (wanted != 0)
+    explained = scale * (wanted * chosen) @ patches
+    residual = float((explained - target).norm() / target.norm())
+    spread = torch.zeros_like(slope).flatten(1)
+    spread[:, active] = chosen
+    return Top(found[0] * scale, spread.reshape(slope.shape), residual)
+
+
+def common_scale(shares: Tensor, wanted: Tensor) -> float:
+    """By what factor shares are the wanted slopes, where they are not 0; 0 if nothing says it."""
+    size = wanted.abs()
+    large = size >= size[size > 0].median() if bool((size > 0).any()) else size > 0
+    ratio = (shares / torch.where(wanted != 0, wanted, 1.0))[large]
+    if not ratio.numel() or not bool(torch.isfinite(ratio).all()):
+        return 0.0
+    high = ratio.abs() > 0.5 * torch.quantile(ratio.abs()[:1_000_000], 0.995)
+    return float(ratio[high].median()) if bool(high.any()) else 0.0
