@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 Bits = tuple[Tensor, Tensor]
@@ -16,7 +15,7 @@ FLOOR = 1e-6
 
 
 def by_largest(value: Tensor, above: float = 1.5, low: float = 0.2, high: float = 4.0) -> Bits:
-    """By the largest error anywhere: what a ReLU gives is not negative, so negative parts are it."""
+    """By the largest error anywhere: a ReLU gives nothing negative, so negative entries are it."""
     noise = (-value).clamp(min=0).max()
     return value > above * noise, (value > low * noise) & (value < high * noise)
 

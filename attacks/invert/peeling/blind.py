@@ -15,12 +15,14 @@ from attacks.invert.peeling.geometry import Geometry
 
 RANK = 1e-6
 """Singular values below this share of the largest are float32's noise."""
+TOLERANCE = 1e-8
+"""Of the eigenvalues: enough to tell what was passed on, after which the input is solved for."""
 FIXED = 1e-4
 """An eigenvalue counts as 1 when it is this close."""
 
 
 @dataclass(frozen=True)
-class Top:
+class Opened:
     """A convolution whose slope was known but for which entries were passed on.
 
     Attributes:
@@ -34,9 +36,9 @@ class Top:
     residual: float
 
 
-TopStep = Callable[[Tensor, Tensor | None, Tensor, Geometry, float], Top]
+TopStep = Callable[[Tensor, Tensor | None, Tensor, Geometry, float], Opened]
 """(gradient (O, I, k, k), visible mask or None, slope if all entries are passed on (O, h, w),
-geometry, leak) -> Top."""
+geometry, leak) -> Opened."""
 
 
 def row_space(gradient: Tensor, most: int) -> Tensor:
@@ -46,7 +48,8 @@ def row_space(gradient: Tensor, most: int) -> Tensor:
     """
     _, values, rows = torch.linalg.svd(gradient.flatten(1), full_matrices=False)
     rank = min(most, int((values > RANK * values[0]).sum()))
-    return rows[:rank]
+    found: Tensor = rows[:rank]
+    return found
 
 
 def fixed_points(rows: Tensor, active: Tensor, geometry: Geometry, number: int) -> Tensor | None:
@@ -86,7 +89,13 @@ def fixed_points(rows: Tensor, active: Tensor, geometry: Geometry, number: int) 
     operator = LinearOperator((size, size), matvec=project, dtype=np.float64)
     try:
         values, vectors = eigsh(
-            operator, k=number + 1, which="LA", ncv=24 + 4 * number, tol=1e-9, maxiter=400, v0=start
+            operator,
+            k=number + 1,
+            which="LA",
+            ncv=24 + 4 * number,
+            tol=TOLERANCE,
+            maxiter=400,
+            v0=start,
         )
     except ArpackNoConvergence:
         return None
@@ -99,7 +108,7 @@ def fixed_points(rows: Tensor, active: Tensor, geometry: Geometry, number: int) 
 
 def blind_top(
     gradient: Tensor, visible: Tensor | None, slope: Tensor, geometry: Geometry, leak: float = 0.0
-) -> Top:
+) -> Opened:
     """The input of a convolution, and which of its outputs were passed on.
 
     See `fixed_points`; the scale and the choice follow from S = dW pinv(U(x)), whose entries are
@@ -112,7 +121,7 @@ def blind_top(
         geometry: of the convolution.
         leak: share of the slope that the others have.
     """
-    nothing = Top(gradient.new_zeros(gradient.shape[1], *geometry.size), slope * 0, 1.0)
+    nothing = Opened(gradient.new_zeros(gradient.shape[1], *geometry.size), slope * 0, 1.0)
     active = (slope != 0).any(0).flatten()
     places = int(active.sum())
     dense = visible is None or bool(visible.all())
@@ -134,7 +143,7 @@ def blind_top(
     residual = float((explained - target).norm() / target.norm())
     spread = torch.zeros_like(slope).flatten(1)
     spread[:, active] = chosen
-    return Top(found[0] * scale, spread.reshape(slope.shape), residual)
+    return Opened(found[0] * scale, spread.reshape(slope.shape), residual)
 
 
 def common_scale(shares: Tensor, wanted: Tensor) -> float:

@@ -68,9 +68,19 @@ class Slopes:
     unsure: set[str] = field(default_factory=set)
     _known: dict[str, Flow | None] = field(default_factory=dict)
 
-    def forget(self) -> None:
-        """After a change of choices or gates."""
-        self._known.clear()
+    def choose(self, name: str, choice: Choice) -> None:
+        """Set a layer's choice; slopes at what lies upstream of it are computed anew."""
+        self.choices[name] = choice
+        self._forget(name)
+
+    def gate(self, name: str, passed: Tensor) -> None:
+        """Set which windows of a max pooling have a slope."""
+        self.gates[name] = passed
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        for known in self.graph.upstream(name):
+            self._known.pop(known, None)
 
     def at(self, name: str) -> Flow | None:
         """The slope at what a node gives; None where a layer above has no rule."""

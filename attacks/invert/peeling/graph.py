@@ -55,6 +55,16 @@ class Graph:
         """The layers that are fed with this one's output."""
         return [node for node in self.nodes.values() if name in node.inputs]
 
+    def upstream(self, name: str) -> set[str]:
+        """Names of the nodes on which this one depends, its own left out."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            fresh = set(self.nodes[waiting.pop()].inputs) - found
+            found |= fresh
+            waiting += fresh
+        return found
+
     def upto(self, names: Sequence[str], dtype: torch.dtype) -> Callable[[Tensor], list[Tensor]]:
         """Images (B, C, H, W) -> what the named nodes give, differentiable in the images.
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.invert.clock import Clock
-from attacks.invert.descent import Minimum, lbfgs
-from attacks.invert.meter import spend
-from attacks.invert.priors import SpectralPrior
+from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.image_prior import SpectralPrior
+from attacks.invert.matching.lbfgs import lbfgs
+from attacks.invert.matching.meter import spend
 
 MATCHED = 1e-6
 """Relative squared misfit below which features count as matched."""
@@ -32,7 +32,7 @@ class Match:
         image: (1, C, H, W) in [0, 1].
         misfit: squared distance of the features over that of the mean image's.
         evaluations: gradients that were spent.
-        stopped: see `attacks.invert.descent.Minimum`.
+        stopped: see `attacks.invert.matching.lbfgs.Minimum`.
     """
 
     image: Tensor
@@ -75,7 +75,7 @@ def match(
 
     code = prior.encode(mean if start is None else start)
     spent = 0
-    found: Minimum | None = None
+    stopped = "iterations"
     budget = max(1, int((1 - PIXELS) * evaluations))
     for weight, share in STAGES:
 
@@ -87,7 +87,7 @@ def match(
         if allowed < 1 or clock.over:
             break
         found = lbfgs(objective, code, evaluations=allowed, clock=clock, memory=MEMORY)
-        code, spent = found.point, spent + found.evaluations
+        code, spent, stopped = found.point, spent + found.evaluations, found.stopped
     images = prior.decode(code).clamp(0, 1)
     if evaluations > spent and not clock.over:
         found = lbfgs(
@@ -98,7 +98,7 @@ def match(
             box=(0.0, 1.0),
             memory=MEMORY,
         )
-        images, spent = found.point, spent + found.evaluations
+        images, spent, stopped = found.point, spent + found.evaluations, found.stopped
     with torch.no_grad():
         value = float(misfit(images))
-    return Match(images.detach(), value, spent, "solved" if value < MATCHED else found.stopped)
+    return Match(images.detach(), value, spent, "solved" if value < MATCHED else stopped)
