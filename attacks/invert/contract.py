@@ -71,6 +71,8 @@ class Guess:
         iterations: gradient evaluations that optimisers spent, for discarded guesses too.
         stopped: ``solved``, ``iterations``, or ``time`` when the clock cut it short, in which
             case a rerun need not give the same pixels.
+        note: what ended an exact inversion above the image: the layer, and why, in one line; empty
+            where nothing did, and of attacks that are none.
     """
 
     images: Tensor
@@ -79,6 +81,7 @@ class Guess:
     attack: str
     iterations: int
     stopped: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

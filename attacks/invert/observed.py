@@ -151,6 +151,7 @@ def attack_update(
             **dict.fromkeys(SCORES),
             "iterations": guess.iterations,
             "stopped": guess.stopped,
+            **({"note": guess.note} if guess.note else {}),
             "evaluations": meter.gradients // scenario.batch,
             "practice": ready.gradients // scenario.batch,
             "label_found": int(label),

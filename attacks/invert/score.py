@@ -39,6 +39,7 @@ def scored(
             **values,
             "iterations": guess.iterations,
             "stopped": guess.stopped,
+            **({"note": guess.note} if guess.note else {}),
             "label": int(labels[position]),
             "label_found": found[position],
             **shared,

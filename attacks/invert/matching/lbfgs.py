@@ -37,6 +37,7 @@ def lbfgs(
     clock: Clock,
     box: tuple[float, float] | None = None,
     memory: int = 20,
+    enough: float = -math.inf,
 ) -> Minimum:
     """Minimise with L-BFGS-B (Byrd et al. 1995, by scipy), in float64.
 
@@ -47,6 +48,7 @@ def lbfgs(
         clock: once it is over no evaluation begins.
         box: lower and upper bound of every coordinate.
         memory: pairs of the quasi-Newton history.
+        enough: the descent ends once the objective is below this.
 
     Returns:
         The best point by ``objective``, also when a line search stalls or a value is not finite.
@@ -76,6 +78,8 @@ def lbfgs(
             raise _Halt
         if number < best[0]:
             best = (number, point.detach().clone())
+        if number < enough:
+            raise _Halt
         return number * scale, (slope * scale).cpu().numpy().ravel()
 
     bounds = None if box is None else [box] * start.numel()

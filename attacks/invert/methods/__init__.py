@@ -6,6 +6,7 @@ from attacks.invert.methods import (
     bayes,
     dlg,
     geiping,
+    peel,
     prior,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "bayes",
     "dlg",
     "geiping",
+    "peel",
     "prior",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 Bits = tuple[Tensor, Tensor]
@@ -12,11 +13,13 @@ Rule = Callable[[Tensor], Bits]
 
 FLOOR = 1e-6
 """Relative error of a value whose signs do not show it."""
+LEAST = 1e-10
+"""Relative error of any value, also where no entry is negative."""
 
 
 def by_largest(value: Tensor, above: float = 1.5, low: float = 0.2, high: float = 4.0) -> Bits:
     """By the largest error anywhere: a ReLU gives nothing negative, so negative entries are it."""
-    noise = (-value).clamp(min=0).max()
+    noise = torch.maximum(-value.min(), LEAST * value.max())
     return value > above * noise, (value > low * noise) & (value < high * noise)
 
 
@@ -27,7 +30,8 @@ def by_place(value: Tensor, above: float = 6.0, low: float = 3.5, high: float = 
     """
     flat = value.reshape(len(value), value.shape[1], -1)
     wrong, count = flat.clamp(max=0).square(), (flat < 0).to(flat)
-    common = (wrong.sum() / count.sum().clamp(min=1)).sqrt().clamp(min=1e-300)
+    common = (wrong.sum() / count.sum().clamp(min=1)).sqrt()
+    common = torch.maximum(common, LEAST * value.max()).clamp(min=1e-300)
     around = 4.0
     extra = around * common.square()
     places = ((wrong.sum(1, keepdim=True) + extra) / (count.sum(1, keepdim=True) + around)).sqrt()

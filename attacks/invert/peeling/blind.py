@@ -29,11 +29,13 @@ class Opened:
         features: (I, H, W) what it was fed.
         chosen: (O, h, w) share of the slope that each output has: 1 or the leak.
         residual: of the weight's gradient, relative; 1 where nothing was found.
+        reason: why nothing was found, in a few words.
     """
 
     features: Tensor
     chosen: Tensor
     residual: float
+    reason: str = ""
 
 
 TopStep = Callable[[Tensor, Tensor | None, Tensor, Geometry, float], Opened]
@@ -121,29 +123,36 @@ def blind_top(
         geometry: of the convolution.
         leak: share of the slope that the others have.
     """
-    nothing = Opened(gradient.new_zeros(gradient.shape[1], *geometry.size), slope * 0, 1.0)
+
+    def nothing(reason: str) -> Opened:
+        shape = (gradient.shape[1], *geometry.size)
+        return Opened(gradient.new_zeros(shape), slope * 0, 1.0, reason)
+
     active = (slope != 0).any(0).flatten()
-    places = int(active.sum())
-    dense = visible is None or bool(visible.all())
-    if not dense or geometry.taps == 1 or not 0 < places < len(gradient):
-        return nothing
-    found = fixed_points(row_space(gradient, places), active, geometry, 1)
+    places, channels = int(active.sum()), len(gradient)
+    if visible is not None and not bool(visible.all()):
+        return nothing("its gradient is masked")
+    if geometry.taps == 1 or not 0 < places < channels:
+        return nothing(f"{channels} channels do not tell {places} places apart")
+    rows = row_space(gradient, places)
+    found = fixed_points(rows, active, geometry, 1)
     if found is None:
-        return nothing
+        return nothing(f"its gradient's {len(rows)} dimensions do not show {places} places")
     patches = geometry.unfold(found)[0, active]
     target = gradient.flatten(1)
     shares = torch.linalg.lstsq(patches.T, target.T).solution.T
     wanted = slope.flatten(1)[:, active]
     scale = common_scale(shares, wanted)
     if scale == 0:
-        return nothing
+        return nothing("its scale could not be told")
     ratio = shares / (scale * torch.where(wanted != 0, wanted, 1.0))
     chosen = torch.where(ratio > (1 + leak) / 2, 1.0, leak).to(gradient) * (wanted != 0)
     explained = scale * (wanted * chosen) @ patches
     residual = float((explained - target).norm() / target.norm())
+    reason = f"{residual:.1e} of its gradient is left unexplained"
     spread = torch.zeros_like(slope).flatten(1)
     spread[:, active] = chosen
-    return Opened(found[0] * scale, spread.reshape(slope.shape), residual)
+    return Opened(found[0] * scale, spread.reshape(slope.shape), residual, reason)
 
 
 def common_scale(shares: Tensor, wanted: Tensor) -> float:

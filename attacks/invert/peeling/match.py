@@ -13,15 +13,22 @@ from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.lbfgs import lbfgs
 from attacks.invert.matching.meter import spend
 
-MATCHED = 1e-6
+MATCHED = 1e-7
 """Relative squared misfit below which features count as matched."""
-STAGES = ((3e-3, 0.1), (1e-4, 0.1), (0.0, 0.8))
-"""Weight of the prior, and share of the evaluations in whitened coordinates."""
+NEAR = 5e-2
+"""Below this, pixels are the quicker coordinates."""
+STAGES = ((3e-3, 0.15), (1e-4, 0.15), (0.0, 1.0))
+"""Weight of the prior, and share of the evaluations that are left for whitened coordinates."""
+TRIAL = 12
+"""Evaluations after which pixels are given up, unless they have come near."""
+SPECTRAL = 0.7
+"""Share of the evaluations that whitened coordinates may take."""
 MEMORY = 50
-PIXELS = 0.25
-"""Share of the evaluations that is kept for the pixels."""
+RICH = 2
+"""Known values per pixel from which on the prior is not needed in the end."""
 
 Features = Callable[[Tensor], list[Tensor]]
+"""Images -> values of some layers, differentiable."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +36,10 @@ class Match:
     """An image and how well its features are the known ones.
 
     Attributes:
-        image: (1, C, H, W) in [0, 1].
-        misfit: squared distance of the features over that of the mean image's.
+        image: (1, C, H, W) in [0, 1], float64.
+        misfit: squared distance of its features from the known ones over that of the mean image.
         evaluations: gradients that were spent.
-        stopped: see `attacks.invert.matching.lbfgs.Minimum`.
+        stopped: ``solved`` when the features are matched, else ``iterations`` or ``time``.
     """
 
     image: Tensor
@@ -50,21 +57,26 @@ def match(
     clock: Clock,
     start: Tensor | None = None,
 ) -> Match:
-    """Feature matching in whitened coordinates, then in the box of pixels.
+    """Minimise the distance of an image's features from the known ones.
 
-    What is minimised first leans on the prior, or images far from its mean are not found.
+    Deep features are matched quickest over pixels once an image is near, or at once where the
+    layers between are few; where they are many only whitened coordinates lead there, and only if
+    the first steps lean on the prior (images far from its mean are not found otherwise).
 
     Args:
-        features: images -> values of some layers, differentiable.
-        known: these values for the private image.
+        features: of the model.
+        known: their values for the private image, each (1, *shape) float64.
         prior: over images.
         evaluations: at most so many gradients.
         clock: ends it early.
         start: (1, C, H, W); None: the prior's mean.
     """
-    mean = prior.mean[None]
+    begin = prior.mean[None] if start is None else start.double()
     with torch.no_grad():
-        far = [(f.double() - k).square().sum() for f, k in zip(features(mean), known, strict=True)]
+        far = [
+            (f.double() - k).square().sum()
+            for f, k in zip(features(prior.mean[None]), known, strict=True)
+        ]
     weights = [1 / max(float(d), 1e-30) / len(far) for d in far]
 
     def misfit(images: Tensor) -> Tensor:
@@ -73,32 +85,52 @@ def match(
         parts = zip(given, known, weights, strict=True)
         return torch.stack([w * (f.double() - k).square().sum() for f, k, w in parts]).sum()
 
-    code = prior.encode(mean if start is None else start)
-    spent = 0
-    stopped = "iterations"
-    budget = max(1, int((1 - PIXELS) * evaluations))
-    for weight, share in STAGES:
+    spent, stopped = 0, "iterations"
 
-        def objective(code: Tensor, weight: float = weight) -> Tensor:
-            value = misfit(prior.decode(code))
-            return value + weight * code.square().mean() if weight else value
-
-        allowed = min(max(1, int(share * budget)), budget - spent)
-        if allowed < 1 or clock.over:
-            break
-        found = lbfgs(objective, code, evaluations=allowed, clock=clock, memory=MEMORY)
-        code, spent, stopped = found.point, spent + found.evaluations, found.stopped
-    images = prior.decode(code).clamp(0, 1)
-    if evaluations > spent and not clock.over:
+    def pixels(images: Tensor, most: int) -> tuple[Tensor, float]:
+        nonlocal spent, stopped
         found = lbfgs(
             misfit,
-            images,
-            evaluations=evaluations - spent,
+            images.clamp(0, 1),
+            evaluations=min(most, evaluations - spent),
             clock=clock,
             box=(0.0, 1.0),
             memory=MEMORY,
+            enough=MATCHED,
         )
-        images, spent, stopped = found.point, spent + found.evaluations, found.stopped
-    with torch.no_grad():
-        value = float(misfit(images))
+        spent, stopped = spent + found.evaluations, found.stopped
+        return found.point, found.value
+
+    rich = sum(k.numel() for k in known) >= RICH * begin.numel()
+    images, value = begin.clamp(0, 1), float("inf")
+    if rich:
+        images, value = pixels(begin, TRIAL)
+    if value > NEAR:
+        code = prior.encode(begin)
+        left = max(1, int(SPECTRAL * (evaluations - spent)))
+        for weight, share in STAGES:
+            weight = weight if weight or rich else STAGES[-2][0]
+
+            def objective(code: Tensor, weight: float = weight) -> Tensor:
+                value = misfit(prior.decode(code))
+                return value + weight * code.square().mean() if weight else value
+
+            allowed = min(max(1, int(share * left)), evaluations - spent)
+            if allowed < 1 or clock.over:
+                break
+            found = lbfgs(
+                objective,
+                code,
+                evaluations=allowed,
+                clock=clock,
+                memory=MEMORY,
+                enough=NEAR if rich else MATCHED,
+            )
+            code, value, stopped = found.point, found.value, found.stopped
+            spent, left = spent + found.evaluations, left - found.evaluations
+            if value < NEAR and rich:
+                break
+        images = prior.decode(code).clamp(0, 1)
+    if rich and value > MATCHED and spent < evaluations and not clock.over:
+        images, value = pixels(images, evaluations - spent)
     return Match(images.detach(), value, spent, "solved" if value < MATCHED else stopped)

@@ -37,6 +37,7 @@ class Walk:
         top: finds which entries are passed on where nothing above tells it.
         clock: ends the walk early.
         values: name of a node -> what it gave, (B, *shape) float64.
+        rough: name of a node -> likewise, where too much of a gradient was left unexplained.
         residuals: name of a node -> relative residual of the system that told its value.
         stop: the first layer whose input was not told, and why; None: the image was reached.
     """
@@ -47,6 +48,7 @@ class Walk:
     top: TopStep = blind_top
     clock: Clock = field(default_factory=Clock)
     values: dict[str, Tensor] = field(default_factory=dict)
+    rough: dict[str, Tensor] = field(default_factory=dict)
     residuals: dict[str, float] = field(default_factory=dict)
     stop: Stop | None = None
 
@@ -65,11 +67,9 @@ class Walk:
         """Whether the value of a layer that it feeds tells what it gave."""
         for consumer in self.graph.consumers(node.name):
             value = self.values.get(consumer.name)
-            if value is None or consumer.rule is None or len(consumer.inputs) > 1:
-                continue
-            lifted = consumer.rule.lift(value)
+            lifted = None if value is None or not consumer.rule else consumer.rule.lift(value)
             if lifted is not None:
-                self.values[node.name] = lifted
+                self.values[node.name] = lifted[consumer.inputs.index(node.name)]
                 self.residuals[node.name] = self.residuals[consumer.name]
                 return True
         return False
@@ -82,18 +82,19 @@ class Walk:
         for layer in layers:
             self._open(layer)
         told = self._climb(layers)
-        if isinstance(told, Solution) and told.residual > ACCEPTED:
-            left = f"{told.residual:.1e} of its weight's gradient is left unexplained"
-            told = Stop(layers[0].title, left)
         if isinstance(told, Stop):
             self.stop = self.stop or told
             return
         batch, channels = len(self.slopes.start), told.found.shape[1]
-        value = told.found.reshape(batch, -1, channels).transpose(1, 2)
-        self.values[node.name] = value.reshape(batch, *node.shape)
-        self.residuals[node.name] = told.residual
+        value = told.found.reshape(batch, -1, channels).transpose(1, 2).reshape(batch, *node.shape)
+        if told.residual > ACCEPTED:
+            left = f"{told.residual:.1e} of its weight's gradient is left unexplained"
+            self.stop = self.stop or Stop(layers[0].title, left)
+            self.rough[node.name] = value
+            return
+        self.values[node.name], self.residuals[node.name] = value, told.residual
         for layer in layers:
-            settle_doubts(layer, self.values[node.name], self.slopes, self.weights)
+            settle_doubts(layer, value, self.slopes, self.weights)
 
     def _open(self, layer: Node) -> None:
         """Find what the layers above passed on, where only the gradient of this one tells it."""
@@ -112,6 +113,8 @@ class Walk:
         )
         if found.residual <= ACCEPTED:
             self.slopes.choose(str(flow.open), Choice(found.chosen[None], closes=True))
+        else:
+            self.stop = self.stop or Stop(layer.title, found.reason)
 
     def _choose(self, node: Node) -> None:
         """What a value says of the entries that the layer which gave it has passed on."""

@@ -20,6 +20,10 @@ class Concatenation(Rule):
         """See `Rule.pull`."""
         return tuple(torch.split(slope, list(self.channels), 1))
 
+    def lift(self, output: Tensor) -> tuple[Tensor, ...]:
+        """See `Rule.lift`."""
+        return self.pull(output)
+
 
 @reads(torch.cat, torch.concat)
 def concatenation(call: Call) -> Concatenation:

@@ -65,7 +65,7 @@ class Rule(ABC):
     def pull(self, slope: Tensor) -> tuple[Tensor, ...]:
         """Slopes of the loss at what the layer was fed, from the slope at what it gives."""
 
-    def lift(self, output: Tensor) -> Tensor | None:
+    def lift(self, output: Tensor) -> tuple[Tensor, ...] | None:
         """What the layer was fed, where what it gives says that; else None."""
         return None
 

@@ -18,9 +18,9 @@ class Identity(Rule):
         """See `Rule.pull`."""
         return (slope,)
 
-    def lift(self, output: Tensor) -> Tensor:
+    def lift(self, output: Tensor) -> tuple[Tensor, ...]:
         """See `Rule.lift`."""
-        return output
+        return (output,)
 
     @property
     def pointwise(self) -> bool:

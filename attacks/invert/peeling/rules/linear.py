@@ -11,10 +11,17 @@ from attacks.invert.peeling.rules.contract import Call, Weighted, reads
 
 @dataclass(frozen=True, eq=False)
 class Linear(Weighted):
-    """dW[o, i] = sum_b dz[b, o] x[b, i]: one unknown a feature (Phong et al. 2018)."""
+    """dW[o, i] = sum_b dz[b, o] x[b, i]: one unknown a feature (Phong et al. 2018).
+
+    Attributes:
+        parameter: see `Weighted`.
+        weight: (O, I), see `Weighted`.
+        bias: name of the bias in the update; None when there is none.
+    """
 
     parameter: str | None
     weight: Tensor
+    bias: str | None = None
 
     @property
     def unknowns(self) -> int:
@@ -47,4 +54,5 @@ def linear(call: Call) -> Linear:
     if len(call.shape) != 1:
         raise call.refuse(f"a linear layer on {call.shape[0]} vectors per example has no rule")
     weight = module.weight.detach().double()
-    return Linear(call.parameters.get(id(module.weight)), weight)
+    bias = call.parameters.get(id(module.bias))
+    return Linear(call.parameters.get(id(module.weight)), weight, bias)

@@ -26,9 +26,9 @@ class ReLU(Routed):
         """See `Routed.pull`."""
         return (slope,)
 
-    def lift(self, output: Tensor) -> Tensor | None:
+    def lift(self, output: Tensor) -> tuple[Tensor, ...] | None:
         """See `Rule.lift`; a plain ReLU has forgotten what was negative."""
-        return torch.where(output > 0, output, output / self.slope) if self.slope else None
+        return (torch.where(output > 0, output, output / self.slope),) if self.slope else None
 
 
 @reads(nn.ReLU, F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")

@@ -22,9 +22,9 @@ class Reshape(Rule):
         """See `Rule.pull`."""
         return (slope.reshape(len(slope), *self.fed),)
 
-    def lift(self, output: Tensor) -> Tensor:
+    def lift(self, output: Tensor) -> tuple[Tensor, ...]:
         """See `Rule.lift`."""
-        return output.reshape(len(output), *self.fed)
+        return (output.reshape(len(output), *self.fed),)
 
 
 @reads(nn.Flatten, nn.Unflatten, torch.flatten, "flatten", "view", "reshape", torch.reshape)

@@ -20,9 +20,9 @@ class Scaling(Rule):
         """See `Rule.pull`."""
         return (slope * self.scale.to(slope),)
 
-    def lift(self, output: Tensor) -> Tensor:
+    def lift(self, output: Tensor) -> tuple[Tensor, ...]:
         """See `Rule.lift`."""
-        return (output - self.shift.to(output)) / self.scale.to(output)
+        return ((output - self.shift.to(output)) / self.scale.to(output),)
 
     @property
     def pointwise(self) -> bool:

@@ -1,0 +1,36 @@
+"""The layer behind the logits, where a walk begins."""
+
+from __future__ import annotations
+
+from attacks.invert.peeling.graph import Graph, Node
+from attacks.invert.peeling.rules.contract import Weighted
+from attacks.invert.peeling.rules.linear import Linear
+
+
+def refusal(graph: Graph) -> str:
+    """Why a graph cannot be peeled at all, in one line that names a layer; empty when it can.
+
+    Some layer below the last one must have a weight whose gradient may be read: a walk is of use
+    as soon as it passes one, whatever the layers nearer to the image are.
+    """
+    last = graph.nodes[graph.logits]
+    if not isinstance(last.rule, Linear):
+        return last.missing or f"{last.title}: the logits do not come from a linear layer"
+    if last.rule.parameter is None or last.rule.bias is None:
+        return f"{last.title}: the layer behind the logits has no trained weight and bias"
+    waiting = [graph.nodes[name] for name in last.inputs]
+    while waiting:
+        node = waiting.pop(0)
+        if node.missing:
+            return node.missing
+        if node.name == graph.image or isinstance(node.rule, Weighted):
+            return ""
+        waiting += [graph.nodes[name] for name in node.inputs]
+    return ""
+
+
+def last_linear(graph: Graph) -> tuple[Node, Linear]:
+    """The node of the logits and its rule, of a graph that is not refused."""
+    node = graph.nodes[graph.logits]
+    assert isinstance(node.rule, Linear)
+    return node, node.rule
