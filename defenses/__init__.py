@@ -1,4 +1,17 @@
-"""Per-example gradients in, a Release out, with the privacy guarantee that is proven for it."""
+"""Per-example gradients in, a Release out, with the privacy guarantee that is proven for it.
+
+>>> import torch
+>>> import defenses
+>>> defense = defenses.get("dpsgd", clip=1.0, noise_multiplier=1.0)
+>>> grads = {"weight": torch.ones(8, 10, 4), "bias": torch.ones(8, 10)}  # of 8 examples
+>>> release = defense.release(grads, generator=defenses.stream(0, "noise"))
+>>> {name: tuple(value.shape) for name, value in release.update.items()}
+{'weight': (10, 4), 'bias': (10,)}
+>>> release.public
+{'batch_size': 8, 'clip': 1.0, 'noise_std': 0.125}
+>>> round(defense.epsilon(steps=100, sample_rate=0.01, delta=1e-5), 1)
+1.2
+"""
 
 from defenses import methods
 from defenses.bases.before import Before

@@ -1,4 +1,13 @@
-"""Private images, a model and a loss in; per-example gradients out."""
+"""Private images, a model and a loss in; per-example gradients out.
+
+>>> import victims
+>>> from torch.nn.functional import cross_entropy
+>>> data = victims.load_data("digits", count=4)
+>>> model = victims.load_model("mlp", image_shape=(1, 8, 8), classes=10)
+>>> grads = victims.per_example_gradients(model, cross_entropy, data.images, data.labels)
+>>> all(len(grads[name]) == 4 for name, _ in model.named_parameters())
+True
+"""
 
 from __future__ import annotations
 

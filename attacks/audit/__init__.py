@@ -1,4 +1,15 @@
-"""Audits: a lower bound on epsilon from canaries' scores, whoever's training made them."""
+"""Audits: a lower bound on epsilon from canaries' scores, whoever's training made them.
+
+>>> import torch
+>>> from attacks import audit
+>>> inserted = torch.arange(200) % 2 == 0  # which of 200 canaries were trained on
+>>> told = audit.lower_bound(inserted.double() + torch.rand(200), inserted, delta=1e-5)
+>>> told > 3  # an epsilon of 3 is refuted: scores above 1 are always right
+True
+>>> guessed = audit.lower_bound(torch.arange(200.0), inserted, delta=1e-5)
+>>> guessed  # which says nothing against any claim
+0.0
+"""
 
 from attacks.audit import methods
 from attacks.audit.contract import Auditor, lower_bound, registry

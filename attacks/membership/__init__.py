@@ -1,4 +1,15 @@
-"""Membership inference: which examples was a model trained on?"""
+"""Membership inference: which examples was a model trained on?
+
+>>> import torch
+>>> from attacks import membership
+>>> members = torch.arange(100) < 50
+>>> labels = torch.arange(100) % 10
+>>> logits = torch.nn.functional.one_hot(labels, 10) * (1.0 + members[:, None])  # surer of members
+>>> evidence = membership.Evidence(target_logits=logits, labels=labels)
+>>> scores = membership.get("loss").scores(evidence)
+>>> membership.evaluate(scores, members)["auc"]["mean"]
+1.0
+"""
 
 from attacks.membership import methods
 from attacks.membership.contract import Evidence, Membership, registry

@@ -1,5 +1,13 @@
 """Structural checks of any defense: what a look at its releases tells without an attack.
 
+>>> import defenses
+>>> from defenses import conformance
+>>> findings = conformance.examine(defenses.get("gaussian"))
+>>> all(finding.holds for finding in findings)
+True
+>>> print(findings[1])
+holds  determinism: equal generators, equal releases at steps (0, 4, 8)
+
 ``examine(defense)`` lists a `Finding` for each of `CHECKS`. They are pure functions of the
 defense, of shapes and of a seed, and know no test framework. They look for the ways in which
 differentially private training has been got wrong, and no list of such ways is complete: a

@@ -1,4 +1,13 @@
-"""How close a reconstruction is to the truth: PSNR, SSIM, LPIPS, and pairing of a batch."""
+"""How close a reconstruction is to the truth: PSNR, SSIM, LPIPS, and pairing of a batch.
+
+>>> import torch
+>>> from reports import scores
+>>> truth = torch.zeros(2, 3, 16, 16)  # (B, C, H, W) in [0, 1]
+>>> scores.psnr(truth + 0.1, truth).round(decimals=3)  # dB, (B,)
+tensor([20., 20.], dtype=torch.float64)
+>>> scores.ssim(truth, truth)
+tensor([1., 1.], dtype=torch.float64)
+"""
 
 from reports.scores.facts import SCORES, Score
 from reports.scores.pairing import assign

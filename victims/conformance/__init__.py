@@ -1,5 +1,20 @@
 """Structural checks of a whole training loop, given a function that builds its trainer.
 
+>>> import dataclasses, torch, victims
+>>> from victims import conformance
+>>> from victims.training.plan import make_plan
+>>> from victims.training.trainer import Trainer
+>>> training = victims.Training(
+...     defense="dpsgd", defense_options={"noise_multiplier": 0.5}, batch_size=8, epochs=6
+... )
+>>> plan = make_plan(training, 32)  # public facts, fixed before the data are seen
+>>> def build(inputs, labels):
+...     model = victims.load_model("linear", image_shape=(1, 6, 6), classes=3)
+...     return Trainer(dataclasses.replace(plan, examples=len(inputs)), model, inputs, labels)
+>>> images, labels = torch.rand(32, 1, 6, 6), torch.arange(32) % 3
+>>> all(finding.holds for finding in conformance.examine(build, images, labels))
+True
+
 ``examine(build, inputs, labels)`` lists a `Finding` for each of `CHECKS`. `defenses.conformance`
 looks at one release; these look at what surrounds it: who is in a batch, what an example does in
 company, and whether the steps that are accounted are those that are taken.

@@ -1,0 +1,175 @@
+"""What README, docs and docstrings show runs as it is shown there."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import attacks
+import defenses
+from defenses.conformance import examine
+from reports.commands.flags import Parser
+from reports.records import write
+from reports.sweep.combine import COMMANDS, command_module
+from tests.conftest import seeded
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PACKAGES = [
+    *("attacks", "attacks.audit", "attacks.invert", "attacks.membership"),
+    *("defenses", "defenses.conformance", "victims", "victims.conformance"),
+    *("reports", "reports.detection", "reports.scores"),
+]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """A page's code of a language, block by block."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def files(page: Path) -> dict[str, str]:
+    """The blocks of a page that begin with the name of the file that they are."""
+    named = (re.match(r"# (\w+\.py)\n", block) for block in blocks(page, "python"))
+    return {m[1]: m.string for m in named if m}
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder with every file that the pages show, from which Python imports."""
+    for page in PAGES:
+        for name, text in files(page).items():
+            (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(defenses.registry, "_classes", dict(defenses.registry._classes))
+    yield tmp_path
+    for path in tmp_path.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_the_example_at_the_head_of_a_package_says_what_happens(name):
+    done = doctest.testmod(importlib.import_module(name))
+    assert done.attempted > 2
+    assert not done.failed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_the_files_that_a_page_shows_can_be_imported(page, own):
+    for name in files(page):
+        importlib.import_module(Path(name).stem)
+
+
+QUICK = {"data": "digits", "model": "mlp", "images": 1, "against": (), "moments": 2}
+QUICK |= {"attack": "bayes", "evaluations": 5}
+DEFENSES = ("mydefense:Sign", "mysum:PerLayer", "mymirror:Mirror", "softclip:SoftClip")
+
+
+@pytest.mark.parametrize("name", DEFENSES)
+def test_a_defense_that_a_page_shows_is_what_it_says(name, own):
+    assert not [str(f) for f in examine(defenses.get(name)) if not f.holds]
+
+
+def test_no_defense_that_a_page_shows_is_left_out(own):
+    shown = [text for page in PAGES for text in files(page).values()]
+    classes = re.findall(r"class (\w+)\((?:defenses\.)?(?:Defense|Summed|Before)\)", "".join(shown))
+    assert sorted(classes) == sorted(name.partition(":")[2] for name in DEFENSES)
+
+
+def opacus_parts() -> dict[str, object]:
+    """What `make_private` takes, and what a loop around it has."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(400, 3))
+    data = TensorDataset(torch.rand(8, 1, 20, 20, generator=seeded()), torch.arange(8) % 3)
+    return {
+        "model": model,
+        "sgd": torch.optim.SGD(model.parameters(), 0.1),
+        "loader": DataLoader(data, 4),
+        "epochs": 1,
+        "criterion": nn.CrossEntropyLoss(),
+    }
+
+
+def private_parts() -> dict[str, object]:
+    """What `make_private` gives."""
+    from opacus import PrivacyEngine
+
+    given, engine = opacus_parts(), PrivacyEngine()
+    model, optimizer, loader = engine.make_private(
+        module=given["model"],
+        optimizer=given["sgd"],
+        data_loader=given["loader"],
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    parts = {"engine": engine, "model": model, "optimizer": optimizer, "loader": loader}
+    scores = torch.arange(60.0)
+    return {**given, **parts, "epochs": 2, "scores": scores, "inserted": scores > 29}
+
+
+def evidence() -> dict[str, object]:
+    """Logits of target, shadows and population, and who was a member."""
+    draw = seeded()
+
+    def logits(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, 3, generator=draw)
+
+    return {
+        "target_logits": logits(20),
+        "labels": torch.arange(20) % 3,
+        "shadow_logits": logits(4, 20),
+        "shadow_members": torch.arange(4)[:, None] % 2 == torch.arange(20) % 2,
+        "population_target_logits": logits(30),
+        "population_shadow_logits": logits(4, 30),
+        "population_labels": torch.arange(30) % 3,
+        "members": torch.arange(20) < 10,
+    }
+
+
+def folder() -> dict[str, object]:
+    """The folder of a run, where Python was started."""
+    write(attacks.run(attacks.Scenario()), Path("runs/invert-HASH"))
+    return {}
+
+
+GIVEN = {
+    "audits": private_parts,
+    "membership": evidence,
+    "records": folder,
+    "training": opacus_parts,
+}
+"""Page -> what its statements take from the reader."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_the_statements_that_a_page_shows_run(page, own, monkeypatch, capsys):
+    run = attacks.run
+    monkeypatch.setattr(attacks, "run", lambda s: run(replace(s, **QUICK)), raising=False)
+    names = GIVEN.get(page.stem, dict)() | {"pytest": pytest}
+    for block in blocks(page, "python"):
+        if block not in files(page).values():
+            exec(compile(block, str(page), "exec"), names)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words after ``python -m`` of every command on a page that runs a Scenario."""
+    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    words = (shlex.split(line.split("python -m ")[-1], comments=True) for line in lines)
+    return [w for w in words if w and w[0] in COMMANDS and not {"...", "$common", "--help"} & {*w}]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_the_commands_that_a_page_shows_are_understood(page, own, capsys):
+    for module, *words in commands(page):
+        parsed = command_module(module).parser(words)
+        assert isinstance(parsed, Parser)
+        parsed.parse_args(words)
