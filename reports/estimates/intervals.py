@@ -63,6 +63,11 @@ def interval(values: Sequence[float] | Values, within: Range = ANYWHERE) -> Rang
     return max(float(low), float(low_end)), min(float(high), float(high_end))
 
 
+def simultaneous_level(count: int) -> float:
+    """Level of each of so many intervals of which all hold with `LEVEL` (Bonferroni)."""
+    return 1 - (1 - LEVEL) / max(1, count)
+
+
 def seeds_interval(values: Values, seeds: Seeds, within: Range = ANYWHERE) -> Range:
     """Student's interval for the mean of all values when those of one seed belong together.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.estimates.intervals import LEVEL
+from reports.estimates.intervals import simultaneous_level
 from reports.panels.panel import FALSE, Panel
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
@@ -74,7 +74,7 @@ def above_bound(found: Sequence[MembershipRecord]) -> dict[tuple[int, str], str]
     asked = [
         (*key, rate) for key in bounded for rate in FALSE_ALARMS if found[key[0]].resolves(rate)
     ]
-    level = simultaneous(len(bounded) + len(asked))
+    level = simultaneous_level(len(bounded) + len(asked))
     told: dict[tuple[int, str], str] = {}
     for turn, name in bounded:
         one = found[turn]
@@ -94,11 +94,6 @@ def above_bound(found: Sequence[MembershipRecord]) -> dict[tuple[int, str], str]
                 f"where epsilon {one.epsilon:.4g} allows {allowed:.1%}"
             )
     return told
-
-
-def simultaneous(count: int) -> float:
-    """Level of each of so many intervals of which all hold with `LEVEL` (Bonferroni)."""
-    return 1 - (1 - LEVEL) / max(1, count)
 
 
 def _by_audit(audits: Sequence[AuditRecord]) -> list[Refutation]:

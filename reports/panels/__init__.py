@@ -2,7 +2,8 @@
 
 from reports.panels.build import build_panels
 from reports.panels.changes import Change, compare
-from reports.panels.panel import Panel, PooledScores, Setting
+from reports.panels.panel import Panel, Setting
+from reports.panels.pooled import PooledScores
 from reports.panels.trained import Trained, pool_runs
 from reports.panels.variant import Variant
 

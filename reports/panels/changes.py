@@ -14,7 +14,8 @@ from reports.estimates.paired import ALPHA, paired_test
 from reports.estimates.signs import holm
 from reports.evidence.control import CANNOT_JUDGE, doubt
 from reports.panels.build import build_panels
-from reports.panels.panel import UNKNOWN, Panel, PooledScores, Setting
+from reports.panels.panel import UNKNOWN, Panel, Setting
+from reports.panels.pooled import PooledScores
 from reports.records.inversion import InversionRecord
 from reports.scores import SCORES
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from reports.panels.panel import Panel, PooledScores, Setting
+from reports.panels.panel import Panel, Setting
+from reports.panels.pooled import PooledScores
 from reports.pictures.choice import Cross, choose, find_cross
 from reports.pictures.picture import EDGE, Picture, png
 from reports.records.column import ATTACKERS, Column

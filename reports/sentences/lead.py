@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports.estimates.intervals import simultaneous_level
 from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.refuted import FALSE_ALARMS, Refutation, simultaneous
+from reports.evidence.refuted import FALSE_ALARMS, Refutation
 from reports.panels.changes import LESS, MORE, Change
-from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel
+from reports.panels.panel import FALSE, NAMED, NOT_SHOWN, Panel
+from reports.panels.pooled import GAIN
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
 from reports.sentences.sentence import Link, Sentence, counted, listed
@@ -78,7 +80,7 @@ def members_found(found: Sequence[MembershipRecord]) -> Sentence:
     if not scored or not shown:
         return ()
     tried = sum(len(m.scores) for m in scored)
-    level = simultaneous(tried)
+    level = simultaneous_level(tried)
     told = [r for r in shown if all(m.tells(r, level) for m in scored)]
     rate = told[0] if told else shown[-1]
     caught = [(m.tpr(name, rate, level), name, m) for m in scored for name in m.scores]

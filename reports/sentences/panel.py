@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import panel_refutations
-from reports.panels.panel import FALSE, GAIN, NAMED, NOT_SHOWN, Panel, Setting
+from reports.panels.panel import FALSE, NAMED, NOT_SHOWN, Panel, Setting
+from reports.panels.pooled import GAIN
 from reports.panels.trained import Trained, match
 from reports.sentences.sentence import Link, Sentence, counted, listed
 

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from reports.panels.labels import CUT
-from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Panel, PooledScores, Setting
+from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Panel, Setting
+from reports.panels.pooled import PooledScores
 from reports.panels.variant import varying
 from reports.records.options import MAIN, name_option, option_place, show_option
 from reports.scores import SCORES

@@ -6,8 +6,8 @@ import math
 from typing import NamedTuple
 
 from reports.estimates import NOTHING, Estimate
+from reports.estimates.intervals import simultaneous_level
 from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.refuted import simultaneous
 from reports.panels.panel import FALSE
 from reports.records.audit import AuditRecord
 from reports.records.find import Source
@@ -48,7 +48,7 @@ def strongest_attack(one: MembershipRecord, refuted: bool = False) -> Strongest:
         one: the Record.
         refuted: whether it finds more than it may, see `refuted.above_bound`.
     """
-    level = simultaneous(len(one.scores))
+    level = simultaneous_level(len(one.scores))
     rates = [one.tpr(name, FALSE_RATE, level) for name in one.scores]
     return Strongest(
         caught=max((r for r in rates if r.known), key=lambda r: r.mean, default=NOTHING),

@@ -17,10 +17,10 @@ from defenses.conformance import CHECKS
 from reports.charts.reconstructions import reconstruction_chart
 from reports.charts.render import save
 from reports.estimates import Estimate
-from reports.evidence.control import doubt
 from reports.evidence.refuted import panel_refutations
 from reports.panels.build import build_panels
-from reports.panels.panel import ASTRAY, Panel, PooledScores, Setting
+from reports.panels.panel import Panel, Setting
+from reports.panels.pooled import PooledScores
 from reports.records import Record, inversion
 from reports.scores import SCORES
 
@@ -78,10 +78,7 @@ class Inverted(Result):
     @property
     def doubt(self) -> str:
         """See `Result.doubt`: of the undefended update, the clock, or the naive attacker alone."""
-        naive = self.subject.name != "none" and "adaptive" not in self._setting.scores
-        found = doubt(self._setting.control, self._scores.clocked, naive)
-        astray = self.column == "adaptive" and self._setting.astray
-        return found or (ASTRAY if astray else "")
+        return self._setting.doubt_of(self.column)
 
     @cached_property
     def adaptive(self) -> Verdict:

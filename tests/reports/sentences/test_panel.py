@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from reports import detection, records
+from reports.estimates.intervals import simultaneous_level
 from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.refuted import above_bound, refutations, simultaneous
+from reports.evidence.refuted import above_bound, refutations
 from reports.page.outline import build_outline
 from reports.panels import trained
 from reports.panels.build import build_panels
@@ -212,7 +213,7 @@ def test_an_attack_without_a_control_is_marked_on_the_scoreboard(tmp_path):
 
 def test_an_interval_for_the_best_of_many_is_wider():
     one = membership(gap=2.0)
-    alone, many = (one.tpr("lira", 0.1, simultaneous(k)) for k in (1, 10))
+    alone, many = (one.tpr("lira", 0.1, simultaneous_level(k)) for k in (1, 10))
     assert many.low < alone.low < alone.mean == many.mean < alone.high < many.high
     assert not one.tpr("lira", 0.0001).known
 
