@@ -94,7 +94,7 @@ def _report(arguments: argparse.Namespace, held: Claim) -> None:
         more = f" ({reasons[0]})" if reasons else ""
         raise BadInput(f"no Records in {', '.join(map(str, arguments.folders))}{more}")
     changes, unmatched = _compared(found) if arguments.compare else (None, [])
-    outline = build_outline(gathered, found, clean(arguments.title), changes, unmatched)
+    outline = build_outline(found, clean(arguments.title), changes, unmatched)
     if arguments.fresh:
         held.clear((*WRITES, *before["figures"]))
     page, paper = held.folder / PAGE, held.folder / PAPER

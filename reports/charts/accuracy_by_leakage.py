@@ -18,14 +18,14 @@ def accuracy_charts(panel: Panel, trained: Sequence[Trained]) -> Iterator[Chart]
     pairs = match(panel, trained)
     if len(pairs) < 2:
         return
-    told = [
+    numbers = [
         f"{s.label}: accuracy {t.accuracy.mean:.1%}, PSNR {s.estimate('adaptive', 'psnr').show()}"
         for s, t in pairs
     ]
     yield Chart(
         f"{panel.anchor}-accuracy",
         "Accuracy against leakage",
-        f"Test accuracy and adaptive PSNR in dB. {'; '.join(told)}.",
+        f"Test accuracy and adaptive PSNR in dB. {'; '.join(numbers)}.",
         partial(_draw, panel, pairs),
         wide=True,
         note="Bars: 95% intervals. PSNR is of one update, accuracy of a whole run.",
@@ -36,16 +36,16 @@ def _draw(panel: Panel, pairs: Sequence[tuple[Setting, Trained]], theme: Theme) 
     figure, axes = blank((6.6, 3.9))
     band(axes, panel.guess("psnr"), theme, GUESS, upright=True)
     defenses = list(dict.fromkeys(s.defense for s, _ in pairs))
-    for turn, name in enumerate(defenses):
-        own = [(s, t) for s, t in pairs if s.defense == name]
-        leak = [s.estimate("adaptive", "psnr") for s, _ in own]
-        kept = [t.accuracy for _, t in own]
+    for index, name in enumerate(defenses):
+        here = [(s, t) for s, t in pairs if s.defense == name]
+        leak = [s.estimate("adaptive", "psnr") for s, _ in here]
+        kept = [t.accuracy for _, t in here]
         x, y = [e.mean for e in leak], [e.mean for e in kept]
-        colour, marker = theme.series[turn % LINES], MARKERS[turn % LINES]
+        colour, marker = theme.series[index % LINES], MARKERS[index % LINES]
         axes.errorbar(x, y, xerr=bars(leak), yerr=bars(kept), color=colour, ls="", elinewidth=0.9)
         dots = axes.scatter(x, y, color=colour, marker=marker, s=34, zorder=3, label=name)
-        dots.set_urls([f"#{s.anchor}" for s, _ in own])
-        for setting, run in own:
+        dots.set_urls([f"#{s.anchor}" for s, _ in here])
+        for setting, run in here:
             place = (setting.estimate("adaptive", "psnr").mean, run.accuracy.mean)
             text = setting.label.removeprefix(name).strip()[:40]
             axes.annotate(

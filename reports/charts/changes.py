@@ -9,24 +9,25 @@ from matplotlib.figure import Figure
 
 from reports.charts.chart import MARKERS, Chart, Theme, bars, blank, legend
 from reports.panels.changes import LESS, MORE, Change
+from reports.panels.labels import shorten
 
 MOST = 30
 
 
 def change_charts(changes: Sequence[Change]) -> Iterator[Chart]:
     """Forest plot of the PSNR differences of the adaptive attacker; the largest `MOST`."""
-    own = [c for c in changes if (c.attacker, c.score) == ("adaptive", "psnr")]
-    own = [c for c in own if c.difference.known]
-    if not own:
+    adaptive = [c for c in changes if (c.attacker, c.score) == ("adaptive", "psnr")]
+    known = [c for c in adaptive if c.difference.known]
+    if not known:
         return
-    shown = sorted(own, key=lambda c: -abs(c.difference.mean))[:MOST]
+    shown = sorted(known, key=lambda c: -abs(c.difference.mean))[:MOST]
     shown.sort(key=lambda c: -c.difference.mean)
-    told = [f"{c.setting}: {c.difference.show(1, signed=True)}, {c.verdict}" for c in shown]
-    left = len(own) - len(shown)
+    numbers = [f"{c.setting}: {c.difference.show(1, signed=True)}, {c.verdict}" for c in shown]
+    left = len(known) - len(shown)
     yield Chart(
         "changes-forest",
         "Change of what the adaptive attack recovers",
-        f"Differences of PSNR in dB with 95% intervals. {'; '.join(told)}.",
+        f"Differences of PSNR in dB with 95% intervals. {'; '.join(numbers)}.",
         partial(_draw, shown),
         wide=True,
         note=f"The {len(shown)} largest; {left} are in the table only." if left else "",
@@ -37,7 +38,7 @@ def _draw(shown: Sequence[Change], theme: Theme) -> Figure:
     figure, axes = blank((6.6, 1.2 + 0.23 * len(shown)))
     axes.axvline(0, color=theme.soft, ls="--", lw=1.1)
     looks = {MORE: theme.series[1], LESS: theme.series[0]}
-    for turn, verdict in enumerate(sorted({c.verdict for c in shown})):
+    for index, verdict in enumerate(sorted({c.verdict for c in shown})):
         places = [i for i, c in enumerate(shown) if c.verdict == verdict]
         kept = [shown[i].difference for i in places]
         axes.errorbar(
@@ -45,7 +46,7 @@ def _draw(shown: Sequence[Change], theme: Theme) -> Figure:
             [len(shown) - 1 - i for i in places],
             xerr=bars(kept),
             color=looks.get(verdict, theme.soft),
-            marker=MARKERS[turn],
+            marker=MARKERS[index],
             ls="",
             ms=5,
             elinewidth=1.2,
@@ -54,7 +55,7 @@ def _draw(shown: Sequence[Change], theme: Theme) -> Figure:
     several = len({c.panel for c in shown}) > 1
     names = [f"{c.setting} ({c.panel})" if several else c.setting for c in shown]
     heights = range(len(shown) - 1, -1, -1)
-    axes.set_yticks(list(heights), [n if len(n) <= 48 else n[:47] + "…" for n in names])
+    axes.set_yticks(list(heights), [shorten(n, 48) for n in names])
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.grid(False, axis="y")
     axes.set_xlabel("change of PSNR (dB), adaptive attack: to the right leaks more")

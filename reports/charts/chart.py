@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -141,26 +141,26 @@ def image(axes: Axes, private: Tensor) -> None:
     axes.spines[:].set_visible(False)
 
 
-def band(axes: Axes, found: Estimate, theme: Theme, label: str, upright: bool = False) -> None:
+def band(axes: Axes, level: Estimate, theme: Theme, label: str, upright: bool = False) -> None:
     """Draw a level as a dashed line with its interval as a band; nothing when it is not known."""
-    if not found.known:
+    if not level.known:
         return
     span, line = (axes.axvspan, axes.axvline) if upright else (axes.axhspan, axes.axhline)
-    if found.spread:
-        span(found.low, found.high, color=theme.soft, alpha=0.16, lw=0)
-    line(found.mean, color=theme.soft, ls="--", lw=1.1, label=label)
+    if level.spread:
+        span(level.low, level.high, color=theme.soft, alpha=0.16, lw=0)
+    line(level.mean, color=theme.soft, ls="--", lw=1.1, label=label)
 
 
-def bars(found: list[Estimate]) -> NDArray[np.float64]:
-    """(2, N) distances from the means to the ends of the intervals; 0 where there is none."""
-    low = [e.mean - e.low if e.spread else 0.0 for e in found]
-    high = [e.high - e.mean if e.spread else 0.0 for e in found]
+def bars(estimates: Sequence[Estimate]) -> NDArray[np.float64]:
+    """(2, N) distances from the means to the ends of their intervals; 0 where there is none."""
+    low = [e.mean - e.low if e.spread else 0.0 for e in estimates]
+    high = [e.high - e.mean if e.spread else 0.0 for e in estimates]
     return np.array([low, high]).clip(min=0)
 
 
-def frame(axes: Axes, found: list[Estimate]) -> None:
+def frame(axes: Axes, estimates: Sequence[Estimate]) -> None:
     """Set limits that hold what was measured; a bound far outside does not squeeze it."""
-    known = [e for e in found if e.known]
+    known = [e for e in estimates if e.known]
     if not known:
         return
     low = min(e.low if e.spread else e.mean for e in known)

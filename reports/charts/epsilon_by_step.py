@@ -29,9 +29,9 @@ def course_chart(
     across = list(claimed) if promised else [float(s) for s in steps]
     shown = dict(list(audited.items())[:LINES])
     draw = partial(_draw, across, shown, promised, confidence)
-    told = "; ".join(f"{name}: at least {values[-1]:.3g}" for name, values in shown.items())
+    numbers = "; ".join(f"{name}: at least {values[-1]:.3g}" for name, values in shown.items())
     goal = f"claimed {claimed[-1]:.3g}" if promised else "nothing claimed"
-    return Chart("audit-course", "Epsilon along the run", f"{goal}; {told}.", draw)
+    return Chart("audit-course", "Epsilon along the run", f"{goal}; {numbers}.", draw)
 
 
 def _draw(
@@ -42,13 +42,13 @@ def _draw(
     theme: Theme,
 ) -> Figure:
     figure, axes = blank((SMALL[0] + 0.6, 3.9))
-    for turn, (name, values) in enumerate(audited.items()):
+    for index, (name, values) in enumerate(audited.items()):
         axes.plot(
             across,
             values,
-            color=theme.series[turn],
-            ls=DASHES[turn],
-            marker=MARKERS[turn],
+            color=theme.series[index],
+            ls=DASHES[index],
+            marker=MARKERS[index],
             ms=4.5,
             lw=1.5,
             label=name[:30],

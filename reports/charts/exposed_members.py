@@ -19,20 +19,20 @@ LONGEST = 14
 """Characters of a label that stand under a picture."""
 
 
-def exposed_chart(one: MembershipRecord) -> Chart:
+def exposed_chart(record: MembershipRecord) -> Chart:
     """The members of which the Record holds a picture, most exposed first.
 
     Under each: its label, and how many non-members score at least as high: who accuses this one
     accuses them wrongly.
     """
-    shown = [member for member in one.exposed if member.image is not None]
-    facts = one.source.record.scenario
-    where = f"{facts['defense']}, {facts['model']} on {facts['data']}, attack {one.strongest}"
-    told = [f"{m.label[:LONGEST]}: {_alarms(m)}" for m in shown]
+    shown = [member for member in record.exposed if member.image is not None]
+    facts = record.source.record.scenario
+    where = f"{facts['defense']}, {facts['model']} on {facts['data']}, attack {record.strongest}"
+    numbers = [f"{m.label[:LONGEST]}: {_alarms(m)}" for m in shown]
     return Chart(
-        f"{one.anchor}-faces",
+        f"{record.anchor}-faces",
         f"Most exposed members: {where}",
-        f"Members, and how many non-members score at least as high. {'; '.join(told)}.",
+        f"Members, and how many non-members score at least as high. {'; '.join(numbers)}.",
         partial(_draw, shown, f"Most exposed members: {where}"),
         wide=True,
     )
@@ -48,11 +48,11 @@ def _draw(shown: Sequence[ExposedMember], title: str, theme: Theme) -> Figure:
         assert member.image is not None
         image(axes, member.image)
         axes.set_xlabel(f"{member.label[:LONGEST]}\n{_alarms(member)}", fontsize=7, labelpad=3)
-    told = "below each: its label, and how many non-members score at least as high"
+    how = "below each: its label, and how many non-members score at least as high"
     images = [m.image for m in shown if m.image is not None]
     channels = channel_note(torch.stack(images)) if images else ""
-    told += f"; {channels}" if channels else ""
-    figure.suptitle(f"{title}\n{told}", fontsize=9)
+    how += f"; {channels}" if channels else ""
+    figure.suptitle(f"{title}\n{how}", fontsize=9)
     return figure
 
 

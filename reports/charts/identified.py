@@ -19,7 +19,7 @@ def candidate_charts(panel: Panel) -> Iterator[Chart]:
 
     Nothing where no Record tells ranks, or where the number of candidates differs.
     """
-    ranked = [s for s in panel.settings if "adaptive" in s.scores and _named(s).known]
+    ranked = [s for s in panel.settings if "adaptive" in s.scores and _named_share(s).known]
     counts = {s.guarantee.candidates for s in ranked}
     lines, left = lines_along(ranked, "noise_multiplier")
     if not lines or len(counts) != 1:
@@ -29,15 +29,16 @@ def candidate_charts(panel: Panel) -> Iterator[Chart]:
     for setting in (s for line in lines for s in line.settings):
         noise = _noise(setting)
         bounds[noise] = max(bounds.get(noise, 0.0), setting.guarantee.top1)
-    told = [
-        f"{line.label}: {', '.join(f'{_named(s).show(2)} at {_noise(s):g}' for s in line.settings)}"
+    numbers = [
+        f"{line.label}: "
+        + ", ".join(f"{_named_share(s).show(2)} at {_noise(s):g}" for s in line.settings)
         for line in lines
     ]
     limits = ", ".join(f"{bounds[p]:.3g} at {p:g}" for p in sorted(bounds))
     yield Chart(
         f"{panel.anchor}-candidates",
         f"The right image named at once among {count} candidates",
-        f"Share of images named against the noise multiplier. {'; '.join(told)}. "
+        f"Share of images named against the noise multiplier. {'; '.join(numbers)}. "
         f"Allowed at most {limits}. Chance: {1 / count:.3g}.",
         partial(_draw, lines, bounds, count),
         note=(f"Lines left out: {left}. " if left else "")
@@ -49,21 +50,21 @@ def _noise(setting: Setting) -> float:
     return setting.option("noise_multiplier") or 0.0
 
 
-def _named(setting: Setting) -> Estimate:
+def _named_share(setting: Setting) -> Estimate:
     return setting.scores["adaptive"].named
 
 
 def _draw(lines: Sequence[Line], bounds: dict[float, float], count: int, theme: Theme) -> Figure:
     places = sorted(bounds)
     figure, axes = blank()
-    for turn, line in enumerate(lines):
-        found = [_named(s) for s in line.settings]
-        shift = (turn - (len(lines) - 1) / 2) * 0.06  # so that the bars do not hide each other
+    for index, line in enumerate(lines):
+        shares = [_named_share(s) for s in line.settings]
+        shift = (index - (len(lines) - 1) / 2) * 0.06  # so that the bars do not hide each other
         x = np.array([places.index(_noise(s)) for s in line.settings]) + shift
-        means, colour = [e.mean for e in found], theme.series[turn]
-        line_style, marker = DASHES[turn], MARKERS[turn]
+        means, colour = [e.mean for e in shares], theme.series[index]
+        line_style, marker = DASHES[index], MARKERS[index]
         axes.errorbar(
-            x, means, yerr=bars(found), color=colour, ls=line_style, lw=1.3, elinewidth=0.9
+            x, means, yerr=bars(shares), color=colour, ls=line_style, lw=1.3, elinewidth=0.9
         )
         dots = axes.scatter(x, means, color=colour, marker=marker, s=26, zorder=3, label=line.label)
         dots.set_urls([f"#{s.anchor}" for s in line.settings])

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from reports.charts.chart import Chart, Theme, band, blank, legend
 from reports.charts.scores_by_option import GUESS
+from reports.panels.labels import shorten
 from reports.panels.panel import Panel, Setting
 from reports.scores import SCORES
 
@@ -29,7 +30,7 @@ def attacker_charts(panel: Panel) -> Iterator[Chart]:
         return
     kept = sorted(both, key=_gap)[-MOST:]
     shown = [s for s in both if s in kept]
-    told = [
+    numbers = [
         f"{s.label}: naive {s.estimate('naive', 'psnr').mean:.1f}, "
         f"adaptive {s.estimate('adaptive', 'psnr').mean:.1f}"
         for s in shown
@@ -38,7 +39,7 @@ def attacker_charts(panel: Panel) -> Iterator[Chart]:
     yield Chart(
         f"{panel.anchor}-attackers",
         "What an attacker who ignores the defense misses",
-        f"Mean PSNR in dB by attacker. {'; '.join(told)}. "
+        f"Mean PSNR in dB by attacker. {'; '.join(numbers)}. "
         f"{GUESS.capitalize()}: {panel.guess('psnr').show()}.",
         partial(_draw, panel, shown),
         wide=True,
@@ -66,7 +67,7 @@ def _draw(panel: Panel, shown: Sequence[Setting], theme: Theme) -> Figure:
         color=theme.soft,
         lw=1.1,
     )
-    axes.set_yticks(heights, [_shortened(s.label) for s in shown])
+    axes.set_yticks(heights, [shorten(s.label, 42) for s in shown])
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.grid(False, axis="y")
     axes.set_xlabel(SCORES["psnr"].axis)
@@ -76,7 +77,3 @@ def _draw(panel: Panel, shown: Sequence[Setting], theme: Theme) -> Figure:
 
 def _gap(setting: Setting) -> float:
     return setting.estimate("adaptive", "psnr").mean - setting.estimate("naive", "psnr").mean
-
-
-def _shortened(label: str) -> str:
-    return label if len(label) <= 42 else label[:41] + "…"

@@ -97,8 +97,8 @@ def _heading(record: Record, name: str, theme: Theme) -> tuple[str, str]:
         return "private\nimage\n", theme.ink
     if name == "prior":
         best = record.baseline["shown"]
-        told = best.replace("_", " ")
-        return f"without release\n{told}\n{_mean(record.baseline[best])}", theme.soft
+        name = best.replace("_", " ")
+        return f"without release\n{name}\n{_mean(record.baseline[best])}", theme.soft
     column = Column.of(name)
     held = record.bounds.get(column.defense, {}).get("round")
     place = f", step {held['step']}" if held and len(held["attacked"]) > 1 else ""
@@ -112,12 +112,12 @@ def _write_title(figure: Figure, record: Record, theme: Theme) -> None:
     high = figure.get_size_inches()[1]
     title = f"What one {record.scenario['model']} gradient gives away"
     figure.text(0.012, 1 - 0.22 / high, title, fontsize=11, weight="bold")
-    told = (
+    how = (
         "Under each image: PSNR, then SSIM / LPIPS (lower is closer). "
         "Headings: mean PSNR in dB, 95% interval where there are 8 images and more."
     )
-    told += f" {CUT} cut short by the clock." if _cut(record) else ""
-    figure.text(0.012, 1 - 0.42 / high, told, fontsize=7, color=theme.soft)
+    how += f" {CUT} cut short by the clock." if _cut(record) else ""
+    figure.text(0.012, 1 - 0.42 / high, how, fontsize=7, color=theme.soft)
 
 
 def _note(record: Record, shown: int) -> str:

@@ -14,37 +14,37 @@ from reports.evidence.refuted import FALSE_ALARMS
 from reports.records.membership import MembershipRecord
 
 
-def roc_charts(found: Sequence[MembershipRecord]) -> Iterator[Chart]:
+def roc_charts(records: Sequence[MembershipRecord]) -> Iterator[Chart]:
     """One chart per Record that holds scores."""
-    for one in found:
-        if one.scores:
-            yield _chart(one)
+    for record in records:
+        if record.scores:
+            yield _chart(record)
 
 
-def _chart(one: MembershipRecord) -> Chart:
-    floor = 1 / one.outside  # a smaller false positive rate cannot be told from none
-    names = list(one.scores)[:LINES]
-    told = [f"{n}: AUC {one.auc(n).show(3)}" for n in names]
+def _chart(record: MembershipRecord) -> Chart:
+    floor = 1 / record.outside  # a smaller false positive rate cannot be told from none
+    names = list(record.scores)[:LINES]
+    numbers = [f"{n}: AUC {record.auc(n).show(3)}" for n in names]
     for rate in FALSE_ALARMS:
-        if one.resolves(rate):
-            told += [f"{n}: TPR {one.tpr(n, rate).show(3)} at FPR {rate:g}" for n in names]
-    left = len(one.scores) - len(names)
+        if record.resolves(rate):
+            numbers += [f"{n}: TPR {record.tpr(n, rate).show(3)} at FPR {rate:g}" for n in names]
+    left = len(record.scores) - len(names)
     return Chart(
-        f"{one.anchor}-roc",
-        f"Membership inference, record {one.source.number}",
-        f"True against false positive rate, both logarithmic. {'; '.join(told)}.",
-        partial(_draw, one, names, floor),
+        f"{record.anchor}-roc",
+        f"Membership inference, record {record.source.number}",
+        f"True against false positive rate, both logarithmic. {'; '.join(numbers)}.",
+        partial(_draw, record, names, floor),
         note=f"Attacks left out: {left}. " * bool(left)
-        + f"Nothing is drawn below {floor:.2g}, one of {one.outside} non-members.",
+        + f"Nothing is drawn below {floor:.2g}, one of {record.outside} non-members.",
     )
 
 
-def _draw(one: MembershipRecord, names: Sequence[str], floor: float, theme: Theme) -> Figure:
+def _draw(record: MembershipRecord, names: Sequence[str], floor: float, theme: Theme) -> Figure:
     figure, axes = blank((SMALL[0], 3.9))
     grid = np.geomspace(floor, 1, 200)
     lowest = floor
-    for turn, name in enumerate(names):
-        false, true = one.roc(name)
+    for index, name in enumerate(names):
+        false, true = record.roc(name)
         # The best TPR at each rate that the sample resolves, without the steps below.
         reached = np.array([true[false <= f].max() for f in grid])
         drawn = reached > 0
@@ -52,16 +52,16 @@ def _draw(one: MembershipRecord, names: Sequence[str], floor: float, theme: Them
         axes.plot(
             grid[drawn],
             reached[drawn],
-            color=theme.series[turn],
-            ls=DASHES[turn],
+            color=theme.series[index],
+            ls=DASHES[index],
             lw=1.6,
             drawstyle="steps-post",
-            label=f"{name[:30]} (AUC {one.auc(name).show(2)})",
+            label=f"{name[:30]} (AUC {record.auc(name).show(2)})",
         )
     axes.plot(grid, grid, color=theme.soft, ls="--", lw=1.1, label="chance")
-    if one.epsilon is not None and math.isfinite(one.epsilon):
-        label = f"at most, if ε {one.epsilon:.3g} holds"
-        axes.plot(grid, one.bound(grid), color=theme.ink, lw=1.8, label=label)
+    if record.epsilon is not None and math.isfinite(record.epsilon):
+        label = f"at most, if ε {record.epsilon:.3g} holds"
+        axes.plot(grid, record.bound(grid), color=theme.ink, lw=1.8, label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):

@@ -17,14 +17,14 @@ EDGE = 0.005
 """This share of scores at either end shares the last bin, or a few would hide the rest."""
 
 
-def histogram_chart(one: MembershipRecord) -> Chart:
+def histogram_chart(record: MembershipRecord) -> Chart:
     """A histogram per attack, members against others."""
     return histogram(
-        one.scores,
-        one.members,
+        record.scores,
+        record.members,
         ("members", "others"),
-        f"{one.anchor}-scores",
-        f"Scores of members and others, record {one.source.number}",
+        f"{record.anchor}-scores",
+        f"Scores of members and others, record {record.source.number}",
     )
 
 
@@ -46,12 +46,12 @@ def histogram(
     """
     shown = dict(list(scores.items())[:LINES])
     draw = partial(_draw, shown, inside, kinds)
-    told = [
+    numbers = [
         f"{n}: median {np.median(scores[n][inside]):.3g} for {kinds[0]}, "
         f"{np.median(scores[n][~inside]):.3g} for {kinds[1]}"
         for n in shown
     ]
-    return Chart(key, title, f"Histograms. {'; '.join(told)}.", draw, wide=True)
+    return Chart(key, title, f"Histograms. {'; '.join(numbers)}.", draw, wide=True)
 
 
 def _draw(
@@ -62,13 +62,13 @@ def _draw(
 ) -> Figure:
     figure = Figure(figsize=(6.6, 1.5 * len(scores) + 0.6), layout="constrained")
     grid = figure.subplots(len(scores), 1, squeeze=False)[:, 0]
-    for axes, (name, own) in zip(grid, scores.items(), strict=True):
-        low, high = np.quantile(own, (EDGE, 1 - EDGE))
+    for axes, (name, values) in zip(grid, scores.items(), strict=True):
+        low, high = np.quantile(values, (EDGE, 1 - EDGE))
         edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-        for turn, (kind, which) in enumerate(zip(kinds, (inside, ~inside), strict=True)):
-            clipped = np.clip(own[which], edges[0], edges[-1])
+        for index, (kind, which) in enumerate(zip(kinds, (inside, ~inside), strict=True)):
+            clipped = np.clip(values[which], edges[0], edges[-1])
             axes.hist(
-                clipped, edges, density=True, alpha=0.55, color=theme.series[turn], label=kind
+                clipped, edges, density=True, alpha=0.55, color=theme.series[index], label=kind
             )
         axes.set_yticks([])
         axes.set_xlabel(f"score of {name[:40]}", fontsize=8)

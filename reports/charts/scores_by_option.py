@@ -28,22 +28,22 @@ def score_charts(panel: Panel) -> Iterator[Chart]:
         if not lines:
             continue
         for score, facts in SCORES.items():
-            told = [_told(line, along, score) for line in lines]
-            if not any(told):
+            numbers = [_describe(line, along, score) for line in lines]
+            if not any(numbers):
                 continue
             guess = panel.guess(score)
             name = name_option(along)
             yield Chart(
                 f"{panel.anchor}-{score}-{name}",
                 f"{facts.label} against the {name}, adaptive attack",
-                f"{facts.axis} against {axis}. {' '.join(t for t in told if t)} "
+                f"{facts.axis} against {axis}. {' '.join(n for n in numbers if n)} "
                 f"{GUESS.capitalize()}: {guess.show(2)}.",
                 partial(_draw, panel, lines, along, score),
                 note=f"Lines left out: {left}." if left else "",
             )
 
 
-def _told(line: Line, along: str, score: str) -> str:
+def _describe(line: Line, along: str, score: str) -> str:
     """A line's numbers in words."""
     found = [(s.option(along), s.estimate("adaptive", score)) for s in line.settings]
     known = [f"{e.show(2)} at {show_option(x)}" for x, e in found if x is not None and e.known]
@@ -56,7 +56,7 @@ def _draw(panel: Panel, lines: Sequence[Line], along: str, score: str, theme: Th
     seen = [panel.guess(score)]
     band(axes, panel.guess(score), theme, GUESS)
     ceilings = False
-    for turn, line in enumerate(lines):
+    for index, line in enumerate(lines):
         found = [(s, s.estimate("adaptive", score)) for s in line.settings]
         shown = [(s, e) for s, e in found if e.known]
         if not shown:
@@ -64,12 +64,12 @@ def _draw(panel: Panel, lines: Sequence[Line], along: str, score: str, theme: Th
         x = [float(places.index(s.option(along) or 0.0)) for s, _ in shown]
         estimates = [e for _, e in shown]
         seen += estimates
-        _line(axes, x, estimates, [s for s, _ in shown], line.label, turn, theme)
+        _draw_line(axes, x, estimates, [s for s, _ in shown], line.label, index, theme)
         if score == "psnr":
-            ceilings |= _ceiling(axes, x, [s for s, _ in shown], theme.series[turn])
+            ceilings |= _draw_ceiling(axes, x, [s for s, _ in shown], theme.series[index])
     if ceilings:
         axes.plot([], [], ls=":", lw=1.2, color=theme.soft, label=CEILING)
-    seen.append(_bare(axes, panel, score, theme))
+    seen.append(_draw_undefended(axes, panel, score, theme))
     axes.set_xticks(range(len(places)), [f"{v:g}" for v in places])
     axes.set_xlabel(AXES[along])
     axes.set_ylabel(SCORES[score].axis)
@@ -78,35 +78,35 @@ def _draw(panel: Panel, lines: Sequence[Line], along: str, score: str, theme: Th
     return figure
 
 
-def _line(
+def _draw_line(
     axes: Axes,
     x: list[float],
-    found: list[Estimate],
+    estimates: list[Estimate],
     settings: list[Setting],
     label: str,
-    turn: int,
+    index: int,
     theme: Theme,
 ) -> None:
-    """A line with its band; its points lead to the settings' rows."""
-    means = [e.mean for e in found]
-    down, up = bars(found)
-    colour = theme.series[turn]
-    mark = MARKERS[turn]
-    axes.plot(x, means, ls=DASHES[turn], lw=1.5, ms=5, label=label, color=colour, marker=mark)
+    """Draw a line with its band; its points lead to the settings' rows."""
+    means = [e.mean for e in estimates]
+    down, up = bars(estimates)
+    colour = theme.series[index]
+    mark = MARKERS[index]
+    axes.plot(x, means, ls=DASHES[index], lw=1.5, ms=5, label=label, color=colour, marker=mark)
     axes.fill_between(x, means - down, means + up, color=colour, alpha=0.11, lw=0)
     dots = axes.scatter(x, means, s=30, zorder=3, color=colour, marker=mark)
     dots.set_urls([f"#{s.anchor}" for s in settings])
 
 
-def _ceiling(axes: Axes, x: list[float], settings: list[Setting], colour: str) -> bool:
-    """PSNR that no unbiased estimator exceeds on average; whether any is known."""
+def _draw_ceiling(axes: Axes, x: list[float], settings: list[Setting], colour: str) -> bool:
+    """Draw the PSNR that no unbiased estimator exceeds on average; return whether any is known."""
     found = [s.estimate("adaptive", "fisher_psnr").mean for s in settings]
     axes.plot(x, found, color=colour, ls=":", lw=1.2)
     return bool(np.isfinite(found).any())
 
 
-def _bare(axes: Axes, panel: Panel, score: str, theme: Theme) -> Estimate:
-    """The attack without a defense, as a level to compare with."""
+def _draw_undefended(axes: Axes, panel: Panel, score: str, theme: Theme) -> Estimate:
+    """Draw what the attack reaches without a defense, as a level to compare with; return it."""
     for setting in panel.settings:
         found = setting.estimate("adaptive", score)
         if setting.defense == "none" and found.known:

@@ -24,9 +24,9 @@ class Moment:
     """One step of one run, attacked.
 
     Attributes:
-        name: of the run.
+        name: what the run is called.
         step: steps done when the attacked release is made.
-        record: of the attack; one defense.
+        record: of the attack, on one defense.
     """
 
     name: str
@@ -64,7 +64,7 @@ def step_chart(moments: Sequence[Moment]) -> Chart:
     runs: dict[str, list[Moment]] = {}
     for moment in moments:
         runs.setdefault(moment.name, []).append(moment)
-    told = [
+    numbers = [
         f"{name}: {', '.join(f'{m.mean(ADAPTIVE, SHOWN[0]).show()} at {m.step}' for m in run)}"
         for name, run in runs.items()
     ]
@@ -77,7 +77,7 @@ def step_chart(moments: Sequence[Moment]) -> Chart:
     return Chart(
         "scores-by-step",
         title,
-        f"PSNR in dB of the adaptive attack against the training step. {'; '.join(told)}.",
+        f"PSNR in dB of the adaptive attack against the training step. {'; '.join(numbers)}.",
         partial(_draw, runs, f"{title}\n{look}; bars: 95% interval over images"),
         wide=True,
     )
@@ -89,13 +89,13 @@ def _draw(runs: dict[str, list[Moment]], title: str, theme: Theme) -> Figure:
     guess = next(iter(runs.values()))[0].guess
     for axes, score in zip(grid, SHOWN, strict=False):
         band(axes, guess[score], theme, "no release (prior)")
-        for turn, run in enumerate(runs.values()):
-            _lines(axes, run, score, turn, len(runs), theme)
+        for index, run in enumerate(runs.values()):
+            _lines(axes, run, score, index, len(runs), theme)
         axes.set_ylabel(SCORES[score].axis.replace(", ", "\n"))
-    for turn, run in enumerate(runs.values()):
+    for index, run in enumerate(runs.values()):
         known = [(m.step, m.rate) for m in run if m.rate is not None]
         steps, rates = [s for s, _ in known], [r for _, r in known]
-        colour, marker = theme.series[turn % LINES], MARKERS[turn % LINES]
+        colour, marker = theme.series[index % LINES], MARKERS[index % LINES]
         grid[2].plot(steps, rates, color=colour, marker=marker, ms=3)
     grid[2].set_ylim(-0.05, 1.05)
     grid[2].set_ylabel("share\ndropped")
@@ -108,16 +108,16 @@ def _draw(runs: dict[str, list[Moment]], title: str, theme: Theme) -> Figure:
 
 
 def _lines(
-    axes: Axes, run: Sequence[Moment], score: str, turn: int, runs: int, theme: Theme
+    axes: Axes, run: Sequence[Moment], score: str, index: int, runs: int, theme: Theme
 ) -> None:
     """One score of a run: a solid line of the adaptive attacker, a dotted one of the naive."""
     width = max(m.step for m in run) or 1
-    shift = (turn - (runs - 1) / 2) * 0.008 * width  # so that the bars do not hide each other
+    shift = (index - (runs - 1) / 2) * 0.008 * width  # so that the bars do not hide each other
     for attacker in ATTACKERS:
         points = [(m.step + shift, m.mean(attacker, score)) for m in run]
         points = [(x, mean) for x, mean in points if mean.known]
         x, found = [x for x, _ in points], [mean for _, mean in points]
-        colour, means = theme.series[turn % LINES], [mean.mean for mean in found]
+        colour, means = theme.series[index % LINES], [mean.mean for mean in found]
         if not found:
             continue
         if attacker == ADAPTIVE:
@@ -128,7 +128,7 @@ def _lines(
                 label=run[0].name,
                 lw=1.6,
                 color=colour,
-                marker=MARKERS[turn % LINES],
+                marker=MARKERS[index % LINES],
                 ms=5,
                 capsize=2,
                 elinewidth=0.8,

@@ -82,11 +82,11 @@ class Outline:
     """The whole report.
 
     Attributes:
-        title: of it.
+        title: of the report.
         dates: first and last day of its Records; may be empty.
         lead: sentences that open the summary.
-        sections: in order.
-        gathered: the Records and what could not be used.
+        sections: in the order of the report.
+        gathered: the Records, and what could not be used.
     """
 
     title: str
@@ -97,7 +97,6 @@ class Outline:
 
 
 def build_outline(
-    gathered: Gathered,
     found: Sorted,
     title: str,
     changes: Sequence[Change] | None = None,
@@ -106,8 +105,7 @@ def build_outline(
     """Everything the report says.
 
     Args:
-        gathered: after `sorting.sort_out`.
-        found: the Records by kind.
+        found: the Records by kind, and what could not be used.
         title: of the report.
         changes: from the first given folder to the second, or None when nothing is compared.
             Then the studies are those of the second, and the first has its tables only.
@@ -148,9 +146,9 @@ def build_outline(
     if panels:
         lead.append(panels_overview(panels))
     lead += [s for s in (members_found(found.memberships), unjudged_audits(found.audits)) if s]
-    days = sorted({s.date for s in gathered.sources if s.date})
+    days = sorted({s.date for s in found.gathered.sources if s.date})
     dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
-    return Outline(title, dates, tuple(lead), tuple(sections), gathered)
+    return Outline(title, dates, tuple(lead), tuple(sections), found.gathered)
 
 
 def _study(panel: Panel, trained: Sequence[Trained]) -> Section:

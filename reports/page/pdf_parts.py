@@ -28,6 +28,7 @@ from reportlab.platypus import (
 
 from reports.charts.chart import PAPER, Chart
 from reports.charts.render import to_png
+from reports.panels.labels import shorten
 from reports.pictures.gallery import Gallery
 from reports.pictures.grid import Grid, GridRow
 from reports.pictures.picture import Picture
@@ -70,7 +71,7 @@ def style(name: str) -> ParagraphStyle:
 
 def paragraph(text: str, name: str, longest: int | None = None) -> Paragraph:
     """Text that means nothing but itself; cut after ``longest`` characters."""
-    cut = text if longest is None or len(text) <= longest else text[: longest - 1] + "…"
+    cut = text if longest is None else shorten(text, longest)
     return Paragraph(escape(cut), style(name))
 
 

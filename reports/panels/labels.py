@@ -62,3 +62,8 @@ def _title(panel: Panel, state: str) -> str:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= 60 else "…" + text[-59:]
+
+
+def shorten(text: str, longest: int) -> str:
+    """The text, its end cut off where it has more than so many characters."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"

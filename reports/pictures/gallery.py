@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.panels.labels import shorten
 from reports.pictures.picture import EDGE, Picture, png
 from reports.records.exposed import ExposedMember
 from reports.records.find import Source
@@ -38,18 +39,20 @@ class Gallery:
     note: str
 
 
-def build_galleries(found: Sequence[MembershipRecord]) -> tuple[Gallery, ...]:
+def build_galleries(records: Sequence[MembershipRecord]) -> tuple[Gallery, ...]:
     """A gallery of each Record that says whom it exposes."""
-    telling = [m for m in found if m.exposed]
+    telling = [m for m in records if m.exposed]
     most = ALONE if len(telling) == 1 else TOGETHER
-    return tuple(_gallery(m, m.exposed[:most], turn == 0) for turn, m in enumerate(telling))
+    return tuple(_gallery(m, m.exposed[:most], index == 0) for index, m in enumerate(telling))
 
 
-def _gallery(one: MembershipRecord, shown: tuple[ExposedMember, ...], explained: bool) -> Gallery:
-    facts = one.source.record.scenario
+def _gallery(
+    record: MembershipRecord, shown: tuple[ExposedMember, ...], explained: bool
+) -> Gallery:
+    facts = record.source.record.scenario
     names = [str(facts.get(name, "-"))[:LONGEST] for name in ("defense", "model", "data")]
     where = "Defense {}, {} on {}".format(*names)
-    attack = f", attack {one.strongest[:LONGEST]}" if one.strongest else ""
+    attack = f", attack {record.strongest[:LONGEST]}" if record.strongest else ""
     note = f"{where}{attack}."
     if explained:
         note += (
@@ -57,22 +60,22 @@ def _gallery(one: MembershipRecord, shown: tuple[ExposedMember, ...], explained:
             "others, who are no members, score at least as high: accusing it accuses them wrongly; "
             "and their share with its 95% interval (Clopper-Pearson)."
         )
-    if any(a.image is not None and max(a.image.shape[1:]) > EDGE for a in shown):
+    if any(m.image is not None and max(m.image.shape[1:]) > EDGE for m in shown):
         note += f" Averaged down to {EDGE} pixels."
-    channels = next((channel_note(a.image[None]) for a in shown if a.image is not None), "")
+    channels = next((channel_note(m.image[None]) for m in shown if m.image is not None), "")
     note += f" {channels.capitalize()}." if channels else ""
-    title = f"Most exposed members, record {one.source.number}"
+    title = f"Most exposed members, record {record.source.number}"
     pictures = tuple(_picture(member) for member in shown)
-    return Gallery(f"{one.anchor}-exposed", one.source, title, shown, pictures, note)
+    return Gallery(f"{record.anchor}-exposed", record.source, title, shown, pictures, note)
 
 
-def _picture(one: ExposedMember) -> Picture:
-    label = one.label if len(one.label) <= LONGEST else one.label[: LONGEST - 1] + "…"
+def _picture(member: ExposedMember) -> Picture:
+    label = shorten(member.label, LONGEST)
     lines = (
-        f"#{one.rank} {label}",
-        f"example {one.example}",
-        f"{one.false_alarms:,} of {one.others:,} others",
-        one.show_share(),
+        f"#{member.rank} {label}",
+        f"example {member.example}",
+        f"{member.false_alarms:,} of {member.others:,} others",
+        member.show_share(),
     )
-    alt = f"member of rank {one.rank}, {label}, example {one.example}"
-    return Picture(b"" if one.image is None else png(one.image), alt, "\n".join(lines), "")
+    alt = f"member of rank {member.rank}, {label}, example {member.example}"
+    return Picture(b"" if member.image is None else png(member.image), alt, "\n".join(lines), "")

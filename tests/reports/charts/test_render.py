@@ -49,7 +49,7 @@ def charts(tmp_path_factory):
     torch.manual_seed(0)
     outcomes.everything(folder)
     gathered = gather([folder])
-    outline = build_outline(gathered, sort_out(gathered), "title")
+    outline = build_outline(sort_out(gathered), "title")
     drawn = [
         *(chart for section in outline.sections for chart in section.charts),
         exposed_chart(membership.parse(outcomes.membership())),

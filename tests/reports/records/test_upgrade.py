@@ -59,9 +59,9 @@ def test_an_old_record_opens_as_one_of_this_version(old, tmp_path):
 
 def test_an_old_record_is_valid_and_has_its_part_of_the_report(old):
     found = sort_out(gather([old]))
-    contents = build_outline(found.gathered, found, "title")
+    outline = build_outline(found, "title")
     assert found.gathered.skipped == [] and len(found.gathered.sources) == 1
-    (section,) = (s for s in contents.sections if s.anchor == SECTIONS[kind_of(old)])
+    (section,) = (s for s in outline.sections if s.anchor == SECTIONS[kind_of(old)])
     assert section.table is not None and section.table.rows
 
 

@@ -29,7 +29,7 @@ from tests import outcomes
 
 def contents_of(folder):
     gathered = gather([folder])
-    return build_outline(gathered, sort_out(gathered), "title")
+    return build_outline(sort_out(gathered), "title")
 
 
 def named(folder, top1, hits, images=12, rates=(0.9,)):
