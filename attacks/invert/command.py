@@ -205,7 +205,7 @@ def checked(scenario: Scenario) -> Scenario:
         BadInput: unknown defense, attack or option, or an option outside its range.
     """
     from attacks import invert
-    from attacks.invert.bounds import build_defenses
+    from attacks.invert.load import build_defenses
 
     build_defenses(scenario)
     invert.get(scenario.attack, **scenario.attack_options)

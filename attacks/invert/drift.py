@@ -18,39 +18,41 @@ BATCH = 4
 """Synthetic gradients in the releases that are compared."""
 
 
-def drift(found: Schedule, shield: Defense, like: Mapping[str, Tensor], count: int) -> Schedule:
+def with_drift(
+    rounds: Schedule, defense: Defense, like: Mapping[str, Tensor], count: int
+) -> Schedule:
     """The schedule, with the rounds that only the releases tell; itself where there are none.
 
     The same gradients and the same generator give the same release at every step of a defense
     without a schedule. One whose update or public facts differ is attacked at each step.
 
     Args:
-        found: as `Defense.at` tells it.
-        shield: the defense, told what is public.
+        rounds: the schedule as `Defense.at` tells it.
+        defense: the defense, told what is public.
         like: tensors of the parameters' names and shapes.
         count: rounds to look at, see `rounds.schedule`; 0: none.
     """
-    if not count or found.fixed or found.unseen:
-        return found
+    if not count or rounds.fixed or rounds.unseen:
+        return rounds
     draw = stream(0, "drift")
     grads = {k: torch.randn(BATCH, *v.shape, generator=draw).to(v) for k, v in like.items()}
     steps = moments_of(count)
     seen = []
     for step in steps:
         same = stream(0, "drift", "release")
-        release = shield.release(grads, step=step, steps=STEPS, generator=same)
+        release = defense.release(grads, step=step, steps=STEPS, generator=same)
         seen.append((release.update, release.public))
     if all(alike(seen[0], other) for other in seen[1:]):
-        return found
-    return dataclasses.replace(found, fixed=dict.fromkeys(steps, found.defense), drifts=True)
+        return rounds
+    return dataclasses.replace(rounds, fixed=dict.fromkeys(steps, rounds.defense), drifts=True)
 
 
-def held(shield: Defense, step: int) -> Defense:
+def hold_at(defense: Defense, step: int) -> Defense:
     """The defense with every release as of that step of the nominal run."""
-    found = copy.copy(shield)
+    held = copy.copy(defense)
     # Whoever asks it for a release, the attacker's practice included, gets that step's.
-    object.__setattr__(found, "release", partial(shield.release, step=step, steps=STEPS))
-    return found
+    object.__setattr__(held, "release", partial(defense.release, step=step, steps=STEPS))
+    return held
 
 
 def alike(one: Any, two: Any) -> bool:

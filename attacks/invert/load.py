@@ -1,24 +1,29 @@
-"""The cast of an inversion Scenario: private and auxiliary images, victim, defenses."""
+"""What an inversion Scenario names, loaded: images, victims under their defenses, rounds."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
+import defenses
 import victims
 from attacks.invert.apart import keep_apart
-from attacks.invert.bounds import build_defenses
+from attacks.invert.before.victim import Victim
 from attacks.invert.candidates.lineup import CANDIDATES
-from attacks.invert.drift import drift, held
+from attacks.invert.drift import hold_at, with_drift
 from attacks.invert.matching.objective import refuse_single_derivatives
 from attacks.invert.rounds import Schedule, schedule
 from attacks.invert.scenario import Scenario
-from defenses import Defense, Side, preprocessing
+from defenses import BadInput, Defense, Side, preprocessing
+from defenses.registry import shown_options
 from reports.records.rounds import parted
-from victims.data import digest
+from victims.data import Data, digest
 from victims.data.trust import agree
 from victims.models import load_defended
 from victims.models.frozen import split_last
@@ -30,146 +35,210 @@ ANCHORS = 128
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a Scenario names, loaded.
+class Cast:
+    """Who takes part in a study, and with what.
 
     Attributes:
         private: the images under attack and their labels, on the CPU.
         alike: further images of the same split, at most N - 1: the other candidates of the
             candidate game, whose bound needs the private one to be any of them.
-        auxiliary: the adversary's own, without what is private.
-        dropped: images that this took away; see `keep_apart`.
-        classes: number of labels of both together.
-        models: the victim under each defense, on the study's device; one for all, where the
-            defenses leave it alone.
-        shields: the defenses to compare, the one under study last; a scheduled one at each of
-            its rounds, by `reports.records.rounds.other`.
-        schedules: defense -> its rounds.
+        auxiliary: the adversary's own images, without what is private.
+        dropped: how many images that took away; see `keep_apart`.
+        classes: number of labels of private and auxiliary images together.
+        victims: the victim by the name of its defense, the one under study last; under a
+            scheduled defense one at each round, by `reports.records.rounds.other`. Their models
+            lie on the study's device, and are one where the defenses leave the model alone.
+        schedules: the rounds of each defense, by its name.
         content: digest of all images that the study sees, as `content` gives it.
+        device: of the study.
     """
 
-    private: victims.Data
-    alike: victims.Data
-    auxiliary: victims.Data
+    private: Data
+    alike: Data
+    auxiliary: Data
     dropped: int
     classes: int
-    models: dict[str, torch.nn.Module]
-    shields: dict[str, Defense]
-    schedules: dict[str, Schedule]
+    victims: Mapping[str, Victim]
+    schedules: Mapping[str, Schedule]
     content: str
+    device: str
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-        channels, height, width = self.private.images.shape[1:]
-        return channels, height, width
+    def candidates(self) -> int:
+        """N of the candidate game, the private image included."""
+        return len(self.alike.labels) + 1
+
+    def batch(self, index: int, size: int) -> Data:
+        """The private batch of an index, so many images and their labels, on the device."""
+        part = slice(index * size, (index + 1) * size)
+        images, labels = self.private.images[part], self.private.labels[part]
+        return dataclasses.replace(
+            self.private, images=images.to(self.device), labels=labels.to(self.device)
+        )
 
 
-def draw(scenario: Scenario, data_root: str | None) -> tuple[victims.Data, victims.Data]:
+def content(scenario: Scenario, data_root: str | None) -> str:
+    """Digest of all images that a study of the Scenario sees."""
+    return digest(*load_images(scenario, data_root))
+
+
+def load_cast(scenario: Scenario, *, device: str, data_root: str | None) -> Cast:
+    """Everything that a study of the Scenario needs before it starts.
+
+    Raises:
+        BadInput: the data, the model or the defenses cannot be had as named.
+    """
+    images, others = load_images(scenario, data_root)
+    private = images.take(torch.arange(scenario.images))
+    agree(private, others, scenario.data)
+    auxiliary, dropped = keep_apart(others, private.images, scenario.data)
+    classes = max(private.classes, auxiliary.classes)
+    found, schedules = load_victims(scenario, auxiliary, classes, device=device)
+    return Cast(
+        private=private,
+        alike=images.take(torch.arange(scenario.images, len(images.labels))),
+        auxiliary=auxiliary,
+        dropped=dropped,
+        classes=classes,
+        victims=found,
+        schedules=schedules,
+        content=digest(images, others),
+        device=device,
+    )
+
+
+def load_images(scenario: Scenario, data_root: str | None) -> tuple[Data, Data]:
     """The images under attack with those like them, and the other split's: the adversary's.
 
     Raises:
         BadInput: they cannot be had.
     """
     where: dict[str, Any] = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
-    other = "train" if scenario.split == "test" else "test"
     count = scenario.images
     more = count + CANDIDATES - 1
-    drawn = victims.load_data(
+    images = victims.load_data(
         scenario.data, split=scenario.split, count=more, at_most=True, **where
     )
-    if len(drawn.labels) < count:  # let the loader say so
-        drawn = victims.load_data(scenario.data, split=scenario.split, count=count, **where)
-    return drawn, victims.load_data(
-        scenario.data, split=other, count=AUXILIARY, at_most=True, **where
+    if len(images.labels) < count:  # let the loader say so
+        images = victims.load_data(scenario.data, split=scenario.split, count=count, **where)
+    other = "train" if scenario.split == "test" else "test"
+    return images, load_auxiliary(scenario, other, data_root)
+
+
+def load_auxiliary(scenario: Scenario, split: str, data_root: str | None) -> Data:
+    """The adversary's own images, at most `AUXILIARY` of a split."""
+    return victims.load_data(
+        scenario.data,
+        split=split,
+        count=AUXILIARY,
+        at_most=True,
+        root=data_root,
+        size=scenario.size,
+        seed=scenario.seed,
     )
 
 
-def content(scenario: Scenario, data_root: str | None) -> str:
-    """Digest of all images that a study of the Scenario sees."""
-    return digest(*draw(scenario, data_root))
+def load_victims(
+    scenario: Scenario, auxiliary: Data, classes: int, *, device: str
+) -> tuple[dict[str, Victim], dict[str, Schedule]]:
+    """The victim under each defense of the Scenario at each of its rounds, and these rounds.
+
+    Args:
+        scenario: what is studied.
+        auxiliary: images that everyone may have; defenses that learn from public data learn from
+            these.
+        classes: number of labels.
+        device: of the models.
+
+    Returns:
+        ``Cast.victims`` and ``Cast.schedules``.
+    """
+    shape = image_shape(auxiliary)
+    found: dict[str, Victim] = {}
+    schedules: dict[str, Schedule] = {}
+    plain: nn.Module | None = None
+    for name, defense in build_defenses(scenario).items():
+        # At a step of a training run the round of the run's defense is given.
+        given = scenario.step is not None and name == scenario.defense
+        moments = 0 if given else scenario.moments
+        model = plain
+        if model is None or preprocessing.stages(defense):
+            model = load_model_under(defense, scenario, shape, classes).to(device)
+        if plain is None and not preprocessing.stages(defense):
+            plain = model
+        informed = with_public(defense, model, auxiliary, device)
+        like = {k: p.detach() for k, p in model.named_parameters() if p.requires_grad}
+        rounds = with_drift(schedule(defense, moments), informed, like, moments)
+        schedules[name] = rounds
+        for label, fixed in rounds.labels(name).items():
+            known = informed
+            if fixed is not defense:
+                known = with_public(fixed, model, auxiliary, device)
+            if rounds.drifts:
+                known = hold_at(known, parted(label)[1] or 0)
+            found[label] = Victim(model, cross_entropy, known)
+    return found, schedules
 
 
-def load_setting(scenario: Scenario, *, device: str, data_root: str | None) -> Setting:
-    """Everything that a study of the Scenario needs before it starts.
+def build_defenses(scenario: Scenario) -> dict[str, Defense]:
+    """The defenses to compare, the one under study last, all at the same options and epsilon.
 
     Raises:
-        BadInput: the data, the model or the defenses cannot be had as named.
+        BadInput: an unknown defense, an option outside its range, or an epsilon that the defense
+            under study cannot guarantee.
     """
-    drawn, auxiliary = draw(scenario, data_root)
-    seen = digest(drawn, auxiliary)
-    private = drawn.take(torch.arange(scenario.images))
-    alike = drawn.take(torch.arange(scenario.images, len(drawn.labels)))
-    channels, height, width = private.images.shape[1:]
-    shape = (channels, height, width)
-    agree(private, auxiliary, scenario.data)
-    auxiliary, dropped = keep_apart(auxiliary, private.images, scenario.data)
-    classes = max(private.classes, auxiliary.classes)
-    # At a step of a run its defense's round is given.
-    given = None if scenario.step is None else scenario.defense
-    schedules = {
-        name: schedule(shield, 0 if name == given else scenario.moments)
-        for name, shield in build_defenses(scenario).items()
-    }
-    shields: dict[str, Defense] = {}
-    models: dict[str, torch.nn.Module] = {}
-    plain = None
-    for name, found in schedules.items():
-        if preprocessing.stages(found.defense):
-            models[name] = load_victim(scenario, shape, classes, found.defense).to(device)
-        else:
-            plain = plain or load_victim(scenario, shape, classes, found.defense).to(device)
-            models[name] = plain
-        told = with_public(found.defense, models[name], auxiliary, device)
-        like = {k: p.detach() for k, p in models[name].named_parameters() if p.requires_grad}
-        found = drift(found, told, like, 0 if name == given else scenario.moments)
-        schedules[name] = found
-        for label, shield in found.labels(name).items():
-            models[label] = models[name]
-            fresh = shield is not found.defense
-            public = with_public(shield, models[name], auxiliary, device) if fresh else told
-            shields[label] = held(public, parted(label)[1] or 0) if found.drifts else public
-    return Setting(
-        private=private,
-        alike=alike,
-        auxiliary=auxiliary,
-        dropped=dropped,
-        classes=classes,
-        models=models,
-        shields=shields,
-        schedules=schedules,
-        content=seen,
+    main = defenses.get(scenario.defense, **scenario.defense_options)
+    options = shown_options(main)
+    built = {}
+    for name in (*(n for n in scenario.against if n != scenario.defense), scenario.defense):
+        fields = {f.name for f in dataclasses.fields(defenses.registry.find(name))}
+        built[name] = defenses.get(name, **{k: v for k, v in options.items() if k in fields})
+    if scenario.epsilon is None:
+        return built
+    noise = defenses.noise_for_epsilon(
+        scenario.epsilon, steps=1, sample_rate=1, delta=scenario.delta
     )
+    for name, defense in built.items():
+        loud = defenses.with_effective_noise(defense, noise)
+        if loud is not None:
+            built[name] = loud
+        elif name == scenario.defense:
+            raise BadInput(f"defense {name!r} guarantees no epsilon, so --epsilon cannot set it")
+    return built
 
 
-def with_public(
-    shield: Defense, model: torch.nn.Module, auxiliary: victims.Data, device: str
-) -> Defense:
+def with_public(defense: Defense, model: nn.Module, auxiliary: Data, device: str) -> Defense:
     """A defense that learns from public data is given the adversary's own: everyone has them."""
-    if "anchors" not in shield.wants:
-        return shield
+    if "anchors" not in defense.wants:
+        return defense
     images, labels = auxiliary.images[:ANCHORS].to(device), auxiliary.labels[:ANCHORS].to(device)
     anchors = victims.per_example_gradients(model, cross_entropy, images, labels)
-    return shield.informed(Side(anchors=anchors))
+    return defense.informed(Side(anchors=anchors))
 
 
-def load_victim(
-    scenario: Scenario, shape: tuple[int, int, int], classes: int, shield: Defense
-) -> torch.nn.Module:
-    """The scenario's model as it is under a defense, untrained or from its weights file.
+def load_model_under(
+    defense: Defense, scenario: Scenario, shape: tuple[int, int, int], classes: int
+) -> nn.Module:
+    """The Scenario's model as it is under a defense, untrained or from its weights file.
 
     In eval mode, but for modules that draw by that defense.
     """
     model = load_defended(
         scenario.model,
-        shield,
+        defense,
         seed=scenario.seed,
         layers=scenario.layers,
         image_shape=shape,
         classes=classes,
         weights=None if scenario.state == "untrained" else scenario.state,
     )
-    victim = preprocessing.let_draw(split_last(model) if scenario.layers == "last" else model)
+    model = preprocessing.let_draw(split_last(model) if scenario.layers == "last" else model)
     if ":" in scenario.model:
-        refuse_single_derivatives(victim, cross_entropy, shape, scenario.model)
-    return victim
+        refuse_single_derivatives(model, cross_entropy, shape, scenario.model)
+    return model
+
+
+def image_shape(data: Data) -> tuple[int, int, int]:
+    """(C, H, W) of a set's images."""
+    channels, height, width = data.images.shape[1:]
+    return channels, height, width

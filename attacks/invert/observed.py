@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,33 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-import victims
-from attacks.invert.before.exposure import attacked
-from attacks.invert.bounds import build_defenses, guarantee
+from attacks.invert.before.adversary import Adversary
+from attacks.invert.before.victim import Victim
+from attacks.invert.bounds import guarantee
 from attacks.invert.command import command_line
 from attacks.invert.contract import Threat, registry
-from attacks.invert.load import AUXILIARY, load_victim
+from attacks.invert.load import (
+    build_defenses,
+    image_shape,
+    load_auxiliary,
+    load_model_under,
+)
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.meter import metered
-from attacks.invert.matching.practice import practise
 from attacks.invert.observation import load_observation
 from attacks.invert.scenario import Scenario
 from attacks.invert.show import CUT
 from defenses import BadInput, stream
 from reports.commands.origins import note
+from reports.commands.progress import Report
 from reports.estimates import NOTHING
 from reports.records import Record
-from reports.records.column import ATTACKERS, Column
+from reports.records.column import ADAPTIVE, NAIVE, Column
 from reports.records.environment import environment
 from reports.records.inversion import OBSERVATION
 from reports.records.keyed import Keyed
 from reports.scores import SCORES
 from victims.data import digest
-
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,7 @@ class Observed(Keyed):
 
 def content(seen: Observed, data_root: str | None) -> str:
     """Digest of the adversary's images, all that an attack on the update sees of data."""
-    return digest(_auxiliary(seen.scenario, data_root))
-
-
-def _auxiliary(scenario: Scenario, data_root: str | None) -> victims.Data:
-    return victims.load_data(
-        scenario.data,
-        split="train",
-        count=AUXILIARY,
-        at_most=True,
-        root=data_root,
-        size=scenario.size,
-        seed=scenario.seed,
-    )
+    return digest(load_auxiliary(seen.scenario, "train", data_root))
 
 
 def perform(seen: Observed, **context: Any) -> Record:
@@ -110,50 +100,50 @@ def attack_update(
         BadInput: the data, the model or the update cannot be had as named.
     """
     scenario = seen.scenario
-    auxiliary = _auxiliary(scenario, data_root)
-    channels, height, width = auxiliary.images.shape[1:]
-    shield = build_defenses(dataclasses.replace(scenario, against=()))[scenario.defense]
-    model = load_victim(scenario, (channels, height, width), auxiliary.classes, shield).to(device)
-    release = load_observation(seen.path, model, shield, scenario.batch)
+    auxiliary = load_auxiliary(scenario, "train", data_root)
+    defense = build_defenses(dataclasses.replace(scenario, against=()))[scenario.defense]
+    shape = image_shape(auxiliary)
+    model = load_model_under(defense, scenario, shape, auxiliary.classes).to(device)
+    release = load_observation(seen.path, model, defense, scenario.batch)
     release = dataclasses.replace(
         release, update={k: v.to(device) for k, v in release.update.items()}
     )
-    adaptive = scenario.columns != "naive"
-    column = Column(scenario.defense, ATTACKERS[not adaptive]).key
+    column = Column(scenario.defense, NAIVE if scenario.columns == NAIVE else ADAPTIVE)
     threat = Threat(
-        shield,
-        adaptive,
-        (channels, height, width),
-        auxiliary.classes,
-        scenario.batch,
-        auxiliary.images,
-        auxiliary.labels,
+        defense=defense,
+        adaptive=column.adaptive,
+        image_shape=shape,
+        classes=auxiliary.classes,
+        batch_size=scenario.batch,
+        auxiliary_images=auxiliary.images,
+        auxiliary_labels=auxiliary.labels,
         evaluations=scenario.evaluations,
     )
+    victim = Victim(model, cross_entropy, defense)
+    adversary = Adversary(registry.get(scenario.attack, **scenario.attack_options), threat)
     clock = Clock.of(scenario.budget and scenario.budget * scenario.batch)
-    attack = registry.get(scenario.attack, **scenario.attack_options)
     report("practising on auxiliary images", 0, 2)
-    draw = stream(scenario.seed, "practice", scenario.defense, adaptive)
-    ready = practise(attack, model, cross_entropy, threat, clock, generator=draw)
+    draw = stream(scenario.seed, "practice", column.defense, column.adaptive)
+    adversary = adversary.practise(victim, clock, generator=draw)
     report("attacking the observation", 1, 2)
-    draw = stream(scenario.seed, "attack", column, 0)
-    allowed = dataclasses.replace(threat, seconds=clock.left / scenario.batch)
+    adversary = adversary.with_threat(seconds=clock.left / scenario.batch)
     with metered() as meter:
-        guess = attacked(ready.attack, model, cross_entropy, release, allowed, generator=draw)
-    if ready.cut or clock.over:
+        draw = stream(scenario.seed, "attack", column.key, 0)
+        guess = adversary.guess(victim, release, generator=draw)
+    if adversary.hurried or clock.over:
         guess = dataclasses.replace(guess, stopped="time")
     rows = [
         {
             "image": i,
-            "defense": scenario.defense,
-            "adaptive": adaptive,
+            "defense": column.defense,
+            "adaptive": column.adaptive,
             "attack": guess.attack,
             **dict.fromkeys(SCORES),
             "iterations": guess.iterations,
             "stopped": guess.stopped,
             **({"note": guess.note} if guess.note else {}),
             "evaluations": meter.gradients // scenario.batch,
-            "practice": ready.gradients // scenario.batch,
+            "practice": adversary.practice // scenario.batch,
             "label_found": int(label),
             "wire_bytes": release.wire_bytes,
         }
@@ -167,11 +157,11 @@ def attack_update(
         OBSERVATION,
         seen.document(),
         rows,
-        {column: unknown},
+        {column.key: unknown},
         {},
-        {scenario.defense: guarantee(shield, scenario.delta)},
+        {scenario.defense: guarantee(defense, scenario.delta)},
         facts,
-        {column: torch.clone(guess.images)},
+        {column.key: torch.clone(guess.images)},
     )
 
 

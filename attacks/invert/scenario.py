@@ -7,9 +7,11 @@ from typing import Any
 
 from defenses import BadInput
 from defenses.registry import check_types
+from reports.records.column import ADAPTIVE, ATTACKERS, NAIVE
 from reports.records.keyed import Keyed
 
-COLUMNS = {"both": (True, False), "adaptive": (True,), "naive": (False,)}
+COLUMNS = {"both": ATTACKERS, "adaptive": (ADAPTIVE,), "naive": (NAIVE,)}
+"""The attackers that a Scenario asks for."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,8 @@ class Scenario(Keyed):
             raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")
         if self.columns not in COLUMNS:
             raise BadInput(f"unknown columns {self.columns!r}; known: {', '.join(COLUMNS)}")
+
+    @property
+    def batches(self) -> int:
+        """How many private batches are attacked."""
+        return self.images // self.batch

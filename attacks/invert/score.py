@@ -14,7 +14,7 @@ from reports.scores import assign
 from reports.scores.prior import means_of, score_rows
 
 
-def scored(
+def score(
     guess: Guess, truth: Tensor, labels: Tensor, **shared: float | None
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Rows and arrays of one batch, after pairing guesses with the truth.

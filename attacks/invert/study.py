@@ -1,48 +1,70 @@
-"""One inversion Scenario from private images to a Record: the place where the rooms meet."""
+"""One inversion Scenario from private images to a Record: gradients, release, guess, score."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-import defenses
-import victims
-from attacks.invert.before.exposure import attacked, exposed, placed
+from attacks.invert.adversaries import Adversaries
+from attacks.invert.before.adversary import Adversary
+from attacks.invert.before.victim import Victim
 from attacks.invert.bounds import guarantee
-from attacks.invert.candidates.lineup import Lineup
-from attacks.invert.contract import Threat, registry
 from attacks.invert.fisher import fisher_psnr
-from attacks.invert.load import load_setting
-from attacks.invert.matching.clock import Clock, TimeIsUp
+from attacks.invert.load import Cast, load_cast
+from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.meter import metered
-from attacks.invert.matching.objective import require
-from attacks.invert.matching.practice import Practised, practise
+from attacks.invert.pieces import Piece, Pieces
 from attacks.invert.rounds import judged
 from attacks.invert.scenario import COLUMNS, Scenario
-from attacks.invert.score import column_summary, scored
-from defenses import preprocessing, stream
+from attacks.invert.score import column_summary, score
+from defenses import stream
 from defenses.registry import shown_options
-from reports.commands.origins import mark
-from reports.records import Partial, Record
-from reports.records.column import ATTACKERS, Column
+from reports.commands.progress import Report, unwatched
+from reports.records import Record
+from reports.records.column import ADAPTIVE, Column
 from reports.records.environment import environment
 from reports.records.inversion import KIND
 from reports.scores.prior import lpips_or_reason, prior_baseline
+from victims.data import Data
 from victims.training.streams import content_of
 
-Report = Callable[[str, int, int], None]
 ATTACK = 0.8
 """Share of a batch's time that its attack gets, where time is guarded; the rest is for the
 candidate game and the Fisher information."""
+
+
+@dataclass
+class Shared:
+    """What the columns of one study share.
+
+    Attributes:
+        scenario: what is studied.
+        cast: what it names, loaded.
+        adversaries: one for each column.
+        pieces: the batches that are finished.
+        report: told of progress.
+        total: batches and columns in all.
+        done: batches and columns so far.
+    """
+
+    scenario: Scenario
+    cast: Cast
+    adversaries: Adversaries
+    pieces: Pieces
+    report: Report
+    total: int
+    done: int = 0
+
+    def say(self, line: str) -> None:
+        """Report a line of progress."""
+        self.report(line, self.done, self.total)
 
 
 def study(
@@ -51,144 +73,156 @@ def study(
     out: Path | None = None,
     device: str = "cpu",
     data_root: str | None = None,
-    report: Report = lambda line, done, total: None,
+    report: Report = unwatched,
 ) -> Record:
     """See `attacks.run`."""
-    setting = load_setting(scenario, device=device, data_root=data_root)
-    private, auxiliary, shields = setting.private, setting.auxiliary, setting.shields
-    alike = setting.alike.images, setting.alike.labels
-    shared = Lineup.of(setting.models[scenario.defense], cross_entropy, *alike)
-    attack = registry.get(scenario.attack, **scenario.attack_options)
-    partial = Partial(out, setting.content) if out else None
-    prefix = f"{scenario.key()}{mark(scenario.document())}" if out else ""
-    cells = [(n, a) for n in shields for a in COLUMNS[scenario.columns] if n != "none" or a]
-    if ("none" in shields) and scenario.columns == "naive":
-        cells.insert(0, ("none", True))  # nothing to replay: both attackers are the same one
-    batches = scenario.images // scenario.batch
-    total, done = len(cells) * (batches + 1), 0
-    rows: list[dict[str, Any]] = []
-    arrays: dict[str, Tensor] = {"truth": private.images}
-    tuned: dict[tuple[str, bool], Practised] = {}
-    for name, adaptive in cells:
-        model, lineup = setting.models[name], shared
-        if preprocessing.stages(shields[name]) or model is not shared.model:
-            lineup = Lineup.of(model, cross_entropy, *alike, shields[name] if adaptive else None)
-        column = Column(name, ATTACKERS[not adaptive]).key
-        threat = Threat(
-            defense=shields[name],
-            adaptive=adaptive,
-            image_shape=setting.image_shape,
-            classes=setting.classes,
-            batch_size=scenario.batch,
-            auxiliary_images=auxiliary.images,
-            auxiliary_labels=auxiliary.labels,
-            evaluations=scenario.evaluations,
-        )
-        clock = Clock.of(scenario.budget and scenario.budget * scenario.images)
-        require(attack.refusal(model, threat), attack.name)
-        guesses: list[Tensor] = []
-        for index in range(batches):
-            part = slice(index * scenario.batch, (index + 1) * scenario.batch)
-            images, labels = private.images[part].to(device), private.labels[part].to(device)
-            key = f"{prefix}-{column.replace('/', '-').replace(':', '.')}-{index}"
-            piece = partial.load(key) if partial else None
-            if piece is None:
-                # A naive adversary practises as if there were no defense, so all share a plan.
-                habit = (name, True) if adaptive else ("none", True)
-                known = labels.cpu() if scenario.labels_known else None
-                informed = dataclasses.replace(threat, labels=known)
-                if habit not in tuned:
-                    report(f"{column}: practising on auxiliary images", done, total)
-                    practice = dataclasses.replace(informed, defense=defenses.get("none"))
-                    tuned[habit] = practise(
-                        attack,
-                        model,
-                        cross_entropy,
-                        informed if adaptive else practice,
-                        clock,
-                        generator=stream(scenario.seed, "practice", *habit),
-                    )
-                ready, turn = tuned[habit], clock.part(1 / (batches - index))
-                report(f"{column}: batch {index + 1} of {batches}", done, total)
-                # By its content, so that no two releases of different images share their noise.
-                told = json.dumps(shown_options(shields[name]), default=repr)
-                mine = content_of(images, labels, scenario.model, scenario.state_sha256, told)
-                grads = exposed(
-                    victims.per_example_gradients,
-                    model,
-                    cross_entropy,
-                    shields[name],
-                    images,
-                    labels,
-                    generator=stream(scenario.seed, "exposure", name, index, mine),
-                )
-                release = shields[name].release(
-                    grads, generator=stream(scenario.seed, "release", name, index, mine)
-                )
-                began = time.perf_counter()
-                allowed = turn.part(ATTACK).left / scenario.batch
-                with metered() as meter:
-                    guess = attacked(
-                        ready.attack,
-                        model,
-                        cross_entropy,
-                        release,
-                        dataclasses.replace(informed, seconds=allowed),
-                        generator=stream(scenario.seed, "attack", column, index),
-                    )
-                seconds = (time.perf_counter() - began) / scenario.batch
-                place = None
-                if scenario.batch == 1 and lineup.size > 1:
-                    draw = stream(scenario.seed, "candidates", column, index)
-                    with contextlib.suppress(TimeIsUp):
-                        place = placed(lineup, release, informed, grads, images, labels, draw, turn)
-                probe = stream(scenario.seed, "probe", name, index)
-                floor = fisher_psnr(
-                    model,
-                    cross_entropy,
-                    release,
-                    informed,
-                    images,
-                    labels,
-                    generator=probe,
-                    clock=turn,
-                )
-                if ready.cut or turn.over:
-                    guess = dataclasses.replace(guess, stopped="time")
-                piece = scored(
-                    guess,
-                    images.cpu(),
-                    labels.cpu(),
-                    seconds=seconds,
-                    evaluations=meter.gradients // scenario.batch,
-                    practice=ready.gradients // scenario.batch,
-                    wire_bytes=release.wire_bytes,
-                    rank=place,
-                    fisher_psnr=floor,
-                )
-                if partial:
-                    partial.save(key, *piece)
-            facts, tensors = piece
-            for row in facts["rows"]:
-                image = index * scenario.batch + row.pop("position")
-                rows.append({"image": image, "defense": name, "adaptive": adaptive, **row})
-            guesses.append(tensors["guess"])
-            done += 1
-        done += 1
-        arrays[column] = torch.cat(guesses)
-    report("scoring the baseline", done, total)
-    baseline = prior_baseline(private.images, auxiliary.images, arrays)
-    baseline["auxiliary"] = {"images": len(auxiliary.labels), "dropped": setting.dropped}
+    cast = load_cast(scenario, device=device, data_root=data_root)
+    columns = columns_of(scenario, cast.victims)
+    adversaries, pieces = Adversaries(scenario, cast), Pieces(scenario, out, cast.content)
+    total = len(columns) * (scenario.batches + 1)
+    shared = Shared(scenario, cast, adversaries, pieces, report, total)
+    found = {column: attack_column(shared, column) for column in columns}
+    shared.say("scoring the baseline")
+    return record_of(scenario, cast, found, device=device)
+
+
+def columns_of(scenario: Scenario, names: Iterable[str]) -> list[Column]:
+    """The attackers of each defense that the Scenario asks for, defense by defense."""
+    names, asked = tuple(names), COLUMNS[scenario.columns]
+    columns = [Column(n, a) for n in names for a in asked if n != "none" or a == ADAPTIVE]
+    if "none" in names and scenario.columns == "naive":
+        columns.insert(
+            0, Column("none", ADAPTIVE)
+        )  # nothing to replay: both attackers are the same
+    return columns
+
+
+def attack_column(shared: Shared, column: Column) -> list[Piece]:
+    """Attack every batch as one attacker; batches that an earlier run has finished are taken.
+
+    Raises:
+        BadInput: the attack does not apply to this victim.
+    """
+    scenario, adversary = shared.scenario, shared.adversaries.of(column)
+    clock = Clock.of(scenario.budget and scenario.budget * scenario.images)
+    pieces = []
+    for index in range(scenario.batches):
+        piece = shared.pieces.load(column, index)
+        if piece is None:
+            batch = shared.cast.batch(index, scenario.batch)
+            if scenario.labels_known:
+                adversary = adversary.with_threat(labels=batch.labels.cpu())
+            ready = shared.adversaries.practise(column, adversary, clock, shared.say)
+            shared.say(f"{column.key}: batch {index + 1} of {scenario.batches}")
+            turn = clock.part(1 / (scenario.batches - index))
+            piece = attack_batch(shared, column, index, ready, batch, turn)
+            shared.pieces.save(column, index, piece)
+        pieces.append(piece)
+        shared.done += 1
+    shared.done += 1
+    return pieces
+
+
+def attack_batch(
+    shared: Shared, column: Column, index: int, adversary: Adversary, batch: Data, clock: Clock
+) -> Piece:
+    """Attack one private batch and score the guess.
+
+    Args:
+        shared: by the columns of the study.
+        column: whose turn it is.
+        index: of the batch, which names its random streams.
+        adversary: of the column, after practice.
+        batch: the private images and labels, on the study's device.
+        clock: of this batch.
+    """
+    scenario, victim = shared.scenario, shared.cast.victims[column.defense]
+    images, labels, size = batch.images, batch.labels, scenario.batch
+    draw = partial(stream, scenario.seed)
+    own = (column.defense, index, _content(scenario, victim, batch))
+
+    grads = victim.gradients(images, labels, generator=draw("exposure", *own))
+    release = victim.defense.release(grads, generator=draw("release", *own))
+    adversary = adversary.with_threat(seconds=clock.part(ATTACK).left / size)
+    with metered() as meter:
+        guess = adversary.guess(victim, release, generator=draw("attack", column.key, index))
+    rank = adversary.rank(
+        release,
+        grads,
+        images,
+        labels,
+        generator=draw("candidates", column.key, index),
+        clock=clock,
+    )
+    ceiling = fisher_psnr(
+        victim.model,
+        victim.loss,
+        release,
+        adversary.threat,
+        images,
+        labels,
+        generator=draw("probe", column.defense, index),
+        clock=clock,
+    )
+    if adversary.hurried or clock.over:
+        guess = dataclasses.replace(guess, stopped="time")
+    return score(
+        guess,
+        images.cpu(),
+        labels.cpu(),
+        seconds=meter.seconds / size,
+        evaluations=meter.gradients // size,
+        practice=adversary.practice // size,
+        wire_bytes=release.wire_bytes,
+        rank=rank,
+        fisher_psnr=ceiling,
+    )
+
+
+def _content(scenario: Scenario, victim: Victim, batch: Data) -> str:
+    """What names a release's noise: no two releases of different images share theirs."""
+    options = json.dumps(shown_options(victim.defense), default=repr)
+    return content_of(batch.images, batch.labels, scenario.model, scenario.state_sha256, options)
+
+
+def record_of(
+    scenario: Scenario, cast: Cast, found: Mapping[Column, list[Piece]], *, device: str
+) -> Record:
+    """The Record of a study whose batches are all finished.
+
+    Args:
+        scenario: what was studied.
+        cast: what it names, loaded.
+        found: the pieces of every column, batch by batch.
+        device: on which it ran.
+    """
+    private, auxiliary = cast.private.images, cast.auxiliary.images
+    rows = [row for column, pieces in found.items() for row in _rows(column, pieces)]
+    arrays = {"truth": private}
+    arrays |= {c.key: torch.cat([p[1]["guess"] for p in pieces]) for c, pieces in found.items()}
+    baseline = prior_baseline(private, auxiliary, arrays)
+    baseline["auxiliary"] = {"images": len(auxiliary), "dropped": cast.dropped}
     summary = {
-        Column(n, ATTACKERS[not a]).key: column_summary(
-            [r for r in rows if (r["defense"], r["adaptive"]) == (n, a)]
-        )
-        for n, a in cells
+        column.key: column_summary([row for row in rows if Column.of_row(row) == column])
+        for column in found
     }
     facts = environment(seed=scenario.seed, device=device)
-    facts["data_sha256"] = setting.content
-    facts["lpips"] = lpips_or_reason(private.images[:1], private.images[:1])[1] or "available"
-    candidates = lineup.size if scenario.batch == 1 and lineup.size > 1 else None
-    bounds = {n: guarantee(d, scenario.delta, candidates) for n, d in shields.items()}
+    facts["data_sha256"] = cast.content
+    facts["lpips"] = lpips_or_reason(private[:1], private[:1])[1] or "available"
+    candidates = cast.candidates if scenario.batch == 1 and cast.candidates > 1 else None
+    bounds = {
+        name: guarantee(victim.defense, scenario.delta, candidates)
+        for name, victim in cast.victims.items()
+    }
     record = Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)
-    return judged(record, setting.schedules)
+    return judged(record, cast.schedules)
+
+
+def _rows(column: Column, pieces: list[Piece]) -> list[dict[str, Any]]:
+    """Rows of a Record: those of the pieces, by image, with the column that they belong to."""
+    rows = [row for facts, _ in pieces for row in facts["rows"]]
+    who = {"defense": column.defense, "adaptive": column.adaptive}
+    return [
+        {"image": image, **who, **{k: v for k, v in row.items() if k != "position"}}
+        for image, row in enumerate(rows)
+    ]

@@ -16,10 +16,10 @@ ITERATIONS = 80
 """Of L-BFGS, per image."""
 
 
-def undone(defense: Defense, seen: Tensor, auxiliary: Tensor) -> Tensor:
-    """The likeliest images behind ``seen``, each in the likeliest way that it was shown.
+def undo_view(defense: Defense, seen: Tensor, auxiliary: Tensor) -> Tensor:
+    """The likeliest images behind ``seen``, each in the likeliest view of it.
 
-    The way comes first (`surprise`). Then |shown(x, way) - seen|^2 / (2 ERROR^2) - log p(x) is
+    The way comes first (`surprise`). Then |view(x, way) - seen|^2 / (2 ERROR^2) - log p(x) is
     minimised over x in the prior's whitened coordinates, so that what was moved out of the frame
     becomes the prior's conditional mean.
 
@@ -33,14 +33,13 @@ def undone(defense: Defense, seen: Tensor, auxiliary: Tensor) -> Tensor:
     """
     prior = SpectralPrior.fit(auxiliary)
     ways = range(preprocessing.ways(defense))
-    told = torch.stack(
-        [surprise(seen, preprocessing.view(defense, auxiliary, way)) for way in ways]
-    )
-    found = [
-        _behind(defense, image, int(way), prior)
-        for image, way in zip(seen.double().split(1), told.argmin(0), strict=True)
+    surprises = [surprise(seen, preprocessing.view(defense, auxiliary, way)) for way in ways]
+    likeliest = torch.stack(surprises).argmin(0)
+    images = [
+        _likeliest_behind(defense, image, int(way), prior)
+        for image, way in zip(seen.double().split(1), likeliest, strict=True)
     ]
-    return torch.cat(found).clamp(0, 1).float()
+    return torch.cat(images).clamp(0, 1).float()
 
 
 def surprise(seen: Tensor, alike: Tensor) -> Tensor:
@@ -75,8 +74,8 @@ def surprise(seen: Tensor, alike: Tensor) -> Tensor:
     return found
 
 
-def _behind(defense: Defense, seen: Tensor, way: int, prior: SpectralPrior) -> Tensor:
-    """(1, C, H, W) the likeliest image that is ``seen`` when shown that way; not clamped."""
+def _likeliest_behind(defense: Defense, seen: Tensor, way: int, prior: SpectralPrior) -> Tensor:
+    """(1, C, H, W) the likeliest image whose view in that way is ``seen``; not clamped."""
     code = torch.zeros_like(seen).requires_grad_()
     search = torch.optim.LBFGS(
         [code], max_iter=ITERATIONS, line_search_fn="strong_wolfe", tolerance_change=1e-7

@@ -1,7 +1,8 @@
-"""Counts the gradients of candidates: what an attack costs on any machine."""
+"""What an attack costs: gradients of candidates on any machine, seconds on this one."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,9 +11,15 @@ from dataclasses import dataclass
 
 @dataclass
 class Meter:
-    """Gradients of single examples taken so far."""
+    """What has been spent.
+
+    Attributes:
+        gradients: of single examples, so far.
+        seconds: from the start of the meter to its end; 0 while it runs.
+    """
 
     gradients: int = 0
+    seconds: float = 0.0
 
 
 _running: ContextVar[tuple[Meter, ...]] = ContextVar("meters", default=())
@@ -23,9 +30,11 @@ def metered() -> Iterator[Meter]:
     """A meter of what is spent in here; one within another counts for both."""
     meter = Meter()
     token = _running.set((*_running.get(), meter))
+    began = time.perf_counter()
     try:
         yield meter
     finally:
+        meter.seconds = time.perf_counter() - began
         _running.reset(token)
 
 

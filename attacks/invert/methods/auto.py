@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import defenses
-from attacks.invert.before.exposure import attacked, exposed
+from attacks.invert.before.adversary import Adversary
+from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.labels import recover_labels
@@ -152,22 +153,23 @@ class Auto(Inversion):
         defense = threat.defense if threat.adaptive else defenses.get("none")
         # The same draws and start for every trial: only the attack differs.
         state = generator.get_state()
-        grads = exposed(
-            _taken, model, loss, defense, images, labels.to(device), generator=generator
-        )
+        victim = Victim(model, loss, defense, take=_counted_gradients)
+        grads = victim.gradients(images, labels.to(device), generator=generator)
         release = defense.release(grads, generator=generator)
         # Labels are recovered in practice too, errors included, unless they are always known.
         own = None if threat.labels is None else labels
         known = dataclasses.replace(_rest(threat, 0, clock), labels=own)
         brief = _limited(trial, max(1, int(threat.allowed(self.iterations) * PRACTICE)))
-        guess = attacked(brief, model, loss, release, known, generator=generator)
+        guess = Adversary(brief, known).guess(victim, release, generator=generator)
         generator.set_state(state)
         errors = (guess.images[None] - images.cpu()[:, None]).square().flatten(2).mean(2)
         return float(errors.amin(1).clamp(min=1e-6).log().sum())
 
 
-def _taken(model: nn.Module, loss: Loss, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Per-example gradients, detached."""
+def _counted_gradients(
+    model: nn.Module, loss: Loss, images: Tensor, labels: Tensor
+) -> dict[str, Tensor]:
+    """Per-example gradients, detached, counted as the attack's own."""
     return candidate_gradients(model, loss, images, labels, differentiable=False)
 
 

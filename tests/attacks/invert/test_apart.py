@@ -8,7 +8,7 @@ import torch
 import victims
 from attacks.families import run
 from attacks.invert.apart import FEWEST, is_near, keep_apart
-from attacks.invert.load import load_setting
+from attacks.invert.load import load_cast
 from attacks.invert.scenario import Scenario
 from defenses import BadInput
 
@@ -62,11 +62,9 @@ def test_no_built_in_set_loses_an_image(name):
 
 def test_images_in_both_splits_are_dropped_and_it_is_said():
     spec = f"{__name__}:heedless"
-    setting = load_setting(
-        Scenario(data=spec, images=4, model="linear"), device="cpu", data_root=None
-    )
-    assert not is_near(setting.auxiliary.images, setting.private.images).any()
-    assert setting.dropped == 60 - len(setting.auxiliary.labels) >= 4
+    cast = load_cast(Scenario(data=spec, images=4, model="linear"), device="cpu", data_root=None)
+    assert not is_near(cast.auxiliary.images, cast.private.images).any()
+    assert cast.dropped == 60 - len(cast.auxiliary.labels) >= 4
     quick = {"images": 2, "attack": "prior", "against": (), "defense": "none", "model": "linear"}
     record = run(Scenario(data=spec, **quick))
     told = record.baseline["auxiliary"]

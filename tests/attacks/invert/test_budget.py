@@ -13,12 +13,13 @@ from torch.nn.functional import cross_entropy
 from attacks import invert
 from attacks.families import run
 from attacks.invert.__main__ import main
+from attacks.invert.before.adversary import Adversary
+from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Threat
 from attacks.invert.matching import clock as clocks
 from attacks.invert.matching import labels, meter
 from attacks.invert.matching.clock import Clock, TimeIsUp
 from attacks.invert.matching.meter import metered
-from attacks.invert.matching.practice import practise
 from attacks.invert.scenario import Scenario
 from reports import records
 from tests.conftest import configured, seeded
@@ -111,11 +112,12 @@ def test_an_attack_has_no_clock_unless_somebody_asks(observe, lenet):
 
 def test_practice_gets_a_share_of_the_clock(work, observe, lenet):
     _, threat, _, _ = observe(lenet, configured("dpsgd"))
-    attack = invert.get("auto", iterations=400)
-    ready = practise(attack, lenet, cross_entropy, threat, Clock.of(100.0), generator=seeded())
-    assert ready.cut or ready.attack.hurried
+    adversary = Adversary(invert.get("auto", iterations=400), threat)
+    victim = Victim(lenet, cross_entropy, threat.defense)
+    ready = adversary.practise(victim, Clock.of(100.0), generator=seeded())
+    assert ready.hurried or ready.attack.hurried
     assert work[0] < 0.3 * 100 + 5
-    assert 0 < ready.gradients <= 350
+    assert 0 < ready.practice <= 350
 
 
 def test_templates_of_labels_end_with_the_clock(work, observe, lenet):

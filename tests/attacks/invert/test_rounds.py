@@ -12,7 +12,7 @@ import torch
 import defenses
 from attacks import Scenario, run
 from attacks.invert.command import command_line
-from attacks.invert.drift import drift
+from attacks.invert.drift import with_drift
 from attacks.invert.rounds import STEPS, judged, schedule
 from attacks.invert.show import table
 from attacks.leakage.fixture import Leakage
@@ -113,7 +113,7 @@ def test_releases_alone_tell_no_schedule_where_there_is_none(name):
         shield = shield.informed(
             Side(anchors={k: torch.randn(8, *v.shape) for k, v in like.items()})
         )
-    assert not drift(schedule(shield, 3), shield, like, 3).fixed
+    assert not with_drift(schedule(shield, 3), shield, like, 3).fixed
 
 
 def test_a_schedule_that_only_releases_tell_is_attacked_where_it_gives_most_away():

@@ -20,8 +20,9 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks.invert import command
-from attacks.invert.before.exposure import attacked, exposed, placed
-from attacks.invert.before.undo import undone
+from attacks.invert.before.adversary import Adversary
+from attacks.invert.before.undo import undo_view
+from attacks.invert.before.victim import Victim
 from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Threat
 from attacks.invert.contract import registry as attacks
@@ -55,12 +56,18 @@ def guarded(lenet):
 def seen_by(model, defense, photos, auxiliary, index=0, adaptive=True, batch=1, seed=3):
     """A release of photographs under a defense that acts before the gradient."""
     images, labels = (v[index : index + batch] for v in (photos.images, photos.labels))
-    take = victims.per_example_gradients
-    grads = exposed(take, model, cross_entropy, defense, images, labels, generator=seeded(seed))
+    victim = Victim(model, cross_entropy, defense)
+    grads = victim.gradients(images, labels, generator=seeded(seed))
     release = defense.release(grads, generator=seeded(seed))
     about = (defense, adaptive, (3, 32, 32), photos.classes, batch)
     threat = Threat(*about, auxiliary.images, auxiliary.labels, 60.0)
     return release, threat, images, labels, grads
+
+
+def guess_of(attack, model, release, threat):
+    """What an adversary makes of a release."""
+    victim = Victim(model, cross_entropy, threat.defense)
+    return Adversary(attack, threat).guess(victim, release, generator=seeded())
 
 
 class TestBottleneck:
@@ -155,8 +162,7 @@ class TestPrecode:
                 guarded, defenses.get("precode"), photos, auxiliary, index, adaptive
             )
             attack = attacks.get("bayes", iterations=250)
-            known = (guarded, cross_entropy, release, threat)
-            guess = attacked(attack, *known, generator=seeded())
+            guess = guess_of(attack, guarded, release, threat)
             found[adaptive] = psnr(guess.images, images)
         assert found[True] > 20
         assert found[False] < 14
@@ -167,7 +173,8 @@ class TestPrecode:
             release, threat, images, labels, own = seen_by(
                 guarded, defenses.get("precode"), photos, auxiliary, index
             )
-            assert placed(lineup, release, threat, own, images, labels, seeded()) == 1
+            adversary = Adversary(attacks.get("prior"), threat, lineup)
+            assert adversary.rank(release, own, images, labels, generator=seeded()) == 1
 
     def test_what_a_layer_was_fed_with_and_how_sure_that_is(self):
         slope, fed_with = torch.randn(9, 5, generator=seeded()).double().unbind(1)[:2]
@@ -208,8 +215,7 @@ class TestPrecode:
             preprocessing.equip(defenses.get("precode"), plain, seeded()).eval()
         )
         release, threat, images, _, _ = seen_by(model, defenses.get("precode"), photos, auxiliary)
-        known = (model, cross_entropy, release, threat)
-        guess = attacked(attacks.get("analytic"), *known, generator=seeded())
+        guess = guess_of(attacks.get("analytic"), model, release, threat)
         assert psnr(guess.images, images) > 40
 
     def test_there_must_be_a_place_for_it(self, guarded):
@@ -264,7 +270,7 @@ class TestATS:
         truth = photos.images[:3]
         for way in (1, 4, 11):
             seen = HYBRID.view(truth, way)
-            found = undone(HYBRID, seen, auxiliary.images)
+            found = undo_view(HYBRID, seen, auxiliary.images)
             for one, shown, image in zip(found, seen, truth, strict=True):
                 assert psnr(one, image) > max(psnr(shown, image) + 3, 13)
 
@@ -276,9 +282,8 @@ class TestATS:
                 release, threat, images, _, _ = seen_by(
                     lenet, HYBRID, photos, auxiliary, index, adaptive
                 )
-                known = (lenet, cross_entropy, release, threat)
                 attack = attacks.get("bayes", iterations=150)
-                guess = attacked(attack, *known, generator=seeded())
+                guess = guess_of(attack, lenet, release, threat)
                 found[adaptive] += psnr(guess.images, images) / 3
         assert found[True] > found[False] + 5
 
@@ -289,12 +294,12 @@ class TestATS:
             release, threat, images, labels, own = seen_by(
                 lenet, HYBRID, photos, auxiliary, index, seed=index
             )
-            assert placed(lineup, release, threat, own, images, labels, seeded()) == 1
+            adversary = Adversary(attacks.get("prior"), threat, lineup)
+            assert adversary.rank(release, own, images, labels, generator=seeded()) == 1
 
     def test_a_guess_of_the_prior_is_left_alone(self, lenet, photos, auxiliary):
         release, threat, _, _, _ = seen_by(lenet, HYBRID, photos, auxiliary)
-        known = (lenet, cross_entropy, release, threat)
-        guess = attacked(attacks.get("prior"), *known, generator=seeded())
+        guess = guess_of(attacks.get("prior"), lenet, release, threat)
         assert torch.allclose(guess.images[0], auxiliary.images.mean(0), atol=1e-6)
 
 

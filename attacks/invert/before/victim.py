@@ -1,0 +1,59 @@
+"""The victim: private images in, per-example gradients out, as its defense shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from attacks.invert.contract import Loss
+from defenses import Defense, Gradients, preprocessing
+from defenses.randomness import seeded
+from victims import per_example_gradients
+
+Taker = Callable[[nn.Module, Loss, Tensor, Tensor], Gradients]
+"""(model, loss, images, labels) -> per-example gradients."""
+
+
+@dataclass(frozen=True)
+class Victim:
+    """Who has private images, a model and a defense.
+
+    Attributes:
+        model: fitted to the defense, its drawing modules in training mode.
+        loss: of the training.
+        defense: in use; it makes the release of the gradients.
+        take: how gradients are taken. An adversary who plays the victim in order to practise
+            takes them so that they are counted.
+    """
+
+    model: nn.Module
+    loss: Loss
+    defense: Defense
+    take: Taker = per_example_gradients
+
+    def gradients(self, images: Tensor, labels: Tensor, *, generator: torch.Generator) -> Gradients:
+        """Per-example gradients of private images as the defense shows them, name -> (B, *shape).
+
+        Args:
+            images: (B, C, H, W) in [0, 1].
+            labels: (B,) int64.
+            generator: of what the defense draws before the gradient; untouched where it draws
+                nothing.
+        """
+        seen = preprocessing.random_views(self.defense, images, generator)
+        with drawing(self.model, generator):
+            return self.take(self.model, self.loss, seen, labels)
+
+
+@contextmanager
+def drawing(model: nn.Module, generator: torch.Generator) -> Iterator[None]:
+    """Modules that draw from torch's global generator draw from this one in here."""
+    if not preprocessing.draws(model):
+        yield
+        return
+    with seeded(generator):
+        yield
