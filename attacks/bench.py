@@ -3,8 +3,8 @@
 import sys
 
 from attacks.invert.bench import PROG, main
-from reports.commands.flags import command
+from reports.commands.entry import run_command
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    command(main, PROG)
+    run_command(main, PROG)

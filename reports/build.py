@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from defenses import BadInput
 from reports.commands.claim import Claim, Writes, claim
-from reports.commands.flags import Parser, command
+from reports.commands.entry import run_command
+from reports.commands.flags import Parser
 
 if TYPE_CHECKING:
     from reports.page.outline import Outline
@@ -154,4 +155,4 @@ def _compared(found: Sorted) -> tuple[Sequence[Change], list[str]]:
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    command(main, PROG)
+    run_command(main, PROG)

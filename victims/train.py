@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from defenses import BadInput
-from reports.commands.flags import Parser, chosen_device, command, line
+from reports.commands.entry import run_command
+from reports.commands.flags import Parser, add_run_flags, chosen_device, line
 
 if TYPE_CHECKING:
     from reports.commands.claim import Claim
@@ -66,9 +67,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
         default=60.0,
         help="a checkpoint at least so often (default 60)",
     )
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--out", type=Path, help="folder of the run (default runs/train-HASH)")
-    add("--fresh", action="store_true", help="train again even where a run lies")
+    add_run_flags(flags, "train")
     return flags
 
 
@@ -210,4 +209,4 @@ def finish(prepared: Prepared, rows: list[Row], out: Path, device: str, again: s
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    command(main, PROG)
+    run_command(main, PROG)

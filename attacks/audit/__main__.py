@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from attacks.audit import show
 from attacks.audit.command import PROG, parse, run, scenario
 from attacks.audit.game.play import content
-from reports.commands.flags import command
+from reports.commands.entry import run_command
 from reports.commands.keep import kept, made
 from reports.records import audit
 from victims.gradients.memory import keep_memory
@@ -28,4 +28,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    command(main, PROG)
+    run_command(main, PROG)

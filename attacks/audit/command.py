@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from attacks.audit.scenario import CANARIES, Scenario, usual
 from attacks.audit.study import study
-from reports.commands.flags import Parser, line
+from reports.commands.flags import Parser, add_run_flags, line
 from reports.commands.origins import note
 from reports.records import Record
 from victims.training.flags import training_of, training_parser, training_values
@@ -52,10 +51,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     )
     add("--confidence", type=float, default=start.confidence, help="of the verdict (default 0.95)")
     add("--claim", type=float, help="epsilon claimed for the run (default: the accountant's)")
-    add("--jobs", type=int, help="trainings at a time (default: one per core, on a GPU 1)")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--out", type=Path, help="folder of the results (default runs/audit-HASH)")
-    add("--fresh", action="store_true", help="run again even where a result lies")
+    add_run_flags(flags, "audit", at_a_time="trainings")
     return flags
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from attacks import audit
 from defenses import BadInput, stream
 from defenses.privacy.tradeoff import epsilon_of
-from reports.commands.flags import Parser, command
+from reports.commands.entry import run_command
+from reports.commands.flags import Parser
 from reports.commands.progress import Progress
 from reports.estimates import Estimate
 
@@ -81,4 +82,4 @@ def trial_of(canaries: int, mu: float, seed: int, trial: int) -> tuple[Tensor, T
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    command(main, PROG)
+    run_command(main, PROG)

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Sequence
 
 from attacks.invert.command import PROG, parse, run, scenario
-from reports.commands.flags import chosen_device, command
+from reports.commands.entry import run_command
+from reports.commands.flags import chosen_device
 from reports.commands.keep import kept, made
 
 
@@ -43,4 +44,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.path.insert(0, "")  # so that pkg.module:Class finds the user's own files
-    command(main, PROG)
+    run_command(main, PROG)

@@ -14,7 +14,8 @@ from reports import records
 from reports.charts.render import save
 from reports.charts.scores_by_step import Moment, step_chart
 from reports.commands.claim import Writes, claim
-from reports.commands.flags import Parser, chosen_device, command
+from reports.commands.entry import run_command
+from reports.commands.flags import Parser, chosen_device
 from reports.commands.keep import RECORD, attempt
 from reports.commands.origins import origins
 from reports.commands.owned import PIECES, remove
@@ -139,4 +140,4 @@ def _print(found: Sequence[Moment]) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    command(main, PROG)
+    run_command(main, PROG)

@@ -17,7 +17,8 @@ from attacks.invert.matching.objective import residual
 from attacks.invert.scenario import Scenario
 from attacks.invert.study import study
 from defenses import get, stream
-from reports.commands.flags import Parser, command
+from reports.commands.entry import run_command
+from reports.commands.flags import Parser
 from reports.records.column import Column
 from reports.records.environment import environment
 
@@ -144,4 +145,4 @@ def _clock(act: Callable[[], None]) -> float:
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    command(main, PROG)
+    run_command(main, PROG)

@@ -1,4 +1,4 @@
-"""The flags of ``python -m attacks.invert``, the Scenario they say, and the way back."""
+"""Translates the command line of attacks.invert into a Scenario, and a Scenario back into it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from defenses.foreign import code_in
 from reports.commands.flags import (
     Parser,
     add_options,
+    add_run_flags,
     chosen_device,
     given_flags,
     given_options,
@@ -25,8 +26,8 @@ from reports.commands.progress import Progress
 from reports.records import Record
 
 PROG = "python -m attacks.invert"
-RUNS_OWN = {"data", "size", "model", "state", "defense", "epsilon", "observation"}
-"""Flags that a training run has settled."""
+SETTLED = {"data", "size", "model", "state", "defense", "epsilon", "observation"}
+"""Flags that a training run has settled, where one is given by ``--checkpoint``."""
 SWEPT = {"against": ()}
 """What a flag is in a sweep that does not give it: there every defense has its own Scenario."""
 DESCRIPTION = "Attack a defense, score the guesses, draw them."
@@ -43,7 +44,6 @@ def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the defense and the attack that ``argv`` chooses."""
     import defenses
     from attacks import invert
-    from victims import model_names
 
     start = Scenario()
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -52,103 +52,76 @@ def parser(argv: Sequence[str] | None) -> Parser:
     chosen, _ = first.parse_known_args(argv)
 
     made = Parser(prog=PROG, description=DESCRIPTION, allow_abbrev=False)
-    add = made.add_argument
-    known = ", ".join(defenses.names())
-    add("--defense", default=start.defense, help=f"{known}, or pkg.module:Class (default dprs)")
-    add(
-        "--against",
-        nargs="*",
-        default=list(start.against),
-        metavar="NAME",
-        help="defenses shown beside it at the same options (default none dpsgd)",
-    )
-    add("--attack", default=start.attack, help=f"{', '.join(invert.names())} (default auto)")
-    who = made.add_mutually_exclusive_group()
-    who.add_argument(
-        "--naive",
-        dest="columns",
-        action="store_const",
-        const="naive",
-        default="both",
-        help="only the attacker who ignores the defense",
-    )
-    who.add_argument(
-        "--adaptive",
-        dest="columns",
-        action="store_const",
-        const="adaptive",
-        help="only the attacker who replays the defense (default: both columns)",
-    )
-    add(
-        "--data",
-        default=start.data,
-        help="photos, digits, mnist, fashion-mnist, cifar10, "
-        "cifar100, svhn, folder:PATH or pkg.module:callable (default photos)",
-    )
-    add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
-    add("--images", type=int, default=start.images, help="private images attacked (default 8)")
-    add("--size", type=int, help="image edge for photos and folder:")
-    add("--batch", type=int, default=start.batch, help="examples per update (default 1)")
-    add(
-        "--model",
-        default=start.model,
-        help=f"{', '.join(model_names())} or pkg.module:callable (default lenet)",
-    )
-    add(
-        "--state",
-        default=start.state,
-        metavar="FILE.safetensors",
-        help="trained weights (default untrained)",
-    )
-    add(
-        "--checkpoint",
-        type=Path,
-        metavar="RUN",
-        help="attack a run of victims.train on its own members, with its defense and weights",
-    )
-    add("--step", type=int, default=0, help="of that run (default 0, before the first step)")
-    add(
-        "--moments",
-        type=int,
-        default=start.moments,
-        help="steps of a run, first to last, at which a scheduled defense is attacked; the worst "
-        "counts (default 3)",
-    )
-    add(
-        "--code",
-        nargs="+",
-        default=[],
-        metavar="SPEC",
-        help="code of that run that may be imported",
-    )
-    add("--labels-known", action="store_true", help="tell the attacker the labels")
-    add("--epsilon", type=float, help="set the noise so that one release spends this epsilon")
-    add("--delta", type=float, default=start.delta, help="of the guarantee (default 1e-5)")
-    add(
-        "--evaluations",
-        type=int,
-        help="gradient evaluations per image (default: as the attack's own options say)",
-    )
-    add(
-        "--budget",
-        type=float,
-        metavar="SECONDS",
-        help="a guard: seconds per image over all that an attacker does; what it cuts short "
-        "depends on the machine (default: none)",
-    )
-    add(
-        "--observation",
-        type=Path,
-        metavar="FILE.safetensors",
-        help="attack this captured update of the model instead of making one",
-    )
-    add("--seed", type=int, default=start.seed, help="of everything random (default 0)")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--out", type=Path, help="folder of the results (default runs/invert-HASH)")
-    add("--fresh", action="store_true", help="run again even where a result lies")
+    _add_attackers(made, start)
+    _add_victim(made, start)
+    _add_steps(made, start)
+    _add_limits(made, start)
+    add_run_flags(made, "invert")
     add_options(made, defenses.registry.find(chosen.defense), "defense", chosen.defense)
     add_options(made, invert.registry.find(chosen.attack), "attack", chosen.attack)
     return made
+
+
+def _add_attackers(parser: Parser, start: Scenario) -> None:
+    """Who attacks what: the defenses, the attack, and what it knows of the defense."""
+    import defenses
+    from attacks import invert
+
+    add = parser.add_argument
+    known = ", ".join(defenses.names())
+    add("--defense", default=start.defense, help=f"{known}, or pkg.module:Class (default dprs)")
+    text = "defenses shown beside it at the same options (default none dpsgd)"
+    add("--against", nargs="*", default=list(start.against), metavar="NAME", help=text)
+    add("--attack", default=start.attack, help=f"{', '.join(invert.names())} (default auto)")
+    add = parser.add_mutually_exclusive_group().add_argument
+    text = "only the attacker who ignores the defense"
+    add("--naive", action="store_const", dest="columns", const="naive", default="both", help=text)
+    text = "only the attacker who replays the defense (default: both columns)"
+    add("--adaptive", action="store_const", dest="columns", const="adaptive", help=text)
+
+
+def _add_victim(parser: Parser, start: Scenario) -> None:
+    """Whom they attack: images and a model, or an update of it that was captured elsewhere."""
+    from victims import model_names
+
+    add = parser.add_argument
+    text = "photos, digits, mnist, fashion-mnist, cifar10, cifar100, svhn, folder:PATH or "
+    add("--data", default=start.data, help=f"{text}pkg.module:callable (default photos)")
+    add("--images", type=int, default=start.images, help="private images attacked (default 8)")
+    add("--size", type=int, help="image edge for photos and folder:")
+    add("--batch", type=int, default=start.batch, help="examples per update (default 1)")
+    text = f"{', '.join(model_names())} or pkg.module:callable (default lenet)"
+    add("--model", default=start.model, help=text)
+    text = "trained weights (default untrained)"
+    add("--state", default=start.state, metavar="FILE.safetensors", help=text)
+    text = "attack this captured update of the model instead of making one"
+    add("--observation", type=Path, metavar="FILE.safetensors", help=text)
+
+
+def _add_steps(parser: Parser, start: Scenario) -> None:
+    """At which step: of a training run that is there, or of a nominal one."""
+    add = parser.add_argument
+    text = "attack a run of victims.train on its own members, with its defense and weights"
+    add("--checkpoint", type=Path, metavar="RUN", help=text)
+    add("--step", type=int, default=0, help="of that run (default 0, before the first step)")
+    text = "steps of a run, first to last, at which a scheduled defense is attacked; the worst "
+    add("--moments", type=int, default=start.moments, help=f"{text}counts (default 3)")
+    text = "code of that run that may be imported"
+    add("--code", nargs="+", default=[], metavar="SPEC", help=text)
+
+
+def _add_limits(parser: Parser, start: Scenario) -> None:
+    """How much is known, promised and spent."""
+    add = parser.add_argument
+    add("--labels-known", action="store_true", help="tell the attacker the labels")
+    add("--epsilon", type=float, help="set the noise so that one release spends this epsilon")
+    add("--delta", type=float, default=start.delta, help="of the guarantee (default 1e-5)")
+    text = "gradient evaluations per image (default: as the attack's own options say)"
+    add("--evaluations", type=int, help=text)
+    text = "a guard: seconds per image over all that an attacker does; what it cuts short depends "
+    text += "on the machine (default: none)"
+    add("--budget", type=float, metavar="SECONDS", help=text)
+    add("--seed", type=int, default=start.seed, help="of everything random (default 0)")
 
 
 def scenario(arguments: argparse.Namespace) -> Scenario:
@@ -173,7 +146,7 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
     if arguments.checkpoint is not None:
         from attacks.invert import checkpoint
 
-        own = sorted(arguments.given & RUNS_OWN)
+        own = sorted(arguments.given & SETTLED)
         if own:
             raise BadInput(f"--{own[0]} comes from the run when --checkpoint is given")
         with Progress("reaching the step: ") as bar:
@@ -185,7 +158,7 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
             found["against"] = tuple(arguments.against)
         fields |= found
     fields["state_sha256"] = _digest(fields["state"])
-    return checked(Scenario(**fields))
+    return check(Scenario(**fields))
 
 
 def _digest(state: str) -> str | None:
@@ -198,7 +171,7 @@ def _digest(state: str) -> str | None:
         raise BadInput(f"--state {state}: {error.strerror}") from error
 
 
-def checked(scenario: Scenario) -> Scenario:
+def check(scenario: Scenario) -> Scenario:
     """The Scenario, once its names and options are known to exist; they cost nothing to try.
 
     Raises:
@@ -221,7 +194,7 @@ def command_line(scenario: Scenario) -> str:
     if scenario.step is None:
         del values["step"]
     else:  # all else that the run has settled is left to it
-        settled = RUNS_OWN | {"delta", "seed"}
+        settled = SETTLED | {"delta", "seed"}
         values = {k: v for k, v in values.items() if k.split(".")[0] not in settled}
         values["checkpoint"] = Path(scenario.state).parent.parent
         values["code"] = list(code_in(scenario.document()))

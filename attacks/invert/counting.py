@@ -11,7 +11,8 @@ from attacks.invert.peeling.cliff import Cliff, cliffs, predicted, whole
 from attacks.invert.peeling.graph import Graph, read_graph
 from attacks.invert.peeling.rules.contract import NoRule
 from defenses import BadInput
-from reports.commands.flags import Parser, command
+from reports.commands.entry import run_command
+from reports.commands.flags import Parser
 
 PROG = "python -m attacks.invert.counting"
 RATE = 0.9
@@ -129,4 +130,4 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    command(main, PROG)
+    run_command(main, PROG)

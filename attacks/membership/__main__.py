@@ -9,7 +9,7 @@ from attacks.membership import show
 from attacks.membership.command import PROG, parse, run, scenario
 from attacks.membership.shadows.candidates import content
 from attacks.membership.shadows.layouts import describe_layout
-from reports.commands.flags import command
+from reports.commands.entry import run_command
 from reports.commands.keep import kept, made
 from victims.gradients.memory import keep_memory
 
@@ -29,4 +29,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    command(main, PROG)
+    run_command(main, PROG)

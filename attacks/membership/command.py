@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from attacks.membership.scenario import LAYOUTS, QUERIES, Scenario, attack_of
 from attacks.membership.study import study
-from reports.commands.flags import Parser, line
+from reports.commands.flags import Parser, add_run_flags, line
 from reports.commands.origins import note
 from reports.records import Record
 from victims.training.flags import training_of, training_parser, training_values
@@ -47,10 +46,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     add("--watched", type=int, default=start.watched, help="releases seen white-box (default 20)")
     text = "of weights in memory; together: several shadows in lockstep (default auto: measured)"
     add("--layout", choices=LAYOUTS, default=start.layout, help=text)
-    add("--jobs", type=int, help="models trained at a time (default: one per core, on a GPU 1)")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--out", type=Path, help="folder of the results (default runs/membership-HASH)")
-    add("--fresh", action="store_true", help="run again even where a result lies")
+    add_run_flags(flags, "membership", at_a_time="models trained")
     return flags
 
 

@@ -26,7 +26,8 @@ from attacks import audit
 from defenses import BadInput
 from reports.charts.epsilon_by_step import course_chart
 from reports.charts.render import save
-from reports.commands.flags import Parser, command
+from reports.commands.entry import run_command
+from reports.commands.flags import Parser
 from reports.commands.progress import Progress
 from reports.evidence.control import CANNOT_JUDGE
 from reports.records import atomic
@@ -187,4 +188,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", "Secure RNG|Full backward hook|Optimal order")
-    command(main, PROG)
+    run_command(main, PROG)

@@ -1,19 +1,19 @@
-"""Command-line flags made from dataclass fields, and errors that take one line."""
+"""Command-line flags: those that every command has, those made from dataclass fields, and back."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import io
 import shlex
-import sys
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from defenses import BadInput
-from defenses.errors import one_line
-from defenses.registry import PassedOver, allowed_range
+from defenses.registry import allowed_range
+
+DEVICES = ("auto", "cpu", "cuda")
+DATA_ROOT = "where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)"
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,8 +23,38 @@ class Parser(argparse.ArgumentParser):
         """Print the message without the usage text and leave with 2."""
         self.exit(2, f"{self.prog}: {message}\n")
 
+    # argparse keeps both of these to itself; nobody else here touches its private attributes.
 
-def add_options(parser: argparse.ArgumentParser, cls: type[Any], kind: str, name: str) -> None:
+    def action(self, flag: str) -> argparse.Action | None:
+        """What stands behind a flag, ``--rate``; None where the parser does not have it."""
+        return self._option_string_actions.get(flag)
+
+    def actions(self) -> Iterator[argparse.Action]:
+        """What stands behind each flag, in the order in which they were added."""
+        return (action for action in self._actions if action.option_strings)
+
+
+def add_run_flags(
+    parser: argparse.ArgumentParser, folder: str, *, at_a_time: str | None = None
+) -> None:
+    """The flags of every command that runs a Scenario: where, into what folder, and anew.
+
+    Args:
+        parser: of the command.
+        folder: the beginning of the results' folder, ``invert``.
+        at_a_time: what ``--jobs`` counts, ``models trained``; None: the command has no such flag.
+    """
+    add = parser.add_argument
+    if at_a_time is not None:
+        text = f"{at_a_time} at a time (default: one per core, on a GPU 1)"
+        add("--jobs", type=int, help=text)
+    add("--data-root", help=DATA_ROOT)
+    add("--device", choices=DEVICES, default="auto")
+    add("--out", type=Path, help=f"folder of the results (default runs/{folder}-HASH)")
+    add("--fresh", action="store_true", help="run again even where a result lies")
+
+
+def add_options(parser: Parser, cls: type[Any], kind: str, name: str) -> None:
     """One flag per field of a defense or attack; the default None means "not given".
 
     A field whose flag is taken already appears as ``--<kind>-<field>``.
@@ -34,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser, cls: type[Any], kind: str, name
         if field.metadata.get("hidden"):
             continue
         flag = "--" + field.name.replace("_", "-")
-        if flag in parser._option_string_actions:
+        if parser.action(flag) is not None:
             flag = f"--{kind}-{field.name.replace('_', '-')}"
         limits = allowed_range(field)
         text = f"{field.metadata.get('help', '')} {limits} (default {field.default})".strip()
@@ -67,12 +97,12 @@ def given_flags(argv: Sequence[str]) -> set[str]:
     return {w.removeprefix("--").replace("-", "_") for w in words}
 
 
-def line(prog: str, parser: argparse.ArgumentParser, values: Mapping[str, Any]) -> str:
+def line(prog: str, parser: Parser, values: Mapping[str, Any]) -> str:
     """The command line that sets ``values`` (dest -> value); defaults are left out."""
     words = prog.split()
-    for action in parser._actions:
+    for action in parser.actions():
         value = values.get(action.dest, action.default)
-        if value == action.default or not action.option_strings:
+        if value == action.default:
             continue
         flag = action.option_strings[0]
         if isinstance(action, argparse.BooleanOptionalAction):
@@ -105,40 +135,3 @@ def chosen_device(choice: str) -> str:
     if choice == "cuda" and not torch.cuda.is_available():
         raise BadInput("--device cuda: no CUDA device is there; use auto or cpu")
     return ("cuda" if torch.cuda.is_available() else "cpu") if choice == "auto" else choice
-
-
-def command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoReturn:
-    """Run an entry point: 0 done, 1 failed while running, 2 bad input, each in one line.
-
-    A warning of ours takes one line on stderr too, once, without the place in the code.
-    """
-    plain = warnings.formatwarning
-    said: set[str] = set()
-
-    def brief(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
-        if issubclass(category, PassedOver):
-            text = f"{prog}: warning: {' '.join(str(message).split())}\n"
-            if text in said:  # a folder is read for its digest, for each split and by each piece
-                return ""
-            said.add(text)
-            return text
-        return plain(message, category, *place, **more)
-
-    warnings.formatwarning = brief
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a path need not be text
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        code = main(None)
-    except BadInput as error:
-        print(f"{prog}: {one_line(error)}", file=sys.stderr)
-        code = 2
-    except KeyboardInterrupt:
-        print(
-            f"\n{prog}: interrupted; finished pieces are kept, the same command resumes",
-            file=sys.stderr,
-        )
-        code = 1
-    except OSError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        code = 1
-    sys.exit(code)

@@ -7,11 +7,12 @@ import importlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import defenses
 from defenses import BadInput
+from reports.commands.contract import Command
+from reports.commands.flags import Parser
 
 COMMANDS = {f"attacks.{f}": f"attacks.{f}.command" for f in ("invert", "membership", "audit")}
 COMMANDS["victims.train"] = "victims.train"
@@ -39,15 +40,17 @@ class Job:
     scenario: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
-def command_module(name: str) -> ModuleType:
-    """The module with a command's ``parse``, ``parser``, ``scenario``, ``command_line``, ``run``.
+def command_module(name: str) -> Command:
+    """The module that says what a command's Scenarios are and runs them.
 
     Raises:
         BadInput: no such command. Nothing else is imported: a study may be somebody else's file.
     """
     if name not in COMMANDS:
         raise BadInput(f"no command {name!r} runs Scenarios; there are: {', '.join(COMMANDS)}")
-    return importlib.import_module(COMMANDS[name])
+    module: Any = importlib.import_module(COMMANDS[name])
+    found: Command = module
+    return found
 
 
 def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
@@ -68,9 +71,9 @@ def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
     if refused:
         raise BadInput(f"{refused[0]} cannot be swept")
     module = command_module(command)
-    unused = set(flags)
+    used: set[str] = set()
     jobs: dict[str, Job] = {}
-    parsers: dict[tuple[str, ...], argparse.ArgumentParser] = {}
+    parsers: dict[tuple[str, ...], Parser] = {}
     for values in itertools.product(*flags.values()):
         chosen = dict(zip(flags, values, strict=True))
         pick = tuple(
@@ -78,29 +81,33 @@ def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
         )
         if pick not in parsers:
             parsers[pick] = module.parser(list(pick))
-        argv = _argv(parsers[pick], chosen, unused)
-        for name, value in module.SWEPT.items():
+        has = {flag: value for flag, value in chosen.items() if parsers[pick].action(flag)}
+        used |= has.keys()
+        argv = _arguments(parsers[pick], has, promises=_promises(chosen))
+        for name, words in module.SWEPT.items():
             if f"--{name}" not in chosen:
-                argv += [f"--{name}", *value]
+                argv += [f"--{name}", *words]
         scenario = module.scenario(module.parse(argv))
         key, again = scenario.key(), module.command_line(scenario)
         jobs.setdefault(key, Job(command, tuple(argv), key, again, scenario.document()))
+    unused = sorted(flags.keys() - used)
     if unused:
-        raise BadInput(f"no defense or attack of this sweep has {sorted(unused)[0]}")
+        raise BadInput(f"no defense or attack of this sweep has {unused[0]}")
     return list(jobs.values())
 
 
-def _argv(
-    parser: argparse.ArgumentParser, chosen: Mapping[str, Any], unused: set[str]
-) -> list[str]:
-    """The arguments for one combination; flags that its parser has are struck from ``unused``."""
+def _arguments(parser: Parser, chosen: Mapping[str, Any], *, promises: bool) -> list[str]:
+    """The arguments of one combination.
+
+    Args:
+        parser: of the combination's defense and attack.
+        chosen: flag -> value; flags that the parser has.
+        promises: whether the defense has noise that an epsilon can set; it is given none else.
+    """
     argv: list[str] = []
     for flag, value in chosen.items():
-        action = parser._option_string_actions.get(flag)
-        if action is None:
-            continue
-        unused.discard(flag)
-        if flag == "--epsilon" and not _promises(str(chosen.get("--defense", "dpsgd"))):
+        action = parser.action(flag)
+        if action is None or (flag == "--epsilon" and not promises):
             continue
         if action.nargs == 0:
             argv += _switch(flag, action, value)
@@ -114,9 +121,12 @@ def _argv(
     return argv
 
 
-def _promises(defense: str) -> bool:
-    """Whether a defense has noise that an epsilon can set."""
-    return defenses.with_effective_noise(defenses.get(defense), 1.0) is not None
+def _promises(chosen: Mapping[str, Any]) -> bool:
+    """Whether the combination's defense has noise that an epsilon can set."""
+    if "--epsilon" not in chosen:
+        return True
+    defense = defenses.get(str(chosen.get("--defense", "dpsgd")))
+    return defenses.with_effective_noise(defense, 1.0) is not None
 
 
 def _switch(flag: str, action: argparse.Action, value: str) -> list[str]:

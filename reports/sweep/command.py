@@ -18,7 +18,7 @@ from tqdm import tqdm
 from defenses import BadInput
 from reports import records
 from reports.commands.claim import Writes, claim
-from reports.commands.flags import Parser, chosen_device
+from reports.commands.flags import DATA_ROOT, DEVICES, Parser, chosen_device
 from reports.commands.origins import origins
 from reports.records import atomic
 from reports.records.failure import ERROR, read_failure
@@ -49,8 +49,8 @@ def parser() -> Parser:
     add("--retry", action="store_true", help="run again what failed")
     add("--dry-run", action="store_true", help="only list the Scenarios and their commands")
     add("--out", type=Path, default=Path("runs/sweep"), help="one folder per Scenario in it")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
+    add("--device", choices=DEVICES, default="auto")
+    add("--data-root", help=DATA_ROOT)
     made.epilog = (
         "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default), "
         "attacks.membership, attacks.audit or victims.train. STUDY.toml holds the same flags by "

@@ -2,9 +2,9 @@
 
 import sys
 
-from reports.commands.flags import command
+from reports.commands.entry import run_command
 from victims.bench.command import PROG, main
 
 if __name__ == "__main__":
     sys.path.insert(0, "")
-    command(main, PROG)
+    run_command(main, PROG)

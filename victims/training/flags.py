@@ -64,7 +64,6 @@ def training_parser(argv: Sequence[str] | None, prog: str, description: str | No
     plain("public", "data that is not private, for defenses that learn from it", str)
     plain("anchors", "how many examples of the public data")
     plain("seed", "of everything random")
-    add("--data-root", help="where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)")
     add_options(parser, defenses.registry.find(chosen.defense), "defense", chosen.defense)
     return parser
 

@@ -25,7 +25,7 @@ from attacks.invert.__main__ import PROG, main
 from defenses import stream
 from defenses.registry import PassedOver
 from reports import records
-from reports.commands.flags import command
+from reports.commands.entry import run_command
 
 ROOT = Path(__file__).parents[3]
 QUICK = ["--model", "linear", "--data", "digits", "--images", "2", "--practice", "0"]
@@ -40,7 +40,7 @@ def invoke(monkeypatch, capsys, tmp_path):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [PROG, *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
-            command(main, PROG)
+            run_command(main, PROG)
         text = capsys.readouterr()
         return left.value.code, text.out, text.err
 
@@ -272,7 +272,7 @@ def test_what_a_folder_passes_over_is_said_once(capsys):
         return 0
 
     with pytest.raises(SystemExit):
-        command(twice, "prog")
+        run_command(twice, "prog")
     said = capsys.readouterr().err.splitlines()
     assert said == [
         "prog: warning: pets: passed over 1 hidden",

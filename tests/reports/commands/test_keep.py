@@ -15,7 +15,7 @@ from attacks.invert import along, show
 from attacks.membership import __main__ as membership
 from reports import build
 from reports.commands.claim import MARK, Writes, claim
-from reports.commands.flags import command
+from reports.commands.entry import run_command
 from reports.sweep import command as sweep
 from tests.attacks.invert.test_command import QUICK
 from victims import train
@@ -43,7 +43,7 @@ def go(monkeypatch, capsys, tmp_path):
         module = COMMANDS[name][0] if name in COMMANDS else {"along": along, "build": build}[name]
         monkeypatch.setattr("sys.argv", ["prog", *map(str, words)])
         with pytest.raises(SystemExit) as left:
-            command(module.main, "prog")
+            run_command(module.main, "prog")
         text = capsys.readouterr()
         return left.value.code, text.out, text.err
 
