@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,17 @@ from attacks import audit, invert, membership
 from attacks.audit import command as audit_command
 from attacks.invert import command as invert_command
 from attacks.membership import command as membership_command
+from reports.commands.contract import Command
 from reports.records import Record
+from reports.records.keyed import Keyed
 
 Scenario = invert.Scenario | membership.Scenario | audit.Scenario
+COMMANDS: Mapping[type[Keyed], Command] = {
+    invert.Scenario: invert_command,
+    membership.Scenario: membership_command,
+    audit.Scenario: audit_command,
+}
+"""The command of each family's Scenarios."""
 
 
 def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Record:
@@ -26,8 +35,5 @@ def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Recor
     Raises:
         BadInput: the Scenario cannot be run as given.
     """
-    if isinstance(scenario, membership.Scenario):
-        return membership_command.run(scenario, out=out, **context)
-    if isinstance(scenario, audit.Scenario):
-        return audit_command.run(scenario, out=out, **context)
-    return invert_command.run(scenario, out=out, **context)
+    command = next(c for kind, c in COMMANDS.items() if isinstance(scenario, kind))
+    return command.run(scenario, out=out, **context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ WRITES = (
     "releases/step-*/example-*.safetensors",
 )
 """What a run leaves in its folder; ``states`` come from attacks on it."""
-SWEPT: dict[str, Any] = {}
+SWEPT: Mapping[str, Sequence[str]] = {}
 """Flags that a sweep sets otherwise than a run: none."""
 
 

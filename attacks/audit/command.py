@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attacks.audit.scenario import CANARIES, Scenario, usual
@@ -16,7 +16,7 @@ from victims.training.flags import training_of, training_parser, training_values
 
 PROG = "python -m attacks.audit"
 DESCRIPTION = "Attack a guarantee: train with canaries, prove a lower bound on epsilon."
-SWEPT: dict[str, Any] = {}
+SWEPT: Mapping[str, Sequence[str]] = {}
 FIELDS = ("canaries", "canary", "length", "runs", "methods", "confidence", "claim")
 
 

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from reports.records import Record
 PROG = "python -m attacks.invert"
 SETTLED = {"data", "size", "model", "state", "defense", "epsilon", "observation"}
 """Flags that a training run has settled, where one is given by ``--checkpoint``."""
-SWEPT = {"against": ()}
+SWEPT: Mapping[str, Sequence[str]] = {"against": ()}
 """What a flag is in a sweep that does not give it: there every defense has its own Scenario."""
 DESCRIPTION = "Attack a defense, score the guesses, draw them."
 

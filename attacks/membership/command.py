@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attacks.membership.scenario import LAYOUTS, QUERIES, Scenario, attack_of
@@ -16,7 +16,7 @@ from victims.training.flags import training_of, training_parser, training_values
 
 PROG = "python -m attacks.membership"
 DESCRIPTION = "Train a target and shadow models under a defense; ask who was in the data."
-SWEPT: dict[str, Any] = {}
+SWEPT: Mapping[str, Sequence[str]] = {}
 FIELDS = ("shadows", "population", "queries", "watched", "layout", "attacks")
 
 

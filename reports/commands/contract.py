@@ -18,12 +18,12 @@ class Command(Protocol):
     `attacks.invert.command`, `attacks.membership.command`, `attacks.audit.command` and
     `victims.train` are such modules. A Scenario is a `reports.records.keyed.Keyed`: whatever
     decides the result is in it, and neither paths nor the device are.
-
-    Attributes:
-        SWEPT: name of a flag -> its words in a sweep that does not give it.
     """
 
-    SWEPT: Mapping[str, Sequence[str]]
+    @property
+    def SWEPT(self) -> Mapping[str, Sequence[str]]:  # a constant of the module
+        """Name of a flag -> its words in a sweep that does not give it."""
+        ...
 
     def parser(self, argv: Sequence[str] | None, /) -> Parser:
         """The parser for the defense and the attack that ``argv`` chooses."""
