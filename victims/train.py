@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from defenses import BadInput
 from reports.commands.entry import run_command
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, print a row per epoch, write the Record. Returns the exit code."""
     arguments = parse(argv)
     from reports.commands.claim import Writes, claim
-    from reports.commands.keep import made_by
+    from reports.commands.keep import is_made_by
     from victims.gradients.memory import keep_memory
     from victims.training import checkpoint, run
 
@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     writes = Writes("victims.train", WRITES)
 
     def recognise(folder: Path) -> bool:
-        return made_by(writes.command, folder) or checkpoint.holds_run(folder)
+        return is_made_by(writes.command, folder) or checkpoint.holds_run(folder)
 
     try:
         with claim(out, writes, recognise) as held:
@@ -148,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(arguments: argparse.Namespace, training: Training, held: Claim, device: str) -> None:
     """Train in a folder that is this run's; all flags are checked before a file of it changes."""
-    from reports.commands.keep import found_again
+    from reports.commands.keep import earlier_record
     from reports.commands.progress import Progress
     from victims.training import prepare, releases, run
     from victims.training.show import describe
@@ -163,7 +163,7 @@ def _train(arguments: argparse.Namespace, training: Training, held: Claim, devic
     if arguments.fresh:
         held.clear()
     else:
-        found_again(out, prepared.trainer.plan.training.document())
+        earlier_record(out, prepared.trainer.plan.training.document())
     describe(prepared)
     with Progress() as bar:
         rows = run.run(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from attacks.invert.command import PROG, parse, run, scenario
 from reports.commands.entry import run_command
 from reports.commands.flags import chosen_device
-from reports.commands.keep import kept, made
+from reports.commands.keep import result_paths, run_or_reuse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,14 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(show.TIMED, file=sys.stderr)
     if arguments.observation is not None:
         seen = observed.Observed.of(asked, arguments.observation)
-        record, out = kept(
-            arguments, seen, "invert", observed.perform, show.draw, figures, observed.content
+        record, out = run_or_reuse(
+            arguments, seen, "invert", observed.run, show.draw, figures, observed.content
         )
-        print(observed.told(record))
+        print(observed.headline(record))
     else:
-        record, out = kept(arguments, asked, "invert", run, show.draw, figures, content)
+        record, out = run_or_reuse(arguments, asked, "invert", run, show.draw, figures, content)
         print(show.table(record))
-    print(f"\n{made(out, figures)}")
+    print(f"\n{result_paths(out, figures)}")
     return 0
 
 

@@ -34,15 +34,15 @@ def with_drift(
     """
     if not count or rounds.fixed or rounds.unseen:
         return rounds
-    draw = stream(0, "drift")
-    grads = {k: torch.randn(BATCH, *v.shape, generator=draw).to(v) for k, v in like.items()}
+    random = stream(0, "drift")
+    grads = {k: torch.randn(BATCH, *v.shape, generator=random).to(v) for k, v in like.items()}
     steps = moments_of(count)
     seen = []
     for step in steps:
-        same = stream(0, "drift", "release")
-        release = defense.release(grads, step=step, steps=STEPS, generator=same)
+        draw = stream(0, "drift", "release")
+        release = defense.release(grads, step=step, steps=STEPS, generator=draw)
         seen.append((release.update, release.public))
-    if all(alike(seen[0], other) for other in seen[1:]):
+    if all(same(seen[0], other) for other in seen[1:]):
         return rounds
     return dataclasses.replace(rounds, fixed=dict.fromkeys(steps, rounds.defense), drifts=True)
 
@@ -55,12 +55,12 @@ def hold_at(defense: Defense, step: int) -> Defense:
     return held
 
 
-def alike(one: Any, two: Any) -> bool:
+def same(one: Any, two: Any) -> bool:
     """Whether two releases' parts are the same, through mappings, sequences and tensors."""
     if isinstance(one, Tensor) and isinstance(two, Tensor):
         return torch.equal(one, two)
     if isinstance(one, Mapping) and isinstance(two, Mapping):
-        return one.keys() == two.keys() and all(alike(one[k], two[k]) for k in one)
+        return one.keys() == two.keys() and all(same(one[k], two[k]) for k in one)
     if isinstance(one, tuple | list) and isinstance(two, tuple | list):
-        return len(one) == len(two) and all(map(alike, one, two))
+        return len(one) == len(two) and all(map(same, one, two))
     return bool(one == two)

@@ -42,7 +42,7 @@ def load_observation(path: Path, model: nn.Module, defense: Defense, batch_size:
         raise
     except Exception as error:  # what the reader raises for a hostile header is not documented
         raise BadInput(f"{path} is not a readable safetensors file: {error}") from error
-    update = {k: _checked(path, k, found[k], shape) for k, shape in expected.items()}
+    update = {k: _check_value(path, k, found[k], shape) for k, shape in expected.items()}
     kept = sum(int((v != 0).sum()) for v in update.values())
     if not kept:
         raise BadInput(
@@ -68,7 +68,7 @@ def _check_names(
         raise BadInput(f"{path} holds {extra[0]!r}, which the model does not have")
 
 
-def _checked(path: Path, name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:
+def _check_value(path: Path, name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:
     """One parameter's update in float32, as attacks take it."""
     if tuple(value.shape) != shape:
         raise BadInput(f"{path}: {name!r} is {tuple(value.shape)}; the model has {shape}")

@@ -24,7 +24,7 @@ from attacks.invert.load import (
     load_model_under,
 )
 from attacks.invert.matching.clock import Clock
-from attacks.invert.matching.meter import metered
+from attacks.invert.matching.meter import measure
 from attacks.invert.observation import load_observation
 from attacks.invert.scenario import Scenario
 from attacks.invert.show import CUT
@@ -79,7 +79,7 @@ def content(seen: Observed, data_root: str | None) -> str:
     return digest(load_auxiliary(seen.scenario, "train", data_root))
 
 
-def perform(seen: Observed, **context: Any) -> Record:
+def run(seen: Observed, **context: Any) -> Record:
     """See `attack_update`; the Record notes what the Scenario names."""
     return note(seen.document(), lambda: attack_update(seen, **context))
 
@@ -127,7 +127,7 @@ def attack_update(
     adversary = adversary.practise(victim, clock, generator=draw)
     report("attacking the observation", 1, 2)
     adversary = adversary.with_threat(seconds=clock.left / scenario.batch)
-    with metered() as meter:
+    with measure() as meter:
         draw = stream(scenario.seed, "attack", column.key, 0)
         guess = adversary.guess(victim, release, generator=draw)
     if adversary.hurried or clock.over:
@@ -165,7 +165,7 @@ def attack_update(
     )
 
 
-def told(record: Record) -> str:
+def headline(record: Record) -> str:
     """What was recovered, in one line."""
     found = ", ".join(str(row["label_found"]) for row in record.rows)
     name, attack = record.scenario["observation"], record.rows[0]["attack"]

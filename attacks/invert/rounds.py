@@ -44,7 +44,7 @@ class Schedule:
             return {name: self.defense}
         return {other(name, step): shield for step, shield in self.fixed.items()}
 
-    def told(self, step: int) -> Round:
+    def round_at(self, step: int) -> Round:
         """The round that counts, for the Record."""
         before = shown_options(self.defense)
         after = shown_options(self.fixed.get(step, self.defense))
@@ -73,9 +73,9 @@ def schedule(defense: Defense, count: int) -> Schedule:
         except BadInput:  # it depends on what only its own run remembers
             unseen.append(step)
             continue
-        if not any(_alike(shield, known) for known in fixed.values()):
+        if not any(_same(shield, known) for known in fixed.values()):
             fixed[step] = shield
-    if len(fixed) == 1 and _alike(next(iter(fixed.values())), defense.at(0, 1)):
+    if len(fixed) == 1 and _same(next(iter(fixed.values())), defense.at(0, 1)):
         fixed = {}
     return Schedule(defense, fixed, tuple(unseen))
 
@@ -85,7 +85,7 @@ def moments_of(count: int) -> list[int]:
     return sorted({round((STEPS - 1) * i / (count - 1)) for i in range(count)})
 
 
-def judged(record: Record, schedules: Mapping[str, Schedule]) -> Record:
+def keep_worst(record: Record, schedules: Mapping[str, Schedule]) -> Record:
     """The Record with each schedule's worst round under the defense's own name.
 
     Worst is the round with the highest mean PSNR above guessing of the attacker who knows the
@@ -104,7 +104,7 @@ def judged(record: Record, schedules: Mapping[str, Schedule]) -> Record:
             continue
         steps = tuple(found.fixed)
         step = max(steps, key=lambda s: _severity(record, other(name, s))) if steps else 0
-        told = found.told(step).document()
+        told = found.round_at(step).document()
         if steps:
             worst = bounds.pop(other(name, step))
             names[other(name, step)] = name
@@ -113,9 +113,9 @@ def judged(record: Record, schedules: Mapping[str, Schedule]) -> Record:
     return dataclasses.replace(
         record,
         rows=[_row(row, names, schedules) for row in record.rows],
-        summary=_sorted(_renamed(record.summary, names), lambda key: Column.of(key).defense),
-        bounds=_sorted(bounds, str),
-        arrays=_renamed(record.arrays, names),
+        summary=_sort(_rename(record.summary, names), lambda key: Column.of(key).defense),
+        bounds=_sort(bounds, str),
+        arrays=_rename(record.arrays, names),
     )
 
 
@@ -141,7 +141,7 @@ def _row(
     return {**row, "defense": names.get(label, label), **place}
 
 
-def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _rename(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """What is stored by column, and what is not, under the names that count."""
     found = {}
     for key, value in values.items():
@@ -150,7 +150,7 @@ def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
     return found
 
 
-def _sorted(values: Mapping[str, Any], defense_of: Callable[[str], str]) -> dict[str, Any]:
+def _sort(values: Mapping[str, Any], defense_of: Callable[[str], str]) -> dict[str, Any]:
     """What is stored by keys that are of a defense each; of each defense what counts first."""
     parts = {key: parted(defense_of(key)) for key in values}
     turns = list(dict.fromkeys(name for name, _ in parts.values()))
@@ -163,7 +163,7 @@ def _options(defense: Defense) -> dict[str, Any]:
     return {k: v for k, v in told.items() if isinstance(v, int | float | str)}
 
 
-def _alike(one: Defense, two: Defense) -> bool:
+def _same(one: Defense, two: Defense) -> bool:
     """Whether two defenses are the same; not, where they cannot be compared."""
     try:
         return one is two or bool(one == two)

@@ -32,7 +32,7 @@ def draw(record: Record, out: Path) -> None:
 def table(record: Record) -> str:
     """The Record's means, intervals and guarantees as text."""
     facts = record.scenario
-    wide = 1 + max(len("(prior)"), *(len(_shown(record, Column.of(n))) for n in record.summary))
+    wide = 1 + max(len("(prior)"), *(len(_row_label(record, Column.of(n))) for n in record.summary))
     head = (
         f"{'defense':<{wide}}{'attacker':<11}{'PSNR dB':>20}{'SSIM':>21}{'LPIPS':>21}{'s/image':>9}"
         f"{'labels':>9}{'evals':>9}"
@@ -54,16 +54,16 @@ def table(record: Record) -> str:
         rows = [r for r in record.rows if Column.of_row(r) == column]
         seconds = f"{sum(r['seconds'] for r in rows) / len(rows):.1f}"
         cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
-        line = _line(wide, _shown(record, column), column.attacker, summary, seconds + cut)
-        told = "told" if facts.get("labels_known") else labels(rows)
+        line = _line(wide, _row_label(record, column), column.attacker, summary, seconds + cut)
+        told = "told" if facts.get("labels_known") else count_labels(rows)
         spent = sum(r["evaluations"] for r in rows) // len(rows)
-        lines.append(f"{line}{told:>9}{spent:>9,}" + (f"{named(rows):>10}" if total else ""))
+        lines.append(f"{line}{told:>9}{spent:>9,}" + (f"{count_named(rows):>10}" if total else ""))
     lines.append(work(record))
     if total:
         lines.append(f"1 of {total}: how often the private image was named first of so many")
     if any(r["stopped"] == "time" for r in record.rows):
         lines.append(CUT)
-    if found := owned(record):
+    if found := dropped_line(record):
         lines.append(found)
     lines += ["", *control_lines(record), ""]
     for name, bound in record.bounds.items():
@@ -85,7 +85,7 @@ def work(record: Record) -> str:
     return text
 
 
-def owned(record: Record) -> str:
+def dropped_line(record: Record) -> str:
     """That the adversary's own images held private ones, which were dropped; else empty."""
     told = record.baseline.get("auxiliary", {})
     if not told.get("dropped"):
@@ -97,7 +97,7 @@ def owned(record: Record) -> str:
     )
 
 
-def named(rows: Sequence[Mapping[str, Any]]) -> str:
+def count_named(rows: Sequence[Mapping[str, Any]]) -> str:
     """``12/32``: the candidate game won so often in so many rows; ``-`` where it was not played."""
     ranks = [r["rank"] for r in rows if r.get("rank") is not None]
     return f"{ranks.count(1)}/{len(ranks)}" if ranks else "-"
@@ -112,7 +112,7 @@ def control_lines(record: Record) -> list[str]:
     return lines + [f"{s.defense}: {CANNOT_JUDGE}: {s.doubt}" for s in doubts]
 
 
-def _shown(record: Record, column: Column) -> str:
+def _row_label(record: Record, column: Column) -> str:
     """The defense of a column, its round where there are several; the others below it."""
     name, step = parted(column.defense)
     if step is not None:
@@ -121,7 +121,7 @@ def _shown(record: Record, column: Column) -> str:
     return f"{name}, step {held.step}" if held and len(held.attacked) > 1 else name
 
 
-def labels(rows: Sequence[Mapping[str, Any]]) -> str:
+def count_labels(rows: Sequence[Mapping[str, Any]]) -> str:
     """``12/16``: so many of the labels in the batches were found."""
     return f"{sum(r['label'] == r['label_found'] for r in rows)}/{len(rows)}"
 

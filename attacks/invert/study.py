@@ -19,9 +19,9 @@ from attacks.invert.bounds import guarantee
 from attacks.invert.fisher import fisher_psnr
 from attacks.invert.load import Cast, load_cast
 from attacks.invert.matching.clock import Clock
-from attacks.invert.matching.meter import metered
+from attacks.invert.matching.meter import measure
 from attacks.invert.pieces import Piece, Pieces
-from attacks.invert.rounds import judged
+from attacks.invert.rounds import keep_worst
 from attacks.invert.scenario import COLUMNS, Scenario
 from attacks.invert.score import column_summary, score
 from defenses import stream
@@ -144,7 +144,7 @@ def attack_batch(
     grads = victim.gradients(images, labels, generator=draw("exposure", *own))
     release = victim.defense.release(grads, generator=draw("release", *own))
     adversary = adversary.with_threat(seconds=clock.part(ATTACK).left / size)
-    with metered() as meter:
+    with measure() as meter:
         guess = adversary.guess(victim, release, generator=draw("attack", column.key, index))
     rank = adversary.rank(
         release,
@@ -215,7 +215,7 @@ def record_of(
         for name, victim in cast.victims.items()
     }
     record = Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)
-    return judged(record, cast.schedules)
+    return keep_worst(record, cast.schedules)
 
 
 def _rows(column: Column, pieces: list[Piece]) -> list[dict[str, Any]]:

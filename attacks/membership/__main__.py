@@ -10,7 +10,7 @@ from attacks.membership.command import PROG, parse, run, scenario
 from attacks.membership.shadows.candidates import content
 from attacks.membership.shadows.layouts import describe_layout
 from reports.commands.entry import run_command
-from reports.commands.keep import kept, made
+from reports.commands.keep import result_paths, run_or_reuse
 from victims.gradients.memory import keep_memory
 
 
@@ -18,12 +18,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, attack, print, draw. Returns the exit code."""
     arguments = parse(argv)
     keep_memory()
-    record, out = kept(
+    record, out = run_or_reuse(
         arguments, scenario(arguments), "membership", run, show.draw, show.FIGURES, content
     )
     print(describe_layout(record.environment["how"]))
     print(show.table(record))
-    print(f"\n{made(out, show.FIGURES)}")
+    print(f"\n{result_paths(out, show.FIGURES)}")
     return 0
 
 

@@ -25,11 +25,11 @@ from reports.records.keyed import Keyed
 RECORD = ("result.json", "arrays.safetensors")
 
 
-def kept(
+def run_or_reuse(
     arguments: argparse.Namespace,
     scenario: Keyed,
     name: str,
-    perform: Callable[..., Record],
+    run: Callable[..., Record],
     draw: Callable[[Record, Path], object],
     figures: Sequence[str],
     content: Callable[[Any, str | None], str],
@@ -45,7 +45,7 @@ def kept(
             ``jobs``.
         scenario: what is run.
         name: of the command after ``attacks.``, for the folder.
-        perform: runs it.
+        run: runs it.
         draw: the figures, before the Record is written.
         figures: their files.
         content: of the Scenario and ``data_root``: digest of the data that it sees, which the
@@ -62,11 +62,11 @@ def kept(
         context["jobs"] = _jobs(arguments.jobs, context["device"])
     out = arguments.out or Path("runs") / f"{name}-{scenario.key()}"
     writes = Writes(f"attacks.{name}", (*RECORD, *PIECES, *figures))
-    with claim(out, writes, lambda folder: made_by(writes.command, folder)) as held:
+    with claim(out, writes, lambda folder: is_made_by(writes.command, folder)) as held:
         if arguments.fresh:
             held.refuse_strangers()
             held.clear(PIECES)
-        elif (record := found_again(out, scenario.document())) is not None:
+        elif (record := earlier_record(out, scenario.document())) is not None:
             refuse_other(record, content(scenario, arguments.data_root), out)
             print(f"{out} holds this result already (--fresh runs it again)")
             if not all((out / figure).exists() for figure in figures):
@@ -74,20 +74,20 @@ def kept(
             return record, out
         with Progress() as bar:
             report = _Cleared(bar, held) if arguments.fresh else bar
-            record = perform(scenario, out=out, report=report, **context)
+            record = run(scenario, out=out, report=report, **context)
             report("writing", 1, 1)
         attempt(partial(draw, record, out))
         records.write(record, out)
     return record, out
 
 
-def made(out: Path, figures: Sequence[str]) -> str:
+def result_paths(out: Path, figures: Sequence[str]) -> str:
     """The paths of the Record and of the figures that are there, a line each."""
     drawn = [name for name in figures if (out / name).exists()]
     return "\n".join(str(out / name) for name in (*RECORD, *drawn))
 
 
-def found_again(out: Path, document: dict[str, Any]) -> Record | None:
+def earlier_record(out: Path, document: dict[str, Any]) -> Record | None:
     """The Record in ``out``, None where none has been finished.
 
     Raises:
@@ -124,7 +124,7 @@ def refuse_other(record: Record, content: str, out: Path) -> None:
         )
 
 
-def made_by(command: str, folder: Path) -> bool:
+def is_made_by(command: str, folder: Path) -> bool:
     """Whether the folder's Record says that the command made it."""
     record = records.read(folder)
     told = None if record is None else record.environment.get("command")

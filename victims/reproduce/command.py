@@ -12,7 +12,7 @@ from typing import Any
 
 from reports.commands.claim import Writes, claim
 from reports.commands.flags import Parser, chosen_device
-from reports.commands.keep import found_again
+from reports.commands.keep import earlier_record
 from victims.reproduce.published import ROWS
 from victims.train import WRITES, command_line, finish, train_to_the_end
 from victims.training import Training
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for seed in range(arguments.seeds):
             training = dataclasses.replace(row.training, seed=seed)
             folder = arguments.out / f"{row.name}-{seed}"
-            if found_again(folder, training.document()) is not None:
+            if earlier_record(folder, training.document()) is not None:
                 continue
             print(f"\n## {row.name}, seed {seed}: {command_line(training)}\n", flush=True)
             with claim(folder, Writes("victims.train", WRITES), holds_run):

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from attacks.invert.before.undo import undo_view
-from attacks.invert.before.victim import Victim, drawing
+from attacks.invert.before.victim import Victim, draw_from
 from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Guess, Inversion, Threat
 from attacks.invert.matching.clock import Clock, TimeIsUp
-from attacks.invert.matching.meter import metered
+from attacks.invert.matching.meter import measure
 from defenses import BadInput, Gradients, Release, preprocessing
 
 SHARE = 0.3
@@ -57,7 +57,7 @@ class Adversary:
         share = clock.part(SHARE)
         seconds = share.left / self.threat.batch_size
         threat = dataclasses.replace(self.threat, seconds=seconds)
-        with metered() as meter:
+        with measure() as meter:
             attack = self.attack.tuned(victim.model, victim.loss, threat, generator=generator)
         return dataclasses.replace(
             self, attack=attack, practice=meter.gradients, hurried=share.over
@@ -86,7 +86,7 @@ class Adversary:
             model, release = preprocessing.solve(defense, model, release)
             auxiliary = preprocessing.random_views(defense, threat.auxiliary_images, generator)
             threat = dataclasses.replace(threat, auxiliary_images=auxiliary)
-        with drawing(model, generator):
+        with draw_from(model, generator):
             guess = self.attack.reconstruct(
                 model, victim.loss, release, threat, generator=generator
             )
@@ -132,7 +132,7 @@ class Adversary:
                 model, release = preprocessing.solve(self.threat.defense, lineup.model, release)
                 if model is not lineup.model:
                     lineup = dataclasses.replace(lineup, model=model)
-            with drawing(lineup.model, generator):
+            with draw_from(lineup.model, generator):
                 own = lineup.gradients(images, labels)
                 return lineup.rank(release, self.threat, own, generator=generator, clock=clock)
         except TimeIsUp:

@@ -45,12 +45,12 @@ class Victim:
                 nothing.
         """
         seen = preprocessing.random_views(self.defense, images, generator)
-        with drawing(self.model, generator):
+        with draw_from(self.model, generator):
             return self.take(self.model, self.loss, seen, labels)
 
 
 @contextmanager
-def drawing(model: nn.Module, generator: torch.Generator) -> Iterator[None]:
+def draw_from(model: nn.Module, generator: torch.Generator) -> Iterator[None]:
     """Modules that draw from torch's global generator draw from this one in here."""
     if not preprocessing.draws(model):
         yield

@@ -66,12 +66,12 @@ def _likeliest(
     grads: Mapping[str, Tensor], rows: range, release: Release, threat: Threat, observed: Tensor
 ) -> tuple[Tensor, float]:
     """(P,) the update closest to the release, of those that these gradients cause; its misfit."""
-    each = (_explained(grads, row, release, threat) for row in rows)
+    each = (_update_of(grads, row, release, threat) for row in rows)
     return min(((update, _misfit(update, observed)) for update in each), key=lambda pair: pair[1])
 
 
 @torch.no_grad()
-def _explained(grads: Mapping[str, Tensor], index: int, release: Release, threat: Threat) -> Tensor:
+def _update_of(grads: Mapping[str, Tensor], index: int, release: Release, threat: Threat) -> Tensor:
     """(P,) the update that one candidate would have caused; of unit norm if naive."""
     replayed = replay({k: g[index : index + 1] for k, g in grads.items()}, release, threat)
     flat = flatten({k: replayed[k] for k in release.update}).double()

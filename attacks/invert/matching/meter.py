@@ -26,7 +26,7 @@ _running: ContextVar[tuple[Meter, ...]] = ContextVar("meters", default=())
 
 
 @contextmanager
-def metered() -> Iterator[Meter]:
+def measure() -> Iterator[Meter]:
     """A meter of what is spent in here; one within another counts for both."""
     meter = Meter()
     token = _running.set((*_running.get(), meter))

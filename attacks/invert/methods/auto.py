@@ -73,13 +73,13 @@ class Auto(Inversion):
         std = noise_std(release, threat)
         guesses: list[Guess] = []
         # Under noise a closed form may explain the release and still be noise: practice decides.
-        first = () if _noisy(threat) else (Analytic(),)
+        first = () if _has_noise(threat) else (Analytic(),)
         for turn, attack in enumerate((*first, *self.plan), start=1 - len(first)):
             spent = sum(g.iterations for g in guesses)
             done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
             if attack.refusal(model, threat) or (guesses and done):
                 continue
-            guess = _limited(attack, max(1, 2 * self.iterations >> turn)).reconstruct(
+            guess = _limit(attack, max(1, 2 * self.iterations >> turn)).reconstruct(
                 model, loss, release, _rest(threat, spent, clock), generator=generator
             )
             guesses.append(guess)
@@ -105,7 +105,7 @@ class Auto(Inversion):
         own = [order[k * size : (k + 1) * size] for k in range(batches)]
 
         trials: tuple[Inversion, ...] = self.plan
-        noisy = _noisy(threat)
+        noisy = _has_noise(threat)
         if noisy and not Analytic().refusal(model, threat):
             trials = (Analytic(), *trials)
         runs = (len(trials) + 3) * len(own)  # the grid has three
@@ -159,7 +159,7 @@ class Auto(Inversion):
         # Labels are recovered in practice too, errors included, unless they are always known.
         own = None if threat.labels is None else labels
         known = dataclasses.replace(_rest(threat, 0, clock), labels=own)
-        brief = _limited(trial, max(1, int(threat.allowed(self.iterations) * PRACTICE)))
+        brief = _limit(trial, max(1, int(threat.allowed(self.iterations) * PRACTICE)))
         guess = Adversary(brief, known).guess(victim, release, generator=generator)
         generator.set_state(state)
         errors = (guess.images[None] - images.cpu()[:, None]).square().flatten(2).mean(2)
@@ -180,13 +180,13 @@ def _rest(threat: Threat, spent: int, clock: Clock) -> Threat:
     return dataclasses.replace(threat, evaluations=evaluations, seconds=seconds)
 
 
-def _noisy(threat: Threat) -> bool:
+def _has_noise(threat: Threat) -> bool:
     """Whether this adversary knows of noise on the release."""
     known = threat.defense.public(threat.batch_size)
     return threat.adaptive and float(known.get("noise_std", 0)) > 0
 
 
-def _limited(attack: Inversion, iterations: int) -> Inversion:
+def _limit(attack: Inversion, iterations: int) -> Inversion:
     """The attack with at most so many iterations and a single start."""
     if isinstance(attack, DLG):
         return dataclasses.replace(attack, iterations=iterations, restarts=1)

@@ -19,7 +19,7 @@ from attacks.invert.contract import Threat
 from attacks.invert.matching import clock as clocks
 from attacks.invert.matching import labels, meter
 from attacks.invert.matching.clock import Clock, TimeIsUp
-from attacks.invert.matching.meter import metered
+from attacks.invert.matching.meter import measure
 from attacks.invert.scenario import Scenario
 from reports import records
 from tests.conftest import configured, seeded
@@ -141,9 +141,9 @@ def test_a_clock_that_is_over_ends_what_it_watches(work):
 
 
 def test_meters_within_meters_count_for_both():
-    with metered() as outer:
+    with measure() as outer:
         meter.spend(2)
-        with metered() as inner:
+        with measure() as inner:
             meter.spend(3)
     meter.spend(5)
     assert (outer.gradients, inner.gradients) == (5, 3)

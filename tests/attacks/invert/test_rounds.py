@@ -13,7 +13,7 @@ import defenses
 from attacks import Scenario, run
 from attacks.invert.command import command_line
 from attacks.invert.drift import with_drift
-from attacks.invert.rounds import STEPS, judged, schedule
+from attacks.invert.rounds import STEPS, keep_worst, schedule
 from attacks.invert.show import table
 from attacks.leakage.fixture import Leakage
 from defenses import BadInput, Side, option
@@ -96,7 +96,7 @@ def test_a_rate_that_does_not_change_is_no_schedule():
 def test_what_a_run_must_remember_is_attacked_at_its_first_round_and_said():
     found = schedule(defenses.get("adaptive"), 3)
     assert not found.fixed and found.unseen == (500, 999)
-    assert "not attacked here" in found.told(0).told()
+    assert "not attacked here" in found.round_at(0).told()
 
 
 def test_too_few_rounds_are_refused():
@@ -187,7 +187,7 @@ def test_the_worst_is_the_closest_else_the_best_named(levels, named, worst):
         summary={k: v for k, v in whole.summary.items() if "@" in k},
         bounds={k: v for k, v in whole.bounds.items() if "@" in k},
     )
-    assert judged(record, {"dprs": found}).bounds["dprs"]["round"]["step"] == worst
+    assert keep_worst(record, {"dprs": found}).bounds["dprs"]["round"]["step"] == worst
 
 
 def guessed(seed):
@@ -204,7 +204,7 @@ def guessed(seed):
     summary = {k: v for k, v in whole.summary.items() if not k.startswith("dprs/")}
     bounds = {k: v for k, v in whole.bounds.items() if k != "dprs"}
     record = dataclasses.replace(whole, rows=rows, summary=summary, bounds=bounds)
-    return judged(record, {"dprs": found})
+    return keep_worst(record, {"dprs": found})
 
 
 def test_the_worst_round_is_that_of_all_seeds_and_not_the_mean_of_each_ones_worst():

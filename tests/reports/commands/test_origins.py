@@ -21,7 +21,7 @@ from attacks.invert.scenario import Scenario
 from defenses import BadInput
 from defenses.sources import source_digest
 from reports import records
-from reports.commands.keep import found_again
+from reports.commands.keep import earlier_record
 from reports.commands.origins import mark, origins
 from reports.scores import psnr
 
@@ -134,19 +134,19 @@ def test_a_record_of_other_files_is_not_the_result_already(place):
     scenario = small(model="own_nets:net")
     record = attacks.run(scenario)
     records.write(record, place / "kept")
-    assert found_again(place / "kept", scenario.document()) is not None
+    assert earlier_record(place / "kept", scenario.document()) is not None
     edited(place / "own_helper.py", "FACTOR = 3\n")
     with pytest.raises(BadInput, match="what model names has changed"):
-        found_again(place / "kept", scenario.document())
+        earlier_record(place / "kept", scenario.document())
     pictures(place / "data", 5)
     with pytest.raises(BadInput, match="what data and model names has changed"):
-        found_again(place / "kept", scenario.document())
+        earlier_record(place / "kept", scenario.document())
     told = json.loads((place / "kept/result.json").read_text())
     del told["environment"]["origins"]  # as earlier versions wrote it
     (place / "kept/result.json").write_text(json.dumps(told))
     assert records.read(place / "kept") is not None
     with pytest.raises(BadInput, match="or was not noted"):
-        found_again(place / "kept", scenario.document())
+        earlier_record(place / "kept", scenario.document())
 
 
 def test_a_captured_update_of_ones_own_model_is_found_again(place, capsys):

@@ -11,7 +11,7 @@ import torch
 
 from defenses import BadInput
 from reports import build, records
-from reports.commands.keep import found_again
+from reports.commands.keep import earlier_record
 from reports.page.outline import build_outline
 from reports.records.find import gather
 from reports.records.keyed import key_of
@@ -75,7 +75,7 @@ def test_all_old_records_make_one_report(tmp_path, capsys):
 @pytest.mark.parametrize("name", [name for name in OLD if not name.startswith("observation")])
 def test_an_old_record_is_found_again_and_not_run_again(name):
     record = records.read(FIXTURES / name)
-    assert found_again(FIXTURES / name, record.scenario).scenario == record.scenario
+    assert earlier_record(FIXTURES / name, record.scenario).scenario == record.scenario
     job = Job("attacks.invert", (), key_of(record.scenario), "")
     assert sweep._finished(FIXTURES / name, job)
 
@@ -83,11 +83,11 @@ def test_an_old_record_is_found_again_and_not_run_again(name):
 def test_an_old_observation_is_found_where_the_files_that_it_names_are(tmp_path, monkeypatch):
     record = records.read(FIXTURES / "observation-v1")
     with pytest.raises(BadInput, match="No such file"):
-        found_again(FIXTURES / "observation-v1", record.scenario)
+        earlier_record(FIXTURES / "observation-v1", record.scenario)
     (tmp_path / "weights.safetensors").write_bytes(b"others")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput, match="what state names has changed"):
-        found_again(FIXTURES / "observation-v1", record.scenario)
+        earlier_record(FIXTURES / "observation-v1", record.scenario)
 
 
 def test_a_later_version_is_refused_in_one_line(tmp_path, capsys):
@@ -98,7 +98,7 @@ def test_a_later_version_is_refused_in_one_line(tmp_path, capsys):
     line = f"format version {VERSION + 1}, and this leakgauge reads versions up to {VERSION}"
     for refused in (
         lambda: records.read(folder),
-        lambda: found_again(folder, document["scenario"]),
+        lambda: earlier_record(folder, document["scenario"]),
         lambda: build.main([str(folder), "--out", str(tmp_path / "report")]),
     ):
         with pytest.raises(BadInput, match=line) as caught:

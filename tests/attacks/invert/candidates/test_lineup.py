@@ -14,7 +14,7 @@ from attacks.invert.bounds import guarantee, named_at_most
 from attacks.invert.candidates import lineup as candidates
 from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.candidates.rank import rank
-from attacks.invert.show import named, table
+from attacks.invert.show import count_named, table
 from defenses import BadInput
 from reports.estimates import NOTHING, Estimate
 from tests.conftest import configured, random_gradients, seeded
@@ -168,7 +168,7 @@ def test_a_study_records_ranks_and_the_ceiling():
     assert pairs.summary["dprs/naive"]["top1"]["n"] == 0
     assert pairs.bounds["dprs"]["top1"] is None
     assert "1 of" not in table(pairs).splitlines()[2]
-    assert named(pairs.rows) == "-"
+    assert count_named(pairs.rows) == "-"
 
 
 def test_share_is_exact():
