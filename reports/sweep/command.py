@@ -43,7 +43,8 @@ def parser() -> Parser:
     add = made.add_argument
     add("--jobs", type=int, help="Scenarios at a time (default: one per core, on a GPU 1)")
     add("--threads", type=int, default=1, help="of each; equal Records need equal threads (1)")
-    add("--executor", choices=EXECUTORS, default="auto", help="auto: here for one job")
+    text = "here: one after another in this process; auto: here for one job, else processes"
+    add("--executor", choices=EXECUTORS, default="auto", help=text)
     add("--address", help="of the Ray cluster (default $RAY_ADDRESS, else this machine's)")
     add("--code", nargs="+", default=[], metavar="SPEC", help="code in STUDY.toml to be imported")
     add("--retry", action="store_true", help="run again what failed")

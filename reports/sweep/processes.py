@@ -1,4 +1,4 @@
-"""The Scenarios in processes of this machine, a killed one costing no more than its Scenario."""
+"""The Scenarios in processes of this machine; a killed one costs no more than its Scenario."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from reports.commands.workers import kill, prepare_process, started, submitted
-from reports.sweep.task import Outcome, Task, failed, perform
+from reports.sweep.task import Outcome, Task, failed, run_task
 
 TRIES = 2
 """A Scenario in flight this many times when a process died is called failed."""
 
 
 def run(
-    tasks: Sequence[Task], *, jobs: int, work: Callable[[Task], Outcome] = perform
+    tasks: Sequence[Task], *, jobs: int, work: Callable[[Task], Outcome] = run_task
 ) -> Iterator[Outcome]:
     """Yield an Outcome as each Task ends, ``jobs`` of them at a time.
 

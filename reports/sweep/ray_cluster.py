@@ -14,7 +14,7 @@ from defenses import BadInput
 from reports.commands.workers import THREAD_VARIABLES
 from reports.records import atomic
 from reports.records.failure import ERROR
-from reports.sweep.task import Outcome, Task, failed, perform
+from reports.sweep.task import Outcome, Task, failed, run_task
 
 LAST = ("result.json", ERROR)
 """Files that are written after all others, because they say that a Scenario has ended."""
@@ -40,7 +40,7 @@ def run(tasks: Sequence[Task], *, address: str | None) -> Iterator[Outcome]:
 
 def _outcomes(ray: Any, tasks: Sequence[Task]) -> Iterator[Outcome]:
     variables = {name: str(tasks[0].threads) for name in THREAD_VARIABLES}
-    remote = ray.remote(_perform_elsewhere).options(
+    remote = ray.remote(_run_elsewhere).options(
         num_cpus=tasks[0].threads,
         num_gpus=1 if tasks[0].device == "cuda" else 0,
         max_retries=RETRIES,
@@ -91,11 +91,11 @@ def _listens(address: str) -> bool:
         return False
 
 
-def _perform_elsewhere(task: Task) -> tuple[Outcome, dict[str, bytes]]:
+def _run_elsewhere(task: Task) -> tuple[Outcome, dict[str, bytes]]:
     """Run a Task in a scratch folder; returns its Outcome and the files it made, by name."""
     with tempfile.TemporaryDirectory(prefix="leakgauge-") as scratch:
         folder = Path(scratch)
-        outcome = perform(dataclasses.replace(task, folder=folder))
+        outcome = run_task(dataclasses.replace(task, folder=folder))
         return outcome, {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
 
 

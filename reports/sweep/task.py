@@ -51,7 +51,7 @@ class Outcome:
     error: str | None = None
 
 
-def perform(task: Task) -> Outcome:
+def run_task(task: Task) -> Outcome:
     """Run a Task and write its Record, or what went wrong to ``error.json``, into its folder."""
     from reports.commands.flags import chosen_device
 

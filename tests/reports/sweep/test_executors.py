@@ -10,7 +10,7 @@ from defenses import BadInput
 from reports import records
 from reports.sweep import processes, ray_cluster, serial
 from reports.sweep.combine import cross
-from reports.sweep.task import Outcome, Task, perform
+from reports.sweep.task import Outcome, Task, run_task
 
 GRID = {
     "--data": ["digits"],
@@ -70,7 +70,7 @@ def test_a_process_that_dies_costs_at_most_its_own_scenario(tmp_path):
 
 def slow(task: Task) -> Outcome:
     time.sleep(1.0)
-    return perform(task)
+    return run_task(task)
 
 
 def test_abandoning_a_pool_ends_its_processes(tmp_path):
