@@ -71,7 +71,7 @@ def membership(subject: Subject, given: Mapping[str, Any]) -> MembershipScenario
     """A membership test of the subject; ``given`` are fields of `Training` and its own."""
     values = {**VICTIM, **MEMBERSHIP, **given}
     values["attacks"] = tuple(values["attacks"])
-    made: MembershipScenario = _trained(MembershipScenario, subject, values)
+    made: MembershipScenario = _with_training(MembershipScenario, subject, values)
     return made
 
 
@@ -82,7 +82,7 @@ def audit(subject: Subject, given: Mapping[str, Any]) -> AuditScenario:
     values.setdefault("batch_size", int(values["count"] or 0) + int(values["canaries"]) // 2)
     if "methods" in values:
         values["methods"] = tuple(values["methods"])
-    made: AuditScenario = _trained(AuditScenario, subject, values)
+    made: AuditScenario = _with_training(AuditScenario, subject, values)
     return made
 
 
@@ -97,7 +97,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _trained(kind: type[Any], subject: Subject, values: Mapping[str, Any]) -> Any:
+def _with_training(kind: type[Any], subject: Subject, values: Mapping[str, Any]) -> Any:
     """A Scenario of a family that trains; the seed is its own, and its models' follow from it."""
     theirs = _fields(Training) - {"seed"}
     _check(kind, values, (theirs | _fields(kind)) - {"training"})

@@ -84,7 +84,7 @@ class Leakage:
             records = tuple(attacks.run(job) for job in jobs)
         adaptive = Column(subject.name, ADAPTIVE).key in records[0].summary
         column = ADAPTIVE if adaptive else NAIVE
-        return self._told(Inverted(subject, records, self._folder("inversion"), column))
+        return self._announce(Inverted(subject, records, self._folder("inversion"), column))
 
     def membership(
         self,
@@ -108,7 +108,7 @@ class Leakage:
         with defaults.quiet(), subject.known():
             record = exposed(defaults.membership(subject, fields))
         strongest = str(record.summary["strongest"])
-        return self._told(Exposed(subject, (record,), self._folder("membership"), strongest))
+        return self._announce(Exposed(subject, (record,), self._folder("membership"), strongest))
 
     def audit(
         self,
@@ -131,7 +131,7 @@ class Leakage:
         subject = Subject.of(defense, defense_options)
         with defaults.quiet(), subject.known():
             record = audited(defaults.audit(subject, fields))
-        return self._told(Audited(subject, (record,), self._folder("audit")))
+        return self._announce(Audited(subject, (record,), self._folder("audit")))
 
     def conforms(
         self,
@@ -172,9 +172,9 @@ class Leakage:
         """
         __tracebackhide__ = True
         if result.doubt:
-            raise AssertionError("\n".join([f"{CANNOT_JUDGE}: {result.doubt}", result.told()]))
+            raise AssertionError("\n".join([f"{CANNOT_JUDGE}: {result.doubt}", result.headline()]))
         if result.refutation:  # however little it leaks against a baseline
-            raise AssertionError("\n".join([*result.refutation, result.told()]))
+            raise AssertionError("\n".join([*result.refutation, result.headline()]))
         path = self.baselines / f"{plain(self.test + (f'.{name}' if name else ''))}.json"
         if path in self._checked:
             raise BadInput("a test checks two results: name the second, leakage.check(r, 'name')")
@@ -183,7 +183,7 @@ class Leakage:
             store.write(result, path)
             self.tell(f"baseline stored: {beside(path)}")
             return []
-        before = checking.stored(path)
+        before = checking.read_baseline(path)
         found = checking.growths(before, result)
         told = [f"{growth.leak} {growth.change()}" for growth in found if growth.difference.n]
         self.tell("against the baseline: " + "; ".join(told))
@@ -191,10 +191,10 @@ class Leakage:
             raise AssertionError(checking.message(found, path, before, result))
         return found
 
-    def _told(self, result: R) -> R:
+    def _announce(self, result: R) -> R:
         for record in result.records:
             record.environment["command"] = self.command
-        self.tell(result.told() + (f"; {result.figure}" if self.keep else ""))
+        self.tell(result.headline() + (f"; {result.figure}" if self.keep else ""))
         return result
 
     def _folder(self, kind: str) -> Path:

@@ -65,13 +65,13 @@ class Leak:
 
     def show(self) -> str:
         """``PSNR 16.9 dB [13.0, 20.7]``."""
-        return f"{self.name} {shown(self.estimate, self.unit)}"
+        return f"{self.name} {show_estimate(self.estimate, self.unit)}"
 
     def lines(self) -> list[str]:
         """The number, what guessing gives, what theory allows, and what else is known."""
         found = [f"{self.show()}, n = {self.n}" if self.n else self.show()]
         if self.baseline is not None:
-            found.append(f"guessing gives {shown(self.baseline, self.unit)}")
+            found.append(f"guessing gives {show_estimate(self.baseline, self.unit)}")
         if self.bound is not None:
             found.append(f"theory allows at most {self.bound:.4g}")
         if self.doubt:
@@ -117,7 +117,7 @@ class Bound(float):
     def __reduce__(self) -> Any:
         return float, (float(self),)
 
-    def told(self) -> str:
+    def show(self) -> str:
         """``PSNR.high 20.71``."""
         if math.isnan(self) and self.leak.doubt:
             return f"{self.leak.name}.{self.end} ({CANNOT_JUDGE})"
@@ -143,7 +143,7 @@ class Verdict(int):
         return f"<{bool(self)}: {self.told}>"
 
 
-def shown(found: Estimate, unit: str = "") -> str:
+def show_estimate(found: Estimate, unit: str = "") -> str:
     """``16.9 dB [13.0, 20.7]``: fewer digits for decibels than for shares."""
     mean, low, high = found.mean, found.low, found.high
     if not math.isfinite(mean):
@@ -159,10 +159,10 @@ def shown(found: Estimate, unit: str = "") -> str:
     return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def explained(operator: str, left: object, right: object) -> list[str] | None:
+def explain(operator: str, left: object, right: object) -> list[str] | None:
     """Lines for a comparison that failed; None when no `Bound` takes part."""
     found = [side for side in (left, right) if isinstance(side, Bound)]
     if not found:
         return None
-    words = [side.told() if isinstance(side, Bound) else f"{side!r:.80}" for side in (left, right)]
+    words = [side.show() if isinstance(side, Bound) else f"{side!r:.80}" for side in (left, right)]
     return [f" {operator} ".join(words), *found[0].leak.lines()]

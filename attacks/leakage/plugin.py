@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from attacks.leakage.numbers import explained
+from attacks.leakage.numbers import explain
 
 if TYPE_CHECKING:
     from attacks.leakage.fixture import Leakage
@@ -46,7 +46,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """A failing comparison of a leak: its interval, guessing, the bound, the figure."""
-    return explained(op, left, right)
+    return explain(op, left, right)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attacks import audit, invert, membership
-from attacks.leakage.baselines.growth import Growth, compared
+from attacks.leakage.baselines.growth import Growth, compare
 from attacks.leakage.baselines.store import Baseline, NoBaseline, changes, read
 from attacks.leakage.results.result import APART, Result, beside
 from reports.estimates import Estimate
@@ -23,7 +23,7 @@ ROUNDED = 1e-3
 """An accountant's next version may tell an epsilon that is larger by this share."""
 
 
-def stored(path: Path) -> Baseline:
+def read_baseline(path: Path) -> Baseline:
     """The baseline in a file.
 
     Raises:
@@ -56,7 +56,7 @@ def growths(before: Baseline, result: Result) -> list[Growth]:
     if told:
         raise AssertionError(f"the baseline is of other settings: {told:.400}\n{HINT}")
     try:
-        found = compared(before.units, after.units)
+        found = compare(before.units, after.units)
     except ValueError as error:
         raise AssertionError(f"the baseline cannot be compared: {error}\n{HINT}") from None
     old, new = before.epsilon, after.epsilon
@@ -81,4 +81,4 @@ def message(found: list[Growth], path: Path, before: Baseline, result: Result) -
         lines.append(f"its options changed: {told}")
     if told := changes(before.versions, after.versions):
         lines.append(f"so did what attacks it: {told}")
-    return "\n".join([*lines, result.told(), *result.context(), f"if this is meant: {UPDATE}"])
+    return "\n".join([*lines, result.headline(), *result.context(), f"if this is meant: {UPDATE}"])

@@ -52,7 +52,7 @@ class Growth:
         return self.difference.format("+.3g")
 
 
-def compared(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Growth]:
+def compare(before: Mapping[str, Units], after: Mapping[str, Units]) -> list[Growth]:
     """Every leak that both runs have, by `reports.estimates.paired_test`.
 
     Args:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attacks.leakage.numbers import shown
+from attacks.leakage.numbers import show_estimate
 from attacks.leakage.results.result import Result, Units, beside
 from defenses.errors import one_line
 from reports.records import atomic
@@ -70,7 +70,7 @@ def write(result: Result, path: Path) -> None:
         "defense": result.subject.name,
         "options": made.options,
         "claimed epsilon": made.epsilon if math.isfinite(made.epsilon) else None,
-        "leaks": {leak.name: shown(leak.estimate, leak.unit) for leak in result.leaks()},
+        "leaks": {leak.name: show_estimate(leak.estimate, leak.unit) for leak in result.leaks()},
         "settings": made.settings,
         "versions": made.versions,
     }

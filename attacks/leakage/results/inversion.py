@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from attacks.invert.show import promise
-from attacks.leakage.numbers import CANNOT_JUDGE, Leak, Verdict, shown
+from attacks.leakage.numbers import CANNOT_JUDGE, Leak, Verdict, show_estimate
 from attacks.leakage.results.result import Result, Units, sources
 from defenses import BadInput
 from defenses.conformance import CHECKS
@@ -151,7 +151,7 @@ class Inverted(Result):
         lines += [held.told()] if held else []
         if self.column == "adaptive" and "naive" in self._setting.scores:
             psnr = self._setting.scores["naive"].estimate("psnr")
-            lines.append(f"naive attack: PSNR {shown(psnr, 'dB')}")
+            lines.append(f"naive attack: PSNR {show_estimate(psnr, 'dB')}")
         if self._scores.clocked:
             lines.append(
                 "the clock cut attacks short: a rerun may differ; raise budget or leave it out"

@@ -95,7 +95,7 @@ class Result(ABC):
         found = self.contradictions()
         return [f"{FALSE}: {'; '.join(found)}"] if found else []
 
-    def told(self) -> str:
+    def headline(self) -> str:
         """One line for the terminal."""
         numbers = "; ".join(leak.show() for leak in self.leaks())
         finite = math.isfinite(self.epsilon)

@@ -21,7 +21,7 @@ import torch
 import defenses
 from attacks.leakage.baselines import check, growth, store
 from attacks.leakage.fixture import Leakage, plain
-from attacks.leakage.numbers import Bound, Leak, Verdict, explained
+from attacks.leakage.numbers import Bound, Leak, Verdict, explain
 from attacks.leakage.results import membership
 from attacks.leakage.subject import Subject
 from defenses import BadInput, Compression, option
@@ -157,7 +157,7 @@ def test_an_attack_that_could_find_nothing_is_no_evidence(gauge, told, changed, 
     assert "cannot be judged: " in told[-1]
     if "attack" in changed:
         assert found.doubt == reason
-        assert f"cannot be judged: {reason}" in explained("<", found.psnr.high, 99)
+        assert f"cannot be judged: {reason}" in explain("<", found.psnr.high, 99)
         with pytest.raises(AssertionError, match=f"cannot be judged: {reason}"):
             gauge.check(found)
 
@@ -201,7 +201,7 @@ def test_a_target_that_did_not_learn_is_no_evidence(gauge, told):
     for end in (idle.auc.low, idle.auc.mean, idle.auc.high):  # nothing here says that it is small
         assert not end < 1 and not end <= 1 and not end < 1 and not end <= 1.0
     assert idle.auc.low > 0.1
-    assert explained("<", idle.auc.high, 0.6)[0].startswith("AUC of ")
+    assert explain("<", idle.auc.high, 0.6)[0].startswith("AUC of ")
     assert any("cannot be judged: the target did not" in x for x in idle.auc.lines())
     assert "cannot be judged: the target did not learn" in told[-1]
     with pytest.raises(AssertionError, match="cannot be judged"):
@@ -235,7 +235,7 @@ def test_an_audit_refutes_a_claim_that_is_too_small(gauge):
     assert found.refuted
     assert found.epsilon_low > found.claimed == 0.1
     assert "proven, 0.1 claimed; figure: " in repr(found.refuted)
-    assert "; the guarantee is false: epsilon is at least " in found.told()
+    assert "; the guarantee is false: epsilon is at least " in found.headline()
     with pytest.raises(AssertionError, match="the guarantee is false: epsilon is at least"):
         gauge.check(found)
     assert found.figure.name == "epsilon.png" and found.figure.stat().st_size > 1000
@@ -246,7 +246,7 @@ def test_an_audit_that_could_not_refute_its_claim_is_inconclusive(gauge):
     options = {"noise_multiplier": 0.5}
     found = gauge.audit("dpsgd", defense_options=options, claim=100.0, **AUDIT)
     assert found.doubt.startswith("even perfect scores would prove no more than epsilon ")
-    assert f"cannot be judged: {found.doubt}" in found.told()
+    assert f"cannot be judged: {found.doubt}" in found.headline()
     with pytest.raises(AssertionError, match="cannot be judged: even perfect scores"):
         assert not found.refuted
     assert not found.epsilon_low < 100
@@ -257,7 +257,7 @@ def test_an_audit_that_could_not_refute_its_claim_is_inconclusive(gauge):
 def test_members_found_above_the_bound_are_said_to_make_the_guarantee_false(gauge):
     found = gauge.membership("dpsgd", defense_options={"noise_multiplier": 1.0}, **MEMBERSHIP)
     (record,) = found.records
-    assert not found.contradictions() and "the guarantee is false" not in found.told()
+    assert not found.contradictions() and "the guarantee is false" not in found.headline()
     sure = record.arrays["members"].double()
     arrays = {**record.arrays, f"scores/{found.attack}": sure}
     bounds = {**record.bounds, "epsilon": 1.0, "holds": True}
@@ -266,7 +266,7 @@ def test_members_found_above_the_bound_are_said_to_make_the_guarantee_false(gaug
     )
     (told,) = wrong.refutation
     assert told.startswith("the guarantee is false: ") and "where epsilon 1 allows" in told
-    assert told in wrong.told() and told in wrong.auc.lines()
+    assert told in wrong.headline() and told in wrong.auc.lines()
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.5, 3.0, 50.0])
@@ -336,15 +336,15 @@ def test_a_failed_comparison_tells_interval_baseline_bound_and_context():
         bound=0.9,
         context=lambda: ["figure: roc.png"],
     )
-    assert explained("<", leak.high, 0.6) == [
+    assert explain("<", leak.high, 0.6) == [
         "AUC.high 0.75 < 0.6",
         "AUC 0.700 [0.650, 0.750], n = 400",
         "guessing gives 0.500",
         "theory allows at most 0.9",
         "figure: roc.png",
     ]
-    assert explained("<=", 0.8, leak.low)[0] == "0.8 <= AUC.low 0.65"
-    assert explained("<", 0.8, 0.6) is None
+    assert explain("<=", 0.8, leak.low)[0] == "0.8 <= AUC.low 0.65"
+    assert explain("<", 0.8, 0.6) is None
     assert isinstance(leak.high, Bound) and leak.high - 0.05 == pytest.approx(0.7)
     with pytest.raises(TypeError, match="compare a bound of the AUC"):
         _ = leak < 0.6
@@ -364,7 +364,7 @@ def test_a_leak_that_does_not_grow_is_seldom_called_so_and_one_that_does_is():
     for _ in range(60):
         for name, shift in (("same", 0.0), ("more", 1.5)):
             after = {k: v + draw.normal(shift, 1.0) for k, v in before.items()}
-            called[name] += growth.compared({"psnr": before}, {"psnr": after})[0].grew
+            called[name] += growth.compare({"psnr": before}, {"psnr": after})[0].grew
     assert called["same"] <= 5  # at 1 in 40 more happen once in 10,000 times
     assert called["more"] >= 55
 
@@ -380,7 +380,7 @@ def test_rounding_is_no_growth_and_a_smaller_lpips_is():
         ("AUC of lira", 0.004, False),
     ):
         moved = {k: v + shift for k, v in units.items()}
-        assert growth.compared({name: units}, {name: moved})[0].grew is grew
+        assert growth.compare({name: units}, {name: moved})[0].grew is grew
 
 
 def test_influences_average_to_the_auc_and_spread_like_its_error():
@@ -471,7 +471,7 @@ def test_a_baseline_that_cannot_be_used_fails_clearly(inverted, tmp_path, name):
     store.write(inverted, path)
     path.write_bytes(HOSTILE[name](json.loads(path.read_text())))
     with pytest.raises(AssertionError) as found:
-        check.growths(check.stored(path), inverted)
+        check.growths(check.read_baseline(path), inverted)
     assert "baseline" in str(found.value) and "--leakage-update" in str(found.value)
     assert len(str(found.value)) < 700
     if name == "other settings":
@@ -484,7 +484,7 @@ def test_a_setting_that_is_new_counts_as_its_default(inverted, tmp_path):
     stored = json.loads(path.read_text())
     del stored["settings"]["labels_known"]
     path.write_text(json.dumps(stored))
-    assert not any(g.grew for g in check.growths(check.stored(path), inverted))
+    assert not any(g.grew for g in check.growths(check.read_baseline(path), inverted))
 
 
 def test_names_of_tests_make_names_of_files():
