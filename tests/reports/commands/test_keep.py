@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_be_written_is_noticed_first(go, tmp_path, monkeypa
     def never(*_, **__):
         raise AssertionError("computed before the folder was tried")
 
-    monkeypatch.setattr(module, "_trained" if name == "victims.train" else "run", never)
+    monkeypatch.setattr(module, "_train" if name == "victims.train" else "run", never)
     for out in ("file", "file/below", "/proc/nowhere", "n" * 300):
         code, _, err = go(name, *words, "--out", out)
         assert (code, err.count("\n"), "--out" in err) == (2, 1, True), err
