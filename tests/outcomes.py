@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import numpy as np
 import torch
 
 from reports import records
+from reports.page.outline import Outline, build_outline
 from reports.panels.build import build_panels
 from reports.panels.panel import Panel
 from reports.records import Record
-from reports.records.find import gather
+from reports.records.find import Source, gather
 from reports.records.kinds import sort_out
+from reports.records.membership import MembershipRecord
+from reports.records.membership import parse as parse_membership
 from reports.scores.prior import means_of
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -249,3 +253,33 @@ def everything(folder: Path) -> None:
 def panels_of(folder: Path) -> list[Panel]:
     """The panels of the Records in or below a folder."""
     return build_panels(sort_out(gather([folder])).inversions)
+
+
+def outline_of(folder: Path) -> Outline:
+    """The whole report of the Records in or below a folder."""
+    return build_outline(sort_out(gather([folder])), "title")
+
+
+def images_named(
+    folder: Path, top1: float, hits: int, images: int = 12, rates: Sequence[float] = (0.9,)
+) -> None:
+    """Records whose images cannot be rebuilt and of which ``hits`` are named among 64."""
+    for rate in rates:
+        record = inversion(rate=rate, level=8.0, images=images, against={"none": 32.0})
+        record.bounds["dprs"] |= {"candidates": 64, "top1": top1, "epsilon": 1.0}
+        for row in record.rows:
+            row["rank"] = 1 if row["image"] < hits else 9
+        records.write(record, folder / f"named-{rate}")
+
+
+def scored(
+    gap: float = 1.0, epsilon: float = 1.0, number: int = 1, attacks: int = 1
+) -> MembershipRecord:
+    """A membership Record as reports read it, with so many attacks more that guess."""
+    record = membership(gap=gap)
+    record.bounds["epsilon"] = epsilon
+    draw = np.random.default_rng(5)
+    for turn in range(attacks - 1):
+        blind = draw.standard_normal(len(record.arrays["members"]))
+        record.arrays[f"scores/blind-{turn}"] = torch.from_numpy(blind)
+    return parse_membership(record, Source(record, number=number))

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from reports import records
 from reports.evidence.control import CANNOT_JUDGE
+from reports.panels.build import build_panels
 from reports.panels.labels import CUT
 from reports.panels.panel import LEAKS, NAMED, NOT_SHOWN, UNKNOWN, UNSCORED
+from reports.records.find import gather
+from reports.records.kinds import sort_out
 from reports.sentences.lead import panels_overview
 from reports.sentences.panel import panel_sentences
 from reports.sentences.sentence import plain
@@ -95,3 +100,36 @@ def test_too_little_is_called_too_little(tmp_path):
     unscored = panels_of(tmp_path / "captured")[0]
     assert unscored.settings[0].verdict == UNSCORED
     assert "nothing can be scored" in " ".join(plain(s) for s in panel_sentences(unscored, []))
+
+
+def test_a_setting_that_only_the_naive_attacker_met_cannot_be_judged(tmp_path):
+    quiet = outcomes.inversion(level=8.0, images=12, against={"none": 32.0})
+    for row in quiet.rows:
+        row["rank"] = None
+    naive = dataclasses.replace(
+        quiet, rows=[r for r in quiet.rows if r["defense"] == "none" or not r["adaptive"]]
+    )
+    for record, verdict in ((quiet, NOT_SHOWN), (naive, CANNOT_JUDGE)):
+        records.write(record, tmp_path / verdict)
+        (panel,) = build_panels(sort_out(gather([tmp_path / verdict])).inversions)
+        (setting,) = [s for s in panel.settings if s.defense == "dprs"]
+        assert setting.verdict == verdict
+    assert setting.doubt == "only the naive attacker was run"
+    (said,) = [plain(s) for s in panel_sentences(panel, []) if "nothing can be said" in plain(s)]
+    assert "only the naive attacker was run" in said
+
+
+def test_a_replay_that_misleads_is_no_evidence(tmp_path):
+    """As of a user's defense that scales the gradient and does not say so in `replay`."""
+    record = outcomes.inversion(level=10.0, naive=10.0, against={"none": 32.0})
+    for row in record.rows:
+        row["rank"] = 9 if row["adaptive"] and row["defense"] == "dprs" else 1
+    records.write(record, tmp_path)
+    (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
+    own = next(s for s in panel.settings if s.defense == "dprs")
+    assert own.verdict == "cannot be judged" and "replay does not explain" in own.doubt
+    said = " ".join(plain(s) for s in panel_sentences(panel, []))
+    assert "the naive attacker finds more" in said and "Nothing beyond guessing" not in said
+    from attacks.invert.show import control_lines
+
+    assert any("dprs: cannot be judged: the naive attacker" in x for x in control_lines(record))

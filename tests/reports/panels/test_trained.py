@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 
 from reports import records
+from reports.panels import trained
 from reports.panels import trained as trainings
 from reports.panels.build import build_panels
 from reports.panels.trained import match
+from reports.records import training
 from reports.records.find import gather
 from reports.records.kinds import sort_out
 from reports.sentences.panel import panel_sentences
@@ -34,3 +36,13 @@ def test_a_run_that_fits_several_settings_joins_none(tmp_path):
     found = sort_out(gather([tmp_path]))
     (panel,) = build_panels(found.inversions)
     assert match(panel, trainings.pool_runs(found.trainings)) == []
+
+
+def test_accuracy_over_two_seeds_is_not_told_as_if_they_were_many():
+    runs = []
+    for seed, accuracy in ((0, 0.80), (1, 0.82)):
+        record = outcomes.training(accuracy, seed=seed)
+        runs.append(training.parse(record))
+    (pooled,) = trained.pool_runs(runs)
+    # Student's quantile of one degree of freedom, 12.7, times the error of the mean, 0.01.
+    assert pooled.accuracy.high - pooled.accuracy.mean == pytest.approx(0.127, abs=0.002)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from reports import records
+from reports.estimates.intervals import simultaneous_level
 from reports.records.find import gather
 from reports.records.kinds import sort_out
 from tests import outcomes
+from tests.outcomes import scored
 
 
 def test_the_membership_bound_is_the_one_of_the_definition(tmp_path):
@@ -23,3 +25,10 @@ def test_the_membership_bound_is_the_one_of_the_definition(tmp_path):
     assert not one.tpr("lira", 0.001).known  # 200 non-members cannot resolve it
     assert one.tpr("lira", 0.1).mean > 0.2
     assert 0.4 < one.auc("blind").mean < 0.6
+
+
+def test_an_interval_for_the_best_of_many_is_wider():
+    one = scored(gap=2.0)
+    alone, many = (one.tpr("lira", 0.1, simultaneous_level(k)) for k in (1, 10))
+    assert many.low < alone.low < alone.mean == many.mean < alone.high < many.high
+    assert not one.tpr("lira", 0.0001).known

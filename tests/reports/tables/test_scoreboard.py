@@ -13,6 +13,7 @@ from reports.records.find import gather
 from reports.records.kinds import sort_out
 from reports.tables.scoreboard import BROKEN, HEADS, scoreboard
 from tests import outcomes
+from tests.outcomes import outline_of
 
 
 def board(folder):
@@ -111,3 +112,10 @@ def test_columns_in_which_nothing_stands_are_left_out(tmp_path):
     assert all(len(row.cells) == len(table.heads) for row in table.rows)
     paper = [table.heads[i] for i in table.brief]
     assert paper == [h for h in table.heads if "LPIPS" not in h and h != "records"]
+
+
+def test_an_attack_without_a_control_is_marked_on_the_scoreboard(tmp_path):
+    record = outcomes.inversion(level=13.0, spread=0.1, against={"none": 13.0})
+    records.write(record, tmp_path / "one")
+    board = next(s for s in outline_of(tmp_path).sections if s.anchor == "scoreboard").table
+    assert "cannot be judged" in [c.text for row in board.rows for c in row.cells]
