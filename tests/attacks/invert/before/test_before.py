@@ -487,7 +487,7 @@ def test_a_run_under_precode_is_attacked_with_its_own_weights(tmp_path):
     found = command_main(
         [
             *["--checkpoint", str(tmp_path / "run"), "--step", "2", "--images", "1"],
-            *["--attack", "bayes", "--budget", "3", "--out", str(tmp_path / "attack")],
+            *["--attack", "bayes", "--evaluations", "30", "--out", str(tmp_path / "attack")],
         ]
     )
     assert found == 0

@@ -1,0 +1,78 @@
+"""Which columns a study has, and that what is finished is taken from the folder."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from torch.nn.functional import cross_entropy
+
+import victims
+from attacks.invert import study as studying
+from attacks.invert.before.victim import Victim
+from attacks.invert.scenario import Scenario
+from attacks.invert.study import columns_of, study
+from defenses import BadInput
+from reports.records import canonical
+from reports.records.column import Column
+from tests.conftest import configured, seeded
+
+QUICK = Scenario(
+    data="digits", images=2, model="linear", attack="analytic", defense="none", against=("topk",)
+)
+
+
+@pytest.mark.parametrize(
+    ("columns", "keys"),
+    [
+        ("both", ["none/adaptive", "dprs/adaptive", "dprs/naive"]),
+        ("adaptive", ["none/adaptive", "dprs/adaptive"]),
+        ("naive", ["none/adaptive", "dprs/naive"]),
+    ],
+)
+def test_who_replays_no_defense_is_one_attacker(columns, keys):
+    asked = Scenario(columns=columns)
+    assert [column.key for column in columns_of(asked, ["none", "dprs"])] == keys
+    assert columns_of(asked, []) == []
+
+
+def test_finished_batches_are_not_attacked_again(tmp_path, monkeypatch):
+    whole = study(QUICK, out=tmp_path)
+    calls = []
+
+    def counted(*given, **more):
+        calls.append(given[1])
+        return attack(*given, **more)
+
+    attack = studying.attack_batch
+    monkeypatch.setattr(studying, "attack_batch", counted)
+    assert canonical(study(QUICK, out=tmp_path)) == canonical(whole)
+    assert not calls
+    next(tmp_path.glob("partial/*-topk-naive-1.json")).unlink()
+    assert canonical(study(QUICK, out=tmp_path)) == canonical(whole)
+    assert calls == [Column("topk", "naive")]
+
+
+def test_progress_goes_from_nothing_to_all():
+    told = []
+    study(QUICK, report=lambda line, done, total: told.append((done, total)))
+    done, totals = zip(*told, strict=True)
+    assert list(done) == sorted(done)
+    assert done[0] == 0 and done[-1] == totals[0] == 3 * (2 + 1)
+    assert len(set(totals)) == 1
+
+
+def test_a_victim_who_does_nothing_before_the_gradient_draws_nothing(lenet, photos):
+    draw = seeded()
+    before = draw.get_state()
+    victim = Victim(lenet, cross_entropy, configured("dpsgd"))
+    images, labels = photos.images[:2], photos.labels[:2]
+    grads = victim.gradients(images, labels, generator=draw)
+    plain = victims.per_example_gradients(lenet, cross_entropy, images, labels)
+    assert all((grads[name] == plain[name]).all() for name in plain)
+    assert (draw.get_state() == before).all()
+
+
+def test_an_attack_that_does_not_apply_is_refused_before_anything_is_attacked():
+    with pytest.raises(BadInput, match="analytic"):
+        study(dataclasses.replace(QUICK, data="photos", model="lenet"))

@@ -1,0 +1,60 @@
+"""Every command that a sweep can run keeps the contract, and has the flags of all of them."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+
+import pytest
+
+from defenses import BadInput
+from reports.commands.contract import Command
+from reports.commands.flags import Parser, add_options, add_run_flags
+from reports.sweep.combine import COMMANDS, command_module
+
+NAMES = ["SWEPT", "parser", "parse", "scenario", "command_line", "run"]
+TAKEN = {"device", "out", "data_root", "report"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_the_way_from_flags_to_a_record_and_back(name):
+    module = command_module(name)
+    assert set(NAMES) <= {n for n in dir(Command) if not n.startswith("_")} | {"SWEPT"}
+    assert all(hasattr(module, wanted) for wanted in NAMES)
+    scenario = module.scenario(module.parse(["--defense", "dpsgd", "--seed", "3"]))
+    words = shlex.split(module.command_line(scenario))
+    assert words[:3] == ["python", "-m", name]
+    assert module.scenario(module.parse(words[3:])) == scenario
+    parameters = inspect.signature(module.run).parameters
+    open_end = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    assert open_end or parameters.keys() >= TAKEN
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_the_run_flags(name):
+    parser = command_module(name).parser([])
+    assert all(parser.action(f) for f in ("--device", "--out", "--fresh", "--data-root"))
+    assert (parser.action("--jobs") is not None) == (
+        name in ("attacks.membership", "attacks.audit")
+    )
+    folder = parser.action("--out")
+    assert folder is not None
+    assert f"runs/{name.rpartition('.')[2]}-HASH" in str(folder.help)
+
+
+def test_other_commands_are_not_imported():
+    with pytest.raises(BadInput, match="no command 'os' runs Scenarios"):
+        command_module("os")
+
+
+def test_an_option_whose_flag_is_taken_has_another():
+    import defenses
+
+    parser = Parser(prog="p")
+    add_run_flags(parser, "p")
+    parser.add_argument("--rate")
+    add_options(parser, defenses.registry.find("dprs"), "defense", "dprs")
+    assert parser.action("--defense-rate") is not None
+    assert parser.action("--nothing") is None
+    flags = [action.option_strings[0] for action in parser.actions()]
+    assert flags[1:5] == ["--data-root", "--device", "--out", "--fresh"]
