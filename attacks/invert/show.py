@@ -9,12 +9,13 @@ from typing import Any
 from reports.charts.reconstructions import reconstruction_chart
 from reports.charts.render import save
 from reports.estimates import Estimate
+from reports.estimates.intervals import FEWEST
 from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL
 from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
 from reports.records.column import Column
 from reports.records.rounds import parted
-from reports.scores import SCORES
+from reports.scores import PSNR_CAP, SCORES
 
 TIMED = (
     "warning: --budget stops attacks by the clock; where it does, the numbers depend on this "
@@ -43,7 +44,8 @@ def table(record: Record) -> str:
     count = f"{facts['images']} images, batch {facts['batch']}"
     lines = [
         f"{facts['data']}: {count}, {facts['model']} ({facts['state']}), attack {facts['attack']}",
-        "mean [95% interval over 8 images and more]; PSNR capped at 60 dB; LPIPS: lower is closer",
+        f"mean [95% interval over {FEWEST} images and more]; PSNR capped at {PSNR_CAP:g} dB; "
+        "LPIPS: lower is closer",
         head,
         "-" * len(head),
     ]

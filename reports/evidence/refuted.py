@@ -19,11 +19,11 @@ FALSE_ALARMS = (0.001, 0.01, 0.1)
 
 @dataclass(frozen=True)
 class Refutation:
-    """One contradiction.
+    """One measurement that contradicts a guarantee.
 
     Attributes:
-        anchor: of the row that holds the number.
-        text: the measurement and what was guaranteed, in words.
+        anchor: names the row of the page that holds the number.
+        text: the measurement and what was guaranteed, for people.
     """
 
     anchor: str
@@ -39,8 +39,8 @@ def refutations(
     sure as their Record says; the others are corrected for all that were compared.
     """
     return [
-        *_by_audit(audits),
-        *_by_members(memberships),
+        *audit_refutations(audits),
+        *membership_refutations(memberships),
         *(found for panel in panels for found in panel_refutations(panel)),
     ]
 
@@ -51,71 +51,72 @@ def panel_refutations(panel: Panel) -> list[Refutation]:
     for setting in panel.settings:
         if setting.verdict == FALSE and setting.judged is not None:
             held = setting.guarantee
-            told = (
+            text = (
                 f"{setting.judged.named.percent()} of the images are named at once among "
                 f"{held.candidates:,}, where at most {held.top1:.2%} is allowed ({setting.label})"
             )
-            found.append(Refutation(setting.anchor, told))
+            found.append(Refutation(setting.anchor, text))
     return found
 
 
-def above_bound(found: Sequence[MembershipRecord]) -> dict[tuple[int, str], str]:
-    """(place in ``found``, attack) -> by how much its AUC or TPR exceeds what its epsilon allows.
+def audit_refutations(audits: Sequence[AuditRecord]) -> list[Refutation]:
+    """Audits that prove a larger epsilon than is claimed, each with the row that says most."""
+    return [
+        Refutation(
+            row.anchor,
+            f"an audit proves epsilon to be at least {row.audited:.4g}, where "
+            f"{row.claimed:.4g} is claimed ({row.defense:.60})",
+        )
+        for row in (audit.worst for audit in audits)
+        if row.broken
+    ]
+
+
+def membership_refutations(memberships: Sequence[MembershipRecord]) -> list[Refutation]:
+    """Trainings of which more members are found than their epsilon allows, each once."""
+    found: dict[int, Refutation] = {}
+    for (turn, attack), text in above_bound(memberships).items():
+        record = memberships[turn]
+        anchor = f"{record.anchor}-attack-{record.attacks.index(attack) + 1}"
+        found.setdefault(turn, Refutation(anchor, text))
+    return list(found.values())
+
+
+def above_bound(memberships: Sequence[MembershipRecord]) -> dict[tuple[int, str], str]:
+    """(place of the Record, attack) -> by how much its AUC or TPR exceeds what epsilon allows.
 
     Intervals are simultaneous over all trainings, attacks, and numbers compared: the AUC and the
     TPRs at `FALSE_ALARMS`.
     """
     bounded = [
-        (turn, name)
-        for turn, one in enumerate(found)
-        if one.epsilon is not None and math.isfinite(one.epsilon)
-        for name in one.scores
+        (turn, attack)
+        for turn, record in enumerate(memberships)
+        if record.epsilon is not None and math.isfinite(record.epsilon)
+        for attack in record.scores
     ]
-    asked = [
-        (*key, rate) for key in bounded for rate in FALSE_ALARMS if found[key[0]].resolves(rate)
+    rates = [
+        (turn, attack, rate)
+        for turn, attack in bounded
+        for rate in FALSE_ALARMS
+        if memberships[turn].resolves(rate)
     ]
-    level = simultaneous_level(len(bounded) + len(asked))
-    told: dict[tuple[int, str], str] = {}
-    for turn, name in bounded:
-        one = found[turn]
-        area = one.auc(name, level)
-        if area.low > one.largest:
-            told[turn, name] = (
-                f"{name:.40} tells members from others with an AUC of {area.show(3)}, "
-                f"where epsilon {one.epsilon:.4g} allows {one.largest:.3f}"
+    level = simultaneous_level(len(bounded) + len(rates))
+    found: dict[tuple[int, str], str] = {}
+    for turn, attack in bounded:
+        record = memberships[turn]
+        area = record.auc(attack, level)
+        if area.low > record.largest:
+            found[turn, attack] = (
+                f"{attack:.40} tells members from others with an AUC of {area.show(3)}, "
+                f"where epsilon {record.epsilon:.4g} allows {record.largest:.3f}"
             )
-    for turn, name, rate in asked:
-        one = found[turn]
-        caught = one.tpr(name, rate, level)
-        allowed = float(one.bound(np.array([rate]))[0])
+    for turn, attack, rate in rates:
+        record = memberships[turn]
+        caught = record.tpr(attack, rate, level)
+        allowed = float(record.bound(np.array([rate]))[0])
         if caught.low > allowed:
-            told[turn, name] = (
-                f"{name:.40} finds {caught.percent()} of the members at {rate:.1%} false alarms, "
-                f"where epsilon {one.epsilon:.4g} allows {allowed:.1%}"
+            found[turn, attack] = (
+                f"{attack:.40} finds {caught.percent()} of the members at {rate:.1%} false alarms, "
+                f"where epsilon {record.epsilon:.4g} allows {allowed:.1%}"
             )
-    return told
-
-
-def _by_audit(audits: Sequence[AuditRecord]) -> list[Refutation]:
-    found = []
-    for audit in audits:
-        one = audit.worst
-        if one.broken:
-            told = (
-                f"an audit proves epsilon to be at least {one.audited:.4g}, where "
-                f"{one.claimed:.4g} is claimed ({one.defense:.60})"
-            )
-            found.append(Refutation(one.anchor, told))
-    return found
-
-
-def _by_members(memberships: Sequence[MembershipRecord]) -> list[Refutation]:
-    seen: set[int] = set()
-    found = []
-    for (turn, name), told in above_bound(memberships).items():
-        if turn not in seen:
-            seen.add(turn)
-            one = memberships[turn]
-            place = one.attacks.index(name) + 1
-            found.append(Refutation(f"{one.anchor}-attack-{place}", told))
     return found

@@ -14,9 +14,11 @@ from markupsafe import Markup
 
 from reports.charts.chart import NIGHT, PAPER, Chart, Theme
 from reports.charts.render import to_svg, variables
+from reports.estimates.intervals import FEWEST
 from reports.page.outline import Outline
 from reports.pictures.grid import Grid
 from reports.records.find import Source
+from reports.sentences.lead import scores_legend
 
 OPEN = 6
 """With more studies than this, all but the first are folded."""
@@ -34,6 +36,8 @@ def render(outline: Outline) -> str:
             style=Markup(_style()),
             script=Markup(script),
             digest=digest,
+            legend=scores_legend(),
+            fewest=FEWEST,
             fold=len(outline.sections) > OPEN,
         )
     )

@@ -10,6 +10,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, Flowable, SimpleDocTemplate, Spacer
 
 from reports.charts.chart import Chart
+from reports.estimates.intervals import FEWEST
 from reports.page.outline import Outline, Section
 from reports.page.pdf_parts import (
     WIDTH,
@@ -19,6 +20,7 @@ from reports.page.pdf_parts import (
     number_table,
     paragraph,
 )
+from reports.sentences.lead import scores_legend
 from reports.sentences.sentence import plain
 
 MARGIN = 13 * mm
@@ -58,10 +60,9 @@ def _story(outline: Outline) -> Iterator[Flowable]:
     for sentence in outline.lead:
         yield paragraph(plain(sentence), "lead")
     yield paragraph(
-        "PSNR (dB), SSIM and LPIPS say how close a rebuilt image is to the private one; for LPIPS "
-        "lower is closer. Brackets: 95% intervals, none below 8 images. Adaptive: the attacker "
-        "replays the defense; that is what counts. Naive: the attacker ignores it. A low PSNR "
-        "proves nothing; a small epsilon (ε) does, and ∞ is no guarantee at all.",
+        f"{scores_legend()} Brackets: 95% intervals, none below {FEWEST} images. Adaptive: the "
+        "attacker replays the defense; that is what counts. Naive: the attacker ignores it. A low "
+        "PSNR proves nothing; a small epsilon (ε) does, and ∞ is no guarantee at all.",
         "note",
     )
     for turn, section in enumerate(outline.sections):

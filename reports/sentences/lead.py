@@ -12,10 +12,21 @@ from reports.panels.panel import FALSE, NAMED, NOT_SHOWN, Panel
 from reports.panels.pooled import GAIN
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
+from reports.scores import SCORES
 from reports.sentences.sentence import Link, Sentence, counted, listed
 
 MOST = 4
 """At most so many refutations or audits are told in one sentence."""
+
+
+def scores_legend() -> str:
+    """How to read the scores of a reconstruction."""
+    *titles, last = (score.title for score in SCORES.values())
+    lower = " and ".join(s.label for s in SCORES.values() if not s.higher_is_closer)
+    return (
+        f"{', '.join(titles)} and {last} say how close a rebuilt image is to the private one; "
+        f"for {lower} lower is closer."
+    )
 
 
 def false_guarantees(found: Sequence[Refutation], audits: int) -> Sentence:
