@@ -46,12 +46,12 @@ def defend(
     says so; ``prv``, Opacus' default, raises OverflowError).
 
     Args:
-        optimizer: the engine's.
+        optimizer: the engine's optimizer.
         model: the engine's ``GradSampleModule``, which names the parameters.
-        defense: registered or not; see `defenses.get`.
+        defense: a defense, registered or not; see `defenses.get`.
         sample_rate: probability with which each example is in a batch, 1 / len(data loader).
-        steps: how many steps the run has, for a schedule such as DPRS's.
-        seed: of noise and masks; None draws one from the operating system, as one should
+        steps: the number of steps of the run, for a schedule such as DPRS's.
+        seed: the seed of noise and masks; None draws one from the operating system, as one should
             outside of experiments, for whoever knows the seed can subtract the noise. A step's
             noise is keyed by what the batch gives too, to the last bit: a run that is resumed
             with other batches, or repeated without somebody, meets other noise.

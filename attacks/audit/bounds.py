@@ -22,7 +22,7 @@ def bounds_of(scenario: Scenario, scores: Tensor, inserted: Tensor) -> dict[str,
     """Each method's lower bound on epsilon; together they err as seldom as the Scenario asks.
 
     Args:
-        scenario: whose methods, delta and confidence count.
+        scenario: the Scenario, of which methods, delta and confidence count.
         scores: (m,), higher = more likely inserted.
         inserted: (m,) bool.
     """

@@ -31,12 +31,12 @@ class Auditor(ABC):
 
     @abstractmethod
     def bound(self, scores: Tensor, inserted: Tensor, *, delta: float, alpha: float) -> float:
-        """The lower bound; arguments as `lower_bound` checks them.
+        """The lower bound on epsilon; arguments are as `lower_bound` checks them.
 
         Args:
             scores: (m,) finite float64, higher = more likely inserted.
             inserted: (m,) bool, neither all True nor all False.
-            delta: in (0, 1).
+            delta: the delta of the audited guarantee, in (0, 1).
             alpha: probability with which the bound may exceed the true epsilon, in (0, 1).
         """
 
@@ -57,10 +57,10 @@ def lower_bound(
     Args:
         scores: (m,) of m canaries, higher = more likely inserted. Numbers, tensors or arrays.
         inserted: (m,) whether each was in the training data.
-        delta: of the (epsilon, delta) that is audited, in (0, 1).
+        delta: the delta of the audited (epsilon, delta), in (0, 1).
         method: a registered auditor's name, or an auditor.
-        confidence: in (0, 1); a claim that holds is refuted with probability 1 - confidence at
-            most, provided that what the method ``assumes`` is true.
+        confidence: the confidence of the bound, in (0, 1); a claim that holds is refuted with
+            probability 1 - confidence at most, provided that what the method ``assumes`` is true.
 
     Returns:
         At least 0; 0 says nothing against any claim.

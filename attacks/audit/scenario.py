@@ -22,17 +22,17 @@ class Scenario(Keyed):
     """Everything that decides what an audit finds, and nothing that does not.
 
     Attributes:
-        training: that is audited; ``count`` is how many examples it has besides canaries.
-        canaries: in each run; about half of them are inserted.
+        training: the audited training; its ``count`` is how many examples it has besides canaries.
+        canaries: the number of canaries in each run; about half of them are inserted.
         canary: ``dirac`` or ``random`` gradients seen in every release (white-box), or
             ``mislabelled`` examples seen through the trained model alone (black-box).
-        length: norm of a gradient canary, in clipping norms.
+        length: the norm of a gradient canary, in clipping norms.
         runs: independent trainings whose canaries are taken together.
         methods: auditors; several share the probability of a false alarm. None named: those that
             are valid for what the defense claims, see `usual`.
-        confidence: of the verdict, in (0, 1).
-        claim: epsilon that is audited; None: the accountant's.
-        seed: of everything random.
+        confidence: the confidence of the verdict, in (0, 1).
+        claim: the epsilon that is audited; None: the accountant's.
+        seed: the seed of everything random.
     """
 
     training: Training = field(default_factory=Training)

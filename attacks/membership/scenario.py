@@ -20,8 +20,8 @@ class Scenario(Keyed):
     """Everything that decides who is found out, and nothing that does not.
 
     Attributes:
-        training: of the target, and with other members and seeds of every shadow model; its
-            ``count`` is how many examples each of them is trained on.
+        training: the training of the target, and with other members and seeds that of every
+            shadow model; its ``count`` is how many examples each of them is trained on.
         shadows: shadow models, an even number: they come in pairs that split the candidates.
         population: further examples on which no model is trained, for attacks that want some.
         attacks: names of `attacks.membership.names`, each with options after commas:

@@ -83,7 +83,7 @@ class Geometry(NamedTuple):
         Args:
             x: (K, in, H, W), what was convolved.
             slope: (K, out, H', W').
-            shape: of the weight.
+            shape: the weight's shape.
         """
         patches = F.unfold(x, tuple(shape[2:]), self.dilation, self.padding, self.stride)
         rows = patches.unflatten(1, (self.groups, -1)).permute(1, 0, 3, 2).flatten(1, 2)

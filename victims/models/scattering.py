@@ -27,8 +27,8 @@ class Scattering(nn.Module):
     be vmapped, their second derivative at a black image is NaN, and they are slower.
 
     Args:
-        height: of the images, in pixels, at least 8.
-        width: likewise.
+        height: the images' height in pixels, at least 8.
+        width: the images' width in pixels, at least 8.
 
     Raises:
         ValueError: images that are too small.

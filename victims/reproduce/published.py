@@ -33,8 +33,8 @@ class Row:
     """One published number and the training that should reach it.
 
     Attributes:
-        name: for ``--rows``.
-        what: as the table says it.
+        name: the row's name, for ``--rows``.
+        what: the setting in the table's words.
         training: the setting, seed apart.
         published: test accuracy in percent; None where the paper has none for this setting.
         slow: left out unless asked for: hours on a CPU.

@@ -210,8 +210,8 @@ class Trainer:
 
         Args:
             images: images, views of them, or features, as the trainer's inputs are.
-            labels: (B,).
-            generator: of the noise.
+            labels: (B,) int64.
+            generator: draws the noise.
             size: public batch size; None: the training's.
             extra: per-example gradients that join the batch's, name -> (k, *shape).
             memory: see `informed`.

@@ -31,7 +31,7 @@ class Lockstep:
     moves them, and it may also go on alone.
 
     Args:
-        trainers: of the same `Training` but for the seed, at the same step, for which
+        trainers: trainers of the same `Training` but for the seed, at the same step, for which
             `attacks.membership.shadows.obstacles.obstacle` found none.
     """
 
@@ -79,7 +79,7 @@ class Lockstep:
         """`victims.training.trainer.Trainer.total` of every model.
 
         Args:
-            defense: of any of them; what tells them apart is in their plans.
+            defense: the defense of any model; what tells them apart is in their plans.
             plans: one per model; their tensors are stacked, all else must be equal.
             batches: images, or views of them, and labels of each model, of any length.
 
