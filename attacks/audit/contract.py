@@ -95,15 +95,15 @@ def lower_bound(
     if len(values.unique()) == 1:
         raise BadInput(f"all {len(values)} scores are equal: they tell nothing apart")
     alpha = 1 - confidence
-    found = auditor.bound(values, bits, delta=delta, alpha=alpha)
-    if found <= 0 and auditor.bound(bits.double(), bits, delta=delta, alpha=alpha) <= 0:
+    bound = auditor.bound(values, bits, delta=delta, alpha=alpha)
+    if bound <= 0 and auditor.bound(bits.double(), bits, delta=delta, alpha=alpha) <= 0:
         raise BadInput(
             f"{len(bits)} canaries, {joined} of them inserted, are too few for confidence "
             f"{confidence:g}: even perfect scores prove nothing; "
             f"{auditor.name or 'this auditor'} takes "
             f"{fewest_canaries(auditor, delta, alpha)}, half inserted"
         )
-    return found
+    return bound
 
 
 def fewest_canaries(auditor: Auditor, delta: float, alpha: float) -> int:

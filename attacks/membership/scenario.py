@@ -81,8 +81,8 @@ def attack_of(text: str) -> Any:
     name, *options = text.split(",")
     given: dict[str, Any] = {}
     for option in options:
-        key, found, value = option.partition("=")
-        if not found:
+        key, equals, value = option.partition("=")
+        if not equals:
             raise BadInput(f"attack {text!r}: {option!r} is not OPTION=VALUE")
         given[key] = _value(value)
     return registry.get(name, **given)

@@ -54,7 +54,7 @@ def table(record: Record) -> str:
         allowed = [f"<= {float(dp_bound(float(r), epsilon, delta)):.3f}" for r in rates]
         lines.append(f"{'theory allows':<22}{'':>22}" + "".join(f"{c:>22}" for c in allowed))
     reasons = {
-        part["reason"] for found in summary["tpr_at"].values() for part in found.values()
+        part["reason"] for rates_of in summary["tpr_at"].values() for part in rates_of.values()
         if part.get("reason")
     }  # fmt: skip
     lines += ["", *sorted(reasons), promise(record), *_verdicts(record), "", _exposed(record)]
@@ -70,11 +70,11 @@ def _verdicts(record: Record) -> list[str]:
 
 def control_line(record: Record) -> str:
     """Whether the target learned; where it did not, that nothing can be said."""
-    found = membership.parse(record).learned
-    if found is None:
+    learned = membership.parse(record).learned
+    if learned is None:
         return "cannot be judged: this result does not say whether the target learned"
-    note = "" if found.holds else f"{CANNOT_JUDGE}: "
-    return f"{note}{found.show()}; no undefended model was trained beside it"
+    note = "" if learned.holds else f"{CANNOT_JUDGE}: "
+    return f"{note}{learned.show()}; no undefended model was trained beside it"
 
 
 def promise(record: Record) -> str:

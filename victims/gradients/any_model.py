@@ -124,11 +124,11 @@ class Apart:
         """The gradients by vmap."""
         buffers = self._buffer_copies()
         with eager(self.model):
-            found = gradients_at(
+            grads = gradients_at(
                 self.model, self.loss, self.weights, buffers, views.clone(), labels, self.outer
             )
         self.left = buffers
-        return found
+        return grads
 
     def _loop(self, views: Tensor, labels: Tensor) -> dict[str, Tensor | Outer]:
         """The gradients one after another."""
@@ -144,11 +144,11 @@ class Apart:
             total = self.loss(logits, label.expand(len(views))) + preprocessing.take_penalty(
                 self.model
             )
-            found = torch.autograd.grad(
+            grads = torch.autograd.grad(
                 total, list(weights.values()), allow_unused=True, materialize_grads=True
             )
         self.left = buffers
-        return dict(zip(weights, found, strict=True))
+        return dict(zip(weights, grads, strict=True))
 
     def _buffer_copies(self) -> dict[str, Tensor]:
         """What is fixed, of which a pass may change the buffers."""
@@ -170,10 +170,10 @@ class Apart:
         """Whether vmap gives what the examples gave alone."""
         try:
             with seeded(stream(0, "apart", "vmap")):
-                found = self._map(views, labels)
+                grads = self._map(views, labels)
         except Exception:  # see `gradients`
             return False
-        dense = {k: v.dense() if isinstance(v, Outer) else v for k, v in found.items()}
+        dense = {k: v.dense() if isinstance(v, Outer) else v for k, v in grads.items()}
         return _close(alone, dense)
 
     def _try(self, views: Tensor, labels: Tensor, time: int) -> dict[str, Tensor]:
@@ -194,7 +194,7 @@ class Apart:
             said = f"{type(error).__name__}: {one_line(error, 200)}"
             raise BadInput(f"the model has no gradient for one example: {said}") from error
         for name in self.buffers:
-            one, other = (found[name].double() for found in left)
+            one, other = (buffers[name].double() for buffers in left)
             if not torch.allclose(one, other, equal_nan=True):
                 raise BadInput(
                     f"the model's buffer {name!r} takes up the examples that pass, so that what "

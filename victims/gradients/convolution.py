@@ -88,8 +88,8 @@ class Geometry(NamedTuple):
         patches = F.unfold(x, tuple(shape[2:]), self.dilation, self.padding, self.stride)
         rows = patches.unflatten(1, (self.groups, -1)).permute(1, 0, 3, 2).flatten(1, 2)
         slopes = slope.flatten(2).unflatten(1, (self.groups, -1)).permute(1, 2, 0, 3).flatten(2)
-        found: Tensor = slopes @ rows  # (groups, out / groups, K H' W') @ (.., K H' W', fan)
-        return found.reshape(shape)
+        grad: Tensor = slopes @ rows  # (groups, out / groups, K H' W') @ (.., K H' W', fan)
+        return grad.reshape(shape)
 
 
 class _ByPatches(torch.autograd.Function):

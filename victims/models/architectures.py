@@ -102,6 +102,6 @@ def _build(
 
 
 def _callable(name: str) -> Callable[[tuple[int, int, int], int], Any]:
-    found: Callable[[tuple[int, int, int], int], Any] = import_object(name, "model")
-    check_call(found, f"model {name!r}", "(image_shape, classes)", (3, 32, 32), 10)
-    return found
+    build: Callable[[tuple[int, int, int], int], Any] = import_object(name, "model")
+    check_call(build, f"model {name!r}", "(image_shape, classes)", (3, 32, 32), 10)
+    return build

@@ -80,8 +80,8 @@ class _Projected(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, ...]:
         pull = torch.func.vjp(_project, *ctx.saved_tensors)[1]
-        found: tuple[Tensor, ...] = pull(slopes)
-        return found
+        grads: tuple[Tensor, ...] = pull(slopes)
+        return grads
 
     @staticmethod
     def vmap(

@@ -81,15 +81,15 @@ def table(folder: Path) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in ROWS:
-        found = [
+        finished = [
             json.loads(path.read_text(encoding="utf-8"))
             for path in sorted(folder.glob(f"{row.name}-[0-9]*/result.json"))
         ]
         reached, noise, spent = "", "", ""
-        if found:
-            values = [100 * record["summary"]["accuracy"]["mean"] for record in found]
+        if finished:
+            values = [100 * record["summary"]["accuracy"]["mean"] for record in finished]
             reached = f"{statistics.mean(values):.2f} ({', '.join(f'{v:.2f}' for v in values)})"
-            bounds = found[0]["bounds"]
+            bounds = finished[0]["bounds"]
             noise = f"{bounds['noise_multiplier']:.3f}"
             spent = f"{bounds['epsilon']['rdp']:.2f} / {bounds['epsilon']['prv']:.2f}"
         published = "-" if row.published is None else f"{row.published:.1f}"

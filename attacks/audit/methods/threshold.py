@@ -59,5 +59,5 @@ def _epsilon(
     left = np.maximum(among - misses, 1)
     most = np.where(misses < among, beta.ppf(1 - alpha / 2, misses + 1, left), 1.0)
     with np.errstate(divide="ignore"):
-        found: NDArray[np.float64] = np.log(np.maximum(least - delta, 0) / most)
-    return found
+        epsilon: NDArray[np.float64] = np.log(np.maximum(least - delta, 0) / most)
+    return epsilon
