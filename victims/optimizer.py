@@ -216,18 +216,18 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
 
     def state_dict(self) -> dict[str, Any]:
         """The wrapped optimiser's, with the step and the memory; nothing that tells the noise."""
-        own = {
+        ours = {
             "steps_done": self.steps_done,
             "memory": {k: v.clone() for k, v in self.memory.items()},
         }
-        return {**self.original_optimizer.state_dict(), "leakgauge": own}
+        return {**self.original_optimizer.state_dict(), "leakgauge": ours}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from `state_dict`; without a seed noise is fresh from the operating system."""
         rest = {k: v for k, v in state_dict.items() if k != "leakgauge"}
         self.original_optimizer.load_state_dict(rest)
-        own = state_dict["leakgauge"]
-        self.steps_done = own["steps_done"]
+        ours = state_dict["leakgauge"]
+        self.steps_done = ours["steps_done"]
         self.generator = stream(self._seed, "plan", self.steps_done)
         self.memory.clear()  # the defense holds this very dictionary
-        self.memory.update({k: v.clone() for k, v in own.get("memory", {}).items()})
+        self.memory.update({k: v.clone() for k, v in ours.get("memory", {}).items()})

@@ -57,7 +57,7 @@ def table(record: Record) -> str:
         part["reason"] for rates_of in summary["tpr_at"].values() for part in rates_of.values()
         if part.get("reason")
     }  # fmt: skip
-    lines += ["", *sorted(reasons), promise(record), *_verdicts(record), "", _exposed(record)]
+    lines += ["", *sorted(reasons), promise(record), *_verdicts(record), "", _exposed_line(record)]
     return "\n".join(lines)
 
 
@@ -90,7 +90,7 @@ def promise(record: Record) -> str:
     return text
 
 
-def _exposed(record: Record) -> str:
+def _exposed_line(record: Record) -> str:
     rows = [row for row in record.rows if row["member"]][:SHOWN]
     members = [f"{r['example']} ({r['label']}, {r['false_alarms']})" for r in rows]
     return (

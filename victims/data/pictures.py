@@ -150,7 +150,7 @@ def _deep(picture: Image.Image) -> Image.Image:
 def _white(picture: Image.Image, array: np.ndarray) -> float:
     """The value of white in a picture of integers."""
     white = float(PNG_WHITE)
-    if picture.mode == "I" and not _scaled(picture):
+    if picture.mode == "I" and not _is_16_bit(picture):
         raise Unreadable("it holds 32-bit or signed integers, of which no value is known as white")
     bits = _tag(picture, WIDTH, 16)
     if bits < 16:  # TIFF of 12 bits
@@ -160,7 +160,7 @@ def _white(picture: Image.Image, array: np.ndarray) -> float:
     return white
 
 
-def _scaled(picture: Image.Image) -> bool:
+def _is_16_bit(picture: Image.Image) -> bool:
     """Whether mode I means 16 bits: as PNG's and PGM's are read, by some versions of Pillow."""
     return _tag(picture, WIDTH, 0) == 0
 

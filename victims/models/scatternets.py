@@ -12,7 +12,7 @@ from victims.models.scattering import PATHS, Scattering
 GROUPS = 27
 
 
-def scattered(image_shape: tuple[int, int, int]) -> nn.Module:
+def scattering_features(image_shape: tuple[int, int, int]) -> nn.Module:
     """Scattering, then GroupNorm of 27 groups: (B, C * 81, H // 4, W // 4) of mean 0.
 
     An example is normalised by its own mean and variance alone, so this costs no privacy, unlike
@@ -28,7 +28,7 @@ def scatter_linear(image_shape: tuple[int, int, int], classes: int) -> nn.Module
     channels, height, width = image_shape
     inputs = channels * PATHS * (height // 4) * (width // 4)
     head = nn.Sequential(nn.Flatten(), nn.Linear(inputs, classes))
-    return Featurised(scattered(image_shape), head)
+    return Featurised(scattering_features(image_shape), head)
 
 
 def scatter_cnn(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -49,7 +49,7 @@ def scatter_cnn(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
         layers = [nn.Conv2d(inputs, 64, 3, padding=1), nn.Tanh(), nn.MaxPool2d(2)]
         layers += [nn.Conv2d(64, 64, 3, padding=1), nn.Tanh()]
         layers += [nn.Flatten(), nn.Linear(size, classes)]
-    return Featurised(scattered(image_shape), nn.Sequential(*layers))
+    return Featurised(scattering_features(image_shape), nn.Sequential(*layers))
 
 
 def tanh_cnn(image_shape: tuple[int, int, int], classes: int) -> nn.Module:

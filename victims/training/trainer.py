@@ -298,9 +298,9 @@ class Trainer:
         if not self.linear:
             chunks = gradient_chunks(self.net, cross_entropy, images, labels, outer=self.outer)
             return cast("Iterable[Gradients]", chunks)
-        return [self._whole(images, labels)] if len(images) else []
+        return [self._sum(images, labels)] if len(images) else []
 
-    def _whole(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def _sum(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """(1, *shape) sum of the batch's gradients from one backward pass."""
         flat = images.flatten(0, 1) if images.ndim == 5 else images
         views = len(flat) // len(images)

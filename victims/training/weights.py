@@ -35,11 +35,11 @@ def write_weights(run: Prepared, path: Path, *, averaged: bool = True) -> Path:
     training, ledger = plan.training, plan.ledger(trainer.step)
     # Whoever has an image could ask a look whether it was private: a secure run writes none.
     seen = "" if training.secure else pack(looks(run.train.images))
-    own = Part(training.data, seen, ledger[-1], training.sampling == "poisson")
+    latest = Part(training.data, seen, ledger[-1], training.sampling == "poisson")
     facts = {
         "training": training.document(),
         "ledger": ledger,
-        "parts": [part.document() for part in (*run.past.parts, own)],
+        "parts": [part.document() for part in (*run.past.parts, latest)],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as scratch:

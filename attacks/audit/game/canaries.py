@@ -88,7 +88,7 @@ class Canaries:
             index: (k,) places among the inserted ones, from 0.
         """
         chosen = self.rows[self.inserted.nonzero()[:, 0][index.cpu()]]
-        return self._named(chosen)
+        return self._by_name(chosen)
 
     def joining(self, step: int) -> Tensor:
         """Places of the inserted canaries in a step's batch, for loops with no sampler for them."""
@@ -143,7 +143,7 @@ class Canaries:
         """(k, P) what each canary alone would have released, a chunk at a time."""
 
         def replay(row: Tensor) -> Tensor:
-            update = defense.replay(self._named(row[None]), release)
+            update = defense.replay(self._by_name(row[None]), release)
             return flat({k: update[k] for k in self.like})
 
         for part in self.rows.split(CHUNK):
@@ -152,7 +152,7 @@ class Canaries:
             except RuntimeError:  # a replay whose course depends on values
                 yield torch.stack([replay(row) for row in part])
 
-    def _named(self, rows: Tensor) -> dict[str, Tensor]:
+    def _by_name(self, rows: Tensor) -> dict[str, Tensor]:
         """(k, P) as name -> (k, *shape), where the parameters are."""
         named = {k: v.expand(len(rows), *v.shape) for k, v in self.like.items()}
         pieces = rows.split([v.numel() for v in self.like.values()], dim=1)

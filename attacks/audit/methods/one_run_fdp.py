@@ -32,13 +32,13 @@ class OneRunFDP(Auditor):
         """See `Auditor.bound`."""
         tried = guesses(scores, inserted, self.seed)
         mu = max(
-            largest_refuted(lambda mu, g=g: refuted(g, mu, alpha / len(tried)), 32.0)  # type: ignore[misc]
+            largest_refuted(lambda mu, g=g: refutes(g, mu, alpha / len(tried)), 32.0)  # type: ignore[misc]
             for g in tried
         )
         return epsilon_of(mu, delta)
 
 
-def refuted(seen: Guesses, mu: float, alpha: float) -> bool:
+def refutes(seen: Guesses, mu: float, alpha: float) -> bool:
     """Whether mu-GDP gives at most alpha to ``right`` or more of the guesses being right.
 
     Suppose the probability is alpha. Write p_i for that of exactly i right guesses. The chance

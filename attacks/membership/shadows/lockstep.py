@@ -94,7 +94,7 @@ class Lockstep:
             labels = torch.stack([pad(y, longest) for _, y in batches])
             places = torch.arange(longest, device=labels.device)
             real = torch.stack([places < len(y) for _, y in batches])
-            act = partial(self._whole if self.linear else self._summed, defense)
+            act = partial(self._contribute_sum if self.linear else self._contribute, defense)
             every = vmap(act, in_dims=(0, 0, 0, 0, 0, dims))
             chunk = longest if self.linear else self._chunk(images)
             for part in zip(*(v.split(chunk, 1) for v in (images, labels, real)), strict=True):
@@ -108,7 +108,7 @@ class Lockstep:
         fitting = chunk_size({k: v[0] for k, v in self.weights.items()}, views, self.outer)
         return fitting if images.is_cuda else max(1, fitting // len(self.trainers))
 
-    def _summed(
+    def _contribute(
         self,
         defense: Summed,
         weights: dict[str, Tensor],
@@ -124,7 +124,7 @@ class Lockstep:
         real_grads: dict[str, Any] = {k: blank(g, real) for k, g in grads.items()}
         return defense.contribute(real_grads, plan)
 
-    def _whole(
+    def _contribute_sum(
         self,
         defense: Summed,
         weights: dict[str, Tensor],

@@ -38,9 +38,9 @@ def modified_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     logs = logits.double().log_softmax(-1)
     chances, rest = logs.exp(), log_of_rest(logits)
     label = _per_query(labels, logits).unsqueeze(-1)
-    own = rest.gather(-1, label).exp() * logs.gather(-1, label)
+    label_part = rest.gather(-1, label).exp() * logs.gather(-1, label)
     others = (chances * rest).scatter(-1, label, 0.0)
-    return -(own.squeeze(-1) + others.sum(-1))
+    return -(label_part.squeeze(-1) + others.sum(-1))
 
 
 def log_of_rest(logits: Tensor) -> Tensor:
