@@ -52,7 +52,6 @@ def on_support(full: Mapping[str, Tensor], update: Mapping[str, Tensor]) -> dict
 
 def coded_bytes(update: Mapping[str, Tensor], bits: int) -> int:
     """Size of coordinates of ``bits`` bits: all of them, or how many are not zero and which."""
-    flat = [v.flatten() for v in update.values()]
-    values = sum(v.numel() for v in flat)
-    sent = sum(int(v.count_nonzero()) for v in flat)
+    values = sum(v.numel() for v in update.values())
+    sent = sum(int(v.count_nonzero()) for v in update.values())
     return min(-(-values * bits // 8), 4 + -(-sent * (bits + 32) // 8))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 
-import torch
 from scipy import stats
 from torch import Tensor
+
+from defenses import gradients
 
 CHANCE = 1e-7
 ROUNDING = 1e-3
@@ -85,4 +86,4 @@ def apart(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
 
 def flat(update: dict[str, Tensor]) -> Tensor:
     """All coordinates of an update as one double vector."""
-    return torch.cat([v.flatten() for v in update.values()]).double()
+    return gradients.flat(update).double()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from defenses.bases.remembering import Remembering
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
-from defenses.gradients import clipped_sum, masked, split
+from defenses.gradients import clipped_sum, flat, masked, split
 from defenses.methods.dpsgd import DPSGD
 from defenses.registry import option
 
@@ -53,7 +53,7 @@ class DPTopK(Remembering, DPSGD):
         if step < max(1, round(self.warmup_share * steps)) or not known:
             return {}
         # The noise's variance is the same everywhere: without it the order is no other.
-        score = torch.cat([known[k].flatten() for k in like])
+        score = flat({k: known[k] for k in like})
         kept = len(score) - int(self.rate * len(score))
         keep = torch.zeros_like(score, dtype=torch.bool)
         keep[score.topk(kept).indices] = True

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from defenses.bases.compression import Compression, on_support
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
-from defenses.gradients import split
+from defenses.gradients import flat, split
 from defenses.registry import option
 
 
@@ -30,10 +30,10 @@ class TopK(Compression):
         self, mean: Mapping[str, Tensor], plan: Mapping[str, Any], generator: torch.Generator
     ) -> tuple[dict[str, Tensor], int]:
         """The largest coordinates of all; deterministic. A value and an index travel for each."""
-        flat = torch.cat([v.flatten() for v in mean.values()])
-        kept = flat.numel() - int(self.rate * flat.numel())
-        keep = torch.zeros(flat.numel(), dtype=torch.bool, device=flat.device)
-        keep[flat.abs().topk(kept).indices] = True
+        sizes = flat(mean).abs()
+        kept = len(sizes) - int(self.rate * len(sizes))
+        keep = torch.zeros_like(sizes, dtype=torch.bool)
+        keep[sizes.topk(kept).indices] = True
         mask = split(keep, mean)
         return {k: v * mask[k] for k, v in mean.items()}, 2 * WIRE_BYTES_PER_VALUE * kept
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from attacks.invert.contract import Threat
-from attacks.invert.matching.objective import flatten, replay
+from attacks.invert.matching.objective import replay
 from defenses import BadInput, Release
+from defenses.gradients import flat
 
 SAME = 1e-5
 """Relative distance within which two candidates explain alike: rounding must not name one."""
@@ -47,7 +48,7 @@ def rank(
     Raises:
         BadInput: NaN or infinite gradients.
     """
-    observed = flatten(release.update).double()
+    observed = flat(release.update).double()
     truth, best = _likeliest(own, range(ways), release, threat, observed)
     limit = SAME * float(truth.norm())
     better = ties = 0
@@ -74,8 +75,8 @@ def _likeliest(
 def _update_of(grads: Mapping[str, Tensor], index: int, release: Release, threat: Threat) -> Tensor:
     """(P,) the update that one candidate would have caused; of unit norm if naive."""
     replayed = replay({k: g[index : index + 1] for k, g in grads.items()}, release, threat)
-    flat = flatten({k: replayed[k] for k in release.update}).double()
-    return flat if threat.adaptive else nn.functional.normalize(flat, dim=0)
+    guess = flat({k: replayed[k] for k in release.update}).double()
+    return guess if threat.adaptive else nn.functional.normalize(guess, dim=0)
 
 
 def _misfit(explained: Tensor, observed: Tensor) -> float:

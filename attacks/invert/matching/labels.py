@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.layers import behind_logits
-from attacks.invert.matching.objective import candidate_gradients, flatten, replay, support
+from attacks.invert.matching.objective import candidate_gradients, replay, support
 from defenses import Release
+from defenses.gradients import flat
 
 TEMPLATES = 40
 """Gradients computed for templates, all classes together; at least one per class."""
@@ -44,7 +45,7 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
             mask = seen[last.weight]
             return _explain(model, loss, release.update[last.weight], mask, threat)
     templates = _templates(model, loss, release, threat, clock)
-    observed = flatten(release.update).double()
+    observed = flat(release.update).double()
     if threat.batch_size == 1:
         return F.cosine_similarity(templates, observed[None]).argmax()[None].cpu()
     if visible:  # the weights' gradients depend on the images too, the bias's hardly
@@ -127,5 +128,5 @@ def _templates(
             replay({k: g[i : i + 1] for k, g in grads.items()}, release, threat)
             for i in range(len(images))
         ]
-        rows.append(torch.stack([flatten(a) for a in alone]).double().mean(0))
+        rows.append(torch.stack([flat(a) for a in alone]).double().mean(0))
     return torch.stack(rows)

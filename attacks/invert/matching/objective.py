@@ -16,6 +16,7 @@ from attacks.invert.matching.meter import spend
 from defenses import BadInput, Release, preprocessing, stream
 from defenses.eager import eager
 from defenses.errors import one_line
+from defenses.gradients import flat
 from defenses.randomness import seeded
 
 Residual = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -111,19 +112,14 @@ def residual(
     cast = Release(update, release.public, release.wire_bytes)
     device = next(working.parameters()).device
     labels = labels.to(device)
-    observed = flatten(update)
+    observed = flat(update)
 
     def compare(images: Tensor) -> tuple[Tensor, Tensor]:
         grads = candidate_gradients(working, loss, images, labels, differentiable=True)
         replayed = replay(grads, cast, threat)
-        return flatten({k: replayed[k] for k in update}), observed
+        return flat({k: replayed[k] for k in update}), observed
 
     return compare
-
-
-def flatten(update: Mapping[str, Tensor]) -> Tensor:
-    """(P,) all values of an update, in its order."""
-    return torch.cat([v.flatten() for v in update.values()])
 
 
 def support(release: Release, threat: Threat) -> dict[str, Tensor]:
@@ -134,7 +130,7 @@ def support(release: Release, threat: Threat) -> dict[str, Tensor]:
 
 def noise_std(release: Release, threat: Threat) -> float:
     """The noise per coordinate that this adversary reckons with, never below arithmetic's own."""
-    floor = RELATIVE_FLOOR * float(flatten(release.update).double().norm())
+    floor = RELATIVE_FLOOR * float(flat(release.update).double().norm())
     known = threat.defense.noise(release) if threat.adaptive else 0.0
     return max(known, floor, 1e-12)
 

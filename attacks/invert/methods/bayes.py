@@ -13,9 +13,10 @@ from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.image_prior import SpectralPrior, total_variation
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.lbfgs import Minimum, lbfgs
-from attacks.invert.matching.objective import Residual, flatten, noise_std, residual
+from attacks.invert.matching.objective import Residual, noise_std, residual
 from attacks.invert.matching.settle import settle
 from defenses import Release
+from defenses.gradients import flat
 from defenses.registry import option
 
 COARSE = 0.03
@@ -62,7 +63,7 @@ class Bayes(Inversion):
         shape = (threat.batch_size, *threat.image_shape)
         draw = torch.randn(shape, generator=generator, dtype=torch.float64)
         code = (0.01 * draw).to(prior.mean.device)
-        size = float(flatten(release.update).double().norm())
+        size = float(flat(release.update).double().norm())
         noiseless = std <= NEGLIGIBLE * size
         levels = noise_levels(COARSE * size, std)
         total = threat.allowed(self.iterations)
