@@ -16,6 +16,10 @@ EPSILON = 3.0
 """The budget of a run that names neither it nor the noise."""
 
 
+OPTIONAL = {"count": int, "size": int, "epsilon": float, "public": str}
+"""Types of the flags whose default is None."""
+
+
 def training_parser(argv: Sequence[str] | None, prog: str, description: str | None) -> Parser:
     """A parser with a flag for each field of `Training`, and the chosen defense's options."""
     start = Training()
@@ -24,48 +28,46 @@ def training_parser(argv: Sequence[str] | None, prog: str, description: str | No
     chosen, _ = first.parse_known_args(argv)
     parser = Parser(prog=prog, description=description, allow_abbrev=False)
     add = parser.add_argument
-
-    def plain(name: str, text: str, kind: Any = None) -> None:
-        default = getattr(start, name)
-        known = CHOICES.get(name)
-        text += f" ({', '.join(known)})" if known else ""
+    for name, text in _texts().items():
+        default, choices = getattr(start, name), CHOICES.get(name)
+        text += f" ({', '.join(choices)})" if choices else ""
         text += "" if default is None else f" (default {default})"
+        kind: Any = OPTIONAL.get(name, type(default))
         flag = "--" + name.replace("_", "-")
-        add(flag, type=kind or type(default), default=default, choices=known, help=text)
-
-    plain("defense", f"{', '.join(defenses.names())}, or pkg.module:Class")
-    plain(
-        "data", "photos, digits, mnist, fashion-mnist, cifar10, folder:PATH or pkg.module:callable"
-    )
-    plain("count", "private examples, chosen with the seed (default: all)", int)
-    plain("size", "image edge for photos and folder:", int)
-    plain("model", f"{', '.join(model_names())} or pkg.module:callable")
-    plain("weights", "safetensors file to start from; what it spent on this data is counted")
-    plain("layers", "what is trained")
-    plain("epochs", "an epoch is 1 / sample rate steps")
-    plain("batch_size", "expected examples per step; the public divisor")
-    plain("lr", "learning rate at its highest")
-    plain("momentum", "of SGD, in [0, 1)")
-    plain("weight_decay", "L2 penalty in the optimiser")
-    plain("optimizer", "of the released updates")
-    plain("schedule", "of the learning rate")
-    plain("warmup", "steps over which the learning rate first grows")
-    plain("views", "augmented views per example, averaged before clipping")
-    plain("average", "decay of the moving average of the weights that is evaluated; 0: none")
-    plain("sampling", "of batches; shuffle is not what the accountants assume")
-    plain(
-        "epsilon",
-        "sets the noise; with --noise-multiplier, the budget that ends the run "
-        f"(default {EPSILON:g} where neither is given and the defense has a guarantee)",
-        float,
-    )
-    plain("delta", "of the guarantee")
-    plain("accountant", "of the spent epsilon")
-    plain("public", "data that is not private, for defenses that learn from it", str)
-    plain("anchors", "how many examples of the public data")
-    plain("seed", "of everything random")
+        add(flag, type=kind, default=default, choices=choices, help=text)
     add_options(parser, defenses.registry.find(chosen.defense), "defense", chosen.defense)
     return parser
+
+
+def _texts() -> dict[str, str]:
+    """What ``--help`` says of each field of `Training` that has a flag, in its order."""
+    return {
+        "defense": f"{', '.join(defenses.names())}, or pkg.module:Class",
+        "data": "photos, digits, mnist, fashion-mnist, cifar10, folder:PATH or pkg.module:callable",
+        "count": "private examples, chosen with the seed (default: all)",
+        "size": "image edge for photos and folder:",
+        "model": f"{', '.join(model_names())} or pkg.module:callable",
+        "weights": "safetensors file to start from; what it spent on this data is counted",
+        "layers": "what is trained",
+        "epochs": "an epoch is 1 / sample rate steps",
+        "batch_size": "expected examples per step; the public divisor",
+        "lr": "learning rate at its highest",
+        "momentum": "of SGD, in [0, 1)",
+        "weight_decay": "L2 penalty in the optimiser",
+        "optimizer": "of the released updates",
+        "schedule": "of the learning rate",
+        "warmup": "steps over which the learning rate first grows",
+        "views": "augmented views per example, averaged before clipping",
+        "average": "decay of the moving average of the weights that is evaluated; 0: none",
+        "sampling": "of batches; shuffle is not what the accountants assume",
+        "epsilon": "sets the noise; with --noise-multiplier, the budget that ends the run "
+        f"(default {EPSILON:g} where neither is given and the defense has a guarantee)",
+        "delta": "of the guarantee",
+        "accountant": "of the spent epsilon",
+        "public": "data that is not private, for defenses that learn from it",
+        "anchors": "how many examples of the public data",
+        "seed": "of everything random",
+    }
 
 
 def training_of(arguments: argparse.Namespace) -> Training:
