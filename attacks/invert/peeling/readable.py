@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from attacks.invert.contract import Threat
-from attacks.invert.matching.objective import flatten, replay, support
+from attacks.invert.matching.objective import replay, support
 from defenses import Release
+from defenses.gradients import flat
 
 ALIKE = 1e-4
 """Relative spread of the factors that a release applies to its coordinates."""
@@ -21,9 +22,9 @@ def visible_coordinates(release: Release, threat: Threat) -> dict[str, Tensor] |
     Asks the defense's replay what it does to a gradient: clipping multiplies all by one factor, a
     mask leaves some out, and both leave a gradient to peel; what rounds or mixes does not.
     """
-    size = float(flatten(release.update).double().norm())
+    size = float(flat(release.update).double().norm())
     noise = threat.defense.noise(release) if threat.adaptive else 0.0
-    if noise * flatten(release.update).numel() ** 0.5 > NOISE * size:
+    if noise * flat(release.update).numel() ** 0.5 > NOISE * size:
         return "the release has noise"
     shown = support(release, threat)
     draw = torch.Generator().manual_seed(0)
