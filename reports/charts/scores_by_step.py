@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.charts.chart import LINES, MARKERS, Chart, Theme, band, bars, legend
 from reports.estimates import NOTHING, Estimate
-from reports.records import Record
+from reports.records import Record, inversion
 from reports.records.column import ADAPTIVE, ATTACKERS, Column
+from reports.records.inversion import InversionRecord
+from reports.records.options import RATE
 from reports.scores import SCORES
 
 SHOWN = ("psnr", "lpips")
@@ -33,23 +35,30 @@ class Moment:
     step: int
     record: Record
 
+    @cached_property
+    def found(self) -> InversionRecord:
+        """The Record, checked."""
+        return inversion.parse(self.record)
+
+    @property
+    def defense(self) -> str:
+        """Name of the run's defense; the Record may hold the undefended update as well."""
+        return str(self.record.scenario["defense"])
+
     @property
     def rate(self) -> float | None:
         """Share of coordinates dropped at this step; None for a defense without a rate."""
-        found = self.record.bounds[self.record.scenario["defense"]]["options"].get("rate")
-        return None if found is None else float(found)
+        rate = self.found.guarantees[self.defense].options.get(RATE)
+        return None if rate is None else float(rate)
 
     @property
     def guess(self) -> dict[str, Estimate]:
         """Score -> its mean over the best guesses without the release."""
-        found = self.record.baseline[self.record.baseline["shown"]]
-        return {score: Estimate.read(found[score]) for score in SHOWN}
+        return self.found.guess_means
 
     def mean(self, attacker: str, score: str) -> Estimate:
         """An attacker's score at this step; nothing where that one was not run."""
-        key = Column(self.record.scenario["defense"], attacker).key
-        found = self.record.summary.get(key)
-        return NOTHING if found is None else Estimate.read(found[score])
+        return self.found.means.get(Column(self.defense, attacker), {}).get(score, NOTHING)
 
 
 def step_chart(moments: Sequence[Moment]) -> Chart:

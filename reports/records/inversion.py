@@ -8,9 +8,11 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
+from reports.estimates import Estimate
 from reports.estimates.intervals import Values
 from reports.records.checks import (
     epsilon,
+    estimate,
     mapping,
     number,
     number_or_nan,
@@ -167,6 +169,10 @@ class InversionRecord:
         rounds: the same for its other rounds, by names of `reports.records.rounds.other`.
         prior: scores of the best guess without the release; None when there is none.
         guarantees: defense -> what holds for it.
+        means: column, those of other rounds too -> score -> its mean, as the summary has it; what
+            the summary does not tell is missing.
+        guess: how the best guess without the release was made; empty where there is none.
+        guess_means: score -> its mean over these guesses.
     """
 
     source: Source
@@ -176,6 +182,9 @@ class InversionRecord:
     prior: Scores | None
     guarantees: dict[str, Guarantee]
     rounds: dict[Column, Scores]
+    means: dict[Column, dict[str, Estimate]]
+    guess: str
+    guess_means: dict[str, Estimate]
 
 
 def parse(record: Record, source: Source | None = None) -> InversionRecord:
@@ -210,6 +219,7 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
         if name not in guarantees:
             raise ValueError(f"rows are about {name!r:.80}, which bounds do not list")
     prior = sequence(record.baseline.get("rows", []), "baseline.rows")
+    guess = text(record.baseline.get("shown", ""), "baseline.shown")
     return InversionRecord(
         source=source or Source(record),
         # A field at None says as much as one that an older version did not have.
@@ -219,7 +229,15 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
         prior=_scores(prior, "baseline.rows") if prior else None,
         guarantees=guarantees,
         rounds={column: _scores(found, "rows") for column, found in others.items()},
+        means={c: _means(record.summary.get(c.key, {}), "summary") for c in (*rows, *others)},
+        guess=guess,
+        guess_means=_means(record.baseline.get(guess, {}), f"baseline.{guess}"),
     )
+
+
+def _means(value: Any, what: str) -> dict[str, Estimate]:
+    found = mapping(value, what)
+    return {name: estimate(found[name], f"{what}.{name}") for name in SCORES if name in found}
 
 
 def _guarantee(bound: dict[str, Any], what: str) -> Guarantee:

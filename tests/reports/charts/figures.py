@@ -20,7 +20,8 @@ def inversion(images: Tensor, **options: Any) -> Record:
         {"image": i, "defense": "none", "adaptive": True, "psnr": 20.0, "ssim": None, "lpips": None}
         for i in range(len(images))
     ]
-    scenario = {"model": "mlp", "defense": "none", "data": "x", "attack": "auto"}
+    scenario = {"model": "mlp", "defense": "none", "data": "x", "attack": "auto", "seed": 0}
+    scenario["state"] = "untrained"
     return Record(
         "inversion",
         scenario | {"images": len(images), "batch": 1},
