@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     warnings.filterwarnings("ignore", message="TF32 acceleration")
     from attacks.invert import observed, show
-    from attacks.invert.load import content
+    from attacks.invert.images import content
     from reports.commands.claim import probe
     from victims.gradients.memory import keep_memory
 

@@ -10,7 +10,8 @@ from attacks.invert.before.adversary import Adversary
 from attacks.invert.before.victim import Victim
 from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Threat, registry
-from attacks.invert.load import Cast, image_shape
+from attacks.invert.images import image_shape
+from attacks.invert.load import Cast
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.objective import require
 from attacks.invert.scenario import Scenario

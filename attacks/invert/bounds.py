@@ -37,7 +37,7 @@ def guarantee(defense: Defense, delta: float, candidates: int | None = None) -> 
 
 
 def named_at_most(candidates: int, noise: float) -> float:
-    """How often any attack names the right one of N equally likely candidates, at most.
+    """An upper bound on how often any attack names the right one of N equally likely candidates.
 
     Phi(Phi^-1(1/N) + 1/sigma) (Hayes et al. 2023, Theorem 2 at full batch and one step), sigma
     the noise std over the sensitivity; 1 without noise.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,8 +14,8 @@ import defenses
 import victims
 from attacks.invert.apart import keep_apart
 from attacks.invert.before.victim import Victim
-from attacks.invert.candidates.lineup import CANDIDATES
 from attacks.invert.drift import hold_at, with_drift
+from attacks.invert.images import image_shape, load_images
 from attacks.invert.matching.objective import refuse_single_derivatives
 from attacks.invert.rounds import Schedule, schedule
 from attacks.invert.scenario import Scenario
@@ -28,8 +27,6 @@ from victims.data.trust import agree
 from victims.models import load_defended
 from victims.models.frozen import split_last
 
-AUXILIARY = 256
-"""At most this many images of the other split are the adversary's own."""
 ANCHORS = 128
 """So many of them are public for defenses that learn from public data."""
 
@@ -49,7 +46,7 @@ class Cast:
             scheduled defense one at each round, by `reports.records.rounds.other`. Their models
             lie on the study's device, and are one where the defenses leave the model alone.
         schedules: the rounds of each defense, by its name.
-        content: digest of all images that the study sees, as `content` gives it.
+        content: digest of all images that the study sees, as `images.content` gives it.
         device: of the study.
     """
 
@@ -77,11 +74,6 @@ class Cast:
         )
 
 
-def content(scenario: Scenario, data_root: str | None) -> str:
-    """Digest of all images that a study of the Scenario sees."""
-    return digest(*load_images(scenario, data_root))
-
-
 def load_cast(scenario: Scenario, *, device: str, data_root: str | None) -> Cast:
     """Everything that a study of the Scenario needs before it starts.
 
@@ -104,37 +96,6 @@ def load_cast(scenario: Scenario, *, device: str, data_root: str | None) -> Cast
         schedules=schedules,
         content=digest(images, others),
         device=device,
-    )
-
-
-def load_images(scenario: Scenario, data_root: str | None) -> tuple[Data, Data]:
-    """The images under attack with those like them, and the other split's: the adversary's.
-
-    Raises:
-        BadInput: they cannot be had.
-    """
-    where: dict[str, Any] = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
-    count = scenario.images
-    more = count + CANDIDATES - 1
-    images = victims.load_data(
-        scenario.data, split=scenario.split, count=more, at_most=True, **where
-    )
-    if len(images.labels) < count:  # let the loader say so
-        images = victims.load_data(scenario.data, split=scenario.split, count=count, **where)
-    other = "train" if scenario.split == "test" else "test"
-    return images, load_auxiliary(scenario, other, data_root)
-
-
-def load_auxiliary(scenario: Scenario, split: str, data_root: str | None) -> Data:
-    """The adversary's own images, at most `AUXILIARY` of a split."""
-    return victims.load_data(
-        scenario.data,
-        split=split,
-        count=AUXILIARY,
-        at_most=True,
-        root=data_root,
-        size=scenario.size,
-        seed=scenario.seed,
     )
 
 
@@ -236,9 +197,3 @@ def load_model_under(
     if ":" in scenario.model:
         refuse_single_derivatives(model, cross_entropy, shape, scenario.model)
     return model
-
-
-def image_shape(data: Data) -> tuple[int, int, int]:
-    """(C, H, W) of a set's images."""
-    channels, height, width = data.images.shape[1:]
-    return channels, height, width

@@ -17,12 +17,8 @@ from attacks.invert.before.victim import Victim
 from attacks.invert.bounds import guarantee
 from attacks.invert.command import command_line
 from attacks.invert.contract import Threat, registry
-from attacks.invert.load import (
-    build_defenses,
-    image_shape,
-    load_auxiliary,
-    load_model_under,
-)
+from attacks.invert.images import image_shape, load_auxiliary
+from attacks.invert.load import build_defenses, load_model_under
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.meter import measure
 from attacks.invert.observation import load_observation

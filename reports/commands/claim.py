@@ -13,7 +13,7 @@ from typing import Any
 from defenses import BadInput
 from reports.commands.listing import RESULTS
 from reports.commands.locking import lock
-from reports.commands.owned import PIECES, found, remove
+from reports.commands.owned import PIECES, files_of, remove
 
 MARK = RESULTS
 """Hidden file in the folder: the lock, and whose results lie there."""
@@ -65,11 +65,11 @@ class Claim:
 
     def made(self) -> Any:
         """What `finish` was told by the run before; None where none has finished."""
-        return _told(self._handle).get("made")
+        return _read_mark(self._handle).get("made")
 
     def finish(self, made: Any) -> None:
         """Remember what was made, as JSON holds it, for commands without a ``result.json``."""
-        _tell(self._handle, {"command": self.writes.command, "made": made})
+        _write_mark(self._handle, {"command": self.writes.command, "made": made})
 
 
 @contextmanager
@@ -89,26 +89,26 @@ def claim(
         BadInput: it is no folder, cannot be written, holds files of the command's names that
             are another's, or another run has it.
     """
-    missing = _missing(folder)
+    missing = _missing_folders(folder)
     handle, told, entered = -1, None, False
     try:
-        handle = _held(folder)
-        told = _told(handle)
+        handle = _lock_folder(folder)
+        told = _read_mark(handle)
         own = told.get("command") == writes.command or (not told and recognise(folder))
         _check(folder, writes, told, own)
         if not told:
-            _tell(handle, {"command": writes.command})
+            _write_mark(handle, {"command": writes.command})
         entered = True
         yield Claim(folder, writes, handle, own)
     finally:
         if told is not None:
-            useless = not any(found(folder, writes.names)) if entered else not told
+            useless = not any(files_of(folder, writes.names)) if entered else not told
             if useless and (not told or _only_marked(folder)):
                 with suppress(OSError):
                     (folder / MARK).unlink()
         if handle >= 0:
             os.close(handle)
-        _removed(missing)
+        _remove_empty(missing)
 
 
 def probe(folder: Path) -> None:
@@ -117,34 +117,34 @@ def probe(folder: Path) -> None:
     Raises:
         BadInput: it is no folder, cannot be written, or another run has it.
     """
-    missing = _missing(folder)
+    missing = _missing_folders(folder)
     try:
-        handle = _held(folder)
-        if not _told(handle):
+        handle = _lock_folder(folder)
+        if not _read_mark(handle):
             with suppress(OSError):
                 (folder / MARK).unlink()
         os.close(handle)
     finally:
-        _removed(missing)
+        _remove_empty(missing)
 
 
-def _missing(folder: Path) -> list[Path]:
+def _missing_folders(folder: Path) -> list[Path]:
     """The folder and those above it that are not there, innermost first."""
     try:
         if folder.exists() and not folder.is_dir():
             raise BadInput(f"--out {folder} is a file; it must be a folder")
         return [p for p in (folder, *folder.parents) if not p.exists()]
     except (OSError, ValueError) as error:
-        raise _unwritable(folder, error) from error
+        raise _unwritable_error(folder, error) from error
 
 
-def _removed(folders: list[Path]) -> None:
+def _remove_empty(folders: list[Path]) -> None:
     for path in folders:  # those that are in use stay
         with suppress(OSError, ValueError):
             path.rmdir()
 
 
-def _held(folder: Path) -> int:
+def _lock_folder(folder: Path) -> int:
     """The descriptor of the folder's `MARK`, locked."""
     path = folder / MARK
     while True:
@@ -152,7 +152,7 @@ def _held(folder: Path) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         except (OSError, ValueError) as error:
-            raise _unwritable(folder, error) from error
+            raise _unwritable_error(folder, error) from error
         if not lock(handle):
             os.close(handle)
             raise BadInput(
@@ -171,7 +171,7 @@ def _check(folder: Path, writes: Writes, told: dict[str, Any], own: bool) -> Non
         return
     # Pieces are named by the hash of what they belong to: nobody else's are taken for ours.
     names = [name for name in writes.names if name not in PIECES]
-    strange = next(found(folder, names), None)
+    strange = next(files_of(folder, names), None)
     if strange is not None:
         raise BadInput(
             f"{folder} holds {strange.relative_to(folder)}, which is not known to be of "
@@ -183,7 +183,7 @@ def _only_marked(folder: Path) -> bool:
     return [p.name for p in folder.iterdir()] == [MARK]
 
 
-def _told(handle: int) -> dict[str, Any]:
+def _read_mark(handle: int) -> dict[str, Any]:
     """What the mark says; nothing where it is new.
 
     Raises:
@@ -202,13 +202,13 @@ def _told(handle: int) -> dict[str, Any]:
     raise BadInput(f"the folder's {MARK} is not of leakgauge: choose another --out")
 
 
-def _tell(handle: int, facts: dict[str, Any]) -> None:
+def _write_mark(handle: int, facts: dict[str, Any]) -> None:
     text = json.dumps(facts).encode() + b"\n"
     os.lseek(handle, 0, os.SEEK_SET)
     os.write(handle, text)
     os.ftruncate(handle, len(text))
 
 
-def _unwritable(folder: Path, error: Exception) -> BadInput:
+def _unwritable_error(folder: Path, error: Exception) -> BadInput:
     why = getattr(error, "strerror", None) or str(error)
     return BadInput(f"--out {folder} cannot be written: {why}")

@@ -73,7 +73,7 @@ def run_or_reuse(
                 attempt(partial(draw, record, out))
             return record, out
         with Progress() as bar:
-            report = _Cleared(bar, held) if arguments.fresh else bar
+            report = _ClearFirst(bar, held) if arguments.fresh else bar
             record = run(scenario, out=out, report=report, **context)
             report("writing", 1, 1)
         attempt(partial(draw, record, out))
@@ -131,7 +131,7 @@ def is_made_by(command: str, folder: Path) -> bool:
     return f"-m {command} " in f"{told} "
 
 
-class _Cleared:
+class _ClearFirst:
     """Progress whose first report, when all flags have been found good, deletes the old result."""
 
     def __init__(self, bar: Progress, held: Claim) -> None:

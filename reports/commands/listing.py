@@ -34,7 +34,7 @@ class Source:
         path: of the folder or zip.
         open: a file by its name, for reading.
         files: names with ``/``, relative to ``path``.
-        folders: likewise, also of those that are empty.
+        folders: names of the folders, with ``/`` and relative to ``path``; also of empty ones.
         passed: name -> why it is no part of the data.
     """
 
@@ -72,7 +72,7 @@ def source(path: Path) -> Source:
     return _zip(path)
 
 
-def _results(folder: Path) -> bool:
+def _holds_results(folder: Path) -> bool:
     """Whether results of a command lie in a folder, or below it as in ``runs``: no class of data.
 
     A command run beside the data writes there, before it reads them.
@@ -83,7 +83,7 @@ def _results(folder: Path) -> bool:
 def _folder(path: Path) -> Source:
     found = Source(path, lambda name: (path / name).open("rb"))
     above: dict[str, frozenset[tuple[int, int]]] = {}
-    for place, folders, files in os.walk(path, followlinks=True, onerror=_unlisted):
+    for place, folders, files in os.walk(path, followlinks=True, onerror=_refuse_unlisted):
         start = Path(place).relative_to(path)
         about = os.stat(place)
         trail = above.get(place, frozenset())
@@ -92,29 +92,29 @@ def _folder(path: Path) -> Source:
         trail |= {(about.st_dev, about.st_ino)}
         for name in sorted(folders):
             inner = (start / name).as_posix()
-            if _hidden(name) or _results(path / inner):
-                found.passed[inner] = "hidden" if _hidden(name) else "results of leakgauge"
+            if _is_hidden(name) or _holds_results(path / inner):
+                found.passed[inner] = "hidden" if _is_hidden(name) else "results of leakgauge"
                 folders.remove(name)
             else:
                 found.folders.append(inner)
                 above[os.path.join(place, name)] = trail
         for name in files:
             inner = (start / name).as_posix()
-            if _hidden(name):
+            if _is_hidden(name):
                 found.passed[inner] = "hidden"
-            elif not _plain(path / inner):
+            elif not _ends(path / inner):
                 found.passed[inner] = "no file"
             else:
                 found.files.append(inner)
-        _counted(path, len(found.files) + len(found.folders) + len(found.passed))
+        _refuse_endless(path, len(found.files) + len(found.folders) + len(found.passed))
     return found
 
 
-def _unlisted(error: OSError) -> None:
+def _refuse_unlisted(error: OSError) -> None:
     raise BadInput(f"{error.filename} cannot be listed: {error.strerror}")
 
 
-def _plain(path: Path) -> bool:
+def _ends(path: Path) -> bool:
     """Whether reading it ends; a link to nothing says itself what it is when it is read."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -128,16 +128,16 @@ def _zip(path: Path) -> Source:
         entries = archive.infolist()
     except Exception as error:  # zipfile raises all kinds of things on foreign bytes
         raise BadInput(f"{path} is neither a folder nor a readable zip: {error}") from error
-    _counted(path, len(entries))
+    _refuse_endless(path, len(entries))
     known: dict[str, zipfile.ZipInfo] = {}
-    found = Source(path, lambda name: _entry(archive, known[name]))
+    found = Source(path, lambda name: _open_entry(archive, known[name]))
     for entry in entries:
         told = entry.filename.replace("\\", "/")  # as some Windows programs write it
         parts = PurePosixPath(told).parts
         if not parts or ".." in parts or told.startswith("/") or DRIVE.match(told):
             raise BadInput(f"{path} holds {entry.filename!r}, which leads out of the zip")
         name = "/".join(parts)
-        if any(map(_hidden, parts)):
+        if any(map(_is_hidden, parts)):
             found.passed[name] = "hidden"
         elif told.endswith("/"):
             found.folders.append(name)
@@ -152,7 +152,7 @@ def _zip(path: Path) -> Source:
     return found
 
 
-def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
+def _open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
     if entry.flag_bits & 1:
         raise OSError("it is encrypted")
     if entry.compress_type not in PACKED:
@@ -164,10 +164,10 @@ def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> IO[bytes]:
     return archive.open(entry)
 
 
-def _hidden(name: str) -> bool:
+def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name in SYSTEM
 
 
-def _counted(path: Path, files: int) -> None:
+def _refuse_endless(path: Path, files: int) -> None:
     if files > MAX_FILES:
         raise BadInput(f"{path} holds more than {MAX_FILES:,} files")

@@ -9,7 +9,7 @@ PIECES = ("partial/" + "[0-9a-f]" * 10 + "-*.json", "partial/" + "[0-9a-f]" * 10
 """Finished pieces of a run that has not ended, see `reports.records.Partial`."""
 
 
-def found(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+def files_of(folder: Path, names: Iterable[str]) -> Iterator[Path]:
     """The files in ``folder`` that match ``names``; nothing behind a symbolic link below it.
 
     Args:
@@ -29,8 +29,8 @@ def found(folder: Path, names: Iterable[str]) -> Iterator[Path]:
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
-    """Delete the files that `found` finds, and the sub-folders that this leaves empty."""
-    for path in list(found(folder, names)):
+    """Delete the files that `files_of` finds, and the sub-folders that this leaves empty."""
+    for path in list(files_of(folder, names)):
         path.unlink(missing_ok=True)
         for above in path.relative_to(folder).parents:
             if above.parts:

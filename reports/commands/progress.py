@@ -32,7 +32,7 @@ class Progress:
     def __call__(self, line: str, done: int, total: int) -> None:
         """Show a line of progress, the pieces done and the pieces in all."""
         if self.bar is None:
-            # disable=None: only where somebody watches; logs and pipes keep one line an error.
+            # disable=None draws the bar on a terminal only: logs and pipes keep one line an error.
             self.bar = tqdm(
                 total=total, unit="piece", dynamic_ncols=True, leave=False, disable=None
             )

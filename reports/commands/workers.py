@@ -42,9 +42,9 @@ def spread(
     Raises:
         OSError: a process died.
     """
-    pool = started(jobs, begin, given)
+    pool = start_pool(jobs, begin, given)
     try:
-        waiting = {submitted(pool, act, item): item for item in items}
+        waiting = {submit(pool, act, item): item for item in items}
         for future in as_completed(waiting):
             yield waiting[future], future.result()
     except BrokenProcessPool as error:
@@ -56,25 +56,25 @@ def spread(
         kill(pool)
 
 
-def started(
+def start_pool(
     size: int, begin: Callable[..., None], given: tuple[Any, ...] = ()
 ) -> ProcessPoolExecutor:
     """A pool of spawned processes, not forked: torch's threads and CUDA do not survive a fork.
 
-    Fill it with `submitted`, and end it with `kill`.
+    Fill it with `submit`, and end it with `kill`.
     """
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(size, mp_context=context, initializer=begin, initargs=given)
 
 
-def submitted(pool: ProcessPoolExecutor, act: Callable[..., Result], *given: Any) -> Future[Result]:
+def submit(pool: ProcessPoolExecutor, act: Callable[..., Result], *given: Any) -> Future[Result]:
     """``pool.submit``, in which processes are started that no Ctrl-C reaches."""
-    with _interrupts_held():
+    with _hold_interrupts():
         return pool.submit(act, *given)
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def _hold_interrupts() -> Iterator[None]:
     """SIGINT waits, also in processes started here, which lose it in `prepare_process`.
 
     Without this one that is still importing would end in a traceback.

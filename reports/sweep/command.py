@@ -165,7 +165,7 @@ def _follow(outcomes: Iterator[Outcome], tasks: Sequence[Task], out: Path) -> di
     failures: dict[str, str] = {}
     named = {task.job.key: task.job for task in tasks}
     began = time.monotonic()
-    # The bar is for who watches; the lines are for logs too.
+    # The bar is drawn on a terminal only; the lines are written into logs too.
     with tqdm(total=len(tasks), unit="Scenario", leave=False, disable=None) as bar:
         for count, outcome in enumerate(outcomes, start=1):
             if outcome.error is not None:

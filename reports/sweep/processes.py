@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from reports.commands.workers import kill, prepare_process, started, submitted
+from reports.commands.workers import kill, prepare_process, start_pool, submit
 from reports.sweep.task import Outcome, Task, failed, run_task
 
 TRIES = 2
@@ -29,12 +29,12 @@ def run(
         ended: set[str] = set()
         # After a death one at a time, so that the next one names its Scenario.
         size = 1 if strikes else min(jobs, len(waiting))
-        pool = started(size, prepare_process, (waiting[0].threads,))
+        pool = start_pool(size, prepare_process, (waiting[0].threads,))
         try:
             in_flight: dict[Future[Outcome], Task] = {}
             queue = iter(waiting)
             for task in queue:
-                in_flight[submitted(pool, work, task)] = task
+                in_flight[submit(pool, work, task)] = task
                 if len(in_flight) < size:
                     continue
                 for outcome in _finished(in_flight):

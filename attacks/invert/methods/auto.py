@@ -131,7 +131,7 @@ class Auto(Inversion):
             errors = [error(trial) for trial in grid]
             if math.isfinite(min(errors)):
                 best = grid[errors.index(min(errors))]
-        # Whatever practice puts behind the prior is no help.
+        # What practice ranks behind the prior does worse than a guess without the release.
         useful = itertools.takewhile(lambda trial: trial.name != "prior", ranked[1:])
         later = () if best.name == "prior" else tuple(useful)
         return dataclasses.replace(self, plan=(best, *later), hurried=hurried)

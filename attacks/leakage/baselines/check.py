@@ -44,7 +44,7 @@ def growths(before: Baseline, result: Result) -> list[Growth]:
     """
     __tracebackhide__ = True
     after = Baseline.of(result)
-    # A setting that did not exist yet was at its default.
+    # A baseline that is older than a setting was measured at the setting's default.
     known = {**DEFAULTS[result.kind]().document(), **before.settings}
     either = before.settings.keys() | after.settings.keys()
     known = {k: v for k, v in known.items() if k in either and k not in APART}

@@ -28,7 +28,7 @@ from attacks.membership.bench.contenders import (
 from attacks.membership.shadows.layouts import GROUP
 from defenses import BadInput
 from reports.commands.flags import Parser, chosen_device
-from reports.commands.workers import kill, started, submitted
+from reports.commands.workers import kill, start_pool, submit
 from reports.records.environment import environment
 from victims.gradients.memory import keep_memory
 
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"| model | defense | {BASELINE}, s | " + " | ".join(CONTENDERS) + " | fastest, s |")
     print("|---|---|---" + "|---" * len(CONTENDERS) + "|---|")
     # One pool per process, so that each process gets its share of every round.
-    pools = [started(1, begin) for _ in range(1 + jobs)]
+    pools = [start_pool(1, begin) for _ in range(1 + jobs)]
     try:
         for model in arguments.models:
             for defense in arguments.defenses:
@@ -102,7 +102,7 @@ def _row(
     refused: dict[str, str] = {}
     for name, crew in crews.items():
         share = threads if name == BASELINE else 1
-        waiting = [submitted(pool, prepare, setting, name, share) for pool in crew]
+        waiting = [submit(pool, prepare, setting, name, share) for pool in crew]
         why = next((said for future in waiting if (said := future.result())), "")
         if why:
             refused[name] = why.replace("|", "/")
@@ -131,6 +131,6 @@ def _seconds(
 ) -> float:
     """Seconds per model and step, while the process of each pool trains models of its own."""
     began = time.perf_counter()
-    waiting = [submitted(pool, run, setting, name, steps) for pool in pools]
+    waiting = [submit(pool, run, setting, name, steps) for pool in pools]
     steps_taken = sum(future.result() for future in waiting)
     return (time.perf_counter() - began) / steps_taken
