@@ -75,14 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "to replace it"
             )
         place = {"device": device, "data_root": arguments.data_root}
-        found = [
+        moments = [
             m
             for r, n in zip(arguments.runs, names, strict=True)
             for m in _moments(r, n, arguments, place)
         ]
-        _print(found)
+        _print(moments)
         figure = held.folder / FIGURE
-        if attempt(lambda: save(step_chart(found), figure)):
+        if attempt(lambda: save(step_chart(moments), figure)):
             print(f"\n{figure}")
         held.finish(asked)
     return 0
@@ -119,10 +119,10 @@ def _moments(
         yield Moment(name or scenario.defense, step, record)
 
 
-def _print(found: Sequence[Moment]) -> None:
+def _print(moments: Sequence[Moment]) -> None:
     print("| run | step | rate | attacker | PSNR dB | SSIM | LPIPS | prior PSNR |")
     print("|---|---|---|---|---|---|---|---|")
-    for moment in found:
+    for moment in moments:
         for key, scores in moment.record.summary.items():
             column = Column.of(key)
             if column.defense != moment.record.scenario["defense"]:

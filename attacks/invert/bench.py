@@ -97,12 +97,12 @@ def limits(arguments: argparse.Namespace) -> str:
     """What ends an attack, for the caption."""
     if arguments.budget is None and arguments.evaluations is None:
         return "until its iterations end"
-    told = []
+    parts = []
     if arguments.evaluations is not None:
-        told.append(f"at most {arguments.evaluations:,} evaluations per image")
+        parts.append(f"at most {arguments.evaluations:,} evaluations per image")
     if arguments.budget is not None:
-        told.append(f"cut at {arguments.budget:g} s/image by the clock")
-    return ", ".join(told)
+        parts.append(f"cut at {arguments.budget:g} s/image by the clock")
+    return ", ".join(parts)
 
 
 def iteration_cost(name: str, arguments: argparse.Namespace) -> float:

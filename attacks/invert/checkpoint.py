@@ -15,7 +15,7 @@ from victims.training.weights import write_weights
 
 
 def steps_of(folder: Path, code: Collection[str] = ()) -> int:
-    """How many steps the run in ``folder`` has; see `fields_at` for arguments and errors."""
+    """How many steps the run in ``folder`` has; `fields_at` has the arguments and errors."""
     return _plan(folder, code).steps
 
 
@@ -38,15 +38,15 @@ def fields_at(
     Raises:
         BadInput: no run in ``folder``, or a step that it does not have.
     """
-    made = _plan(folder, code)
-    training = made.training
-    if not 0 <= step <= made.steps:
-        raise BadInput(f"step is {step}; the run in {folder} has steps 0 to {made.steps}")
+    plan = _plan(folder, code)
+    training = plan.training
+    if not 0 <= step <= plan.steps:
+        raise BadInput(f"step is {step}; the run in {folder} has steps 0 to {plan.steps}")
     weights = folder / "states" / f"step-{step:06d}.safetensors"
     if not weights.exists():
         reached = run.at_step(folder, step, code=code, **context)
         write_weights(reached, weights, averaged=False)
-    shield = made.defense.at(min(step, made.steps - 1), made.steps)
+    defense = plan.defense.at(min(step, plan.steps - 1), plan.steps)
     return {
         "data": training.data,
         "size": training.size,
@@ -56,9 +56,9 @@ def fields_at(
         "state": str(weights),
         "step": step,
         "defense": training.defense,
-        "defense_options": shown_options(shield),
+        "defense_options": shown_options(defense),
         # The positive control; weights of a model that the defense has changed fit no other.
-        "against": () if preprocessing.stages(shield) or training.defense == "none" else ("none",),
+        "against": () if preprocessing.stages(defense) or training.defense == "none" else ("none",),
         "delta": training.delta,
         "seed": training.seed,
     }
@@ -69,7 +69,7 @@ def _plan(folder: Path, code: Collection[str]) -> Plan:
     path = folder / store.LATEST
     if not path.exists():
         raise BadInput(f"{folder} holds no training run (no {store.LATEST})")
-    found = store.read(path)
-    training = store.training_in(found, path, code)
-    *history, (_, rate, _) = found.ledger
+    checkpoint = store.read(path)
+    training = store.training_in(checkpoint, path, code)
+    *history, (_, rate, _) = checkpoint.ledger
     return make_plan(training, round(training.batch_size / rate), tuple(history))

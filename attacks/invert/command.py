@@ -51,15 +51,15 @@ def parser(argv: Sequence[str] | None) -> Parser:
     first.add_argument("--attack", default=start.attack)
     chosen, _ = first.parse_known_args(argv)
 
-    made = Parser(prog=PROG, description=DESCRIPTION, allow_abbrev=False)
-    _add_attackers(made, start)
-    _add_victim(made, start)
-    _add_steps(made, start)
-    _add_limits(made, start)
-    add_run_flags(made, "invert")
-    add_options(made, defenses.registry.find(chosen.defense), "defense", chosen.defense)
-    add_options(made, invert.registry.find(chosen.attack), "attack", chosen.attack)
-    return made
+    flags = Parser(prog=PROG, description=DESCRIPTION, allow_abbrev=False)
+    _add_attackers(flags, start)
+    _add_victim(flags, start)
+    _add_steps(flags, start)
+    _add_limits(flags, start)
+    add_run_flags(flags, "invert")
+    add_options(flags, defenses.registry.find(chosen.defense), "defense", chosen.defense)
+    add_options(flags, invert.registry.find(chosen.attack), "attack", chosen.attack)
+    return flags
 
 
 def _add_attackers(parser: Parser, start: Scenario) -> None:
@@ -146,17 +146,17 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
     if arguments.checkpoint is not None:
         from attacks.invert import checkpoint
 
-        own = sorted(arguments.given & SETTLED)
-        if own:
-            raise BadInput(f"--{own[0]} comes from the run when --checkpoint is given")
+        settled = sorted(arguments.given & SETTLED)
+        if settled:
+            raise BadInput(f"--{settled[0]} comes from the run when --checkpoint is given")
         with Progress("reaching the step: ") as bar:
             place = {"device": chosen_device(arguments.device), "data_root": arguments.data_root}
-            found = checkpoint.fields_at(
+            reached = checkpoint.fields_at(
                 arguments.checkpoint, arguments.step, code=arguments.code, report=bar, **place
             )
         if "against" in arguments.given:
-            found["against"] = tuple(arguments.against)
-        fields |= found
+            reached["against"] = tuple(arguments.against)
+        fields |= reached
     fields["state_sha256"] = _digest(fields["state"])
     return check(Scenario(**fields))
 

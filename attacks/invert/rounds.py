@@ -29,8 +29,8 @@ class Schedule:
     Attributes:
         defense: as configured.
         fixed: step -> the defense as it is at that step, for good; empty without a schedule.
-        unseen: steps at which it cannot be had without the run's memory.
-        drifts: whether its releases alone tell the schedule, see `drift.drift`.
+        unseen: steps at which the defense cannot be had without the run's memory.
+        drifts: whether only the releases tell the schedule, see `drift.with_drift`.
     """
 
     defense: Defense
@@ -42,7 +42,7 @@ class Schedule:
         """What to attack by name: each round (`reports.records.rounds.other`), or the defense."""
         if not self.fixed:
             return {name: self.defense}
-        return {other(name, step): shield for step, shield in self.fixed.items()}
+        return {other(name, step): defense for step, defense in self.fixed.items()}
 
     def round_at(self, step: int) -> Round:
         """The round that counts, for the Record."""
@@ -69,12 +69,12 @@ def schedule(defense: Defense, count: int) -> Schedule:
     unseen = []
     for step in moments_of(count):
         try:
-            shield = defense.at(step, STEPS)
+            fixed_there = defense.at(step, STEPS)
         except BadInput:  # it depends on what only its own run remembers
             unseen.append(step)
             continue
-        if not any(_same(shield, known) for known in fixed.values()):
-            fixed[step] = shield
+        if not any(_same(fixed_there, known) for known in fixed.values()):
+            fixed[step] = fixed_there
     if len(fixed) == 1 and _same(next(iter(fixed.values())), defense.at(0, 1)):
         fixed = {}
     return Schedule(defense, fixed, tuple(unseen))

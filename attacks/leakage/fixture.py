@@ -70,7 +70,7 @@ class Leakage:
             defense: see `Leakage`.
             defense_options: of a defense given by name.
             seeds: so many Scenarios at successive seeds are pooled.
-            fields: of `attacks.Scenario`; else those of `quick.INVERSION`.
+            fields: of `attacks.Scenario`; else those of `defaults.INVERSION`.
 
         Raises:
             BadInput: no such Scenario.
