@@ -29,7 +29,7 @@ ROUGH, LITTLE = 120 * mm, 60 * mm
 
 
 def write_pdf(outline: Outline, path: Path) -> None:
-    """Lay the report out and write it; equal outline give equal bytes."""
+    """Lay the report out and write it; equal outlines give equal bytes."""
     document = SimpleDocTemplate(
         str(path),
         pagesize=(WIDTH + 2 * MARGIN, 297 * mm),
@@ -85,7 +85,7 @@ def _section(section: Section) -> Iterator[Flowable]:
     if section.charts:
         yield CondPageBreak(LITTLE)
         yield paragraph("Charts", "sub")
-        yield from chart_rows(_ordered(section.charts))
+        yield from chart_rows(_narrow_first(section.charts))
     for gallery in section.galleries:
         yield CondPageBreak(LITTLE)
         yield paragraph(gallery.title, "sub")
@@ -99,8 +99,8 @@ def _section(section: Section) -> Iterator[Flowable]:
         yield paragraph(note, "note")
 
 
-def _ordered(charts: Sequence[Chart]) -> list[Chart]:
-    """Narrow ones first, so that they stand in pairs."""
+def _narrow_first(charts: Sequence[Chart]) -> list[Chart]:
+    """The charts, narrow ones first, so that these stand in pairs."""
     return sorted(charts, key=lambda c: c.wide)
 
 
