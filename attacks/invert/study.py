@@ -200,7 +200,7 @@ def record_of(
     rows = [row for column, pieces in found.items() for row in _rows(column, pieces)]
     arrays = {"truth": private}
     arrays |= {c.key: torch.cat([p[1]["guess"] for p in pieces]) for c, pieces in found.items()}
-    baseline = prior_baseline(private, auxiliary, arrays)
+    baseline, arrays["prior"] = prior_baseline(private, auxiliary)
     baseline["auxiliary"] = {"images": len(auxiliary), "dropped": cast.dropped}
     summary = {
         column.key: column_summary([row for row in rows if Column.of_row(row) == column])

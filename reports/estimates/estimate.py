@@ -85,7 +85,7 @@ class Estimate:
         """Of a share: how many of the n trials were hits."""
         return round(self.mean * self.n)
 
-    def scaled(self, factor: float) -> Estimate:
+    def times(self, factor: float) -> Estimate:
         """The same in another unit, ``factor`` > 0 of which make one of this."""
         return Estimate(factor * self.mean, factor * self.low, factor * self.high, self.n)
 

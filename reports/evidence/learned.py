@@ -46,7 +46,7 @@ class Learned:
         )
 
 
-def learned(
+def judge_target(
     labels: Sequence[str], inside: float, outside: float, start: float = 0.0
 ) -> Learned | None:
     """Whether a membership test's target learned; None where there is no member to say it of.
@@ -72,7 +72,7 @@ def doubt(found: Learned | None) -> str:
     """Why finding nobody is no evidence; empty where it is some.
 
     Args:
-        found: of the target, see `learned`; None where its Record does not say.
+        found: of the target, see `judge_target`; None where its Record does not say.
     """
     if found is None:
         return "the result does not say whether the target learned"

@@ -48,10 +48,10 @@ def _panel(group: Sequence[InversionRecord], anchor: str) -> Panel:
         anchor=anchor,
         facts=group[0].panel,
         title="",
-        settings=judge(_controlled(settings)),
+        settings=judge(_with_control(settings)),
         prior=pool_scores(priors, guesses) if priors else None,
         sources=[one.source for one in group],
-        notes=[*notes, *_timed(group[0].panel)],
+        notes=[*notes, *_clock_notes(group[0].panel)],
     )
 
 
@@ -86,7 +86,7 @@ def _order(pieces: Pieces) -> tuple[Any, ...]:
     return (not bare, pieces.defense, *numbers, json.dumps(options, sort_keys=True))
 
 
-def _controlled(settings: Sequence[Setting]) -> list[Setting]:
+def _with_control(settings: Sequence[Setting]) -> list[Setting]:
     """The settings and their rounds, told whether the attack rebuilds an undefended update."""
     bare = next((s.judged for s in settings if s.defense == UNDEFENDED), None)
     state = NO_CONTROL if bare is None else control(bare.values["psnr"], bare.values["prior"])
@@ -96,7 +96,7 @@ def _controlled(settings: Sequence[Setting]) -> list[Setting]:
     ]
 
 
-def _timed(facts: Mapping[str, Any]) -> list[str]:
+def _clock_notes(facts: Mapping[str, Any]) -> list[str]:
     """That a clock could stop the attacks of these Records, as it did in all of older versions."""
     if facts.get("budget") is None:
         return []

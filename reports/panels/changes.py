@@ -82,7 +82,7 @@ def compare(before: Sequence[InversionRecord], after: Sequence[InversionRecord])
         for attacker in (a for a in old.scores if a in new.scores):
             one, other = old.scores[attacker], new.scores[attacker]
             why = doubt(new.control, other.clocked)
-            for score, (was, now, seeds) in _matched(one, other).items():
+            for score, (was, now, seeds) in _match_images(one, other).items():
                 gap, p = paired_test(now - was, seeds)
                 change = Change(
                     panel=panel,
@@ -97,7 +97,7 @@ def compare(before: Sequence[InversionRecord], after: Sequence[InversionRecord])
                     doubt=why,
                 )
                 changes.append(change)
-    return _adjusted(changes)
+    return _adjust(changes)
 
 
 def unmatched(before: Sequence[InversionRecord], after: Sequence[InversionRecord]) -> list[str]:
@@ -140,7 +140,7 @@ def _key(setting: Setting) -> tuple[str, str]:
     return setting.defense, json.dumps(setting.guarantee.options, sort_keys=True)
 
 
-def _matched(old: PooledScores, new: PooledScores) -> dict[str, tuple[Values, Values, Seeds]]:
+def _match_images(old: PooledScores, new: PooledScores) -> dict[str, tuple[Values, Values, Seeds]]:
     """Score -> (old, new, seeds), (n,) each, of the images that have it in both; n >= 1."""
     places = {unit: i for i, unit in enumerate(zip(new.seeds, new.images, strict=True))}
     units = list(enumerate(zip(old.seeds, old.images, strict=True)))
@@ -155,7 +155,7 @@ def _matched(old: PooledScores, new: PooledScores) -> dict[str, tuple[Values, Va
     return found
 
 
-def _adjusted(changes: Sequence[Change]) -> list[Change]:
+def _adjust(changes: Sequence[Change]) -> list[Change]:
     """The changes with p adjusted (Holm 1979) within each attacker and score."""
     adjusted = list(changes)
     for family in {(c.attacker, c.score) for c in changes}:

@@ -27,11 +27,11 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
         if not own:
             continue
         columns = [s.scores[name] for s in own]
-        tests = {GAIN: _gains(columns)}
+        tests = {GAIN: _gain_ps(columns)}
         for test in (NAMES, EXCEEDS):
             tests[test] = holm([s.scores[name].alone(test, s.guarantee) for s in own])
         for turn, (setting, column) in enumerate(zip(own, columns, strict=True)):
-            tried = _tried(setting)
+            tried = _rounds_tried(setting)
             corrected = {t: min(1.0, tried * ps[turn]) for t, ps in tests.items()}
             judged = replace(column, corrected=corrected)
             place = next(i for i, s in enumerate(found) if s.anchor == setting.anchor)
@@ -39,31 +39,31 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
     return found
 
 
-def _tried(setting: Setting) -> int:
+def _rounds_tried(setting: Setting) -> int:
     """How many rounds the one that counts was picked from."""
     counts = setting.guarantee.round
     return max(1, len(counts.attacked)) if counts else 1
 
 
-def _gains(columns: Sequence[PooledScores]) -> list[float]:
+def _gain_ps(columns: Sequence[PooledScores]) -> list[float]:
     """Corrected p of every column's gain; 1 for one with too few images."""
     found = [1.0] * len(columns)
     places = [i for i, c in enumerate(columns) if np.isfinite(c.gains).sum() >= FEWEST]
     if not places:
         return found
     own = [columns[i] for i in places]
-    sides = holm([_of_interval(c) for c in own])
-    for place, *ps in zip(places, corrected_p(_aligned(own)), sides, strict=True):
+    sides = holm([_interval_p(c) for c in own])
+    for place, *ps in zip(places, corrected_p(_gain_table(own)), sides, strict=True):
         found[place] = float(max(ps))
     return found
 
 
-def _of_interval(column: PooledScores) -> float:
+def _interval_p(column: PooledScores) -> float:
     known = np.isfinite(column.gains)
     return p_above_zero(column.gains[known], column.seeds[known])
 
 
-def _aligned(columns: Sequence[PooledScores]) -> Values:
+def _gain_table(columns: Sequence[PooledScores]) -> Values:
     """(K, N) gains, a column per unit that any of them has; NaN where one lacks it."""
     names = [list(zip(c.seeds.tolist(), c.images.tolist(), strict=True)) for c in columns]
     units = {unit: turn for turn, unit in enumerate(sorted({u for own in names for u in own}))}

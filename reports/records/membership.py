@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reports import detection
 from reports.estimates import NOTHING, Estimate
 from reports.estimates.intervals import LEVEL, Values
-from reports.evidence.learned import Learned, doubt, learned
+from reports.evidence.learned import Learned, doubt, judge_target
 from reports.records import exposed as accusations
 from reports.records.checks import clean, epsilon, estimate, mapping, share, text
 from reports.records.exposed import ExposedMember
@@ -183,7 +183,7 @@ def _target(record: Record) -> Learned | None:
         for name in ("inside", "outside", "start")
     }
     rows = [mapping(row, "rows") for row in record.rows]
-    return learned(
+    return judge_target(
         [text(row.get("label"), "rows.label") for row in rows if row.get("member") is True],
         **accuracies,
     )

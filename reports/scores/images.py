@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def checked(guess: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def comparable(guess: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Both as float64 on the CPU, after looking at shapes and range."""
     if guess.ndim != 4 or guess.shape != truth.shape:
         shapes = f"{tuple(guess.shape)} and {tuple(truth.shape)}"

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from reports.scores.images import checked
+from reports.scores.images import comparable
 from reports.scores.pixel import psnr
 
 
@@ -15,7 +15,7 @@ def assign(guess: Tensor, truth: Tensor) -> Tensor:
 
     A release does not say which example came first, so a batch is scored after this pairing.
     """
-    guess, truth = checked(guess, truth)
+    guess, truth = comparable(guess, truth)
     count = len(truth)
     table = torch.stack([psnr(guess, t.expand(count, *t.shape)) for t in truth])
     return torch.from_numpy(linear_sum_assignment(table.numpy(), maximize=True)[1])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from reports.scores import alexnet
-from reports.scores.images import checked
+from reports.scores.images import comparable
 
 
 def lpips(guess: Tensor, truth: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def lpips(guess: Tensor, truth: Tensor) -> Tensor:
     Raises:
         alexnet.Unavailable: the pretrained weights cannot be had, or the images are too small.
     """
-    guess, truth = checked(guess, truth)
+    guess, truth = comparable(guess, truth)
     if min(guess.shape[2:]) < 31:
         raise alexnet.Unavailable("LPIPS's AlexNet needs images of at least 31x31 pixels")
     if guess.shape[1] not in (1, 3):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from reports.scores.images import checked
+from reports.scores.images import comparable
 
 PSNR_CAP = 60.0
 """dB. One exact image would otherwise make every mean infinite; 60 dB is a quarter grey level."""
@@ -24,7 +24,7 @@ def psnr(guess: Tensor, truth: Tensor) -> Tensor:
     Returns:
         (B,) float64.
     """
-    guess, truth = checked(guess, truth)
+    guess, truth = comparable(guess, truth)
     error = (guess - truth).square().flatten(1).mean(1)
     return (-10 * error.log10()).clamp(max=PSNR_CAP)
 
@@ -42,7 +42,7 @@ def ssim(guess: Tensor, truth: Tensor) -> Tensor:
     Returns:
         (B,) float64.
     """
-    guess, truth = checked(guess, truth)
+    guess, truth = comparable(guess, truth)
     if min(guess.shape[2:]) < WINDOW:
         raise ValueError(f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels")
 

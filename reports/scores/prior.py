@@ -15,26 +15,34 @@ from reports.scores.perceptual import lpips
 from reports.scores.pixel import WINDOW, psnr, ssim
 
 
-def prior_baseline(truth: Tensor, auxiliary: Tensor, arrays: dict[str, Tensor]) -> dict[str, Any]:
+def prior_baseline(truth: Tensor, auxiliary: Tensor) -> tuple[dict[str, Any], Tensor]:
     """Scores of guesses made without any release, from the adversary's own images.
 
     ``mean_image`` is their mean. ``nearest_auxiliary`` is the one closest to the truth, picked
-    with the truth in hand: more than an adversary can do, so it errs on the careful side. The
-    one with the higher mean PSNR goes into ``arrays["prior"]``.
+    with the truth in hand: more than an adversary can do, so it errs on the careful side.
+
+    Args:
+        truth: (B, C, H, W) in [0, 1].
+        auxiliary: (n, C, H, W) in [0, 1], the adversary's own.
+
+    Returns:
+        The baseline of a Record: means by guess, and the name and rows of the one with the higher
+        mean PSNR; and that guess, (B, C, H, W).
     """
-    mean = auxiliary.mean(0, keepdim=True).expand_as(truth)
     distance = torch.cdist(truth.flatten(1).double(), auxiliary.flatten(1).double())
-    means: dict[str, dict[str, Estimate]] = {}
-    rows = {}
-    guesses = {"mean_image": mean, "nearest_auxiliary": auxiliary[distance.argmin(1)]}
-    for name, guess in guesses.items():
-        rows[name] = score_rows(guess, truth)
-        means[name] = means_of(rows[name])
-    best = max(guesses, key=lambda n: means[n]["psnr"].mean)
-    arrays["prior"] = guesses[best].contiguous()
-    shown = [{"image": i, **row} for i, row in enumerate(rows[best])]
-    told = {name: {s: e.document() for s, e in found.items()} for name, found in means.items()}
-    return {**told, "shown": best, "rows": shown}
+    guesses = {
+        "mean_image": auxiliary.mean(0, keepdim=True).expand_as(truth),
+        "nearest_auxiliary": auxiliary[distance.argmin(1)],
+    }
+    rows = {name: score_rows(guess, truth) for name, guess in guesses.items()}
+    means = {name: means_of(own) for name, own in rows.items()}
+    best = max(guesses, key=lambda name: means[name]["psnr"].mean)
+    documents = {
+        name: {score: mean.document() for score, mean in found.items()}
+        for name, found in means.items()
+    }
+    numbered = [{"image": i, **row} for i, row in enumerate(rows[best])]
+    return {**documents, "shown": best, "rows": numbered}, guesses[best].contiguous()
 
 
 def score_rows(guess: Tensor, truth: Tensor) -> list[dict[str, float | None]]:

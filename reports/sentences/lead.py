@@ -13,7 +13,7 @@ from reports.panels.pooled import GAIN
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
 from reports.scores import SCORES
-from reports.sentences.sentence import Link, Sentence, counted, listed
+from reports.sentences.sentence import Link, Sentence, count_of, list_links
 
 MOST = 4
 """At most so many refutations or audits are told in one sentence."""
@@ -41,7 +41,7 @@ def false_guarantees(found: Sequence[Refutation], audits: int) -> Sentence:
     links = [Link(one.text, one.anchor) for one in found]
     sure = " Each audit is wrong about a true claim in one case of twenty." if audits > 1 else ""
     start = "A guarantee is false, as stated and for this code: "
-    return (start, *listed(links, MOST, "; ", "; and {} more"), f".{sure}")
+    return (start, *list_links(links, MOST, "; ", "; and {} more"), f".{sure}")
 
 
 def unjudged_audits(audits: Sequence[AuditRecord]) -> Sentence:
@@ -53,8 +53,8 @@ def unjudged_audits(audits: Sequence[AuditRecord]) -> Sentence:
         Link(f"{a.doubt}, where {a.claimed:.4g} is claimed ({a.defense:.60})", a.anchor)
         for a in found
     ]
-    start = f"Of {counted(len(audits), 'audit')}, {len(found)} cannot be judged: "
-    return (start, *listed(links, MOST, "; ", "; and {} more"), ".")
+    start = f"Of {count_of(len(audits), 'audit')}, {len(found)} cannot be judged: "
+    return (start, *list_links(links, MOST, "; ", "; and {} more"), ".")
 
 
 def panels_overview(panels: Sequence[Panel]) -> Sentence:
@@ -66,7 +66,7 @@ def panels_overview(panels: Sequence[Panel]) -> Sentence:
     if not settings:
         return ("No defense was attacked: see what an attacker gets without one.",)
     studies = f" in {len(panels)} studies" if len(panels) > 1 else ""
-    count = f"{counted(len(settings), 'defended setting')}{studies}"
+    count = f"{count_of(len(settings), 'defended setting')}{studies}"
     rest = len(settings) - len(leaking) - len(named) - len(quiet)
     first = (
         f"Of {count}, {len(leaking) or 'none'} let{'s' * (len(leaking) == 1)} an attacker rebuild "
@@ -122,7 +122,7 @@ def changes_overview(changes: Sequence[Change]) -> Sentence:
     unknown = [c for c in own if c.verdict == CANNOT_JUDGE]
     still = len(own) - len(more) - len(less) - len(unknown)
     parts: list[str | Link] = [
-        f"Of {counted(len(own), 'setting')} in both sets, {len(more) or 'none'} now leak more, "
+        f"Of {count_of(len(own), 'setting')} in both sets, {len(more) or 'none'} now leak more, "
         f"{len(less) or 'none'} leak less, and for {still or 'none'} no change is shown."
     ]
     for found, words in ((more, "worse"), (less, "better")):

@@ -10,7 +10,7 @@ from reports.evidence.refuted import panel_refutations
 from reports.panels.panel import FALSE, NAMED, NOT_SHOWN, Panel, Setting
 from reports.panels.pooled import GAIN
 from reports.panels.trained import Trained, match
-from reports.sentences.sentence import Link, Sentence, counted, listed
+from reports.sentences.sentence import Link, Sentence, count_of, list_links
 
 MOST = 3
 """At most so many settings are named in one sentence."""
@@ -59,7 +59,7 @@ def _false_guarantees(panel: Panel) -> Sentence:
         return ()
     links = [Link(one.text, one.anchor) for one in found]
     start = "The guarantee is false, as stated and for this code: "
-    return (start, *listed(links, MOST, "; ", "; and {} more"), ".")
+    return (start, *list_links(links, MOST, "; ", "; and {} more"), ".")
 
 
 def _leaks(panel: Panel) -> Sentence:
@@ -71,7 +71,7 @@ def _leaks(panel: Panel) -> Sentence:
     if not leaking:
         return ("No defended setting is shown to let an attacker rebuild more than guessing does.",)
     if len(leaking) == 1:
-        start = f"1 of {counted(len(defended), 'defended setting')} still leaks: "
+        start = f"1 of {count_of(len(defended), 'defended setting')} still leaks: "
     else:
         start = f"{len(leaking)} of {len(defended)} defended settings still leak, most of all "
     return (
@@ -167,7 +167,7 @@ def _guarantee(panel: Panel) -> Sentence:
         "The strongest guarantee for one update is epsilon ",
         Link(_epsilon(held.epsilon), best.anchor),
         f" at delta {best.guarantee.delta:g} ({best.label}){allowed}"
-        + (f"; {counted(bare, 'setting')} guarantee nothing" if bare > 1 else "")
+        + (f"; {count_of(bare, 'setting')} guarantee nothing" if bare > 1 else "")
         + ("; one setting guarantees nothing" if bare == 1 else "")
         + ". A whole training run spends more.",
     )
@@ -197,7 +197,7 @@ def _cost(panel: Panel, trained: Sequence[Trained]) -> Sentence:
 
 def _settings(settings: Sequence[Setting], told: Callable[[Setting], str]) -> Iterator[str | Link]:
     """The first `MOST` settings as links to their rows, and how many more there are."""
-    return listed([Link(told(s), s.anchor) for s in settings], MOST)
+    return list_links([Link(told(s), s.anchor) for s in settings], MOST)
 
 
 def _level(setting: Setting) -> float:

@@ -85,7 +85,7 @@ def _cells(name: Cell, verdict: Cell, setting: Setting, options: Sequence[str]) 
         verdict,
         *(_score(setting, "adaptive", score) for score in SCORES),
         _score(setting, "naive", "psnr"),
-        _marked(figure(setting.gain, sources), adaptive),
+        _mark_cut(figure(setting.gain, sources), adaptive),
         Cell(named, setting.named.mean, sources) if setting.named.known else Cell("-"),
         _labels(setting),
         value(setting.guarantee.epsilon, sources),
@@ -103,10 +103,10 @@ def _option(setting: Setting, name: str) -> Cell:
 def _score(setting: Setting, attacker: str, name: str) -> Cell:
     """Mean score of one attacker."""
     shown = figure(setting.estimate(attacker, name), setting.sources, SCORES[name].digits)
-    return _marked(shown, setting.scores.get(attacker))
+    return _mark_cut(shown, setting.scores.get(attacker))
 
 
-def _marked(cell: Cell, scores: PooledScores | None) -> Cell:
+def _mark_cut(cell: Cell, scores: PooledScores | None) -> Cell:
     """The cell, with `CUT` where the clock ended one of the attacks behind it."""
     cut = scores is not None and scores.clocked and cell.order is not None
     return dataclasses.replace(cell, text=cell.text + CUT) if cut else cell

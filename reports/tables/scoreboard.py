@@ -119,7 +119,7 @@ def _row(
         digits = SCORES[score].digits
         cells += [figure(setting.estimate(c, score), own, digits) for c in ("naive", "adaptive")]
     named = setting.named
-    text = f"{named.scaled(100).show()}% of {setting.guarantee.candidates}"
+    text = f"{named.times(100).show()}% of {setting.guarantee.candidates}"
     cells.append(Cell(text, named.mean, own) if named.known else Cell("-"))
     caught, claimed, proven = _training_cells(other) if other else (Cell("-"),) * 3
     if claimed.text == "-":

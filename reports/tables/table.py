@@ -90,7 +90,7 @@ def figure(found: Estimate, sources: Sequence[Source], digits: int = 1) -> Cell:
 
 def percent(found: Estimate, sources: Sequence[Source]) -> Cell:
     """A share with its interval, in percent."""
-    return figure(found.scaled(100), sources)
+    return figure(found.times(100), sources)
 
 
 def value(number: float | None, sources: Sequence[Source] = (), spec: str = ".4g") -> Cell:

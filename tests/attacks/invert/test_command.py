@@ -51,7 +51,8 @@ def test_the_main_job_writes_prints_and_draws(invoke, tmp_path):
     code, out, _ = invoke("--defense", "dprs", "--rate", "0.5", *QUICK, "--out", "here")
     assert code == 0
     result = json.loads((tmp_path / "here/result.json").read_text())
-    assert set(result) == {"scenario", "rows", "summary", "baseline", "bounds", "environment"}
+    parts = {"scenario", "rows", "summary", "baseline", "bounds", "environment"}
+    assert set(result) == {"version", "kind", *parts}
     assert result["scenario"]["defense_options"] == {"rate": 0.5}
     cells = ["none/adaptive", "dpsgd/adaptive", "dpsgd/naive", "dprs/adaptive", "dprs/naive"]
     later = [f"dprs@{s}/{c}" for s in (500, 999) for c in ("adaptive", "naive")]

@@ -30,7 +30,7 @@ def test_a_share_says_its_hits_and_its_percent():
     found = Estimate.share(3, 12)
     assert (found.hits, found.n) == (3, 12)
     assert found.percent() == "25.0% [5.5%, 57.2%]"
-    assert found.scaled(100).show(0) == "25 [5, 57]"
+    assert found.times(100).show(0) == "25 [5, 57]"
     assert Estimate.share(10, 10).low == pytest.approx(0.025**0.1)
     assert NOTHING.percent() == NOTHING.show() == "-"
     assert Estimate.exact(0.5).show(2) == "0.50 [0.50, 0.50]"
