@@ -95,7 +95,7 @@ class TrainingRecord:
         source: where it is from.
         facts: scenario fields but the seed.
         options: of the defense, as far as the Record says them.
-        accuracy: on the test split, with its binomial interval; ``count`` test examples.
+        accuracy: on the test split, with its binomial interval; ``n`` counts test examples.
         guess: accuracy of always naming the most frequent class; NaN when not told.
         epsilons: accountant -> epsilon of the whole run, infinite when nothing is guaranteed.
         delta: of these epsilons.

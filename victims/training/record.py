@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from reports.commands.origins import origins
+from reports.estimates import Estimate
 from reports.records import Record
 from reports.records.environment import environment
 from reports.records.training import KIND, Bounds, Row
@@ -36,8 +37,7 @@ def record_of(run: Prepared, rows: Sequence[Row], device: str, command: str) -> 
         **plan.bounds(),
     )
     bounds["assumes"] += UNSEEN if UNTOLD in run.past.remarks else ""
-    accuracy = {"mean": last["accuracy"], "low": last["low"], "high": last["high"]}
-    accuracy["n"] = len(run.test[1])
+    accuracy = Estimate(last["accuracy"], last["low"], last["high"], n=len(run.test[1]))
     facts = environment(seed=plan.training.seed, device=device)
     facts["command"] = command
     facts["origins"] = origins(plan.training.document())
@@ -45,7 +45,7 @@ def record_of(run: Prepared, rows: Sequence[Row], device: str, command: str) -> 
         KIND,
         plan.training.document(),
         rows,
-        {"accuracy": accuracy},
+        {"accuracy": accuracy.document()},
         {"accuracy": run.majority},
         bounds,
         facts,
