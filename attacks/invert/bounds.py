@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 from scipy.stats import norm
 
 from defenses import Defense
+from reports.records.inversion import Bounds
 
 
-def guarantee(defense: Defense, delta: float, candidates: int | None = None) -> dict[str, Any]:
+def guarantee(defense: Defense, delta: float, candidates: int | None = None) -> Bounds:
     """What theory says of one release: epsilon (None: infinite) and the candidate bounds.
 
     Args:
         defense: that makes the release.
         delta: of the guarantee, in (0, 1).
         candidates: N of the game that was played (`attacks.invert.candidates`); None: none was.
-
-    Returns:
-        ``options``, ``epsilon``, ``delta``, ``candidates``; ``top1_of_1000`` and ``top1``, the
-        bounds of `named_at_most` for 1,000 and for N candidates (None without N).
     """
     options = {f.name: getattr(defense, f.name) for f in dataclasses.fields(defense)}
     epsilon = defense.epsilon(steps=1, sample_rate=1, delta=delta)
     noise = defense.effective_noise() if math.isfinite(epsilon) else 0.0
-    return {
-        "options": {k: v for k, v in options.items() if isinstance(v, int | float | str)},
-        "epsilon": epsilon if math.isfinite(epsilon) else None,
-        "delta": delta,
-        "top1_of_1000": named_at_most(1000, noise),
-        "candidates": candidates,
-        "top1": None if candidates is None else named_at_most(candidates, noise),
-    }
+    return Bounds(
+        options={k: v for k, v in options.items() if isinstance(v, int | float | str)},
+        epsilon=epsilon if math.isfinite(epsilon) else None,
+        delta=delta,
+        top1_of_1000=named_at_most(1000, noise),
+        candidates=candidates,
+        top1=None if candidates is None else named_at_most(candidates, noise),
+    )
 
 
 def named_at_most(candidates: int, noise: float) -> float:

@@ -31,7 +31,7 @@ from reports.estimates import NOTHING
 from reports.records import Record
 from reports.records.column import ADAPTIVE, NAIVE, Column
 from reports.records.environment import environment
-from reports.records.inversion import OBSERVATION
+from reports.records.inversion import OBSERVATION, Row
 from reports.records.keyed import Keyed
 from reports.scores import SCORES
 from victims.data import digest
@@ -128,23 +128,26 @@ def attack_update(
         guess = adversary.guess(victim, release, generator=draw)
     if adversary.hurried or clock.over:
         guess = dataclasses.replace(guess, stopped="time")
-    rows = [
-        {
-            "image": i,
-            "defense": column.defense,
-            "adaptive": column.adaptive,
-            "attack": guess.attack,
-            **dict.fromkeys(SCORES),
-            "iterations": guess.iterations,
-            "stopped": guess.stopped,
-            **({"note": guess.note} if guess.note else {}),
-            "evaluations": meter.gradients // scenario.batch,
-            "practice": adversary.practice // scenario.batch,
-            "label_found": int(label),
-            "wire_bytes": release.wire_bytes,
-        }
-        for i, label in enumerate(guess.labels)
-    ]
+    rows = []
+    for image, label in enumerate(guess.labels):
+        row = Row(
+            image=image,
+            defense=column.defense,
+            adaptive=column.adaptive,
+            attack=guess.attack,
+            psnr=None,
+            ssim=None,
+            lpips=None,
+            iterations=guess.iterations,
+            stopped=guess.stopped,
+            label_found=int(label),
+            evaluations=meter.gradients // scenario.batch,
+            practice=adversary.practice // scenario.batch,
+            wire_bytes=release.wire_bytes,
+        )
+        if guess.note:
+            row["note"] = guess.note
+        rows.append(row)
     unknown = {s: NOTHING.document() for s in SCORES}
     facts = environment(seed=scenario.seed, device=device)
     facts["data_sha256"] = digest(auxiliary)

@@ -3,49 +3,71 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from attacks.invert.contract import Guess
 from reports.estimates import Estimate
+from reports.records.inversion import Guessed
 from reports.scores import assign
 from reports.scores.prior import means_of, score_rows
 
 
 def score(
-    guess: Guess, truth: Tensor, labels: Tensor, **shared: float | None
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    guess: Guess,
+    truth: Tensor,
+    labels: Tensor,
+    *,
+    seconds: float,
+    evaluations: int,
+    practice: int,
+    wire_bytes: int,
+    rank: int | None,
+    fisher_psnr: float | None,
+) -> tuple[dict[str, list[Guessed]], dict[str, Tensor]]:
     """Rows and arrays of one batch, after pairing guesses with the truth.
 
     Args:
         guess: of the batch.
         truth: (B, C, H, W) in [0, 1], on the CPU.
         labels: (B,) int64.
-        shared: fields that are the same in all rows of the batch.
+        seconds: see `Guessed`, as the others; they are the same in all rows of the batch.
+        evaluations: see `Guessed`.
+        practice: see `Guessed`.
+        wire_bytes: see `Guessed`.
+        rank: see `Guessed`.
+        fisher_psnr: see `Guessed`.
 
     Returns:
-        ``{"rows": [...]}`` with labels paired by `pair_labels` and a ``position`` in the batch,
-        and ``{"guess": images}`` in the order of the truth.
+        ``{"rows": [...]}`` with labels paired by `pair_labels`, and ``{"guess": images}``, both in
+        the order of the truth.
     """
     order = assign(guess.images, truth)
     found = pair_labels(labels.tolist(), guess.labels[order].tolist())
     images = guess.images[order].contiguous()
-    rows = [
-        {
-            "position": position,
-            "attack": guess.attack,
-            **values,
-            "iterations": guess.iterations,
-            "stopped": guess.stopped,
-            **({"note": guess.note} if guess.note else {}),
-            "label": int(labels[position]),
-            "label_found": found[position],
-            **shared,
-        }
-        for position, values in enumerate(score_rows(images, truth))
-    ]
+    rows = []
+    for position, scores in enumerate(score_rows(images, truth)):
+        row = Guessed(
+            attack=guess.attack,
+            psnr=scores["psnr"],
+            ssim=scores["ssim"],
+            lpips=scores["lpips"],
+            iterations=guess.iterations,
+            stopped=guess.stopped,
+            label=int(labels[position]),
+            label_found=found[position],
+            seconds=seconds,
+            evaluations=evaluations,
+            practice=practice,
+            wire_bytes=wire_bytes,
+            rank=rank,
+            fisher_psnr=fisher_psnr,
+        )
+        if guess.note:
+            row["note"] = guess.note
+        rows.append(row)
     return {"rows": rows}, {"guess": images}
 
 
@@ -79,7 +101,7 @@ def pair_labels(truth: Sequence[int], found: Sequence[int]) -> list[int]:
     return [next(others) if hit is None else hit for hit in hits]
 
 
-def column_summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def column_summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Means of a column's scores, and two shares, as a Record holds them.
 
     Returns:

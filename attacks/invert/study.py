@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -30,7 +29,7 @@ from reports.commands.progress import Report, unwatched
 from reports.records import Record
 from reports.records.column import ADAPTIVE, Column
 from reports.records.environment import environment
-from reports.records.inversion import KIND
+from reports.records.inversion import KIND, Guessed, Row
 from reports.scores.prior import lpips_or_reason, prior_baseline
 from victims.data import Data
 from victims.training.streams import content_of
@@ -218,11 +217,10 @@ def record_of(
     return keep_worst(record, cast.schedules)
 
 
-def _rows(column: Column, pieces: list[Piece]) -> list[dict[str, Any]]:
+def _rows(column: Column, pieces: list[Piece]) -> list[Row]:
     """Rows of a Record: those of the pieces, by image, with the column that they belong to."""
-    rows = [row for facts, _ in pieces for row in facts["rows"]]
-    who = {"defense": column.defense, "adaptive": column.adaptive}
+    found: list[Guessed] = [row for facts, _ in pieces for row in facts["rows"]]
     return [
-        {"image": image, **who, **{k: v for k, v in row.items() if k != "position"}}
-        for image, row in enumerate(rows)
+        Row(image=image, defense=column.defense, adaptive=column.adaptive, **row)
+        for image, row in enumerate(found)
     ]

@@ -47,6 +47,7 @@ class Guessed(TypedDict):
         lpips: lower is closer; None where it could not be had.
         iterations: of the attack's optimiser.
         stopped: why it ended: ``time`` where the clock cut it short.
+        note: what the attack says of its guess; missing where it says nothing.
         label: the private image's class; missing where nobody knows it.
         label_found: the class that the attack found.
         seconds: per image; missing where it was not measured.
@@ -64,6 +65,7 @@ class Guessed(TypedDict):
     lpips: float | None
     iterations: int
     stopped: str
+    note: NotRequired[str]
     label: NotRequired[int]
     label_found: int
     seconds: NotRequired[float]
@@ -81,15 +83,23 @@ class Row(Guessed):
         image: its number among the private images, from 0.
         defense: of the release; a round that does not count has a name of its own (`rounds.other`).
         adaptive: whether the attacker replays the defense.
-        round: of a scheduled defense, the step of the nominal run.
-        rate: of a scheduled defense, share of the gradient dropped at that step.
     """
 
     image: int
     defense: str
     adaptive: bool
-    round: NotRequired[int]
-    rate: NotRequired[float | None]
+
+
+class RoundRow(Row):
+    """A row of a scheduled defense.
+
+    Attributes:
+        round: step of the nominal run at which it was attacked.
+        rate: share of the gradient dropped at that step; None: the defense has no rate.
+    """
+
+    round: int
+    rate: float | None
 
 
 class PriorRow(TypedDict):
