@@ -109,7 +109,7 @@ def _draw_undefended(axes: Axes, panel: Panel, score: str, theme: Theme) -> Esti
     """Draw what the attack reaches without a defense, as a level to compare with; return it."""
     for setting in panel.settings:
         found = setting.estimate("adaptive", score)
-        if setting.defense == "none" and found.known:
+        if not setting.defended and found.known:
             axes.axhline(found.mean, color=theme.ink, ls=(0, (1, 2)), lw=1.2, label="no defense")
             return found
     return NOTHING

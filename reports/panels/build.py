@@ -88,7 +88,7 @@ def _order(pieces: Pieces) -> tuple[Any, ...]:
 
 def _with_control(settings: Sequence[Setting]) -> list[Setting]:
     """The settings and their rounds, told whether the attack rebuilds an undefended update."""
-    bare = next((s.judged for s in settings if s.defense == UNDEFENDED), None)
+    bare = next((s.judged for s in settings if not s.defended), None)
     state = NO_CONTROL if bare is None else control(bare.values["psnr"], bare.values["prior"])
     return [
         replace(s, control=state, rounds=tuple(replace(r, control=state) for r in s.rounds))

@@ -54,6 +54,11 @@ class Setting:
         """The defense at its options."""
         return Variant(self.defense, self.guarantee.options)
 
+    @property
+    def defended(self) -> bool:
+        """Whether there is a defense at all."""
+        return self.defense != UNDEFENDED
+
     def option(self, name: str) -> float | None:
         """The value of a numeric option; None when the defense has none of this name."""
         value = self.guarantee.options.get(name)
@@ -109,7 +114,7 @@ class Setting:
     def doubt_of(self, attacker: str) -> str:
         """Why it is no evidence that this attacker finds nothing; empty where it is some."""
         clocked = attacker in self.scores and self.scores[attacker].clocked
-        naive_alone = self.defense != UNDEFENDED and "adaptive" not in self.scores
+        naive_alone = self.defended and "adaptive" not in self.scores
         astray = attacker == "adaptive" and self.astray
         return doubt(self.control, clocked, naive_alone) or (ASTRAY if astray else "")
 

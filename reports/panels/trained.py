@@ -12,7 +12,6 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from reports.estimates import Estimate
-from reports.evidence.control import UNDEFENDED
 from reports.panels.panel import Panel, Setting
 from reports.panels.variant import Variant
 from reports.records.training import TrainingRecord
@@ -83,12 +82,12 @@ def accuracy_costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estima
     is too wide rather than too narrow.
     """
     pairs = match(panel, trained)
-    bare = next((t.accuracy for s, t in pairs if s.defense == UNDEFENDED), None)
+    bare = next((t.accuracy for s, t in pairs if not s.defended), None)
     if bare is None:
         return {}
     found = {}
     for setting, run in pairs:
-        if setting.defense == UNDEFENDED:
+        if not setting.defended:
             continue
         kept = run.accuracy
         lost = bare.mean - kept.mean

@@ -59,7 +59,7 @@ def unjudged_audits(audits: Sequence[AuditRecord]) -> Sentence:
 
 def panels_overview(panels: Sequence[Panel]) -> Sentence:
     """One sentence over all panels."""
-    settings = [s for p in panels for s in p.settings if s.defense != "none"]
+    settings = [s for p in panels for s in p.settings if s.defended]
     leaking = [s for s in settings if s.shows(GAIN)]
     named = [s for s in settings if s.verdict in (NAMED, FALSE) and not s.shows(GAIN)]
     quiet = [s for s in settings if s.verdict == NOT_SHOWN]

@@ -37,7 +37,7 @@ def _attack(panel: Panel) -> Sentence:
     scored = [s for s in panel.settings if s.judged and s.judged.estimate("psnr").known]
     if not scored:
         return ("The update was captured without its private images, so nothing can be scored.",)
-    bare = next((s for s in scored if s.defense == "none"), None)
+    bare = next((s for s in scored if not s.defended), None)
     shown = bare or max(scored, key=_level)
     batch = panel.facts.get("batch", 1)
     made = "one image" if batch == 1 else f"{batch} images"
@@ -64,7 +64,7 @@ def _false_guarantees(panel: Panel) -> Sentence:
 
 def _leaks(panel: Panel) -> Sentence:
     """Defended settings of which an attacker rebuilds more than guessing does."""
-    defended = [s for s in panel.settings if s.defense != "none"]
+    defended = [s for s in panel.settings if s.defended]
     leaking = sorted((s for s in defended if s.shows(GAIN)), key=lambda s: -_gain(s))
     if not defended:
         return ()
@@ -176,8 +176,8 @@ def _guarantee(panel: Panel) -> Sentence:
 def _cost(panel: Panel, trained: Sequence[Trained]) -> Sentence:
     """Accuracy with a defense against the best there is without one."""
     pairs = match(panel, trained)
-    bare = next((t for s, t in pairs if s.defense == "none"), None)
-    defended = [(s, t) for s, t in pairs if s.defense != "none"]
+    bare = next((t for s, t in pairs if not s.defended), None)
+    defended = [(s, t) for s, t in pairs if s.defended]
     if not defended:
         return ()
     best = max(defended, key=lambda pair: pair[1].accuracy.mean)

@@ -28,7 +28,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = [
     *("attacks", "attacks.audit", "attacks.invert", "attacks.membership"),
     *("defenses", "defenses.conformance", "victims", "victims.conformance"),
-    *("reports", "reports.detection", "reports.scores"),
+    *("reports", "reports.detection", "reports.estimates", "reports.scores"),
 ]
 
 
