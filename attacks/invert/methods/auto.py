@@ -21,11 +21,14 @@ from attacks.invert.methods.analytic import Analytic
 from attacks.invert.methods.bayes import Bayes
 from attacks.invert.methods.dlg import DLG
 from attacks.invert.methods.geiping import Geiping
+from attacks.invert.methods.peel import Peel
 from attacks.invert.methods.prior import Prior
 from defenses import Release
 
 WEIGHTS = {"bayes": (1e-5, 1e-4, 1e-3), "dlg": (1e-5, 1e-4, 1e-3), "geiping": (1e-4, 1e-3, 1e-2)}
 """Total-variation weights tried for the family that does best."""
+REBUILT = math.log(1e-3)
+"""Log squared error of an own image below which an exact attack has shown that it works: 30 dB."""
 PRACTICE = 0.3
 """Share of the iterations that one practice run gets."""
 
@@ -33,12 +36,14 @@ PRACTICE = 0.3
 @registry.register("auto")
 @dataclass(frozen=True)
 class Auto(Inversion):
-    """Analytic, then the optimisers in the order and with the TV weight that practice favours.
+    """What is exact, then the optimisers in the order and with the TV weight that practice favours.
 
-    `tuned` lets the adversary defend images of its own, attack them, rank ``bayes``, ``dlg``,
-    ``geiping`` and ``prior`` (under noise ``analytic`` too) by how well they did, and choose the
-    first one's TV weight from a grid. A plan that ranks ``prior`` first stops there: to go on
-    would be to fit noise.
+    `tuned` first tries what is exact and cheapest, ``analytic`` and ``peel``, on images of the
+    adversary's own, defended like the victim's; where one rebuilds them, nothing else is
+    practised. Otherwise it ranks ``bayes``, ``dlg``, ``geiping``, ``peel`` and ``prior`` (under
+    noise ``analytic`` too) by how well they do on such images, and chooses the first one's TV
+    weight from a grid. A plan that ranks ``prior`` first stops there: to go on would be to fit
+    noise.
     `reconstruct` then goes down that list, each attack with half the iterations of the one
     before, until a guess explains the release or time is up, and keeps the guess of lowest
     energy: never the truth, which it does not have. All of that is counted in evaluations;
@@ -50,6 +55,9 @@ class Auto(Inversion):
         400, "evaluations of the first optimiser, halved for each next", low=1
     )
     practice: int = defenses.option(2, "own batches to practise on; 0 skips it", low=0)
+    exact: tuple[Inversion, ...] = dataclasses.field(
+        default=(Analytic(), Peel()), metadata={"hidden": True}
+    )
     plan: tuple[Inversion, ...] = dataclasses.field(
         default=(Bayes(), DLG(), Geiping(), Prior()), metadata={"hidden": True}
     )
@@ -68,12 +76,12 @@ class Auto(Inversion):
         clock = threat.clock()
         labels = recover_labels(model, loss, release, threat)
         threat = dataclasses.replace(threat, labels=labels)
-        compare = residual(model, loss, release, threat, labels)
+        compares = {tuple(labels.tolist()): residual(model, loss, release, threat, labels)}
         device = next(model.parameters()).device
         std = noise_std(release, threat)
         guesses: list[Guess] = []
         # Under noise a closed form may explain the release and still be noise: practice decides.
-        first = () if _has_noise(threat) else (Analytic(),)
+        first = () if _has_noise(threat) and self.plan else self.exact
         for turn, attack in enumerate((*first, *self.plan), start=1 - len(first)):
             spent = sum(g.iterations for g in guesses)
             done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
@@ -83,7 +91,10 @@ class Auto(Inversion):
                 model, loss, release, _rest(threat, spent, clock), generator=generator
             )
             guesses.append(guess)
-            if is_explained(compare, guess.images.double().to(device), release, std):
+            key = tuple(guess.labels.tolist())
+            if key not in compares:  # peeling tells which label goes with which image
+                compares[key] = residual(model, loss, release, threat, guess.labels)
+            if is_explained(compares[key], guess.images.double().to(device), release, std):
                 break
         best = min(guesses, key=lambda g: g.energy)
         return dataclasses.replace(
@@ -104,10 +115,16 @@ class Auto(Inversion):
         order = torch.randperm(len(threat.auxiliary_images), generator=generator)
         own = [order[k * size : (k + 1) * size] for k in range(batches)]
 
-        trials: tuple[Inversion, ...] = self.plan
         noisy = _has_noise(threat)
-        if noisy and not Analytic().refusal(model, threat):
-            trials = (Analytic(), *trials)
+        useful = tuple(exact for exact in self.exact if not exact.refusal(model, threat))
+        for trial in () if noisy else useful:
+            if (
+                self._practise(trial, model, loss, threat, own[0], clock, generator)
+                < REBUILT * size
+            ):
+                plan = () if isinstance(trial, Peel) else self.plan
+                return dataclasses.replace(self, exact=(trial,), plan=plan, hurried=clock.over)
+        trials = (*useful, *self.plan) if noisy else (*self.plan, *useful)
         runs = (len(trials) + 3) * len(own)  # the grid has three
         hurried = False
 
@@ -132,9 +149,10 @@ class Auto(Inversion):
             if math.isfinite(min(errors)):
                 best = grid[errors.index(min(errors))]
         # What practice ranks behind the prior does worse than a guess without the release.
-        useful = itertools.takewhile(lambda trial: trial.name != "prior", ranked[1:])
-        later = () if best.name == "prior" else tuple(useful)
-        return dataclasses.replace(self, plan=(best, *later), hurried=hurried)
+        ahead = itertools.takewhile(lambda trial: trial.name != "prior", ranked[1:])
+        later = () if best.name == "prior" else tuple(ahead)
+        exact = tuple(trial for trial in self.exact if isinstance(trial, Analytic))
+        return dataclasses.replace(self, exact=exact, plan=(best, *later), hurried=hurried)
 
     def _practise(
         self,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.objective import energy, noise_std, require, residual
-from attacks.invert.peeling.graph import read_graph
+from attacks.invert.peeling.graph import Graph, read_graph
 from attacks.invert.peeling.last_layer import refusal
 from attacks.invert.peeling.match import Match, match
 from attacks.invert.peeling.peeled import Peeled, peel_release
@@ -65,8 +65,10 @@ class Peel(Inversion):
         labels = peeled.labels
         if labels is None:
             labels = recover_labels(model, loss, release, threat)
-        found = self._match(peeled, prior, threat, clock)
+        found = self._match(graph, peeled, prior, threat, clock)
         images = torch.cat([one.image for one in found]).clamp(0, 1)
+        labels, order = labels.sort(stable=True)
+        images = images[order.to(images.device)]
         compare = residual(model, loss, release, threat, labels, dtype=torch.float32)
         value = energy(compare, images.float(), prior, noise_std(release, threat))
         solved = all(one.stopped == "solved" for one in found)
@@ -76,21 +78,34 @@ class Peel(Inversion):
         return Guess(images.float().cpu(), labels, value, "peel", max(1, spent), stopped, note)
 
     def _match(
-        self, peeled: Peeled, prior: SpectralPrior, threat: Threat, clock: Clock
+        self,
+        graph: Graph,
+        peeled: Peeled,
+        prior: SpectralPrior,
+        threat: Threat,
+        clock: Clock,
     ) -> list[Match]:
         """The image of each example by its own features; the mean where nothing is known."""
         deepest, size = peeled.deepest(), threat.batch_size
-        if deepest is None or peeled.walk is None:
-            return [Match(prior.mean[None], 1.0, 0, "iterations")] * size
-        graph = peeled.walk.graph
-        value = peeled.value(deepest)
+        known = [] if deepest is None else [peeled.value(deepest)]
         if deepest == graph.image:
-            return [Match(value[b : b + 1], 0.0, 0, "solved") for b in range(size)]
-        features = graph.upto([deepest], torch.float32)
+            return [Match(image[None], 0.0, 0, "solved") for image in known[0]]
+        exact = len(known)
+        known += peeled.directions.values()
+        if not known:
+            return [Match(prior.mean[None], 1.0, 0, "iterations")] * size
+        names = [name for name in (deepest, *peeled.directions) if name is not None]
+        layers = graph.upto(names, torch.float32)
+
+        def features(images: Tensor) -> list[Tensor]:
+            given = layers(images)
+            directions = [other / other.norm().clamp(min=1e-12) for other in given[exact:]]
+            return [*given[:exact], *directions]
+
         return [
             match(
                 features,
-                [value[b : b + 1]],
+                [value[b : b + 1] for value in known],
                 prior,
                 evaluations=threat.allowed(self.iterations),
                 clock=clock.part(1 / (size - b)),

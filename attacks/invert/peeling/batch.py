@@ -17,6 +17,8 @@ from attacks.invert.peeling.weights import Weights
 
 PASSED = 1e-3
 """A share of the slope above this, of the root mean square, was passed on."""
+ROUNDS = 3
+"""Of telling slopes by what was passed on, and that by the slopes."""
 EXPLAINED = 1e-2
 """Relative misfit of a bias's gradient by the slopes of the examples."""
 
@@ -62,7 +64,7 @@ def take_apart(
     assert isinstance(rule, Convolution)
     active = (flow.slope != 0).flatten(2).any(0).any(0)
     places, outputs = int(active.sum()) * size, len(rule.weight)
-    if places >= outputs:
+    if places > outputs:
         return f"{layer.title}: {outputs} channels do not tell {places} places apart"
     gradient = weights.gradient(rule)
     mixed = fixed_points(row_space(gradient, places), active, rule.geometry, size)
@@ -103,10 +105,16 @@ def _explain(shares: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """(B, classes) slopes at the logits up to a scale each, and (B, O, n) what was passed on."""
     size = shares.square().mean((1, 2), keepdim=True).sqrt()
     passed = shares.abs() > PASSED * size
-    rows = []
-    for own, on in zip(shares, passed, strict=True):
-        rows.append(torch.linalg.lstsq(wanted[:, on].T, own[on][:, None]).solution[:, 0])
-    return torch.stack(rows), passed
+    for _ in range(ROUNDS):
+        slopes = torch.stack(
+            [
+                torch.linalg.lstsq(wanted[:, on].T, own[on][:, None]).solution[:, 0]
+                for own, on in zip(shares, passed, strict=True)
+            ]
+        )
+        told = torch.einsum("bc,con->bon", slopes, wanted)
+        passed = shares / torch.where(told != 0, told, 1.0) > 0.5
+    return slopes, passed
 
 
 def _scaled(slopes: Tensor, bias: Tensor) -> Tensor | None:

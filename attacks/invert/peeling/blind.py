@@ -15,8 +15,10 @@ from attacks.invert.peeling.geometry import Geometry
 
 RANK = 1e-6
 """Singular values below this share of the largest are float32's noise."""
-TOLERANCE = 1e-8
-"""Of the eigenvalues: enough to tell what was passed on, after which the input is solved for."""
+TOLERANCE = 1e-11
+"""Of the eigenvalues: what was passed on is told through the smallest singular values, too."""
+STEPS = 10_000
+"""Of Lanczos, at most."""
 FIXED = 1e-4
 """An eigenvalue counts as 1 when it is this close."""
 
@@ -48,13 +50,16 @@ def row_space(gradient: Tensor, most: int) -> Tensor:
 
     dW = S U(x) for the (Q, I * taps) patches U(x) and any slope S: rows are sums of patches.
     """
-    _, values, rows = torch.linalg.svd(gradient.flatten(1), full_matrices=False)
-    rank = min(most, int((values > RANK * values[0]).sum()))
-    found: Tensor = rows[:rank]
+    matrix = gradient.flatten(1)
+    power, sums = torch.linalg.eigh(matrix @ matrix.T)
+    rank = min(most, int((power > RANK**2 * power[-1]).sum()))
+    found: Tensor = torch.linalg.qr((sums[:, -rank:].T @ matrix).T)[0].T
     return found
 
 
-def fixed_points(rows: Tensor, active: Tensor, geometry: Geometry, number: int) -> Tensor | None:
+def fixed_points(
+    rows: Tensor, active: Tensor, geometry: Geometry, number: int, *, alone: bool = False
+) -> Tensor | None:
     """Arrays all of whose active patches lie in a row space: the inputs of the layer, up to mixing.
 
     Patches that overlap make a projection of each onto the space and averaging where they overlap
@@ -65,10 +70,11 @@ def fixed_points(rows: Tensor, active: Tensor, geometry: Geometry, number: int) 
         active: (Q,) bool, outputs whose patches are in the space.
         geometry: of the convolution.
         number: how many to find.
+        alone: whether to make sure that there are no more.
 
     Returns:
         (number, I, H, W), orthonormal in the norm that counts a place as often as it is seen; None
-        where there are not so many.
+        where there are fewer, or more of them if ``alone``.
     """
     channels = rows.shape[1] // geometry.taps
     shape = (1, channels, *geometry.size)
@@ -86,26 +92,43 @@ def fixed_points(rows: Tensor, active: Tensor, geometry: Geometry, number: int) 
         back[:, active] = (patches @ rows.T) @ rows
         return (geometry.fold(back) / weight).cpu().numpy().ravel()
 
-    size = int(np.prod(shape))
-    start = weight.expand(shape).cpu().numpy().ravel()
-    operator = LinearOperator((size, size), matvec=project, dtype=np.float64)
+    draw = torch.Generator().manual_seed(0)
+    found: list[np.ndarray] = []
+    # One at a time: Lanczos sees only one direction of an eigenspace.
+    for turn in range(number + alone):
+        start = (weight * (0.5 + torch.rand(shape, generator=draw).to(weight))).cpu().numpy()
+        value, vector = _largest(project, found, start.ravel())
+        if (value > 1 - FIXED) != (turn < number):
+            return None
+        found.append(vector)
+    del found[number:]
+    arrays = torch.from_numpy(np.stack(found)).to(rows)
+    return arrays.reshape(number, *shape[1:]) / weight
+
+
+def _largest(
+    project: Callable[[np.ndarray], np.ndarray], found: list[np.ndarray], start: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """The largest eigenvalue of a symmetric map apart from some eigenvectors, and its vector."""
+
+    def rest(flat: np.ndarray) -> np.ndarray:
+        for vector in found:
+            flat = flat - vector * (vector @ flat)
+        flat = project(flat)
+        for vector in found:
+            flat = flat - vector * (vector @ flat)
+        return flat
+
+    size = len(start)
+    operator = LinearOperator((size, size), matvec=rest, dtype=np.float64)
+    width = min(size, 24)
     try:
         values, vectors = eigsh(
-            operator,
-            k=number + 1,
-            which="LA",
-            ncv=24 + 4 * number,
-            tol=TOLERANCE,
-            maxiter=400,
-            v0=start,
+            operator, k=1, which="LA", ncv=width, tol=TOLERANCE, maxiter=STEPS // width, v0=start
         )
     except ArpackNoConvergence:
-        return None
-    order = np.argsort(-values)[:number]
-    if values[order[-1]] < 1 - FIXED:
-        return None
-    found = torch.from_numpy(vectors[:, order].T.copy()).to(rows)
-    return found.reshape(number, *shape[1:]) / weight
+        return 0.0, start
+    return float(values[0]), vectors[:, 0]
 
 
 def blind_top(
@@ -132,7 +155,7 @@ def blind_top(
     places, channels = int(active.sum()), len(gradient)
     if visible is not None and not bool(visible.all()):
         return nothing("its gradient is masked")
-    if geometry.taps == 1 or not 0 < places < channels:
+    if geometry.taps == 1 or not 0 < places <= channels:
         return nothing(f"{channels} channels do not tell {places} places apart")
     rows = row_space(gradient, places)
     found = fixed_points(rows, active, geometry, 1)

@@ -23,7 +23,7 @@ class Count:
         equations: rows per channel, when every coordinate is visible and the slope is known.
         outputs: channels of the first layer.
         places: outputs per channel of the first layer, all examples together. Where these are
-            fewer than ``outputs`` and the kernel is larger than one place, the input can be told
+            no more than ``outputs`` and the kernel is larger than one place, the input can be told
             from the gradient's row space alone.
         overlap: whether the first layer's patches overlap, without which a row space says nothing.
     """
@@ -41,7 +41,7 @@ class Count:
     @property
     def blind(self) -> bool:
         """Whether the row space tells the input without the slope."""
-        return self.overlap and self.places < self.outputs
+        return self.overlap and self.places <= self.outputs
 
     @property
     def cliff(self) -> float:

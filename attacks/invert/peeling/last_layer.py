@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attacks.invert.peeling.directions import readable_directions
 from attacks.invert.peeling.graph import Graph, Node
 from attacks.invert.peeling.rules.contract import Weighted
 from attacks.invert.peeling.rules.linear import Linear
@@ -11,7 +12,7 @@ def refusal(graph: Graph) -> str:
     """Why a graph cannot be peeled at all, in one line that names a layer; empty when it can.
 
     Some layer below the last one must have a weight whose gradient may be read: a walk is of use
-    as soon as it passes one, whatever the layers nearer to the image are.
+    as soon as it passes one, and a convolution may tell its input without one.
     """
     last = graph.nodes[graph.logits]
     if not isinstance(last.rule, Linear):
@@ -22,7 +23,7 @@ def refusal(graph: Graph) -> str:
     while waiting:
         node = waiting.pop(0)
         if node.missing:
-            return node.missing
+            return "" if readable_directions(graph) else node.missing
         if node.name == graph.image or isinstance(node.rule, Weighted):
             return ""
         waiting += [graph.nodes[name] for name in node.inputs]

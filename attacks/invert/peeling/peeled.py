@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from attacks.invert.contract import Threat
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.batch import take_apart
+from attacks.invert.peeling.directions import find_directions
 from attacks.invert.peeling.flow import Choice, Slopes
 from attacks.invert.peeling.graph import Graph
 from attacks.invert.peeling.last_layer import last_linear
@@ -30,10 +31,12 @@ class Peeled:
     Attributes:
         walk: from the logits down; None where it could not begin.
         note: what ended it above the image; empty where it was reached.
+        directions: name of a node below the deepest of the walk -> what it gave, to length 1.
     """
 
     walk: Walk | None
     note: str
+    directions: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def labels(self) -> Tensor | None:
@@ -63,6 +66,8 @@ def peel_release(
 ) -> Peeled:
     """Walk down from the slopes at the logits that a release tells.
 
+    Below the walk, directions of inputs are told by row spaces.
+
     Args:
         graph: of the model, not refused.
         release: of its parameters.
@@ -73,24 +78,38 @@ def peel_release(
     shown = visible_coordinates(release, threat)
     if isinstance(shown, str):
         return Peeled(None, shown)
-    _, last = last_linear(graph)
-    bias = release.update.get(str(last.bias))
-    if (
-        bias is None
-        or last.parameter not in release.update
-        or not bool(shown[str(last.bias)].all())
-    ):
-        return Peeled(None, "the release does not show the whole bias behind the logits")
-    total = bias.double()
-    weights = Weights(release.update, shown)
-    if threat.batch_size == 1:
-        slopes = Slopes(graph, total[None])
+    weights, size = Weights(release.update, shown), threat.batch_size
+    slopes = _start(graph, weights, size, generator)
+    if isinstance(slopes, str):
+        peeled = Peeled(None, slopes)
     else:
-        parts = take_apart(graph, weights, total, threat.batch_size, generator=generator)
-        if isinstance(parts, str):
-            return Peeled(None, parts)
-        slopes = Slopes(graph, parts.slopes)
-        slopes.choose(parts.layer, Choice(parts.passed, closes=True))
-    walk = Walk(graph, weights, slopes, clock=clock)
-    walk.run()
-    return Peeled(walk, "" if walk.stop is None else f"{walk.stop.layer}: {walk.stop.reason}")
+        walk = Walk(graph, weights, slopes, clock=clock)
+        walk.run()
+        stop = "" if walk.stop is None else f"{walk.stop.layer}: {walk.stop.reason}"
+        peeled = Peeled(walk, stop)
+    if not peeled.note or (peeled.walk is not None and size > 1):
+        return peeled
+    below, deepest = list(graph.nodes), peeled.deepest()
+    below = below if deepest is None else below[: below.index(deepest)]
+    found = find_directions(graph, weights, clock, below, size, generator=generator)
+    return replace(peeled, directions=found)
+
+
+def _start(graph: Graph, weights: Weights, size: int, generator: torch.Generator) -> Slopes | str:
+    """The slopes at the logits, and what the top convolution of a batch passed on; or why not."""
+    _, last = last_linear(graph)
+    bias = weights.gradients.get(str(last.bias))
+    seen = weights.visible is None or bool(
+        weights.visible.get(str(last.bias), torch.zeros(1)).all()
+    )
+    if bias is None or not seen or not weights.told(last):
+        return "the release does not show the whole bias behind the logits"
+    total = bias.double()
+    if size == 1:
+        return Slopes(graph, total[None])
+    parts = take_apart(graph, weights, total, size, generator=generator)
+    if isinstance(parts, str):
+        return parts
+    slopes = Slopes(graph, parts.slopes)
+    slopes.choose(parts.layer, Choice(parts.passed, closes=True))
+    return slopes

@@ -102,3 +102,13 @@ def test_a_gradient_that_is_no_gradient_of_the_model_gets_the_fall_back(observe)
     assert guess.note.startswith("8: 1.")
     assert guess.note.endswith("of its weight's gradient is left unexplained")
     assert guess.iterations > 1
+
+
+def test_auto_practises_peeling_alone_where_it_rebuilds(observe):
+    model = strided()
+    release, threat, images, _ = observe(model, configured("none"), first=1)
+    attack = invert.get("auto").tuned(model, cross_entropy, threat, generator=seeded(1))
+    assert ([a.name for a in attack.exact], attack.plan) == (["peel"], ())
+    guess = attack.reconstruct(model, cross_entropy, release, threat, generator=seeded())
+    assert guess.attack == "peel"
+    assert psnr(guess.images, images).item() > 50

@@ -1,0 +1,79 @@
+"""What convolutions were fed is told up to its length below layers that have no rule."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from attacks.invert.matching.clock import Clock
+from attacks.invert.peeling.directions import find_directions, readable_directions
+from attacks.invert.peeling.graph import read_graph
+from attacks.invert.peeling.weights import Weights
+from tests.attacks.invert.peeling.test_walk import update
+from tests.conftest import seeded
+
+
+@pytest.fixture
+def model():
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        return (
+            nn.Sequential(
+                nn.Conv2d(3, 12, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(12, 90, 3, padding=1),
+                nn.GroupNorm(3, 90),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+                nn.Conv2d(90, 40, 3, padding=1),
+                nn.Tanh(),
+                nn.Flatten(),
+                nn.Linear(360, 5),
+            )
+            .double()
+            .eval()
+        )
+
+
+def find(model, images, labels, **options):
+    graph = read_graph(model, (3, 6, 6))
+    gradients = update(model, images, labels)
+    options = {"wanted": list(graph.nodes), "batch": len(images), **options}
+    found = find_directions(graph, Weights(gradients), Clock(), generator=seeded(), **options)
+    true = dict(zip(found, graph.upto(list(found), torch.float64)(images), strict=True))
+    return found, {
+        k: v.flatten(1) / v.flatten(1).norm(dim=1, keepdim=True) for k, v in true.items()
+    }
+
+
+def test_inputs_under_tanh_and_group_norm_are_told(model):
+    graph = read_graph(model, (3, 6, 6))
+    assert [node.title for node in readable_directions(graph)] == ["6", "2"]
+    assert [node.title for node in readable_directions(graph, batch=3)] == ["6"]
+    images = torch.rand(1, 3, 6, 6, generator=seeded(1), dtype=torch.float64)
+    found, true = find(model, images, torch.tensor([1]))
+    assert list(found) == ["_5", "_1"]
+    for name, value in found.items():
+        assert torch.allclose(value.flatten(1), true[name], atol=1e-6)
+    assert list(find(model, images, torch.tensor([1]), wanted=["_1"])[0]) == ["_1"]
+
+
+def test_of_a_batch_the_input_nearest_to_the_image_is_told(model):
+    images = torch.rand(2, 3, 6, 6, generator=seeded(3), dtype=torch.float64)
+    found, true = find(model, images, torch.tensor([0, 3]))
+    assert list(found) == ["_1"]
+    cosine = found["_1"].flatten(1) @ true["_1"].T
+    assert sorted(cosine.argmax(1).tolist()) == [0, 1]
+    assert float(cosine.amax(1).min()) > 1 - 1e-9
+
+
+def test_masked_gradients_tell_no_direction(model):
+    images = torch.rand(1, 3, 6, 6, generator=seeded(1), dtype=torch.float64)
+    graph = read_graph(model, (3, 6, 6))
+    gradients = update(model, images, torch.tensor([1]))
+    visible = {k: torch.ones_like(g, dtype=torch.bool) for k, g in gradients.items()}
+    visible["2.weight"][0, 0, 0, 0] = False
+    weights = Weights(gradients, visible)
+    names = list(graph.nodes)
+    assert list(find_directions(graph, weights, Clock(), names, generator=seeded())) == ["_5"]
