@@ -87,7 +87,8 @@ class Auto(Inversion):
             done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
             if attack.refusal(model, threat) or (guesses and done):
                 continue
-            guess = _limit(attack, max(1, 2 * self.iterations >> turn)).reconstruct(
+            share = max(1, 2 * self.iterations >> max(0, turn))
+            guess = _limit(attack, share).reconstruct(
                 model, loss, release, _rest(threat, spent, clock), generator=generator
             )
             guesses.append(guess)
@@ -116,7 +117,11 @@ class Auto(Inversion):
         own = [order[k * size : (k + 1) * size] for k in range(batches)]
 
         noisy = _has_noise(threat)
-        useful = tuple(exact for exact in self.exact if not exact.refusal(model, threat))
+        useful = tuple(
+            exact.tuned(model, loss, threat, generator=generator)
+            for exact in self.exact
+            if not exact.refusal(model, threat)
+        )
         for trial in () if noisy else useful:
             if (
                 self._practise(trial, model, loss, threat, own[0], clock, generator)

@@ -18,8 +18,9 @@ LEAST = 1e-10
 
 
 def by_largest(value: Tensor, above: float = 1.5, low: float = 0.2, high: float = 4.0) -> Bits:
-    """By the largest error anywhere: a ReLU gives nothing negative, so negative entries are it."""
-    noise = torch.maximum(-value.min(), LEAST * value.max())
+    """By an example's largest error: a ReLU gives nothing negative, so negative entries are it."""
+    around = tuple(range(1, value.ndim))
+    noise = torch.maximum(-value.amin(around, True), LEAST * value.amax(around, True))
     return value > above * noise, (value > low * noise) & (value < high * noise)
 
 

@@ -20,7 +20,7 @@ from attacks.invert.peeling.walk import Walk
 from attacks.invert.peeling.weights import Weights
 from defenses import Release
 
-EXACT = 1e-5
+EXACT = 1e-4
 """Residual of a system above which the layer above it says more."""
 
 
