@@ -53,22 +53,14 @@ def scoreboard(
     settings fit, because it does not name the options that tell them apart. None below two rows:
     there is nothing to compare.
     """
-    variants = [s.variant.without_switches() for p in panels for s in p.settings]
-    placed: dict[int, Strongest] = {}
-    loose: list[tuple[Variant, Strongest]] = []
-    for variant, one in _trainings(memberships, audits):
-        fitting = [i for i, other in enumerate(variants) if other.fits(variant)]
-        if len(fitting) == 1 and fitting[0] not in placed:
-            placed[fitting[0]] = one
-        else:
-            loose.append((variant, one))
+    placed, loose = _place(panels, memberships, audits)
     rows: list[Row] = []
     for panel in panels:
         costs = accuracy_costs(panel, trained)
         for setting in panel.settings:
             rows.append(_row(len(rows), panel, setting, placed.get(len(rows)), costs))
-    for variant, one in loose:
-        rows.append(_row_without(f"scoreboard-{len(rows)}", variant, one))
+    for variant, training in loose:
+        rows.append(_row_without(f"scoreboard-{len(rows)}", variant, training))
     if len(rows) < 2:
         return None
     caption = (
@@ -77,18 +69,35 @@ def scoreboard(
     return slim(Table("scoreboard-table", caption, HEADS, tuple(rows), BRIEF))
 
 
+def _place(
+    panels: Sequence[Panel],
+    memberships: Sequence[MembershipRecord],
+    audits: Sequence[AuditRecord],
+) -> tuple[dict[int, Strongest], list[tuple[Variant, Strongest]]]:
+    """Trainings by the place of the setting that they fit, and those that have none."""
+    variants = [s.variant.without_switches() for panel in panels for s in panel.settings]
+    placed: dict[int, Strongest] = {}
+    loose: list[tuple[Variant, Strongest]] = []
+    for variant, training in _trainings(memberships, audits):
+        fitting = [i for i, other in enumerate(variants) if other.fits(variant)]
+        if len(fitting) == 1 and fitting[0] not in placed:
+            placed[fitting[0]] = training
+        else:
+            loose.append((variant, training))
+    return placed, loose
+
+
 def _trainings(
     memberships: Sequence[MembershipRecord], audits: Sequence[AuditRecord]
 ) -> Iterator[tuple[Variant, Strongest]]:
     """Every membership and audit Record with the defense that it is about."""
-    over = {turn for turn, _ in above_bound(memberships)}
-    for turn, one in enumerate(memberships):
-        yield variant_of(one.source), strongest_attack(one, turn in over)
-    for audit in audits:  # their rows name the defense
-        yield (
-            replace(variant_of(audit.source), defense=audit.rows[0].defense),
-            strongest_audit(audit),
-        )
+    refuted = {turn for turn, _ in above_bound(memberships)}
+    for turn, record in enumerate(memberships):
+        yield variant_of(record.source), strongest_attack(record, turn in refuted)
+    for audit in audits:
+        variant = variant_of(audit.source)
+        defense = audit.rows[0].defense  # the rows name it
+        yield replace(variant, defense=defense), strongest_audit(audit)
 
 
 def slim(table: Table) -> Table:
@@ -106,56 +115,71 @@ def _row(
     turn: int,
     panel: Panel,
     setting: Setting,
-    other: Strongest | None,
+    training: Strongest | None,
     costs: Mapping[str, Estimate],
 ) -> Row:
-    own = setting.sources
-    remark = other.remark if other else ""
-    remark = remark or (FALSE if setting.verdict == FALSE else BROKEN if setting.misleads else "")
-    unknown = setting.verdict == CANNOT_JUDGE
-    remark = remark or (CANNOT_JUDGE if unknown else IDLE if other and other.doubt else "")
-    cells = [plain(setting.label), _remark(remark)]
-    for score in ("psnr", "lpips"):
-        digits = SCORES[score].digits
-        cells += [figure(setting.estimate(c, score), own, digits) for c in ("naive", "adaptive")]
+    """A row of an attacked setting, with the training that fits it where there is one."""
+    sources = setting.sources
+    scores = [
+        figure(setting.estimate(attacker, score), sources, SCORES[score].digits)
+        for score in ("psnr", "lpips")
+        for attacker in ("naive", "adaptive")
+    ]
     named = setting.named
     text = f"{named.times(100).show()}% of {setting.guarantee.candidates}"
-    cells.append(Cell(text, named.mean, own) if named.known else Cell("-"))
-    caught, claimed, proven = _training_cells(other) if other else (Cell("-"),) * 3
+    caught, claimed, proven = _training_cells(training) if training else (Cell("-"),) * 3
     if claimed.text == "-":
-        claimed = value(setting.guarantee.epsilon, own)
+        claimed = value(setting.guarantee.epsilon, sources)
         claimed = Cell(f"{claimed.text} for one update", claimed.order, claimed.sources)
-    cells += [
+    cells = (
+        plain(setting.label),
+        _remark_cell(_remark(setting, training)),
+        *scores,
+        Cell(text, named.mean, sources) if named.known else Cell("-"),
         caught,
         claimed,
         proven,
-        figure(costs.get(setting.anchor, NOTHING), own),
+        figure(costs.get(setting.anchor, NOTHING), sources),
         plain(panel.title),
-        numbers((*own, other.source) if other else own),
-    ]
-    return Row(f"scoreboard-{turn}", tuple(cells))
+        numbers((*sources, training.source) if training else sources),
+    )
+    return Row(f"scoreboard-{turn}", cells)
 
 
-def _row_without(anchor: str, variant: Variant, one: Strongest) -> Row:
+def _row_without(anchor: str, variant: Variant, training: Strongest) -> Row:
     """A row of a training that no inversion's setting has."""
     cells = (
         plain(variant.label),
-        _remark(one.remark or (IDLE if one.doubt else "")),
+        _remark_cell(training.remark or (IDLE if training.doubt else "")),
         *[Cell("-")] * 5,
-        *_training_cells(one),
+        *_training_cells(training),
         Cell("-"),
-        plain(str(one.source.record.scenario.get("data", "-"))),
-        numbers([one.source]),
+        plain(str(training.source.record.scenario.get("data", "-"))),
+        numbers([training.source]),
     )
     return Row(anchor, cells)
 
 
-def _training_cells(one: Strongest) -> tuple[Cell, Cell, Cell]:
+def _remark(setting: Setting, training: Strongest | None) -> str:
+    """What must be said of a setting, the gravest alone; may be empty."""
+    if training and training.remark:
+        return training.remark
+    if setting.verdict == FALSE:
+        return FALSE
+    if setting.misleads:
+        return BROKEN
+    if setting.verdict == CANNOT_JUDGE:
+        return CANNOT_JUDGE
+    return IDLE if training and training.doubt else ""
+
+
+def _training_cells(training: Strongest) -> tuple[Cell, Cell, Cell]:
     """TPR, epsilon claimed and epsilon proven."""
-    own = (one.source,)
-    return figure(one.caught, own, 3), value(one.claimed, own), value(one.proven, own)
+    sources = (training.source,)
+    caught = figure(training.caught, sources, 3)
+    return caught, value(training.claimed, sources), value(training.proven, sources)
 
 
-def _remark(text: str) -> Cell:
+def _remark_cell(text: str) -> Cell:
     tone = "leaks" if text and CANNOT_JUDGE not in text else ""
     return Cell(text or "-", text or None, (), tone)
