@@ -17,9 +17,10 @@ from attacks.invert.peeling.rules.convolution import Convolution
 from attacks.invert.peeling.rules.identity import Identity
 from attacks.invert.peeling.rules.max_pool import MaxPool
 from attacks.invert.peeling.rules.relu import ReLU
+from attacks.invert.peeling.rules.reshape import Reshape
 from attacks.invert.peeling.weights import Weights
 
-KEEPS_SIGN = (MaxPool, Averaging, Identity)
+KEEPS_SIGN = (MaxPool, Averaging, Identity, Reshape)
 """What they give is not negative when what they are fed is not."""
 
 
@@ -35,7 +36,7 @@ def readable_directions(graph: Graph, batch: int = 1) -> list[Node]:
         if isinstance(node.rule, Convolution)
         and node.rule.geometry.taps > 1
         and batch * math.prod(node.shape[1:]) <= len(node.rule.weight)
-        and _positive(graph, graph.nodes[node.inputs[0]])
+        and is_positive(graph, graph.nodes[node.inputs[0]])
     ]
 
 
@@ -93,7 +94,8 @@ def _direction(
     return unit.T.reshape(mixed.shape)
 
 
-def _positive(graph: Graph, node: Node) -> bool:
+def is_positive(graph: Graph, node: Node) -> bool:
+    """Whether what a node gives is never negative: a ReLU's output, pooled or reshaped."""
     if isinstance(node.rule, KEEPS_SIGN):
-        return _positive(graph, graph.nodes[node.inputs[0]])
+        return is_positive(graph, graph.nodes[node.inputs[0]])
     return isinstance(node.rule, ReLU) and not node.rule.leak

@@ -44,7 +44,7 @@ def solve_input(layers: list[Node], slopes: Slopes, weights: Weights) -> Solutio
         weights: the release's.
     """
     parts: list[tuple[Tensor, Tensor, Tensor | None]] = []
-    reason = "a layer above it has no rule"
+    reason = _missing(layers[0], slopes)
     for layer in layers:
         flow, rule = slopes.at(layer.name), layer.rule
         assert isinstance(rule, Weighted)
@@ -69,6 +69,17 @@ def solve_input(layers: list[Node], slopes: Slopes, weights: Weights) -> Solutio
     if solution.condition > SINGULAR:
         return Stop(layers[0].title, f"{told} leave some of them open")
     return solution
+
+
+def _missing(layer: Node, slopes: Slopes) -> str:
+    """Why the slope at a layer's output is not known: the nearest layer above without a rule."""
+    waiting = [layer]
+    while waiting:
+        node = waiting.pop(0)
+        if node.missing:
+            return node.missing
+        waiting += slopes.graph.consumers(node.name)
+    return "the slope at its output is not known"
 
 
 def _rows(rule: Weighted, flow: Flow, weights: Weights) -> tuple[Tensor, Tensor, Tensor | None]:

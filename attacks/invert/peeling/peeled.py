@@ -10,9 +10,10 @@ from torch import Tensor
 from attacks.invert.contract import Threat
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.batch import take_apart
-from attacks.invert.peeling.directions import find_directions
+from attacks.invert.peeling.directions import find_directions, is_positive
 from attacks.invert.peeling.flow import Choice, Slopes
 from attacks.invert.peeling.graph import Graph
+from attacks.invert.peeling.last_batch import slopes_of_batch
 from attacks.invert.peeling.last_layer import last_linear
 from attacks.invert.peeling.readable import visible_coordinates
 from attacks.invert.peeling.rules.relu import ReLU
@@ -97,7 +98,7 @@ def peel_release(
 
 def _start(graph: Graph, weights: Weights, size: int, generator: torch.Generator) -> Slopes | str:
     """The slopes at the logits, and what the top convolution of a batch passed on; or why not."""
-    _, last = last_linear(graph)
+    node, last = last_linear(graph)
     bias = weights.gradients.get(str(last.bias))
     seen = weights.visible is None or bool(
         weights.visible.get(str(last.bias), torch.zeros(1)).all()
@@ -109,7 +110,10 @@ def _start(graph: Graph, weights: Weights, size: int, generator: torch.Generator
         return Slopes(graph, total[None])
     parts = take_apart(graph, weights, total, size, generator=generator)
     if isinstance(parts, str):
-        return parts
+        told = None
+        if is_positive(graph, graph.nodes[node.inputs[0]]):
+            told = slopes_of_batch(last, weights, total, size, generator=generator)
+        return parts if told is None else Slopes(graph, told)
     slopes = Slopes(graph, parts.slopes)
     slopes.choose(parts.layer, Choice(parts.passed, closes=True))
     return slopes

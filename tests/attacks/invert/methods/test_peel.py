@@ -112,3 +112,13 @@ def test_auto_practises_peeling_alone_where_it_rebuilds(observe):
     guess = attack.reconstruct(model, cross_entropy, release, threat, generator=seeded())
     assert guess.attack == "peel"
     assert psnr(guess.images, images).item() > 50
+
+
+def test_a_batch_through_hidden_units_is_taken_apart_at_the_last_layer(observe):
+    model = victims.load_model("mlp")
+    release, threat, images, labels = observe(model, configured("none"), batch=3)
+    guess = peel(model, release, threat)
+    order = assign(guess.images, images)
+    assert bool((psnr(guess.images[order], images) > 50).all())
+    assert guess.labels[order].tolist() == labels.tolist()
+    assert guess.stopped == "solved"

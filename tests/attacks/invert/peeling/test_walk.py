@@ -184,6 +184,9 @@ def test_what_stops_a_walk_is_named():
     assert walk.stop.layer == "0"
     assert walk.stop.reason == "4 channels do not tell 36 places apart"
     assert list(walk.values) == ["_3", "_2"]
+    curved = nn.Sequential(*narrow[:2], nn.Tanh(), *narrow[2:])
+    told = walked(curved, update(curved, image, torch.tensor([2]))).stop
+    assert (told.layer, told.reason) == ("0", "2: no rule covers Tanh")
     late = walked(narrow, gradients, clock=Clock(0.0))
     assert late.stop.reason == "the time was up"
     wide = network("convolutions and max pooling")
