@@ -15,28 +15,38 @@ from reports.records.column import ATTACKERS
 
 
 def judge(settings: Sequence[Setting]) -> list[Setting]:
-    """The settings with every column's tests corrected over those of the same attacker.
+    """The settings with every attacker's tests corrected over all that this attacker was run on.
 
     Of the candidate game after Holm 1979. A gain must be shown twice: over sign patterns of the
     images, which all settings share (`signs.corrected_p`), and by its interval, after Holm. Where
     the worst of several rounds counts, it pays for there being the others too (Bonferroni).
     """
-    found = list(settings)
-    for name in ATTACKERS:
-        own = [s for s in settings if name in s.scores]
-        if not own:
-            continue
-        columns = [s.scores[name] for s in own]
-        tests = {GAIN: _gain_ps(columns)}
-        for test in (NAMES, EXCEEDS):
-            tests[test] = holm([s.scores[name].alone(test, s.guarantee) for s in own])
-        for turn, (setting, column) in enumerate(zip(own, columns, strict=True)):
-            tried = _rounds_tried(setting)
-            corrected = {t: min(1.0, tried * ps[turn]) for t, ps in tests.items()}
-            judged = replace(column, corrected=corrected)
-            place = next(i for i, s in enumerate(found) if s.anchor == setting.anchor)
-            found[place] = replace(found[place], scores={**found[place].scores, name: judged})
-    return found
+    corrected = {attacker: _correct(settings, attacker) for attacker in ATTACKERS}
+    return [
+        replace(
+            setting,
+            scores={
+                attacker: replace(scores, corrected=corrected[attacker][setting.anchor])
+                for attacker, scores in setting.scores.items()
+            },
+        )
+        for setting in settings
+    ]
+
+
+def _correct(settings: Sequence[Setting], attacker: str) -> dict[str, dict[str, float]]:
+    """Anchor -> test -> corrected p of every setting that the attacker was run on."""
+    attacked = [s for s in settings if attacker in s.scores]
+    scores = [s.scores[attacker] for s in attacked]
+    ps = {GAIN: _gain_ps(scores)}
+    for test in (NAMES, EXCEEDS):
+        ps[test] = holm([s.scores[attacker].alone(test, s.guarantee) for s in attacked])
+    return {
+        setting.anchor: {
+            test: min(1.0, _rounds_tried(setting) * own[turn]) for test, own in ps.items()
+        }
+        for turn, setting in enumerate(attacked)
+    }
 
 
 def _rounds_tried(setting: Setting) -> int:
@@ -45,29 +55,29 @@ def _rounds_tried(setting: Setting) -> int:
     return max(1, len(counts.attacked)) if counts else 1
 
 
-def _gain_ps(columns: Sequence[PooledScores]) -> list[float]:
-    """Corrected p of every column's gain; 1 for one with too few images."""
-    found = [1.0] * len(columns)
-    places = [i for i, c in enumerate(columns) if np.isfinite(c.gains).sum() >= FEWEST]
+def _gain_ps(scores: Sequence[PooledScores]) -> list[float]:
+    """Corrected p of every gain; 1 for one over too few images."""
+    found = [1.0] * len(scores)
+    places = [i for i, c in enumerate(scores) if np.isfinite(c.gains).sum() >= FEWEST]
     if not places:
         return found
-    own = [columns[i] for i in places]
+    own = [scores[i] for i in places]
     sides = holm([_interval_p(c) for c in own])
     for place, *ps in zip(places, corrected_p(_gain_table(own)), sides, strict=True):
         found[place] = float(max(ps))
     return found
 
 
-def _interval_p(column: PooledScores) -> float:
-    known = np.isfinite(column.gains)
-    return p_above_zero(column.gains[known], column.seeds[known])
+def _interval_p(scores: PooledScores) -> float:
+    known = np.isfinite(scores.gains)
+    return p_above_zero(scores.gains[known], scores.seeds[known])
 
 
-def _gain_table(columns: Sequence[PooledScores]) -> Values:
-    """(K, N) gains, a column per unit that any of them has; NaN where one lacks it."""
-    names = [list(zip(c.seeds.tolist(), c.images.tolist(), strict=True)) for c in columns]
+def _gain_table(scores: Sequence[PooledScores]) -> Values:
+    """(K, N) gains, a column for every unit that any of them has; NaN where one lacks it."""
+    names = [list(zip(c.seeds.tolist(), c.images.tolist(), strict=True)) for c in scores]
     units = {unit: turn for turn, unit in enumerate(sorted({u for own in names for u in own}))}
-    table = np.full((len(columns), len(units)), np.nan)
-    for row, own, column in zip(table, names, columns, strict=True):
-        row[[units[u] for u in own]] = column.gains
+    table = np.full((len(scores), len(units)), np.nan)
+    for row, own, one in zip(table, names, scores, strict=True):
+        row[[units[u] for u in own]] = one.gains
     return table
