@@ -254,10 +254,9 @@ def test_options_outside_their_range_are_refused(options, message):
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(
-        BadInput, match="known: adaptive, ats, dprs, dpsgd, dptopk, gaussian, gep, none"
-    ):
+    with pytest.raises(BadInput, match=f"known: {', '.join(defenses.names())}"):
         defenses.get("dpsdg")
+    assert {"adaptive", "dprs", "dpsgd", "gep", "none"} <= {*defenses.names()}
     with pytest.raises(BadInput, match="cannot be imported"):
         defenses.get("no_such_module:Mine")
     assert SHARED_OPTIONS["rate"] == defenses.get("defenses.methods.dprs:DPRS", rate=0.6).rate
