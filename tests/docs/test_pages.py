@@ -24,7 +24,7 @@ from reports.sweep.combine import COMMANDS, command_module
 from tests.conftest import seeded
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = [
     *("attacks", "attacks.audit", "attacks.invert", "attacks.membership"),
     *("defenses", "defenses.conformance", "victims", "victims.conformance"),
@@ -173,3 +173,14 @@ def test_the_commands_that_a_page_shows_are_understood(page, own, capsys):
         parsed = command_module(module).parser(words)
         assert isinstance(parsed, Parser)
         parsed.parse_args(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_the_files_that_a_page_names_are_there(page):
+    linked = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    missing = [path for path in linked if not (page.parent / path).exists()]
+    rooms = "attacks|defenses|docs|reports|tests|victims"
+    named = re.findall(rf"`((?:{rooms})/[\w/.-]+)`", page.read_text())
+    places = [path for path in named if "NAME" not in path and "KIND" not in path]
+    missing += [path for path in places if not (ROOT / path).exists()]
+    assert not missing

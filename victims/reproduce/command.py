@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from reports.commands.claim import Writes, claim
 from reports.commands.flags import Parser, chosen_device
 from reports.commands.keep import earlier_record
+from reports.records import read
 from victims.reproduce.published import ROWS
 from victims.train import WRITES, command_line, finish, train_to_the_end
 from victims.training import Training
@@ -81,15 +81,13 @@ def table(folder: Path) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in ROWS:
-        finished = [
-            json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted(folder.glob(f"{row.name}-[0-9]*/result.json"))
-        ]
+        folders = sorted(folder.glob(f"{row.name}-[0-9]*"))
+        finished = [record for one in folders if (record := read(one)) is not None]
         reached, noise, spent = "", "", ""
         if finished:
-            values = [100 * record["summary"]["accuracy"]["mean"] for record in finished]
+            values = [100 * record.summary["accuracy"]["mean"] for record in finished]
             reached = f"{statistics.mean(values):.2f} ({', '.join(f'{v:.2f}' for v in values)})"
-            bounds = finished[0]["bounds"]
+            bounds = finished[0].bounds
             noise = f"{bounds['noise_multiplier']:.3f}"
             spent = f"{bounds['epsilon']['rdp']:.2f} / {bounds['epsilon']['prv']:.2f}"
         published = "-" if row.published is None else f"{row.published:.1f}"
