@@ -65,7 +65,7 @@ def judge_target(
         return None
     floor = max(start, max(Counter(labels).values()) / n)
     p = float(binomtest(round(inside * n), n, floor, alternative="greater").pvalue)
-    return Learned(inside, outside, floor, n, p)
+    return Learned(accuracy=inside, outside=outside, floor=floor, n=n, p=p)
 
 
 def doubt(found: Learned | None) -> str:
