@@ -29,6 +29,10 @@ WEIGHTS = {"bayes": (1e-5, 1e-4, 1e-3), "dlg": (1e-5, 1e-4, 1e-3), "geiping": (1
 """Total-variation weights tried for the family that does best."""
 REBUILT = math.log(1e-3)
 """Log squared error of an own image below which an exact attack has shown that it works: 30 dB."""
+CLOSER = math.log(2)
+"""By how much the log squared error of peeling must fall below guessing's, 3 dB, so that matching
+features takes the place of matching gradients."""
+REPLACED = ("dlg", "geiping")
 PRACTICE = 0.3
 """Share of the iterations that one practice run gets."""
 
@@ -40,10 +44,11 @@ class Auto(Inversion):
 
     `tuned` first tries what is exact and cheapest, ``analytic`` and ``peel``, on images of the
     adversary's own, defended like the victim's; where one rebuilds them, nothing else is
-    practised. Otherwise it ranks ``bayes``, ``dlg``, ``geiping``, ``peel`` and ``prior`` (under
-    noise ``analytic`` too) by how well they do on such images, and chooses the first one's TV
-    weight from a grid. A plan that ranks ``prior`` first stops there: to go on would be to fit
-    noise.
+    practised. Where ``peel`` rebuilds them in part, it takes the place of ``dlg`` and ``geiping``:
+    on ReLU networks features are matched better than gradients. Otherwise ``bayes``, ``dlg``,
+    ``geiping``, ``peel`` and ``prior`` (under noise ``analytic`` too) are ranked by how well they
+    do on such images, and the first one's TV weight is chosen from a grid. A plan that ranks
+    ``prior`` first stops there: to go on would be to fit noise.
     `reconstruct` then goes down that list, each attack with half the iterations of the one
     before, until a guess explains the release or time is up, and keeps the guess of lowest
     energy: never the truth, which it does not have. All of that is counted in evaluations;
@@ -122,14 +127,17 @@ class Auto(Inversion):
             for exact in self.exact
             if not exact.refusal(model, threat)
         )
+        plan = self.plan
         for trial in () if noisy else useful:
-            if (
-                self._practise(trial, model, loss, threat, own[0], clock, generator)
-                < REBUILT * size
-            ):
-                plan = () if isinstance(trial, Peel) else self.plan
+            told = self._practise(trial, model, loss, threat, own[0], clock, generator)
+            if told < REBUILT * size:
+                plan = () if isinstance(trial, Peel) else plan
                 return dataclasses.replace(self, exact=(trial,), plan=plan, hurried=clock.over)
-        trials = (*useful, *self.plan) if noisy else (*self.plan, *useful)
+            if isinstance(trial, Peel):
+                blind = self._practise(Prior(), model, loss, threat, own[0], clock, generator)
+                if told < blind - CLOSER * size:
+                    plan = tuple(other for other in plan if other.name not in REPLACED)
+        trials = (*useful, *plan) if noisy else (*plan, *useful)
         runs = (len(trials) + 3) * len(own)  # the grid has three
         hurried = False
 

@@ -122,3 +122,13 @@ def test_a_batch_through_hidden_units_is_taken_apart_at_the_last_layer(observe):
     assert bool((psnr(guess.images[order], images) > 50).all())
     assert guess.labels[order].tolist() == labels.tolist()
     assert guess.stopped == "solved"
+
+
+def test_matching_features_takes_the_place_of_matching_gradients(observe):
+    model = strided()
+    _, threat, _, _ = observe(model, configured("none"))
+    attack = invert.get("auto", iterations=2, practice=1)
+    brief = dataclasses.replace(attack, exact=(invert.get("peel", iterations=4),))
+    ready = brief.tuned(model, cross_entropy, threat, generator=seeded(1))
+    assert ready.plan[0].name == "peel"
+    assert not {"dlg", "geiping"} & {trial.name for trial in ready.plan}
