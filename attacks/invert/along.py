@@ -20,8 +20,6 @@ from reports.commands.keep import RECORD, attempt
 from reports.commands.origins import origins
 from reports.commands.owned import PIECES, remove
 from reports.commands.progress import Progress
-from reports.estimates import Estimate
-from reports.records.column import Column
 from reports.scores import SCORES
 
 PROG = "python -m attacks.invert.along"
@@ -123,15 +121,14 @@ def _print(moments: Sequence[Moment]) -> None:
     print("| run | step | rate | attacker | PSNR dB | SSIM | LPIPS | prior PSNR |")
     print("|---|---|---|---|---|---|---|---|")
     for moment in moments:
-        for key, scores in moment.record.summary.items():
-            column = Column.of(key)
-            if column.defense != moment.record.scenario["defense"]:
+        clocks = [scores.values["clock"] for scores in moment.found.columns.values()]
+        for column in moment.found.columns:
+            if column.defense != moment.defense:
                 continue  # the positive control
             rate = moment.rate
-            cut = "*" if any(r["stopped"] == "time" for r in moment.record.rows) else ""
-            cells = [Estimate.read(scores[n]).show(s.digits) for n, s in SCORES.items()]
-            guess = moment.record.baseline[moment.record.baseline["shown"]]
-            prior = Estimate.read(guess["psnr"]).show()
+            cut = "*" if any(clock.any() for clock in clocks) else ""
+            cells = [moment.mean(column.attacker, n).show(s.digits) for n, s in SCORES.items()]
+            prior = moment.guess["psnr"].show()
             print(
                 f"| {moment.name} | {moment.step} | {'-' if rate is None else f'{rate:.2f}'} "
                 f"| {column.attacker}{cut} | {' | '.join(cells)} | {prior} |"

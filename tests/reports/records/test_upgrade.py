@@ -154,3 +154,10 @@ def test_pictures_of_old_records_are_drawn_as_before(tmp_path):
     assert all((tmp_path / name).exists() for name in show.FIGURES)
     assert "most exposed members" in show.table(record)
     assert torch.equal(record.arrays["members"] > 0, record.arrays["members"].bool())
+
+
+def test_a_step_of_a_run_that_was_attacked_before_is_drawn():
+    moment = Moment("run", 3, records.read(FIXTURES / "inversion-v1"))
+    chart = step_chart([moment])
+    assert moment.rate == 0.5 and moment.guess["psnr"].known
+    assert f"{moment.mean('adaptive', 'psnr').show()} at 3" in chart.alt
