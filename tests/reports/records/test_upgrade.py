@@ -11,6 +11,7 @@ import torch
 
 from defenses import BadInput
 from reports import build, records
+from reports.charts.scores_by_step import Moment, step_chart
 from reports.commands.keep import earlier_record
 from reports.page.outline import build_outline
 from reports.records.find import gather
