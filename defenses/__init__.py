@@ -18,7 +18,7 @@ from defenses.bases.before import Before
 from defenses.bases.compression import Compression
 from defenses.bases.sparsified import Sparsified
 from defenses.bases.summed import Summed
-from defenses.chains.combine import chained
+from defenses.chains.combine import combine
 from defenses.contract import Defense, Gradients, Release, Side, registry, with_effective_noise
 from defenses.privacy.accounting import gaussian_epsilon, noise_for_epsilon
 from defenses.randomness import stream
@@ -27,7 +27,7 @@ from defenses.registry import BadInput, option
 register = registry.register
 get = registry.get
 names = registry.names
-registry.combine = chained
+registry.combine = combine
 
 __all__ = [
     "BadInput",

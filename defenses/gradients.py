@@ -21,9 +21,11 @@ ROUNDINGS = 4
 the product's."""
 
 
-def masked(grads: Factored, mask: Mapping[str, Tensor]) -> dict[str, Tensor | Outer]:
+def apply_mask(grads: Factored, mask: Mapping[str, Tensor]) -> dict[str, Tensor | Outer]:
     """The gradients with all coordinates zero that ``mask`` does not keep."""
-    return {k: g.masked(mask[k]) if isinstance(g, Outer) else g * mask[k] for k, g in grads.items()}
+    return {
+        k: g.apply_mask(mask[k]) if isinstance(g, Outer) else g * mask[k] for k, g in grads.items()
+    }
 
 
 def flat(update: Mapping[str, Tensor]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Outer:
-    """Example b's gradient is the outer product of ``slope[b]`` and ``inputs[b]``, masked.
+    """Example b's gradient is the outer product of ``slope[b]`` and ``inputs[b]``, apply_mask.
 
     Norms and weighted sums follow without forming any of the B matrices (Goodfellow 2015; with a
     mask, the norm costs one more matrix product).
@@ -28,7 +28,7 @@ class Outer:
     def __len__(self) -> int:
         return len(self.slope)
 
-    def masked(self, mask: Tensor) -> Outer:
+    def apply_mask(self, mask: Tensor) -> Outer:
         """The same gradients on the coordinates that ``mask`` (out, in) keeps."""
         return Outer(self.slope, self.inputs, mask if self.mask is None else self.mask * mask)
 

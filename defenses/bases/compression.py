@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from defenses.bases.summed import Linear, averaged
+from defenses.bases.summed import Linear, average
 from defenses.contract import Release
 
 
@@ -37,7 +37,7 @@ class Compression(Linear):
         generator: torch.Generator,
     ) -> Release:
         """See `Summed.finish`: divided, then compressed."""
-        update, size = self.compress(averaged(total, batch_size), plan, generator)
+        update, size = self.compress(average(total, batch_size), plan, generator)
         return Release(update, self.public(batch_size) | dict(plan), size)
 
     def noise_after(self, std: float) -> float:

@@ -27,11 +27,11 @@ class Remembering(Defense):
     side: Side = field(default=Side(), metadata={"hidden": True}, compare=False, repr=False)
 
     def informed(self, side: Side) -> Self:
-        """Told the sample rate, the shared seed and the memory."""
+        """The same defense, told the sample rate, the shared seed and the memory."""
         return dataclasses.replace(self, side=side)
 
     def at(self, step: int, steps: int) -> Self:
-        """Itself at the first step.
+        """The same defense, which is asked for its first step.
 
         Raises:
             BadInput: later, where a release needs what only its own run remembers.
@@ -43,14 +43,14 @@ class Remembering(Defense):
             )
         return self
 
-    def recalled(self) -> dict[str, Tensor]:
-        """What was written last; empty before the first release."""
+    def recall(self) -> dict[str, Tensor]:
+        """The values that were written last, by name; none before the first release."""
         start = f"{self._label}."
         memory = self.side.memory or {}
         return {k.removeprefix(start): v for k, v in memory.items() if k.startswith(start)}
 
     def remember(self, values: Mapping[str, Tensor]) -> None:
-        """Write for the next step, where there is a memory."""
+        """Write values, by name, for the next step, where there is a memory."""
         if self.side.memory is not None:
             self.side.memory.update({f"{self._label}.{k}": v.detach() for k, v in values.items()})
 

@@ -34,11 +34,11 @@ class Sparsified(Defense):
     side: Side = field(default=Side(), metadata={"hidden": True}, compare=False, repr=False)
 
     def informed(self, side: Side) -> Self:
-        """Told the sample rate, which makes epochs, and the shared seed of the masks."""
+        """The same defense, told the sample rate, which sets epochs, and the masks' shared seed."""
         return dataclasses.replace(self, side=side)
 
     def at(self, step: int, steps: int) -> Self:
-        """At the rate of that step, for good."""
+        """The same defense at the rate of that step, for good."""
         return dataclasses.replace(self, rate=self.rate_at(step, steps), cooling=False)
 
     def slot(self, step: int, steps: int) -> tuple[int, int]:

@@ -74,7 +74,7 @@ class Summed(Defense):
             BadInput: the sum is not finite, for a gradient was not, or the divisor is below 1.
         """
         public = self.public(batch_size) | dict(plan)
-        update = averaged(total, batch_size)
+        update = average(total, batch_size)
         return dense(add_noise(update, public["noise_std"], generator), public)
 
     def release(
@@ -106,10 +106,10 @@ class Linear(Summed):
     linear: ClassVar[bool] = True
 
     def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The sum."""
+        """The sum of the gradients over the examples."""
         return {k: g.sum(0) for k, g in grads.items()}
 
 
-def averaged(total: Mapping[str, Tensor], batch_size: int) -> dict[str, Tensor]:
+def average(total: Mapping[str, Tensor], batch_size: int) -> dict[str, Tensor]:
     """A sum over the examples divided by the public batch size."""
     return {k: v / batch_size for k, v in total.items()}

@@ -50,11 +50,11 @@ class Chain(Defense):
         return next(self.stages())[1]
 
     def informed(self, side: Side) -> Self:
-        """Every stage told."""
+        """The same chain, with every stage informed."""
         return dataclasses.replace(self, side=side)
 
     def at(self, step: int, steps: int) -> Self:
-        """Every stage without its schedule."""
+        """The same chain, with every stage at that step for good."""
         fixed = [stage.at(step, steps) for _, stage in self.stages()]
         options: dict[str, Any] = {
             here: getattr(stage, own)
@@ -78,14 +78,14 @@ class Chain(Defense):
         for _, stage in list(self.stages())[1:]:
             alone = {k: v[None] for k, v in done[-1].update.items()}
             done.append(stage.release(alone, batch_size=1, **place))  # type: ignore[arg-type]
-        return self.joined(done)
+        return self.join(done)
 
-    def joined(self, done: list[Release]) -> Release:
+    def join(self, done: list[Release]) -> Release:
         """One release of the stages' own; no message need be longer than the one before."""
-        facts = self.merged([r.public for r in done])
+        facts = self.merge([r.public for r in done])
         return Release(done[-1].update, facts, min(r.wire_bytes for r in done))
 
-    def merged(self, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
+    def merge(self, facts: list[Mapping[str, Any]]) -> dict[str, Any]:
         """The stages' public facts as the chain's."""
         found = dict(facts[0])
         for (label, stage), known in zip(self.stages(), facts, strict=True):
@@ -99,7 +99,7 @@ class Chain(Defense):
             found.pop("rate", None)  # of one of them only
         return found
 
-    def told(self, label: str, release: Release) -> Release:
+    def release_of(self, label: str, release: Release) -> Release:
         """The chain's release as a stage knows it: with the public facts of its own."""
         start = f"{label}."
         known = {k.removeprefix(start): v for k, v in release.public.items() if k.startswith(start)}
@@ -108,32 +108,32 @@ class Chain(Defense):
     def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:
         """The stages' replays one after the other, each beside the update that left in the end."""
         for label, stage in self.stages():
-            update = stage.replay(grads, self.told(label, release))
+            update = stage.replay(grads, self.release_of(label, release))
             grads = {k: v[None] for k, v in update.items()}
         return update
 
     def noise(self, release: Release) -> float:
-        """What each stage adds, as later ones pass it on."""
+        """Noise std that all stages add, each as the later ones pass it on."""
         std = 0.0
         for label, stage in self.stages():
             if isinstance(stage, Compression):
                 std = stage.noise_after(std)
-            std = math.hypot(std, stage.noise(self.told(label, release)))
+            std = math.hypot(std, stage.noise(self.release_of(label, release)))
         return std
 
     def effective_noise(self) -> float:
-        """The first stage's: what follows is post-processing."""
+        """Effective noise of the first stage: what follows is post-processing."""
         return self.first.effective_noise()
 
     def epsilon(self, *, steps: int, sample_rate: float, delta: float) -> float:
-        """The first stage's."""
+        """Epsilon of the first stage: what follows is post-processing."""
         return self.first.epsilon(steps=steps, sample_rate=sample_rate, delta=delta)
 
     def public(self, batch_size: int) -> dict[str, Any]:
-        """What is known of all stages; later ones see batches of one."""
+        """Public facts of all stages; later ones see batches of one."""
         sizes = [batch_size] + [1] * (len(self.parts) - 1)
         stages = zip(self.stages(), sizes, strict=True)
-        return self.merged([stage.public(size) for (_, stage), size in stages])
+        return self.merge([stage.public(size) for (_, stage), size in stages])
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class SummedChain(Chain, Summed):
 
     @classmethod
     def takes_factors(cls) -> bool:
-        """Whether the first stage does."""
+        """Whether the first stage takes factors."""
         first = cls.parts[0][1]
         return issubclass(first, Summed) and first.takes_factors()
 
@@ -160,7 +160,7 @@ class SummedChain(Chain, Summed):
         }
 
     def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The first stage's sum."""
+        """The sum of what the examples give to the first stage."""
         label, stage = self._summed()[0]
         return stage.contribute(grads, _own(label, plan))
 
@@ -178,7 +178,7 @@ class SummedChain(Chain, Summed):
             known = _own(label, plan)
             done.append(stage.finish(total, known, batch_size=batch_size, generator=generator))
             total, batch_size = done[-1].update, 1
-        return self.joined(done)
+        return self.join(done)
 
 
 def _own(label: str, plan: Mapping[str, Any]) -> dict[str, Any]:

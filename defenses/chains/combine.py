@@ -14,18 +14,18 @@ from defenses.contract import Defense, registry
 from defenses.registry import BadInput
 
 
-def chained(name: str) -> type[Defense]:
+def combine(name: str) -> type[Defense]:
     """The class of a chain by its name, e.g. ``dprs+topk+quantize``.
 
     Raises:
         BadInput: an unknown stage, the same one twice, or one that cannot stand where it does.
     """
     words = name.split("+")
-    return _chained(name, tuple(registry.find(word) for word in words))
+    return _combine(name, tuple(registry.find(word) for word in words))
 
 
 @lru_cache(maxsize=64)
-def _chained(name: str, classes: tuple[type[Defense], ...]) -> type[Defense]:
+def _combine(name: str, classes: tuple[type[Defense], ...]) -> type[Defense]:
     labels = [word.rpartition(":")[2] for word in name.split("+")]
     for label in labels:
         if labels.count(label) > 1:

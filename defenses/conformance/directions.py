@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from defenses.conformance.limits import flat, least_rms, most_rms, rms
-from defenses.conformance.subject import Subject, joined
+from defenses.conformance.subject import Subject, join
 from defenses.contract import Gradients
 
 LOOKS = (16, 64, 256)
@@ -88,7 +88,7 @@ def _pair(
 ) -> tuple[Tensor, Tensor]:
     """How far the example moves a release, and how much of its noise lies along that movement."""
     base = subject.release(grads, step=step, draw=draw)
-    moved = subject.release(joined(grads, one), step=step, draw=draw)
+    moved = subject.release(join(grads, one), step=step, draw=draw)
     way = flat(moved.update) - flat(base.update)
     length = way.norm()
     return length, flat(subject.left(grads, base)) @ way / length.clamp(min=1e-30)

@@ -32,7 +32,7 @@ class Finding:
         return f"{'holds' if self.holds else 'BROKEN'}  {self.check}: {self.told}"
 
 
-def found(name: str, judge: Callable[[], Verdict]) -> Finding:
+def finding_of(name: str, judge: Callable[[], Verdict]) -> Finding:
     """The finding of a verdict, or of the error that came instead."""
     try:
         holds, told = judge()
@@ -67,4 +67,4 @@ class Check:
 
     def on(self, subject: Subject) -> Finding:
         """The same on a `Subject`, which remembers what other checks have measured."""
-        return found(self.name, lambda: self.judge(subject))
+        return finding_of(self.name, lambda: self.judge(subject))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import SAME, apart
-from defenses.conformance.subject import SIZE, VISITED, Subject, joined
+from defenses.conformance.subject import SIZE, VISITED, Subject, join
 from defenses.contract import Release
 from defenses.registry import BadInput
 
@@ -76,7 +76,7 @@ def divisor(subject: Subject) -> Verdict:
     grads = subject.batch()
     nothing = {k: torch.zeros_like(g[:1]) for k, g in grads.items()}
     base = subject.release(grads).update
-    gap = apart(base, subject.release(joined(grads, nothing)).update)
+    gap = apart(base, subject.release(join(grads, nothing)).update)
     if gap > SAME:
         return False, f"an example without gradient moves the update by {gap:.2g} of its size"
     if not subject.claims:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from defenses.conformance.finding import Verdict
 from defenses.conformance.neighbours import neighbours
-from defenses.conformance.subject import SIZE, VISITED, Subject, joined
+from defenses.conformance.subject import SIZE, VISITED, Subject, join
 
 
 def public(subject: Subject) -> Verdict:
@@ -18,7 +18,7 @@ def public(subject: Subject) -> Verdict:
     grads = subject.batch()
     others = {"an empty batch": subject.batch(0), "one example fewer": subject.batch(SIZE - 1)}
     known = neighbours(grads, subject.generator("neighbours"))
-    others |= {f"one more ({k})": joined(grads, known[k]) for k in ("huge", "against the others")}
+    others |= {f"one more ({k})": join(grads, known[k]) for k in ("huge", "against the others")}
     for step in VISITED:
         base = subject.release(grads, step=step).public
         for name, other in others.items():

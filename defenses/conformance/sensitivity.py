@@ -12,7 +12,7 @@ from defenses.conformance.directions import along, wider
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import EXACT, ROUNDING, flat, least_rms, rms
 from defenses.conformance.neighbours import neighbours
-from defenses.conformance.subject import DRAWS, SIZE, STEPS, Subject, joined
+from defenses.conformance.subject import DRAWS, SIZE, STEPS, Subject, join
 from defenses.contract import Gradients
 
 FIRST = ("huge", "against the others", "against the last")
@@ -99,7 +99,7 @@ def _moves(subject: Subject) -> Iterator[_Move]:
             for first in (False, True):
                 if first and (count != SIZE - 1 or name not in FIRST):
                     continue
-                update = subject.release(joined(grads, one, first=first), step=step).update
+                update = subject.release(join(grads, one, first=first), step=step).update
                 way = flat(update) - flat(base.update)
                 moved = float(way.norm())
                 limit = _limit(noise, way.abs() > 1e-7 * float(way.abs().max())) if moved else 1.0
@@ -124,7 +124,7 @@ def reach(subject: Subject) -> float:
     grads = subject.batch(SIZE - 1)
     base = flat(subject.release(grads).update)
     moved = [
-        float((flat(subject.release(joined(grads, one)).update) - base).norm())
+        float((flat(subject.release(join(grads, one)).update) - base).norm())
         for one in neighbours(grads, subject.generator("neighbours", "reach")).values()
     ]
     return SIZE * max(moved)

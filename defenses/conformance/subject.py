@@ -123,6 +123,6 @@ class Subject:
         return self._noise[key]
 
 
-def joined(grads: Gradients, one: Gradients, *, first: bool = False) -> dict[str, Tensor]:
+def join(grads: Gradients, one: Gradients, *, first: bool = False) -> dict[str, Tensor]:
     """A batch and one more example, after the others or before them."""
     return {k: torch.cat([one[k], g] if first else [g, one[k]]) for k, g in grads.items()}

@@ -58,7 +58,7 @@ class Adaptive(Remembering, DPSGD):
 
     def bound(self) -> float:
         """This step's clipping norm."""
-        known = self.recalled().get("clip")
+        known = self.recall().get("clip")
         return self.clip if known is None else float(known)
 
     def plan(

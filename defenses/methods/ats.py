@@ -80,45 +80,45 @@ class ATS(Before):
         return images
 
 
-def translated_x(images: Tensor, much: float) -> Tensor:
-    """To the right by a share of the width; black comes in from the left."""
-    return _moved(images, round(FARTHEST * much * images.shape[-1]), -1)
+def translate_x(images: Tensor, much: float) -> Tensor:
+    """Images moved to the right by a share of the width; black comes in from the left."""
+    return _move(images, round(FARTHEST * much * images.shape[-1]), -1)
 
 
-def translated_y(images: Tensor, much: float) -> Tensor:
-    """Down by a share of the height; black comes in from above."""
-    return _moved(images, round(FARTHEST * much * images.shape[-2]), -2)
+def translate_y(images: Tensor, much: float) -> Tensor:
+    """Images moved down by a share of the height; black comes in from above."""
+    return _move(images, round(FARTHEST * much * images.shape[-2]), -2)
 
 
-def contrasted(images: Tensor, much: float) -> Tensor:
-    """Away from the mean brightness, or towards it."""
+def change_contrast(images: Tensor, much: float) -> Tensor:
+    """Images moved away from their mean brightness, or towards it."""
     centre = grey(images).mean((1, 2, 3), keepdim=True)
     return (centre + (1 + STRONGEST * much) * (images - centre)).clamp(0, 1)
 
 
-def brightened(images: Tensor, much: float) -> Tensor:
-    """Brighter, or darker."""
+def change_brightness(images: Tensor, much: float) -> Tensor:
+    """Images made brighter, or darker."""
     return ((1 + STRONGEST * much) * images).clamp(0, 1)
 
 
-def coloured(images: Tensor, much: float) -> Tensor:
-    """Away from grey, or towards it; grey images stay as they are."""
+def change_colour(images: Tensor, much: float) -> Tensor:
+    """Images moved away from grey, or towards it; grey ones stay as they are."""
     base = grey(images)
     return (base + (1 + STRONGEST * much) * (images - base)).clamp(0, 1)
 
 
-def inverted(images: Tensor, much: float) -> Tensor:
-    """The negative, whatever the strength."""
+def invert(images: Tensor, much: float) -> Tensor:
+    """The negatives of images, whatever the strength."""
     return 1 - images
 
 
 STEPS: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "translateX": translated_x,
-    "translateY": translated_y,
-    "contrast": contrasted,
-    "brightness": brightened,
-    "color": coloured,
-    "invert": inverted,
+    "translateX": translate_x,
+    "translateY": translate_y,
+    "contrast": change_contrast,
+    "brightness": change_brightness,
+    "color": change_colour,
+    "invert": invert,
 }
 """Each takes images (B, C, H, W) in [0, 1] and a strength in [-1, 1]."""
 
@@ -130,7 +130,7 @@ def grey(images: Tensor) -> Tensor:
     return (images * images.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
-def _moved(images: Tensor, pixels: int, dim: int) -> Tensor:
+def _move(images: Tensor, pixels: int, dim: int) -> Tensor:
     size = images.shape[dim]
     pixels = max(-size, min(size, pixels))
     black = torch.zeros_like(images.narrow(dim, 0, abs(pixels)))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from defenses.bases.sparsified import Sparsified
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
-from defenses.gradients import clipped_sum, masked
+from defenses.gradients import apply_mask, clipped_sum
 from defenses.methods.dpsgd import DPSGD
 
 
@@ -39,7 +39,7 @@ class DPRS(Sparsified, DPSGD):
     def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
         """The sum of the gradients, each masked and then clipped."""
         dense = plan.get("rate") == 0
-        return clipped_sum(grads if dense else masked(grads, plan["mask"]), self.clip)
+        return clipped_sum(grads if dense else apply_mask(grads, plan["mask"]), self.clip)
 
     def finish(
         self,

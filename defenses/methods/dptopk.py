@@ -11,7 +11,7 @@ from torch import Tensor
 
 from defenses.bases.remembering import Remembering
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
-from defenses.gradients import clipped_sum, flat, masked, split
+from defenses.gradients import apply_mask, clipped_sum, flat, split
 from defenses.methods.dpsgd import DPSGD
 from defenses.registry import option
 
@@ -49,10 +49,11 @@ class DPTopK(Remembering, DPSGD):
         self, like: Mapping[str, Tensor], *, step: int, steps: int, generator: torch.Generator
     ) -> dict[str, Any]:
         """After the warm-up the ``mask``, the same for all steps; before, or unscored, none."""
-        known = self.recalled()
+        known = self.recall()
         if step < max(1, round(self.warmup_share * steps)) or not known:
             return {}
-        # The noise's variance is the same everywhere: without it the order is no other.
+        # The noise's variance is not subtracted: it is equal on all coordinates, so that the order
+        # of the scores is the same without it.
         score = flat({k: known[k] for k in like})
         kept = len(score) - int(self.rate * len(score))
         keep = torch.zeros_like(score, dtype=torch.bool)
@@ -61,7 +62,7 @@ class DPTopK(Remembering, DPSGD):
 
     def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
         """The sum of the gradients, each masked and then clipped."""
-        return clipped_sum(masked(grads, plan["mask"]) if "mask" in plan else grads, self.clip)
+        return clipped_sum(apply_mask(grads, plan["mask"]) if "mask" in plan else grads, self.clip)
 
     def finish(
         self,
@@ -74,7 +75,7 @@ class DPTopK(Remembering, DPSGD):
         """See `Summed.finish`; everyone can draw the mask, so indices do not travel."""
         noisy = super().finish(total, plan, batch_size=batch_size, generator=generator)
         if "mask" not in plan:
-            known = self.recalled()
+            known = self.recall()
             square = {k: v.square() for k, v in noisy.update.items()}
             self.remember({k: v + known[k] if k in known else v for k, v in square.items()})
             return noisy

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from defenses.bases.remembering import Remembering
-from defenses.bases.summed import Linear, averaged
+from defenses.bases.summed import Linear, average
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.gradients import random_mask
 from defenses.randomness import child, stream
@@ -64,8 +64,8 @@ class RandK(Remembering, Linear):
         generator: torch.Generator,
     ) -> Release:
         """See `Summed.finish`. A shared seed gives the indices."""
-        mean = averaged(total, batch_size)
-        memory = self.recalled()
+        mean = average(total, batch_size)
+        memory = self.recall()
         due = {k: v + memory[k] if k in memory else v for k, v in mean.items()}
         update = {k: v * plan["heard"][k] for k, v in due.items()}
         self.remember({k: v - update[k] for k, v in due.items()})

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from defenses.bases.sparsified import Sparsified
-from defenses.bases.summed import averaged
+from defenses.bases.summed import average
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.gradients import add_noise, clipped_sum
 from defenses.methods.dpsgd import DPSGD
@@ -62,7 +62,7 @@ class RGP(Sparsified, DPSGD):
         plan: dict[str, Any] = {"left": left, "right": right}
         if not self.rate:
             return plan
-        known = self.mask_at(_quiet(like, plan), step, steps, generator)
+        known = self.mask_at(_zero_carriers(like, plan), step, steps, generator)
         # Not "mask": that one is over the update's own coordinates, all of which this one fills.
         return plan | {"carrier_mask": known["mask"], "rate": known["rate"]}
 
@@ -71,7 +71,7 @@ class RGP(Sparsified, DPSGD):
         if "left" not in plan:
             raise BadInput("this release does not say the factors that rgp projected on")
         shapes = {k: g.shape[1:] for k, g in grads.items()}
-        return lift(clipped_sum(_masked(carriers(grads, plan), plan), self.clip), shapes, plan)
+        return lift(clipped_sum(_apply_mask(carriers(grads, plan), plan), self.clip), shapes, plan)
 
     def finish(
         self,
@@ -89,10 +89,10 @@ class RGP(Sparsified, DPSGD):
         A mask only takes noise away.
         """
         public = self.public(batch_size) | dict(plan)
-        quiet = _quiet(total, plan)
-        noise = _masked(add_noise(quiet, public["noise_std"], generator), plan)
+        quiet = _zero_carriers(total, plan)
+        noise = _apply_mask(add_noise(quiet, public["noise_std"], generator), plan)
         lifted = lift(noise, {k: v.shape for k, v in total.items()}, plan)
-        update = {k: v + lifted[k] for k, v in averaged(total, batch_size).items()}
+        update = {k: v + lifted[k] for k, v in average(total, batch_size).items()}
         mask = plan.get("carrier_mask", {})
         sent = sum(int(mask[k].sum()) if k in mask else c.numel() for k, c in quiet.items())
         return Release(update, public, WIRE_BYTES_PER_VALUE * sent)
@@ -154,12 +154,12 @@ def factors(
     return left, right.T
 
 
-def _quiet(like: Mapping[str, Tensor], plan: Mapping[str, Any]) -> dict[str, Tensor]:
+def _zero_carriers(like: Mapping[str, Tensor], plan: Mapping[str, Any]) -> dict[str, Tensor]:
     """Carriers of zero, without a batch."""
     zeros = {k: torch.zeros_like(v)[None] for k, v in like.items()}
     return {k: c[0] for k, c in carriers(zeros, plan).items()}
 
 
-def _masked(sent: dict[str, Tensor], plan: Mapping[str, Any]) -> dict[str, Tensor]:
+def _apply_mask(sent: dict[str, Tensor], plan: Mapping[str, Any]) -> dict[str, Tensor]:
     """Carriers, with a batch or without, zero where the plan drops them."""
     return {k: c * plan["carrier_mask"][k] for k, c in sent.items()} if plan.get("rate") else sent

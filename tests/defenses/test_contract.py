@@ -205,7 +205,7 @@ def test_norms_are_exact_and_clipped_gradients_are_never_too_long(size, dtype):
 
 def test_factors_of_a_gradient_have_its_exact_norm():
     layer = Outer(torch.full((4, 900), 0.1), torch.randn(4, 300, generator=seeded()))
-    for outer in (layer, layer.masked(torch.rand(900, 300, generator=seeded(1)) < 0.5)):
+    for outer in (layer, layer.apply_mask(torch.rand(900, 300, generator=seeded(1)) < 0.5)):
         true = outer.dense().double().flatten(1).norm(dim=1)
         assert torch.allclose(outer.squared_norms().sqrt(), true, rtol=2e-7, atol=0)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from defenses import stream
-from defenses.bases.summed import averaged
+from defenses.bases.summed import average
 from defenses.contract import dense
 from defenses.methods.dpsgd import DPSGD
 
@@ -25,7 +25,7 @@ class SameKeyForLayers(DPSGD):
         key = int(torch.randint(2**62, (1,), generator=generator))
         update = {
             k: v + public["noise_std"] * torch.randn(v.shape, generator=stream(key, "noise"))
-            for k, v in averaged(total, batch_size).items()
+            for k, v in average(total, batch_size).items()
         }
         return dense(update, public)
 
@@ -43,7 +43,7 @@ class SameKeyForClasses(DPSGD):
         public = self.public(batch_size)
         update = {
             k: v + public["noise_std"] * torch.randn(v.shape[-1:], generator=generator)
-            for k, v in averaged(total, batch_size).items()
+            for k, v in average(total, batch_size).items()
         }
         return dense(update, public)
 
@@ -62,6 +62,6 @@ class SameKeyForSteps(DPSGD):
         again = stream(0, "noise")
         update = {
             k: v + public["noise_std"] * torch.randn(v.shape, generator=again)
-            for k, v in averaged(total, batch_size).items()
+            for k, v in average(total, batch_size).items()
         }
         return dense(update, public)

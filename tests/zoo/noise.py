@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from defenses import Defense, option
-from defenses.bases.summed import averaged
+from defenses.bases.summed import average
 from defenses.contract import dense
 from defenses.gradients import add_noise, clipped_sum
 from defenses.methods.dpsgd import DPSGD
@@ -24,7 +24,7 @@ class OffByBatchSize(DPSGD):
     def finish(self, total, plan, *, batch_size, generator):
         public = self.public(batch_size)
         std = public["noise_std"] / batch_size
-        return dense(add_noise(averaged(total, batch_size), std, generator), public)
+        return dense(add_noise(average(total, batch_size), std, generator), public)
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SquaredClip(DPSGD):
     def finish(self, total, plan, *, batch_size, generator):
         public = self.public(batch_size)
         std = public["noise_std"] * self.clip
-        return dense(add_noise(averaged(total, batch_size), std, generator), public)
+        return dense(add_noise(average(total, batch_size), std, generator), public)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class SkippedBranch(DPSGD):
 
     def finish(self, total, plan, *, batch_size, generator):
         public = self.public(batch_size)
-        update = averaged(total, batch_size)
+        update = average(total, batch_size)
         matrices = {k: v for k, v in update.items() if v.ndim > 1}
         return dense(update | add_noise(matrices, public["noise_std"], generator), public)
 
@@ -94,7 +94,7 @@ class OnSupport(DPSGD):
 
     def finish(self, total, plan, *, batch_size, generator):
         public = self.public(batch_size)
-        update = averaged(total, batch_size)
+        update = average(total, batch_size)
         noisy = add_noise(update, public["noise_std"], generator)
         kept = {k: torch.where(v != 0, noisy[k], 0.0) for k, v in update.items()}
         return dense(kept, public)

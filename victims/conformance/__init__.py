@@ -22,7 +22,7 @@ company, and whether the steps that are accounted are those that are taken.
 
 from torch import Tensor
 
-from defenses.conformance.finding import Finding, found
+from defenses.conformance.finding import Finding, finding_of
 from victims.conformance.ledger import obedience, releases, sizes
 from victims.conformance.loop import Build, Loop, LoopCheck
 from victims.conformance.neighbours import memory, neighbours
@@ -34,7 +34,7 @@ CHECKS = [LoopCheck(judge) for judge in (sizes, sampling, neighbours, memory, re
 def examine(build: Build, inputs: Tensor, labels: Tensor, *, seed: int = 0) -> list[Finding]:
     """Every check's finding, in the order of `CHECKS`; arguments as for a `Loop`."""
     loop = Loop(build, inputs, labels, seed)
-    return [found(check.name, lambda c=check: c.judge(loop)) for check in CHECKS]  # type: ignore[misc]
+    return [finding_of(check.name, lambda c=check: c.judge(loop)) for check in CHECKS]  # type: ignore[misc]
 
 
 __all__ = ["CHECKS", "Build", "Finding", "Loop", "LoopCheck", "examine"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from defenses import Release, stream
-from defenses.conformance.finding import Finding, Verdict, found
+from defenses.conformance.finding import Finding, Verdict, finding_of
 from defenses.gradients import flat
 from victims.training.streams import Keyed
 from victims.training.trainer import Trainer
@@ -74,7 +74,7 @@ class LoopCheck:
 
     def __call__(self, build: Build, inputs: Tensor, labels: Tensor, *, seed: int = 0) -> Finding:
         """Look for this property; arguments as for `Loop`."""
-        return found(self.name, lambda: self.judge(Loop(build, inputs, labels, seed)))
+        return finding_of(self.name, lambda: self.judge(Loop(build, inputs, labels, seed)))
 
 
 def take_step(trainer: Trainer, index: Tensor) -> Release:
