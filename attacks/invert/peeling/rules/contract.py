@@ -101,7 +101,7 @@ class Weighted(Rule):
 
     Attributes:
         parameter: name of the weight in the update; None when it is not trained.
-        weight: float64.
+        weight: as the model holds it.
     """
 
     parameter: str | None

@@ -34,13 +34,13 @@ class Convolution(Weighted):
         """See `Rule.pull`."""
         shape = (len(slope), self.weight.shape[1], *self.geometry.size)
         g = self.geometry
-        back = conv2d_input(shape, self.weight, slope, g.stride, g.padding, g.dilation)
+        back = conv2d_input(shape, self.weight.to(slope), slope, g.stride, g.padding, g.dilation)
         return (back,)
 
     def push(self, fed: Tensor) -> Tensor:
         """(B, O, h, w) what the convolution gives, its bias apart."""
         g = self.geometry
-        return F.conv2d(fed, self.weight, None, g.stride, g.padding, g.dilation)
+        return F.conv2d(fed, self.weight.to(fed), None, g.stride, g.padding, g.dilation)
 
     def system(self, slope: Tensor) -> Tensor:
         """See `Weighted.system`."""
@@ -66,5 +66,5 @@ def convolution(call: Call) -> Convolution:
     pairs = [module.kernel_size, module.stride, padding, module.dilation]
     rows = [(int(p[0]), int(p[1])) for p in pairs]
     geometry = Geometry((call.fed[0][1], call.fed[0][2]), *rows)
-    weight = module.weight.detach().double()
+    weight = module.weight.detach()
     return Convolution(call.parameters.get(id(module.weight)), weight, geometry)

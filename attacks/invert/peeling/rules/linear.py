@@ -35,7 +35,7 @@ class Linear(Weighted):
 
     def pull(self, slope: Tensor) -> tuple[Tensor, ...]:
         """See `Rule.pull`."""
-        return (slope @ self.weight,)
+        return (slope @ self.weight.to(slope),)
 
     def system(self, slope: Tensor) -> Tensor:
         """See `Weighted.system`."""
@@ -53,6 +53,6 @@ def linear(call: Call) -> Linear:
     assert isinstance(module, nn.Linear)
     if len(call.shape) != 1:
         raise call.refuse(f"a linear layer on {call.shape[0]} vectors per example has no rule")
-    weight = module.weight.detach().double()
+    weight = module.weight.detach()
     bias = call.parameters.get(id(module.bias))
     return Linear(call.parameters.get(id(module.weight)), weight, bias)
