@@ -148,6 +148,7 @@ def test_the_command_prints_draws_and_is_said_again(tmp_path, capsys):
     argv = [*FLAGS.split(), "--out", str(out), "--jobs", "1"]
     assert command.main(argv) == 0
     shown = capsys.readouterr().out
+    assert "layout " in shown  # how the models were trained
     assert "lira,mode=offline" in shown
     assert "FPR 0.01 takes at least 100 non-members; there are 60" in shown
     assert "no privacy guarantee" in shown

@@ -236,7 +236,7 @@ def test_resuming_trains_whole_groups_and_does_not_change_the_record(tmp_path):
 
 
 @pytest.mark.parametrize("fastest", ["together", "plain", "channels-last"])
-def test_auto_takes_what_was_fastest_and_the_command_names_it(fastest, monkeypatch, capsys):
+def test_auto_takes_what_was_fastest_and_the_command_names_it(fastest, monkeypatch):
     asked = iter(("together", "plain", "channels-last"))
 
     def timed(advance, device):
@@ -246,14 +246,12 @@ def test_auto_takes_what_was_fastest_and_the_command_names_it(fastest, monkeypat
 
     monkeypatch.setattr(layouts, "_seconds", timed)
     training = dataclasses.replace(SCENARIO.training, **LENET)
-    record = run(
-        dataclasses.replace(SCENARIO, training=training, layout="auto", watched=0),
-        report=lambda *_: None,
-    )
+    record = run(dataclasses.replace(SCENARIO, training=training, layout="auto", watched=0))
     times = {"together": 1.0, "plain": 1.0, "channels-last": 1.0} | {fastest: 0.5}
     assert record.environment["how"]["seconds_per_step"] == times
     assert f"--layout {fastest}" in record.environment["command"]
-    assert f"layout {fastest}; ms per model and step: together" in capsys.readouterr().out
+    text = f"layout {fastest}; ms per model and step: together"
+    assert describe_layout(record.environment["how"]).startswith(text)
 
 
 def test_what_was_asked_together_and_cannot_be_is_trained_one_after_another_and_said():
