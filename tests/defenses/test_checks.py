@@ -115,3 +115,14 @@ def test_what_failed_is_looked_at_again():
         Bare().release(grads, generator=seeded())
     made = Bits().release(batch(), batch_size=4, generator=seeded())
     assert torch.equal(made.update["w"], torch.full((4, 2), 0.75))
+
+
+def test_large_values_whose_sum_overflows_are_no_mistake():
+    huge = {"w": torch.full((3, 4), 3e38)}
+    checks.check_finite(huge)
+    huge["w"][1, 1] = -math.inf
+    with pytest.raises(BadInput, match="'w' holds NaN"):
+        checks.check_finite(huge)
+    both = torch.tensor([[math.inf], [-math.inf]])
+    with pytest.raises(BadInput, match="'w' holds NaN"):
+        checks.check_finite({"w": both})
