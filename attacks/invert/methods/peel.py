@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+import defenses
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.labels import recover_labels
-from attacks.invert.matching.objective import energy, noise_std, require, residual
+from attacks.invert.matching.objective import (
+    candidate_gradients,
+    energy,
+    noise_std,
+    require,
+    residual,
+)
 from attacks.invert.peeling.graph import Graph, read_graph
 from attacks.invert.peeling.last_layer import refusal
+from attacks.invert.peeling.masked import MaskedTop, peel_masked
 from attacks.invert.peeling.match import Match, match
+from attacks.invert.peeling.own import Own
+from attacks.invert.peeling.partial import images_of, plan_within
 from attacks.invert.peeling.peeled import Peeled, peel_release
+from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.peeling.rules.contract import NoRule
+from attacks.invert.peeling.weights import Weights
 from defenses import BadInput, Release
 from defenses.registry import option
 
@@ -33,9 +46,15 @@ class Peel(Inversion):
     the image is then the one whose features at the deepest layer are those found, sought in the
     whitened coordinates of `SpectralPrior`. Clipping multiplies everything by one factor and costs
     nothing. A batch is taken apart at the top convolution.
+
+    Under a mask the row space says nothing: that convolution's input and gates are solved for
+    together, near the joint principal components of image, input and gates over auxiliary images,
+    until a residual proves them right; under noise until it meets the noise. Where nothing is
+    proven, the likeliest image for what was found and the latent image compete. One example.
     """
 
     iterations: int = option(300, "evaluations of feature matching", low=1)
+    own: Own | None = field(default=None, metadata={"hidden": True}, compare=False, repr=False)
 
     def refusal(self, model: nn.Module, threat: Threat) -> str:
         """Needs layers with rules between the logits and the last weight below them."""
@@ -61,6 +80,8 @@ class Peel(Inversion):
             raise BadInput(f"attack 'peel' does not apply: {reason}") from reason
         require(refusal(graph), "peel")
         prior = SpectralPrior.fit(threat.auxiliary_images.to(next(model.parameters()).device))
+        if threat.batch_size == 1 and (part := _part(release, threat)) is not None:
+            return self._of_part(model, loss, release, threat, graph, part, prior, clock)
         peeled = peel_release(graph, release, threat, clock, generator=generator)
         labels = peeled.labels
         if labels is None:
@@ -76,6 +97,60 @@ class Peel(Inversion):
         spent = -(-sum(one.evaluations for one in found) // len(found))
         note = "" if solved else peeled.note
         return Guess(images.float().cpu(), labels, value, "peel", max(1, spent), stopped, note)
+
+    def tuned(
+        self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator
+    ) -> Peel:
+        """Look at the model's answers to auxiliary images, where the defense makes that needed."""
+        if threat.batch_size > 1 or self.refusal(model, threat):
+            return self
+        images = threat.auxiliary_images.to(next(model.parameters()).device)
+        labels = threat.auxiliary_labels[:1].to(images.device)
+        grads = candidate_gradients(model, loss, images[:1], labels, differentiable=False)
+        defense = threat.defense if threat.adaptive else defenses.get("none")
+        if _part(defense.release(grads, generator=generator), threat) is None:
+            return self
+        own = Own.of(model, images)
+        own.prepare(read_graph(model, threat.image_shape), images)
+        return dataclasses.replace(self, own=own)
+
+    def _of_part(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        release: Release,
+        threat: Threat,
+        graph: Graph,
+        shown: dict[str, Tensor],
+        prior: SpectralPrior,
+        clock: Clock,
+    ) -> Guess:
+        """From a release with a mask or with noise."""
+        images = threat.auxiliary_images.to(next(model.parameters()).device)
+        own = self.own or Own.of(model, images)
+        noise = threat.defense.noise(release) if is_noisy(release, threat) else 0.0
+        plan = plan_within(threat.evaluations)
+        top = MaskedTop(graph, images, own.seen, noise, clock, plan)
+        known = None if threat.labels is None else int(threat.labels[0])
+        found = peel_masked(graph, Weights(release.update, shown), own.softmax, top, known)
+        spent = 0 if top.guess is None else top.guess.evaluations
+        allowed = max(1, threat.allowed(self.iterations + spent) - spent)
+        compare = residual(model, loss, release, threat, found.label, dtype=torch.float32)
+        tried = list(images_of(graph, found, prior, evaluations=allowed, clock=clock))
+        tried = tried or [Match(prior.mean[None], 1.0, 0, "iterations")]
+        std = noise_std(release, threat)
+        values = [energy(compare, t.image.clamp(0, 1).float(), prior, std) for t in tried]
+        best = tried[values.index(min(values))]
+        stop = found.walk.stop
+        return Guess(
+            best.image.clamp(0, 1).float().cpu(),
+            found.label,
+            min(values),
+            "peel",
+            max(1, spent + sum(t.evaluations for t in tried)),
+            "time" if clock.over else "solved" if best.stopped == "solved" else "iterations",
+            "" if stop is None or best.stopped == "solved" else f"{stop.layer}: {stop.reason}",
+        )
 
     def _match(
         self,
@@ -112,3 +187,12 @@ class Peel(Inversion):
             )
             for b in range(size)
         ]
+
+
+def _part(release: Release, threat: Threat) -> dict[str, Tensor] | None:
+    """The coordinates that are shown of a gradient in part, or with noise; None of a whole one."""
+    shown = visible_coordinates(release, threat)
+    if isinstance(shown, str):
+        return None
+    hidden = not all(bool(mask.all()) for mask in shown.values())
+    return shown if hidden or is_noisy(release, threat) else None

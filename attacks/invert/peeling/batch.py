@@ -56,7 +56,7 @@ def take_apart(
     """
     classes = len(bias)
     every = Slopes(graph, torch.eye(classes, dtype=torch.float64, device=bias.device))
-    top = _top(graph, weights, every)
+    top = top_convolution(graph, weights, every)
     if top is None:
         return "no convolution tells the examples of a batch apart"
     layer, flow = top
@@ -88,7 +88,7 @@ def take_apart(
     return Parts(slopes, str(flow.open), spread.reshape(size, *flow.slope.shape[1:]))
 
 
-def _top(graph: Graph, weights: Weights, slopes: Slopes) -> tuple[Node, Flow] | None:
+def top_convolution(graph: Graph, weights: Weights, slopes: Slopes) -> tuple[Node, Flow] | None:
     """The first convolution from above that lies below a layer whose choice is unknown."""
     for node in reversed(list(graph.nodes.values())):
         if not weights.told(node.rule) or not isinstance(node.rule, Convolution):

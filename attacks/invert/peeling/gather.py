@@ -14,11 +14,14 @@ from attacks.invert.peeling.solve import Solution, solve
 from attacks.invert.peeling.weights import Weights
 
 SPARE = 1.4
-"""Equations per unknown that must be left when rows in doubt are left out."""
+"""Equations per unknown that must be left of a mask, or when rows in doubt are left out."""
 MOST_DOUBT = 0.8
 """Share of a layer's channels that may be left out."""
 SINGULAR = 1e7
 """A condition above this makes float32's errors as large as what is sought."""
+
+RANDOM = 1e4
+"""The same under a mask, where normal equations square it and a ridge hides the rest."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,12 @@ def solve_input(layers: list[Node], slopes: Slopes, weights: Weights) -> Solutio
         )
     rows = len(matrix) if seen is None else int(seen.sum(0).min())
     told = f"{rows} equations for {matrix.shape[1]} unknowns per channel"
-    if rows < matrix.shape[1]:
+    # Rows that a mask leaves are few and random: nearly square systems are nearly singular.
+    if rows < matrix.shape[1] * (1 if seen is None else SPARE):
         return Stop(layers[0].title, told)
     solution = solve(matrix, right, seen)
-    if solution.condition > SINGULAR:
+    sound = solution.condition <= (SINGULAR if seen is None else RANDOM)
+    if not sound or not bool(torch.isfinite(solution.found).all()):
         return Stop(layers[0].title, f"{told} leave some of them open")
     return solution
 

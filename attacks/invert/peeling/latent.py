@@ -18,7 +18,7 @@ from attacks.invert.peeling.top import Top
 COMPONENTS = 200
 IMAGE_WEIGHT = 0.3
 """Of the image beside inputs and gates, each with total variance 1."""
-STRENGTH = 1e-3
+STRENGTH = 1e-2
 """Of the scores' own prior, N(0, 1) each, beside the relative squared misfit."""
 
 
@@ -59,6 +59,10 @@ class Latent:
             for mean, part in zip(means, centred, strict=True)
         ]
         return cls(*bases)
+
+    def at(self, places: Tensor) -> Latent:
+        """The same with the gates at some of the outputs alone, (n,) int64."""
+        return Latent(self.inputs, self.gates[..., places], self.images)
 
     def decode(self, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scores (K,) -> inputs (I, P), gates (O, n), image (C, H, W)."""

@@ -15,7 +15,7 @@ from attacks.invert.peeling.flow import Choice, Slopes
 from attacks.invert.peeling.graph import Graph
 from attacks.invert.peeling.last_batch import slopes_of_batch
 from attacks.invert.peeling.last_layer import last_linear
-from attacks.invert.peeling.readable import visible_coordinates
+from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.peeling.rules.relu import ReLU
 from attacks.invert.peeling.walk import Walk
 from attacks.invert.peeling.weights import Weights
@@ -76,6 +76,8 @@ def peel_release(
         clock: ends the walk early.
         generator: of the draws that take a batch apart.
     """
+    if is_noisy(release, threat):
+        return Peeled(None, "the release has noise")
     shown = visible_coordinates(release, threat)
     if isinstance(shown, str):
         return Peeled(None, shown)

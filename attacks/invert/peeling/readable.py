@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -16,16 +18,19 @@ NOISE = 1e-5
 """Norm of the noise over that of the release, above which no layer is solved exactly."""
 
 
+def is_noisy(release: Release, threat: Threat) -> bool:
+    """Whether a release has noise, or is rounded, so that no layer is solved exactly."""
+    noise = threat.defense.noise(release) if threat.adaptive else 0.0
+    values = flat(release.update)
+    return noise * math.sqrt(values.numel()) > NOISE * float(values.double().norm())
+
+
 def visible_coordinates(release: Release, threat: Threat) -> dict[str, Tensor] | str:
     """Which coordinates are shown, name -> bool; or why the release is no part of a gradient.
 
     Asks the defense's replay what it does to a gradient: clipping multiplies all by one factor, a
-    mask leaves some out, and both leave a gradient to peel; what rounds or mixes does not.
+    mask leaves some out, and both leave a gradient to peel; what mixes coordinates does not.
     """
-    size = float(flat(release.update).double().norm())
-    noise = threat.defense.noise(release) if threat.adaptive else 0.0
-    if noise * flat(release.update).numel() ** 0.5 > NOISE * size:
-        return "the release has noise"
     shown = support(release, threat)
     draw = torch.Generator().manual_seed(0)
     probe = {

@@ -52,19 +52,28 @@ def round_top(
         forward: input (I, P) -> gates (O, n) in about [0, 1], where the network says how the one
             makes the other; None where something else has a say.
     """
-    best = _solve_input(top, _nearest(top, gates, certain))
+    best = round_once(top, gates, certain)
     for _ in range(ROUNDS):
         if best.solved():
             break
         tries = [_gates_of(top, best.inputs.clamp(min=0))]
         if forward is not None:
             tries.append(forward(best.inputs.clamp(min=0)))
-        found = [_solve_input(top, _nearest(top, tried, certain)) for tried in tries]
+        found = [round_once(top, tried, certain) for tried in tries]
         better = min(found, key=lambda f: f.residual)
         if better.residual >= 0.999 * best.residual:
             break
         best = better
     return best
+
+
+def round_once(top: Top, gates: Tensor, certain: Tensor | None = None) -> Rounded:
+    """The input that the seen gradient has, were these the gates; see `round_top`."""
+    nearest = _nearest(top, gates, certain)
+    found = solve_seen(
+        top.system(top.slope * nearest), top.by_channel(top.value), top.by_channel(top.seen)
+    )
+    return Rounded(found.unknowns.T, nearest, found.residual)
 
 
 def _nearest(top: Top, gates: Tensor, certain: Tensor | None) -> Tensor:
@@ -78,13 +87,6 @@ def _nearest(top: Top, gates: Tensor, certain: Tensor | None) -> Tensor:
     through = through & torch.isfinite(high)
     opened = torch.zeros_like(top.slope)
     return opened.scatter_add_(1, place, through.to(opened)).clamp(max=1)
-
-
-def _solve_input(top: Top, gates: Tensor) -> Rounded:
-    """The input that the seen gradient has, were these the gates."""
-    rows = top.system(top.slope * gates)
-    found = solve_seen(rows, top.by_channel(top.value), top.by_channel(top.seen))
-    return Rounded(found.unknowns.T, gates, found.residual)
 
 
 def _gates_of(top: Top, inputs: Tensor) -> Tensor:

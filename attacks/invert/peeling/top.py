@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,6 +70,23 @@ class Top:
         """(O, 1) root mean square slope of each channel, none far below the median's."""
         each = self.slope.square().mean(1).sqrt()
         return each.clamp(min=max(0.1 * float(each.median()), 1e-300))[:, None]
+
+    @property
+    def floor(self) -> float:
+        """The relative residual that the noise leaves by itself."""
+        expected = self.noise * math.sqrt(self.equations)
+        return expected / max(float(self.value.norm()), 1e-300)
+
+    @property
+    def equations(self) -> int:
+        """Coordinates of the gradient that are seen."""
+        return int(self.seen.sum())
+
+    @property
+    def spare(self) -> int:
+        """By how many the equations outnumber inputs and gates; not positive: they run out."""
+        inputs = self.channels * self.geometry.places
+        return self.equations - inputs - int((self.slope != 0).sum())
 
     @cached_property
     def members(self) -> Tensor:

@@ -36,6 +36,7 @@ class Walk:
         slopes: at every layer, from that at the logits.
         top: finds which entries are passed on where nothing above tells it.
         clock: ends the walk early.
+        given: names of nodes that are not solved for: as much of them is known as can be.
         values: name of a node -> what it gave, (B, *shape) float64.
         rough: name of a node -> likewise, where too much of a gradient was left unexplained.
         residuals: name of a node -> relative residual of the system that told its value.
@@ -47,6 +48,7 @@ class Walk:
     slopes: Slopes
     top: TopStep = blind_top
     clock: Clock = field(default_factory=Clock)
+    given: frozenset[str] = frozenset()
     values: dict[str, Tensor] = field(default_factory=dict)
     rough: dict[str, Tensor] = field(default_factory=dict)
     residuals: dict[str, float] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Walk:
             if self.clock.over:
                 self.stop = self.stop or Stop(node.title, "the time was up")
                 return
-            if not self._lift(node):
+            if node.name not in self.given and not self._lift(node):
                 self._solve(node)
             if node.name in self.values:
                 self._choose(node)

@@ -19,6 +19,7 @@ from attacks.invert.peeling.rounding import round_top
 from attacks.invert.peeling.top import Top, TopPrior
 from tests.conftest import seeded
 
+PLAN = tuple((10.0**-k, 60) for k in range(2, 8))
 SIZE, FED, OUT = (4, 4), 24, 48
 GEOMETRY = Geometry(SIZE, (3, 3), (1, 1), (1, 1))
 WINDOWS = torch.tensor([0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3])
@@ -120,7 +121,7 @@ class Case:
         return torch.zeros_like(outputs.flatten(2)).scatter_(2, place.flatten(2), 1.0)
 
     def solve(self):
-        *_, last = stages(self.top, self.prior, evaluations=60, clock=Clock())
+        *_, last = stages(self.top, self.prior, clock=Clock(), plan=PLAN)
         return round_top(self.top, self.top.gates(last.opened * self.top.sizes))
 
 
@@ -147,7 +148,7 @@ def test_wrong_gates_leave_a_residual():
 
 def test_the_same_release_is_solved_alike_twice():
     first, second = (
-        [s.inputs for s in stages(c.top, c.prior, evaluations=9, clock=Clock())]
+        [s.inputs for s in stages(c.top, c.prior, clock=Clock(), plan=((1e-2, 9), (1e-3, 9)))]
         for c in (Case(0.6), Case(0.6))
     )
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -156,7 +157,7 @@ def test_the_same_release_is_solved_alike_twice():
 def test_under_noise_the_stages_end_at_the_noise_instead_of_fitting_it():
     noise = 0.05
     case = Case(0.0, noise=noise)
-    *_, last = stages(case.top, case.prior, evaluations=60, clock=Clock())
+    *_, last = stages(case.top, case.prior, clock=Clock(), plan=PLAN)
     scaled = case.top.value / case.top.sizes
     floor = float((noise / case.top.sizes).expand_as(scaled).norm() / scaled.norm())
     assert 0.5 * floor < last.residual < 2 * floor

@@ -1,0 +1,160 @@
+"""The top convolution where the row space says nothing: under a mask, or under noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from attacks.invert.matching.clock import Clock
+from attacks.invert.peeling.bilinear import PLAN, Plan, stages
+from attacks.invert.peeling.equations import Belief, solve_seen
+from attacks.invert.peeling.latent import Latent
+from attacks.invert.peeling.open_chain import OpenChain
+from attacks.invert.peeling.rounding import Rounded, round_once, round_top
+from attacks.invert.peeling.top import Top, TopPrior
+
+LATENT_EVALUATIONS = 30
+"""More would fit what the components leave out."""
+LEFT_OUT = 0.35
+"""Share of the variance of inputs that the components leave out."""
+LEAST_SPREAD = 0.03
+"""Variance of a gate that the components are sure of."""
+TRUSTED = 1e-2
+"""A relative residual below which rounded gates are better than what they are rounded from."""
+NOISY = 1.5
+"""The same beside the noise's own residual."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the adversary's own images, and their mirror images, show of an open chain.
+
+    Attributes:
+        chain: the convolution and what decides on its gates.
+        latent: their joint principal components.
+        variance: (I, P), of the convolution's inputs.
+    """
+
+    chain: OpenChain
+    latent: Latent
+    variance: Tensor
+
+    @classmethod
+    def of(cls, chain: OpenChain, images: Tensor) -> Seen:
+        """Run the model on images (N, C, H, W) and their mirror images."""
+        both = torch.cat([images, images.flip(-1)])
+        inputs, gates = chain.observe(both)
+        return cls(chain, Latent.fit(inputs, gates, both), inputs.var(0) + 1e-12)
+
+
+@dataclass(frozen=True)
+class TopGuess:
+    """The top convolution, as far as its gradient tells it.
+
+    Attributes:
+        inputs: (I, P) float64, what the convolution was fed.
+        gates: (O, n) float64, the share of the slope that comes through at the places of the
+            `Top`; all 0 or 1 where they are certain.
+        residual: what is left of the gradient, relative.
+        solved: whether the residual proves that all gates are right.
+        image: (1, C, H, W), the latent image.
+        evaluations: of the misfit.
+    """
+
+    inputs: Tensor
+    gates: Tensor
+    residual: float
+    solved: bool
+    image: Tensor
+    evaluations: int
+
+
+def guess_top(
+    top: Top, seen: Seen, certain: Tensor | None = None, *, clock: Clock, plan: Plan = PLAN
+) -> TopGuess:
+    """Input and gates of a convolution, near what the adversary's own images show.
+
+    Args:
+        top: what the release says.
+        seen: of the adversary's images.
+        certain: (O, windows) bool, pooling windows that are known to let something through.
+        clock: guards it.
+        plan: see `stages`.
+    """
+    latent = seen.latent.at(top.places)
+    scores, spent = latent.match(top, evaluations=LATENT_EVALUATIONS, clock=clock)
+    inputs, gates, image = latent.decode(scores)
+    if top.spare <= 0:
+        return TopGuess(inputs.double(), gates.double(), 1.0, False, image[None], spent)
+    prior = _prior(top, seen.variance, inputs, gates, certain)
+    raw, fed, residual = prior.gates.double(), prior.inputs.double(), 1.0
+    rounded: Rounded | None = None
+    for stage in stages(top, prior, clock=clock, plan=plan):
+        spent, residual, fed = spent + stage.evaluations, stage.residual, stage.inputs.double()
+        raw = top.gates(stage.opened * top.sizes).double()
+        rounded = round_once(top, raw, certain)
+        if rounded.solved():
+            return _told(rounded, image, spent)
+    if top.noise == 0:
+        rounded = _polished(top, seen, raw, certain)
+    elif rounded is not None:
+        rounded = _believed(top, rounded, prior)
+    if rounded is not None and rounded.residual < max(TRUSTED, NOISY * top.floor):
+        return _told(rounded, image, spent)
+    # What the gradient fixes is the product alone: the open gates among the shares say the scale.
+    scale = _open_level(top, raw)
+    return TopGuess(fed * scale, raw / scale, residual, False, image[None], spent)
+
+
+def _told(rounded: Rounded, image: Tensor, spent: int) -> TopGuess:
+    parts = rounded.inputs, rounded.gates, rounded.residual, rounded.solved()
+    return TopGuess(*parts, image[None], spent)
+
+
+def _prior(
+    top: Top, variance: Tensor, inputs: Tensor, gates: Tensor, certain: Tensor | None
+) -> TopPrior:
+    """Near the latent picture; gates of a window that is known to be open add up to one."""
+    possible = top.slope != 0
+    if top.windows is None:
+        mean = gates.clamp(0.02, 0.98) * possible
+    else:
+        mean = gates.clamp(0.003, 1) * possible
+        if certain is not None:
+            members = top.members.to(mean)
+            total = (mean @ members) @ members.T
+            mean = torch.where(certain[:, top.windows], mean / total.clamp(min=1e-6), mean)
+    spread = (mean * (1 - mean)).clamp(min=LEAST_SPREAD)
+    return TopPrior(inputs.clamp(min=0), LEFT_OUT * variance, mean, spread)
+
+
+def _polished(top: Top, seen: Seen, gates: Tensor, certain: Tensor | None) -> Rounded:
+    """Rounded gates and input, each corrected by the other and by the network where it can be."""
+    forward = seen.chain.gates_of()
+    if forward is None:
+        return round_top(top, gates, certain=certain)
+    return round_top(top, gates, certain=certain, forward=lambda fed: forward(fed)[:, top.places])
+
+
+def _believed(top: Top, rounded: Rounded, prior: TopPrior) -> Rounded:
+    """The input that is likeliest, were these the gates, under noise."""
+    precision = top.noise**2 / prior.inputs_variance.double().T
+    rows = top.system(top.slope * rounded.gates)
+    belief = Belief(prior.inputs.double().T, precision)
+    found = solve_seen(rows, top.by_channel(top.value), top.by_channel(top.seen), belief)
+    return Rounded(found.unknowns.T, rounded.gates, found.residual)
+
+
+def _open_level(top: Top, shares: Tensor) -> float:
+    """The share that stands for an open gate: the median of the higher ones of large slopes.
+
+    Those of a pooling window are held at one by its sum.
+    """
+    if top.windows is not None:
+        return 1.0
+    size = top.slope.abs()
+    large = shares[size >= size[size > 0].median()]
+    open_ones = large[large > 0.5 * torch.quantile(large[:1_000_000], 0.99)]
+    return float(open_ones.median()) if len(open_ones) else 1.0

@@ -1,0 +1,116 @@
+"""The layers that decide which outputs of a convolution pass their slope on, run on images."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from attacks.invert.peeling.graph import Graph, Node
+from attacks.invert.peeling.rules.contract import Routed
+from attacks.invert.peeling.rules.max_pool import MaxPool
+
+CHUNK = 16
+"""Images at a time: larger maps fall out of the cache."""
+
+
+@dataclass(frozen=True)
+class OpenChain:
+    """A convolution and the layers above it up to the last one that routes.
+
+    Attributes:
+        graph: of the model.
+        layer: the convolution.
+        above: the layers of the chain, from below; each is fed by the one before it.
+    """
+
+    graph: Graph
+    layer: Node
+    above: tuple[Node, ...]
+
+    @classmethod
+    def of(cls, graph: Graph, layer: Node) -> OpenChain:
+        """The chain above a convolution; empty where its output goes several ways at once."""
+        found: list[Node] = []
+        last, name = 0, layer.name
+        while True:
+            consumers = graph.consumers(name)
+            rule = consumers[0].rule if len(consumers) == 1 else None
+            if rule is None or not (isinstance(rule, Routed) or rule.pointwise):
+                break
+            node = consumers[0]
+            found.append(node)
+            name = node.name
+            if isinstance(node.rule, Routed):
+                last = len(found)
+        return cls(graph, layer, tuple(found[:last]))
+
+    @property
+    def windows(self) -> Tensor | None:
+        """(Q,) the pooling window of each output, -1 for none; None without a pooling."""
+        pools = [n.rule for n in self.above if isinstance(n.rule, MaxPool)]
+        return pools[0].windows if len(pools) == 1 else None
+
+    def observe(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What the convolution is fed, and its gates, for images (N, C, H, W).
+
+        Returns:
+            Inputs (N, I, P) and gates (N, O, Q), float32: the share of the slope at the end of
+            the chain that comes through, beside what comes through where everything is open.
+        """
+        names = [self.layer.inputs[0], self.layer.name, self.above[-1].name]
+        run = self.graph.upto(names, torch.float32)
+        whole = self._pull(torch.ones(1, *self.above[-1].shape, dtype=torch.float64))[0]
+        inputs, gates = [], []
+        for some in images.split(CHUNK):
+            fed, output, top = run(some.clone().requires_grad_())
+            (slope,) = torch.autograd.grad(top.sum(), output)
+            inputs.append(fed.detach().flatten(2))
+            gates.append((slope / whole.to(slope)).nan_to_num(0, 0, 0).flatten(2))
+        return torch.cat(inputs), torch.cat(gates)
+
+    def gates_of(self) -> Callable[[Tensor], Tensor] | None:
+        """Input (I, P) -> gates (O, Q), float64; None where something else has a say in them."""
+        if any(len(node.inputs) > 1 for node in self.above):
+            return None
+        part = copy.deepcopy(self.graph.module)
+        nodes = {node.name: node for node in part.graph.nodes}
+        with part.graph.inserting_before(next(iter(part.graph.nodes))):
+            fed = part.graph.placeholder("fed")
+        nodes[self.layer.inputs[0]].replace_all_uses_with(fed)
+        part.graph.erase_node(nodes["output"])
+        part.graph.output((nodes[self.layer.name], nodes[self.above[-1].name]))
+        part.graph.eliminate_dead_code()
+        for node in list(part.graph.nodes):
+            if node.op == "placeholder" and node is not fed and not node.users:
+                part.graph.erase_node(node)
+        part.delete_all_unused_submodules()
+        part.recompile()
+        for module in part.modules():
+            if isinstance(module, nn.ReLU | nn.LeakyReLU):
+                module.inplace = False
+        part.double().requires_grad_(False)
+        whole = self._pull(torch.ones(1, *self.above[-1].shape, dtype=torch.float64))[0]
+        shape = self.graph.nodes[self.layer.inputs[0]].shape
+
+        def gates(inputs: Tensor) -> Tensor:
+            maps = inputs.reshape(1, *shape).detach().double().requires_grad_()
+            output, top = part(maps)
+            slope: Tensor = torch.autograd.grad(top.sum(), output)[0]
+            return (slope[0] / whole).nan_to_num(0, 0, 0).flatten(1)
+
+        return gates
+
+    def _pull(self, slope: Tensor) -> Tensor:
+        """A slope at the end of the chain, pulled down to the convolution with all gates open."""
+        name = self.above[-1].name
+        for node, below in zip(
+            reversed(self.above), [*reversed(self.above[:-1]), self.layer], strict=True
+        ):
+            assert node.rule is not None and node.name == name
+            slope = node.rule.pull(slope)[node.inputs.index(below.name)]
+            name = below.name
+        return slope

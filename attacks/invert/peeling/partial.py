@@ -1,0 +1,87 @@
+"""Guesses at one image from a release that shows its gradient in part, or with noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.image_prior import SpectralPrior
+from attacks.invert.peeling.bilinear import PLAN, Plan
+from attacks.invert.peeling.graph import Graph
+from attacks.invert.peeling.likeliest import likeliest_image
+from attacks.invert.peeling.masked import MaskedPeel
+from attacks.invert.peeling.masked_top import TopGuess
+from attacks.invert.peeling.match import Match, match
+from attacks.invert.peeling.peeled import Peeled
+from attacks.invert.peeling.top import Top
+
+
+def plan_within(evaluations: int | None) -> Plan:
+    """The stages of the top step, shortened alike to half of what is allowed; None: as they are."""
+    whole = sum(count for _, count in PLAN)
+    if evaluations is None or evaluations >= 2 * whole:
+        return PLAN
+    return tuple((s, max(1, count * evaluations // (2 * whole))) for s, count in PLAN)
+
+
+def images_of(
+    graph: Graph, found: MaskedPeel, prior: SpectralPrior, *, evaluations: int, clock: Clock
+) -> Iterator[Match]:
+    """What the deepest layer that is known says, and the latent image; the likelier one counts.
+
+    Args:
+        graph: of the model.
+        found: the release, walked down.
+        prior: over images.
+        evaluations: of feature matching.
+        clock: ends it early.
+    """
+    guess, top, layer = found.top.guess, found.top.top, found.top.layer
+    start = None if guess is None else guess.image.to(prior.mean)
+    if guess is not None and top is not None and layer is not None and not guess.solved:
+        if top.spare <= 0:  # any input fits: what fits is no news
+            yield Match(guess.image.clamp(0, 1), 1.0, 0, "iterations")
+            return
+        assert start is not None
+        features = graph.upto([layer.inputs[0]], torch.float32)
+        error = input_error(top, guess, float(found.top.seen[layer.name].variance.mean()))
+        yield likeliest_image(
+            lambda images: features(images)[0],
+            guess.inputs.clamp(min=0),
+            error,
+            prior,
+            start,
+            evaluations=evaluations,
+            clock=clock,
+        )
+    elif (deepest := (peeled := Peeled(found.walk, "")).deepest()) is not None:
+        value = peeled.value(deepest)
+        if deepest == graph.image:
+            yield Match(value, 0.0, 0, "solved")
+            return
+        features = graph.upto([deepest], torch.float32)
+        yield match(features, [value], prior, evaluations=evaluations, clock=clock, start=start)
+    if start is not None:
+        yield Match(start.clamp(0, 1), 1.0, 0, "iterations")
+
+
+def input_error(top: Top, guess: TopGuess, variance: float) -> float:
+    """Standard deviation of what was found of the top convolution's input, were its gates right.
+
+    Args:
+        top: what the release says.
+        guess: what was found.
+        variance: of the input over images.
+    """
+    # Wrong gates leave a residual beyond the noise, and count as noise; what is spent on unknowns
+    # is gone from it.
+    left = guess.residual * float(top.value.norm()) / math.sqrt(top.spare)
+    noise = max(top.noise, left) ** 2
+    rows = top.system(top.slope * guess.gates)
+    precision = rows.T @ rows * float(top.seen.double().mean()) / max(noise, 1e-300)
+    eye: Tensor = torch.eye(len(precision), dtype=precision.dtype, device=precision.device)
+    return math.sqrt(float(torch.linalg.inv(precision + eye / variance).diagonal().mean()))

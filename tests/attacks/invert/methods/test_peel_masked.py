@@ -1,0 +1,105 @@
+"""Attack peel on releases with a mask, clipping or noise."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+import defenses
+import victims
+from attacks import invert
+from reports.scores import psnr
+from tests.conftest import seeded
+
+SHAPE = (3, 8, 8)
+
+
+def smooth(count, seed):
+    draw = torch.rand(count, 3, 3, 3, generator=seeded(seed))
+    return torch.nn.functional.interpolate(draw, (8, 8), mode="bilinear", align_corners=True)
+
+
+OWN = smooth(96, 1)
+PRIVATE = smooth(1, 2)
+
+
+def convolutions():
+    yield nn.Conv2d(3, 24, 4, stride=2, padding=1)
+    yield nn.ReLU()
+    yield nn.Conv2d(24, 48, 3, padding=1)
+    yield nn.ReLU()
+
+
+def averaged():
+    yield from convolutions()
+    yield from (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(48, 6))
+
+
+def pooled():
+    yield from convolutions()
+    yield from (nn.MaxPool2d(2), nn.Flatten(), nn.Linear(192, 6))
+
+
+def dense():
+    yield from (nn.Flatten(), nn.Linear(192, 64), nn.ReLU(), nn.Linear(64, 6))
+
+
+def build(layers):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return nn.Sequential(*layers()).eval()
+
+
+def attack(model, name, label=2, **options):
+    defense = defenses.get(name, **options)
+    labels = torch.tensor([label])
+    grads = victims.per_example_gradients(model, cross_entropy, PRIVATE, labels)
+    release = defense.release(grads, generator=seeded(5))
+    threat = invert.Threat(defense, True, SHAPE, 6, 1, OWN, torch.arange(96) % 6)
+    peel = invert.get("peel", iterations=60)
+    peel = peel.tuned(model, cross_entropy, threat, generator=seeded(6))
+    return peel.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
+
+
+def closeness(guess):
+    return float(psnr(guess.images, PRIVATE))
+
+
+MASKED = {"noise_multiplier": 0.0, "cooling": False, "clip": 1e6}
+GUESSED = float(psnr(OWN.mean(0, keepdim=True), PRIVATE))
+
+
+@pytest.mark.parametrize(("layers", "rate"), [(averaged, 0.4), (pooled, 0.4), (dense, 0.4)])
+def test_a_masked_gradient_still_gives_the_image_exactly(layers, rate):
+    guess = attack(build(layers), "dprs", rate=rate, **MASKED)
+    assert (guess.stopped, guess.note) == ("solved", "")
+    assert closeness(guess) > 55
+    assert guess.labels.tolist() == [2]
+
+
+def test_clipping_beside_a_mask_costs_nothing():
+    guess = attack(build(averaged), "dprs", rate=0.4, **{**MASKED, "clip": 0.01})
+    assert closeness(guess) > 55
+
+
+def test_other_masks_with_a_known_support_are_as_good():
+    assert closeness(attack(build(averaged), "randk", rate=0.4)) > 55
+
+
+def test_past_the_cliff_the_latent_image_is_what_is_left():
+    guess = attack(build(averaged), "dprs", rate=0.9, **MASKED)
+    assert guess.stopped == "iterations"
+    assert "equations for" in guess.note
+    assert closeness(guess) > GUESSED + 3
+
+
+def test_under_a_little_noise_the_image_stays_near():
+    guess = attack(build(averaged), "dpsgd", clip=1.0, noise_multiplier=1e-5)
+    assert closeness(guess) > GUESSED + 10
+
+
+def test_the_same_release_gives_the_same_image():
+    first, second = (attack(build(averaged), "dprs", rate=0.5, **MASKED).images for _ in range(2))
+    assert torch.equal(first, second)
