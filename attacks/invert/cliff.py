@@ -15,7 +15,8 @@ from attacks.invert.peeling.rules.contract import NoRule
 from defenses import BadInput
 from reports.charts.cliff import Points, Victim, cliff_chart
 from reports.charts.render import save
-from reports.commands.flags import Parser, command
+from reports.commands.entry import run_command
+from reports.commands.flags import Parser
 from reports.estimates import Estimate
 from reports.estimates.pooling import pool
 from reports.records import Record
@@ -115,4 +116,4 @@ def _cliff(record: Record, classes: int) -> float:
 
 
 if __name__ == "__main__":
-    command(main, PROG)
+    run_command(main, PROG)

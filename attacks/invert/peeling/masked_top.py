@@ -23,6 +23,10 @@ LEAST_SPREAD = 0.03
 """Variance of a gate that the components are sure of."""
 TRUSTED = 1e-2
 """A relative residual below which rounded gates are better than what they are rounded from."""
+PLENTY = 5
+"""Equations per unknown from which on gates that are nearly all right correct the others."""
+POLISHED = 0.05
+"""A residual of rounded gates below which that is tried after each stage."""
 NOISY = 1.5
 """The same beside the noise's own residual."""
 
@@ -91,16 +95,21 @@ def guess_top(
     prior = _prior(top, seen.variance, inputs, gates, certain)
     raw, fed, residual = prior.gates.double(), prior.inputs.double(), 1.0
     rounded: Rounded | None = None
+    plenty = top.spare > (PLENTY - 1) * (top.equations - top.spare)
     for stage in stages(top, prior, clock=clock, plan=plan):
         spent, residual, fed = spent + stage.evaluations, stage.residual, stage.inputs.double()
         raw = top.gates(stage.opened * top.sizes).double()
+        if top.noise > 0:
+            continue
         rounded = round_once(top, raw, certain)
+        if rounded.residual < POLISHED and plenty and not rounded.solved():
+            rounded = _polished(top, seen, raw, certain)
         if rounded.solved():
             return _told(rounded, image, spent)
-    if top.noise == 0:
+    if top.noise > 0:
+        rounded = _believed(top, round_once(top, raw, certain), prior)
+    elif not plenty:
         rounded = _polished(top, seen, raw, certain)
-    elif rounded is not None:
-        rounded = _believed(top, rounded, prior)
     if rounded is not None and rounded.residual < max(TRUSTED, NOISY * top.floor):
         return _told(rounded, image, spent)
     # What the gradient fixes is the product alone: the open gates among the shares say the scale.
