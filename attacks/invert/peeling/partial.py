@@ -65,6 +65,18 @@ def images_of(
             return
         features = graph.upto([deepest], torch.float32)
         yield match(features, [value], prior, evaluations=evaluations, clock=clock, start=start)
+    elif guess is not None and top is not None and layer is not None:
+        # A support that depends on the data may leave whole channels out, and the walk ends there.
+        told = top.told_channels
+        features = graph.upto([layer.inputs[0]], torch.float32)
+        yield match(
+            lambda images: [features(images)[0][:, told]],
+            [guess.inputs.clamp(min=0)[told].reshape(1, -1, *top.geometry.size)],
+            prior,
+            evaluations=evaluations,
+            clock=clock,
+            start=start,
+        )
     if start is not None:
         yield Match(start.clamp(0, 1), 1.0, 0, "iterations")
 

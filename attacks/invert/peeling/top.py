@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from attacks.invert.peeling.gather import SPARE
 from attacks.invert.peeling.geometry import Geometry
 
 
@@ -87,6 +88,12 @@ class Top:
         """By how many the equations outnumber inputs and gates; not positive: they run out."""
         inputs = self.channels * self.geometry.places
         return self.equations - inputs - int((self.slope != 0).sum())
+
+    @property
+    def told_channels(self) -> Tensor:
+        """(I,) bool, input channels whose rows that are seen outnumber their places by far."""
+        rows = self.by_channel(self.seen).sum(0)
+        return rows >= SPARE * self.geometry.places
 
     @cached_property
     def members(self) -> Tensor:

@@ -88,6 +88,11 @@ def test_other_masks_with_a_known_support_are_as_good():
     assert closeness(attack(build(averaged), "randk", rate=0.4)) > 55
 
 
+def test_channels_that_the_largest_coordinates_leave_out_are_not_needed():
+    guess = attack(build(averaged), "topk", rate=0.4)
+    assert closeness(guess) > GUESSED + 25
+
+
 def test_past_the_cliff_the_latent_image_is_what_is_left():
     guess = attack(build(averaged), "dprs", rate=0.9, **MASKED)
     assert guess.stopped == "iterations"
