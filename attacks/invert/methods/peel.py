@@ -142,6 +142,7 @@ class Peel(Inversion):
         values = [energy(compare, t.image.clamp(0, 1).float(), prior, std) for t in tried]
         best = tried[values.index(min(values))]
         stop = found.walk.stop
+        note = "" if stop is None or best.stopped == "solved" else f"{stop.layer}: {stop.reason}"
         return Guess(
             best.image.clamp(0, 1).float().cpu(),
             found.label,
@@ -149,7 +150,7 @@ class Peel(Inversion):
             "peel",
             max(1, spent + sum(t.evaluations for t in tried)),
             "time" if clock.over else "solved" if best.stopped == "solved" else "iterations",
-            "" if stop is None or best.stopped == "solved" else f"{stop.layer}: {stop.reason}",
+            "the release has noise" if noise else note,
         )
 
     def _match(

@@ -11,6 +11,7 @@ from torch import Tensor
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.bilinear import PLAN, Plan
 from attacks.invert.peeling.blind import Opened
+from attacks.invert.peeling.directions import is_positive
 from attacks.invert.peeling.flow import Choice, Slopes
 from attacks.invert.peeling.geometry import Geometry
 from attacks.invert.peeling.graph import Graph, Node
@@ -18,11 +19,9 @@ from attacks.invert.peeling.last_layer import last_linear
 from attacks.invert.peeling.masked_top import Seen, TopGuess, guess_top
 from attacks.invert.peeling.open_chain import OpenChain
 from attacks.invert.peeling.outer import Factors, split_outer
-from attacks.invert.peeling.rules.averaging import Averaging
 from attacks.invert.peeling.rules.linear import Linear
 from attacks.invert.peeling.rules.max_pool import MaxPool
 from attacks.invert.peeling.rules.relu import ReLU
-from attacks.invert.peeling.rules.reshape import Reshape
 from attacks.invert.peeling.top import Top
 from attacks.invert.peeling.walk import Walk
 from attacks.invert.peeling.weights import Weights
@@ -145,18 +144,11 @@ def _label(graph: Graph, node: Node, weights: Weights) -> int:
     assert isinstance(rule, Linear)
     gradient, mask = weights.gradient(rule), weights.mask(rule)
     seen = torch.ones_like(gradient) if mask is None else mask.to(gradient)
-    if _never_negative(graph, node.inputs[0]):  # then the signs of its row are all it takes
+    if is_positive(
+        graph, graph.nodes[node.inputs[0]]
+    ):  # then the signs of its row are all it takes
         return int((gradient * seen).sum(1).argmin())
     return int(((gradient.square() * seen).sum(1) / seen.sum(1).clamp(min=1)).argmax())
-
-
-def _never_negative(graph: Graph, name: str) -> bool:
-    """Whether a node gives what a ReLU gave, pooled or reshaped."""
-    node = graph.nodes[name]
-    if isinstance(node.rule, ReLU):
-        return not node.rule.leak
-    keeps = isinstance(node.rule, MaxPool | Averaging | Reshape)
-    return keeps and _never_negative(graph, node.inputs[0])
 
 
 def _last_layer(last: Linear, weights: Weights, softmax: Tensor, label: int) -> Factors:

@@ -33,6 +33,8 @@ def images_of(
 ) -> Iterator[Match]:
     """What the deepest layer that is known says, and the latent image; the likelier one counts.
 
+    Under noise the mean image competes, too.
+
     Args:
         graph: of the model.
         found: the release, walked down.
@@ -41,6 +43,8 @@ def images_of(
         clock: ends it early.
     """
     guess, top, layer = found.top.guess, found.top.top, found.top.layer
+    if found.top.noise > 0:
+        yield Match(prior.mean[None], 1.0, 0, "iterations")
     start = None if guess is None else guess.image.to(prior.mean)
     if guess is not None and top is not None and layer is not None and not guess.solved:
         if top.spare <= 0:  # any input fits: what fits is no news
@@ -61,7 +65,8 @@ def images_of(
     elif (deepest := (peeled := Peeled(found.walk, "")).deepest()) is not None:
         value = peeled.value(deepest)
         if deepest == graph.image:
-            yield Match(value, 0.0, 0, "solved")
+            sure = found.top.noise == 0 and deepest in found.walk.values
+            yield Match(value, 0.0, 0, "solved" if sure else "iterations")
             return
         features = graph.upto([deepest], torch.float32)
         yield match(features, [value], prior, evaluations=evaluations, clock=clock, start=start)
