@@ -36,16 +36,19 @@ def settle_doubts(layer: Node, fed: Tensor, slopes: Slopes, weights: Weights) ->
     if doubt is None or fitted is None:
         return
 
-    def set_choice(passed: Tensor, doubt: Tensor | None) -> None:
+    def slope_with(share: float) -> Tensor:
+        passed = torch.where(doubt, share, choice.passed)
         slopes.choose(str(flow.source), Choice(passed, doubt, choice.closes))
+        found = slopes.at(layer.name)
+        assert found is not None
+        return found.slope
 
-    set_choice(torch.where(doubt, above.leak, choice.passed), doubt)
-    without = slopes.at(layer.name)
-    assert without is not None
-    gap = flow.slope - without.slope
-    share = (fitted - without.slope) / torch.where(gap != 0, gap, 1.0)
+    without, with_all = slope_with(above.leak), slope_with(1.0)
+    gap = with_all - without
+    share = (fitted - without) / torch.where(gap != 0, gap, 1.0)
     on = torch.where((gap != 0) & (share > 0.5), 1.0, above.leak).to(fitted)
-    set_choice(torch.where(doubt, on.reshape(doubt.shape), choice.passed), None)
+    passed = torch.where(doubt, on.reshape(doubt.shape), choice.passed)
+    slopes.choose(flow.source, Choice(passed, None, choice.closes))
 
 
 def _fitted_slope(rule: Weighted, fed: Tensor, slope: Tensor, weights: Weights) -> Tensor | None:

@@ -131,11 +131,11 @@ class Walk:
             self._read_bits(node.name, 0)
 
     def _read_bits(self, name: str, turn: int) -> None:
-        """The choice of a ReLU by one rule of the ladder; entries in doubt count as passed."""
+        """The choice of a ReLU by one rule of the ladder."""
         rule, value = self.graph.nodes[name].rule, self.values[name]
         assert isinstance(rule, ReLU)
         passed, doubt = by_sign(value) if rule.leak else LADDER[turn](value)
-        shares = (passed | doubt).to(value) * (1 - rule.leak) + rule.leak
+        shares = passed.to(value) * (1 - rule.leak) + rule.leak
         self.slopes.choose(name, Choice(shares, doubt if bool(doubt.any()) else None))
 
     def _climb(self, layers: list[Node]) -> Solution | Stop:
