@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from reports.commands.flags import Parser
 from reports.estimates import Estimate, pool
 from reports.estimates.intervals import Range, Values
 from reports.scores import SCORES
@@ -96,7 +96,7 @@ def covered_over_seeds(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print two Markdown tables."""
-    parser = argparse.ArgumentParser(prog="python -m reports.coverage", description=__doc__)
+    parser = Parser(prog="python -m reports.coverage", description=__doc__)
     parser.add_argument("--repeats", type=int, default=2000, help="samples a cell (default 2000)")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     given = parser.parse_args(argv)

@@ -72,7 +72,8 @@ def panels_overview(panels: Sequence[Panel]) -> Sentence:
         f"Of {count}, {len(leaking) or 'none'} let{'s' * (len(leaking) == 1)} an attacker rebuild "
         "private images measurably better than guessing"
     )
-    first += f", {len(named)} more let them tell which image it was" if named else ""
+    let = "more let" if leaking else f"let{'s' * (len(named) == 1)}"
+    first += f", {len(named)} {let} them tell which image it was" if named else ""
     second = (
         f", and for {len(quiet)} the attacks here show nothing beyond guessing, which is no proof "
         "of privacy; only a small epsilon is one."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 
@@ -12,6 +11,7 @@ import torch
 
 import victims.conformance
 from defenses.conformance import CHECKS
+from reports.commands.flags import Parser
 from tests.zoo import BUGS, Specimen, private
 from tests.zoo.audit import Outcome, audited
 
@@ -44,7 +44,7 @@ def row(name: str, source: str, check: str, cost: float, seen: Outcome) -> str:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.zoo", description=__doc__)
+    parser = Parser(prog="python -m tests.zoo", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="audits of each bug (default 5)")
     runs = parser.parse_args().runs
     torch.set_num_threads(1)

@@ -43,7 +43,8 @@ def _texts() -> dict[str, str]:
     """What ``--help`` says of each field of `Training` that has a flag, in its order."""
     return {
         "defense": f"{', '.join(defenses.names())}, or pkg.module:Class",
-        "data": "photos, digits, mnist, fashion-mnist, cifar10, folder:PATH or pkg.module:callable",
+        "data": "photos, digits, mnist, fashion-mnist, cifar10, cifar100, svhn, folder:PATH "
+        "or pkg.module:callable",
         "count": "private examples, chosen with the seed (default: all)",
         "size": "image edge for photos and folder:",
         "model": f"{', '.join(model_names())} or pkg.module:callable",

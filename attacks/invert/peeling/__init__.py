@@ -1,1 +1,12 @@
-"""Exact inversion of piecewise linear networks, layer by layer from the logits downwards."""
+"""Exact inversion of piecewise linear networks, layer by layer from the logits downwards.
+
+- The model: `graph` reads it by torch.fx, ``rules/`` has a kind of layer a file; `readable` says
+  which releases can be read.
+- Equations: `geometry` and `flow` say what a weight's gradient tells, `gather` collects, `solve`
+  solves, `counts` and `cliff` count them.
+- The way down: `last_layer`, `blind` and `directions` where no slope is known, `walk` by layers,
+  `doubts` and `bits` for gates that are not sure.
+- Batches: `batch`, `last_batch`, `demix`.
+- Masks and noise: `outer`, `masked_top`, `top`, `bilinear`, `rounding`, `equations`, `masked`.
+- The rest of the picture: `match`, `latent`, `likeliest`.
+"""
