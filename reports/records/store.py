@@ -53,7 +53,7 @@ def open_record(folder: Path) -> Record | None:
         return Record.of(upgrade(document, arrays), arrays)
     except BadInput:
         raise
-    except (OSError, ValueError, TypeError, AttributeError, SafetensorError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, SafetensorError):
         return None
 
 

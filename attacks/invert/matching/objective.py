@@ -155,6 +155,18 @@ def is_explained(compare: Residual, images: Tensor, release: Release, std: float
     return misfit <= 1.1 * seen * std**2 + (EXPLAINED * float(observed.norm())) ** 2
 
 
+def misfit_share(compare: Residual, images: Tensor) -> float:
+    """The share of what was observed, in squares, that the images do not explain; 0 for all of it.
+
+    Args:
+        compare: see `residual`.
+        images: (B, C, H, W) of its precision and device.
+    """
+    explained, observed = compare(images.detach())
+    left = (explained - observed).detach().square().sum()
+    return float(left / observed.square().sum().clamp(min=1e-300))
+
+
 def require(reason: str, name: str) -> None:
     """Raise `BadInput` when an attack refuses."""
     if reason:

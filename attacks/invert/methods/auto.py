@@ -16,7 +16,13 @@ from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.labels import recover_labels
-from attacks.invert.matching.objective import candidate_gradients, is_explained, noise_std, residual
+from attacks.invert.matching.objective import (
+    candidate_gradients,
+    is_explained,
+    misfit_share,
+    noise_std,
+    residual,
+)
 from attacks.invert.methods.analytic import Analytic
 from attacks.invert.methods.bayes import Bayes
 from attacks.invert.methods.dlg import DLG
@@ -35,6 +41,8 @@ features takes the place of matching gradients."""
 REPLACED = ("dlg", "geiping")
 PRACTICE = 0.3
 """Share of the iterations that one practice run gets."""
+PEELED = 0.01
+"""A peeled image that leaves less of the release unexplained is not doubted."""
 
 
 @registry.register("auto")
@@ -100,7 +108,11 @@ class Auto(Inversion):
             key = tuple(guess.labels.tolist())
             if key not in compares:  # peeling tells which label goes with which image
                 compares[key] = residual(model, loss, release, threat, guess.labels)
-            if is_explained(compares[key], guess.images.double().to(device), release, std):
+            shown = guess.images.double().to(device)
+            if is_explained(compares[key], shown, release, std):
+                break
+            # Matched features leave little unexplained; a walk that failed here leaves much.
+            if isinstance(attack, Peel) and misfit_share(compares[key], shown) < PEELED:
                 break
         best = min(guesses, key=lambda g: g.energy)
         return dataclasses.replace(
@@ -131,7 +143,6 @@ class Auto(Inversion):
         for trial in () if noisy else useful:
             told = self._practise(trial, model, loss, threat, own[0], clock, generator)
             if told < REBUILT * size:
-                plan = () if isinstance(trial, Peel) else plan
                 return dataclasses.replace(self, exact=(trial,), plan=plan, hurried=clock.over)
             if isinstance(trial, Peel):
                 blind = self._practise(Prior(), model, loss, threat, own[0], clock, generator)

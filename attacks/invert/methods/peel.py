@@ -16,6 +16,7 @@ from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.objective import (
     candidate_gradients,
     energy,
+    is_explained,
     noise_std,
     require,
     residual,
@@ -141,15 +142,23 @@ class Peel(Inversion):
         std = noise_std(release, threat)
         values = [energy(compare, t.image.clamp(0, 1).float(), prior, std) for t in tried]
         best = tried[values.index(min(values))]
+        # Without an entry of the last bias the length of everything is a guess: what is solved up
+        # to that is not solved, unless it explains the release.
+        rebuilt = best.image.clamp(0, 1).float()
+        solved = best.stopped == "solved" and (
+            found.scaled or is_explained(compare, rebuilt, release, std)
+        )
         stop = found.walk.stop
-        note = "" if stop is None or best.stopped == "solved" else f"{stop.layer}: {stop.reason}"
+        note = "" if stop is None else f"{stop.layer}: {stop.reason}"
+        if best.stopped == "solved":
+            note = "" if solved else "no entry of the last bias is seen, and so no length is known"
         return Guess(
-            best.image.clamp(0, 1).float().cpu(),
+            rebuilt.cpu(),
             found.label,
             min(values),
             "peel",
             max(1, spent + sum(t.evaluations for t in tried)),
-            "time" if clock.over else "solved" if best.stopped == "solved" else "iterations",
+            "time" if clock.over else "solved" if solved else "iterations",
             "the release has noise" if noise else note,
         )
 

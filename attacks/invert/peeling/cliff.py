@@ -29,6 +29,8 @@ class Cliff:
         unknowns: numbers that are sought.
         equations: numbers that a release without a mask gives.
         values: how many of the unknowns are the layer's input.
+        told: whether equations can tell the unknowns at all. The last layer's gradient of a batch
+            is a sum of outer products, the same for every mixing of the examples.
     """
 
     layers: tuple[str, ...]
@@ -36,11 +38,12 @@ class Cliff:
     unknowns: int
     equations: int
     values: int
+    told: bool = True
 
     @property
     def rate(self) -> float:
         """The share of coordinates that may be dropped before equations run out; 0 when at once."""
-        return max(0.0, 1 - self.unknowns / self.equations)
+        return max(0.0, 1 - self.unknowns / self.equations) if self.told else 0.0
 
     def left(self, rate: float) -> int:
         """Equations that are expected at a drop rate."""
@@ -100,7 +103,8 @@ def _cliff(
     values = counted.channels * counted.unknowns
     equations = counted.channels * counted.equations
     if first.name == graph.logits:
-        return Cliff(counted.layers, OUTER, values + batch * counted.outputs, equations, values)
+        unknowns = values + batch * counted.outputs
+        return Cliff(counted.layers, OUTER, unknowns, equations, values, told=batch == 1)
     if told:
         return Cliff(counted.layers, SLOPE, values, equations, values)
     # Beside the input a slope is sought for every output that something looks at.

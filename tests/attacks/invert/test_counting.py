@@ -112,3 +112,16 @@ def test_a_layer_without_a_rule_is_named(capsys):
 def test_bad_input_is_refused(argv):
     with pytest.raises(BadInput):
         counting.main(argv)
+
+
+def test_the_last_layer_tells_a_batch_at_no_rate():
+    def flat_gradient(unknowns):
+        slopes, inputs = unknowns[: 2 * 5].reshape(2, 5), unknowns[2 * 5 :].reshape(2, 12)
+        return torch.cat([(slopes.T @ inputs).flatten(), slopes.sum(0)])
+
+    draw = torch.randn(2 * 17, generator=seeded(2), dtype=torch.float64)
+    rank = int(torch.linalg.matrix_rank(jacrev(flat_gradient)(draw)))
+    assert rank == 2 * 17 - (2**2 - 2)  # every mixing of the two that keeps the bias fits as well
+    (head,) = cliffs(read_graph(chain(nn.Flatten(), nn.Linear(72, 5)), SHAPE), batch=2)
+    assert (head.kind, head.rate) == (OUTER, 0.0)
+    assert predicted([head], 2 * 72) is None

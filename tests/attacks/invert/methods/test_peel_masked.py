@@ -84,6 +84,21 @@ def test_clipping_beside_a_mask_costs_nothing():
     assert closeness(guess) > 55
 
 
+def test_without_an_entry_of_the_last_bias_no_clipped_image_is_called_solved():
+    model, labels = build(dense), torch.tensor([2])
+    defense = defenses.get("dprs", rate=0.4, **{**MASKED, "clip": 0.01})
+    grads = victims.per_example_gradients(model, cross_entropy, PRIVATE, labels)
+    release = defense.release(grads, generator=seeded(5))
+    release.update["3.bias"].zero_()
+    release.public["mask"]["3.bias"].zero_()
+    threat = invert.Threat(defense, True, SHAPE, 6, 1, OWN, torch.arange(96) % 6)
+    peel = invert.get("peel", iterations=60)
+    guess = peel.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
+    assert closeness(guess) < 30  # the length is lost with the bias
+    assert guess.stopped == "iterations"
+    assert "last bias" in guess.note
+
+
 def test_other_masks_with_a_known_support_are_as_good():
     assert closeness(attack(build(averaged), "randk", rate=0.4)) > 55
 
