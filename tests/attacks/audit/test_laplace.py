@@ -94,7 +94,7 @@ def test_a_leakage_test_counts_no_assumption_that_is_not_claimed(tmp_path):
     fields = {"count": 20, "epochs": 4, "canaries": 300}
     usual_one = leakage.audit(Laplace(per_step=0.5), **fields)
     assert not usual_one.refuted
-    assert "fair coin" in usual_one.told() + " ".join(usual_one.context())
+    assert "fair coin" in usual_one.headline() + " ".join(usual_one.context())
     asked = leakage.audit(Laplace(per_step=0.5), methods=("gdp",), claim=0.01, **fields)
     assert float(asked.epsilon_low) > 0.01
     assert not asked.refuted
