@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -85,7 +86,9 @@ def check_finite(values: Mapping[str, Tensor]) -> None:
 
 
 def check_size(size: int) -> int:
-    """The public divisor of a batch; raise `BadInput` where it is below 1."""
+    """The public divisor of a batch; raise `BadInput` where it is no integer or below 1."""
+    if isinstance(size, bool) or not isinstance(size, Integral):
+        raise BadInput(f"the batch size is {size!r:.40}; it must be an integer >= 1")
     if size < 1:
         raise BadInput(f"the batch size is {size}; an empty batch needs batch_size >= 1")
     return size

@@ -178,12 +178,14 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
         size = self.expected_batch_size * self.accumulated_iterations
         given = content_of(self._total, self.memory)  # noise that meets other data is other noise
         noise = stream(self._seed, "noise", self.steps_done, size, given)
+        total, plan = self._total, self._plan or {}
+        # Forgotten first: a batch that is refused must not be added to the next one.
+        self._plan, self._total = None, {}
         if isinstance(self.defense, Summed):
-            plan = self._plan or {}
-            release = self.defense.finish(self._total, plan, batch_size=size, generator=noise)
+            release = self.defense.finish(total, plan, batch_size=size, generator=noise)
         else:
             release = self.defense.release(
-                self._total,
+                total,
                 step=self._step(),
                 steps=self.steps,
                 batch_size=size,
@@ -191,7 +193,6 @@ class DefendedOptimizer(DPOptimizer):  # type: ignore[misc]  # Opacus is untyped
             )
         self.release = release
         self._factor = size if self.loss_reduction == "sum" else 1
-        self._plan, self._total = None, {}
 
     def scale_grad(self) -> None:
         """Nothing: a release is divided already."""

@@ -126,3 +126,9 @@ def test_large_values_whose_sum_overflows_are_no_mistake():
     both = torch.tensor([[math.inf], [-math.inf]])
     with pytest.raises(BadInput, match="'w' holds NaN"):
         checks.check_finite({"w": both})
+
+
+@pytest.mark.parametrize("size", [2.5, True, "3"])
+def test_a_batch_size_that_is_no_integer_is_refused(size):
+    with pytest.raises(BadInput, match="must be an integer >= 1"):
+        Bare().release({"w": torch.ones(2, 3)}, batch_size=size, generator=seeded())
