@@ -108,10 +108,23 @@ def test_auto_practises_peeling_alone_where_it_rebuilds(observe):
     model = strided()
     release, threat, images, _ = observe(model, configured("none"), first=1)
     attack = invert.get("auto").tuned(model, cross_entropy, threat, generator=seeded(1))
-    assert ([a.name for a in attack.exact], attack.plan) == (["peel"], ())
+    assert [a.name for a in attack.exact] == ["peel"]
+    alone = attack.exact[0].reconstruct(model, cross_entropy, release, threat, generator=seeded())
     guess = attack.reconstruct(model, cross_entropy, release, threat, generator=seeded())
-    assert guess.attack == "peel"
+    assert (guess.attack, guess.iterations) == ("peel", alone.iterations)  # and nothing after it
     assert psnr(guess.images, images).item() > 50
+
+
+def test_auto_goes_on_where_a_peeled_image_explains_too_little(observe, monkeypatch):
+    model = strided()
+    release, threat, _, _ = observe(model, configured("none"), first=1)
+    attack = invert.get("auto", iterations=2, practice=0)
+    short = attack.reconstruct(model, cross_entropy, release, threat, generator=seeded())
+    place = "attacks.invert.methods.auto"
+    monkeypatch.setattr(f"{place}.is_explained", lambda *given: False)
+    monkeypatch.setattr(f"{place}.misfit_share", lambda *given: 0.5)
+    long = attack.reconstruct(model, cross_entropy, release, threat, generator=seeded())
+    assert long.iterations > short.iterations
 
 
 def test_a_batch_through_hidden_units_is_taken_apart_at_the_last_layer(observe):
