@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks import invert
+from attacks.invert.peeling.readable import is_noisy
 from reports.scores import psnr
 from tests.conftest import seeded
 
@@ -123,3 +124,15 @@ def test_under_a_little_noise_the_image_stays_near():
 def test_the_same_release_gives_the_same_image():
     first, second = (attack(build(averaged), "dprs", rate=0.5, **MASKED).images for _ in range(2))
     assert torch.equal(first, second)
+
+
+def test_only_who_knows_the_defense_is_told_that_there_is_noise():
+    model, labels = build(averaged), torch.tensor([2])
+    defense = defenses.get("dpsgd", noise_multiplier=0.1)
+    grads = victims.per_example_gradients(model, cross_entropy, PRIVATE, labels)
+    release = defense.release(grads, generator=seeded(5))
+    told = [
+        is_noisy(release, invert.Threat(defense, adaptive, SHAPE, 6, 1, OWN, torch.arange(96) % 6))
+        for adaptive in (True, False)
+    ]
+    assert told == [True, False]
