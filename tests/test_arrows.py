@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,18 @@ def test_only_the_page_joins_charts_tables_pictures_and_sentences(own):
     for path in (ROOT / "reports" / own).rglob("*.py"):
         seen = {name for name in imports(path) if f"{name}.".startswith(others)} - TYPES
         assert not seen or own == "page", path
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules_imported(path: Path, known: set[str]) -> set[str]:
+    found = {name if name in known else name.rpartition(".")[0] for name in imports(path)}
+    return found & known - {module_of(path)}
+
+
+def test_no_file_imports_what_imports_it():
+    known = {module_of(path) for path in FILES}
+    graph = {module_of(path): modules_imported(path, known) for path in FILES}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(FILES)  # a circle raises
