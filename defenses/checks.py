@@ -1,14 +1,13 @@
 """Checks what a defense is given, before a line of its author's runs.
 
-`Defense` puts these checks in front of the two methods that every release passes through, in
-whatever class they are written: ``release``, and the ``finish`` of a `Summed`, which trainers call
-by itself.
+`Defense` puts these checks in front of the methods that every release passes through, in whatever
+class they are written: ``release``, and the ``contribute`` and ``finish`` of a `Summed`, which
+trainers call by themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from functools import wraps
 from numbers import Integral
 from typing import Any
@@ -16,22 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from defenses.finite import leave_out_unfinite
+from defenses.outer import Outer
 from defenses.registry import BadInput
 
 Method = Callable[..., Any]
 
-_checked: ContextVar[Mapping[str, Tensor] | None] = ContextVar("checked", default=None)
-"""The tensors of the release that is going on: ``super().release(grads)`` looks no second time."""
-
 
 def guard(cls: type, base: type) -> None:
-    """Put the checks in front of a class's own ``release`` and ``finish``.
+    """Put the checks in front of a class's own ``release``, ``contribute`` and ``finish``.
 
     Args:
         cls: derives from ``base``; what its bases bring is guarded already.
         base: the contract; a method of a class that does not derive from it is guarded in ``cls``.
     """
-    for name, guarded in (("release", _guarded_release), ("finish", _guarded_finish)):
+    for name, guarded in GUARDS.items():
         owner = next((c for c in cls.__mro__ if name in vars(c)), base)
         if owner is cls or not issubclass(owner, base):
             setattr(cls, name, guarded(getattr(cls, name)))
@@ -44,9 +42,19 @@ def _guarded_release(method: Method) -> Method:
     ) -> Any:
         count = count_examples(grads)
         place["batch_size"] = check_size(count if batch_size is None else batch_size)
-        return _once(method, self, grads, **place)
+        return method(self, leave_out_unfinite(grads), **place)
 
     return release
+
+
+def _guarded_contribute(method: Method) -> Method:
+    @wraps(method)
+    def contribute(self: Any, grads: Mapping[str, Tensor | Outer], plan: Any) -> Any:
+        # An adversary who differentiates candidates is to see that one of them leads nowhere.
+        given = grads if any(g.requires_grad for g in grads.values()) else leave_out_unfinite(grads)
+        return method(self, given, plan)
+
+    return contribute
 
 
 def _guarded_finish(method: Method) -> Method:
@@ -54,30 +62,24 @@ def _guarded_finish(method: Method) -> Method:
     def finish(
         self: Any, total: Mapping[str, Tensor], plan: Any, *, batch_size: int, **place: Any
     ) -> Any:
-        return _once(method, self, total, plan, batch_size=check_size(batch_size), **place)
+        check_finite(total)
+        return method(self, total, plan, batch_size=check_size(batch_size), **place)
 
     return finish
 
 
-def _once(
-    method: Method, self: Any, values: Mapping[str, Tensor], *given: Any, **named: Any
-) -> Any:
-    """What the method makes of tensors that are finite."""
-    if values is _checked.get():
-        return method(self, values, *given, **named)
-    check_finite(values)
-    token = _checked.set(values)
-    try:
-        return method(self, values, *given, **named)
-    finally:
-        _checked.reset(token)
+GUARDS = {
+    "release": _guarded_release,
+    "contribute": _guarded_contribute,
+    "finish": _guarded_finish,
+}
 
 
 def check_finite(values: Mapping[str, Tensor]) -> None:
     """Raise `BadInput` for the first gradient, or sum of them, with NaN or infinite values.
 
-    They would void the guarantee: a NaN survives clipping, for NaN * min(1, C / NaN) is NaN. For
-    the same reason a sum shows every one that an example had.
+    Of a sum over a batch this is no example's doing, for those that are not finite are left out: a
+    defense has made it, or a sum that no clipping bounds has overflowed.
     """
     for name, value in values.items():
         # Only finite terms have a finite sum, which is quick to take; it may overflow.

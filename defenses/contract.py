@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from defenses.checks import guard
+from defenses.doors import refuse_two_guarantees
 from defenses.privacy.accounting import gaussian_epsilon
 from defenses.registry import Registry, check_options
 
@@ -76,9 +77,16 @@ class Defense(ABC):
     wants: ClassVar[frozenset[str]] = frozenset()
     """Fields of `Side` that cost time to prepare and that this defense uses."""
 
+    passes_on: ClassVar[bool] = False
+    """Whether ``epsilon`` and `effective_noise` are both those of another defense, as a chain's."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         guard(cls, Defense)
+        # What a base wants it goes on wanting, whatever a subclass, or a base before it, says.
+        cls.wants = frozenset().union(*(vars(c).get("wants", ()) for c in cls.__mro__))
+        if not cls.passes_on:
+            refuse_two_guarantees(cls, Defense)
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -96,7 +104,8 @@ class Defense(ABC):
         """The update that leaves the victim.
 
         What an author writes under this name is called with gradients that have passed the checks
-        of `defenses.checks`, and with ``batch_size`` as a number.
+        of `defenses.checks`, without the examples of which some value is not finite
+        (`defenses.finite`), and with ``batch_size`` as a number.
 
         Args:
             grads: per-example gradients, name -> (B, *shape); B may be 0 under Poisson sampling.
@@ -106,8 +115,7 @@ class Defense(ABC):
             generator: CPU generator; the same state gives the same release.
 
         Raises:
-            BadInput: no tensors, tensors that disagree on B, NaN or infinite values, or a
-                divisor below 1.
+            BadInput: no tensors, tensors that disagree on B, or a divisor below 1.
         """
 
     @abstractmethod

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from defenses.outer import Outer
+from defenses.finite import blank_others
+from defenses.outer import Factored, Outer, rows
 from defenses.secrecy import SecretGenerator, normal
-
-Factored = Mapping[str, Tensor | Outer]
-"""`Gradients` of which some are known by their factors."""
 
 BLOCK = 256
 """Coordinates whose squares are added in the gradients' own type; more would add up its errors."""
@@ -31,11 +29,6 @@ def apply_mask(grads: Factored, mask: Mapping[str, Tensor]) -> dict[str, Tensor 
 def flat(update: Mapping[str, Tensor]) -> Tensor:
     """(P,) all coordinates of an update, in the order of its names; `split` is the way back."""
     return torch.cat([value.flatten() for value in update.values()])
-
-
-def rows(grad: Tensor) -> Tensor:
-    """(B, *shape) as (B, n), also of a parameter without axes and of an empty batch."""
-    return grad.flatten(1) if grad.ndim > 1 else grad[:, None]
 
 
 def squared_norms(grads: Factored) -> Tensor:
@@ -69,20 +62,25 @@ def clip_factors(grads: Factored, bound: float) -> Tensor:
     """(B,) float64 min(1, bound / norm) of each example (Abadi et al. 2016, Algorithm 1).
 
     Less by a few roundings where it clips, so that what is clipped is never longer than ``bound``.
+    0 where the norm is not finite.
     """
     kind = min((_kind(g) for g in grads.values()), key=lambda k: torch.finfo(k).bits)
     within = bound * (1 - ROUNDINGS * torch.finfo(kind).eps)
     # Clamped before the root: the same factor, and finite slopes for a gradient of zero.
-    return within / squared_norms(grads).clamp(min=within**2).sqrt()
+    factors = within / squared_norms(grads).clamp(min=within**2).sqrt()
+    return torch.where(factors.isnan(), 0, factors)
 
 
 def clipped_sum(grads: Factored, bound: float) -> dict[str, Tensor]:
     """Sum over the examples, each clipped to L2 norm ``bound``; no clipped copy is stored.
 
     At least in float32: half precision would round a sum over many by more than one of them adds,
-    and small factors by more than a tenth.
+    and small factors by more than a tenth. An example whose norm is not finite adds nothing; while
+    an adversary differentiates candidates, NaN stays NaN.
     """
     factors = clip_factors(grads, bound)
+    if not factors.requires_grad:
+        grads = blank_others(grads, factors > 0)  # for 0 times infinity is NaN
     return {
         k: g.weighted_sum(factors) if isinstance(g, Outer) else _weighted_sum(g, factors)
         for k, g in grads.items()

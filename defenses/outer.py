@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +29,11 @@ class Outer:
     def __len__(self) -> int:
         return len(self.slope)
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether what is made of these gradients is being differentiated."""
+        return self.slope.requires_grad or self.inputs.requires_grad
+
     def apply_mask(self, mask: Tensor) -> Outer:
         """The same gradients on the coordinates that ``mask`` (out, in) keeps."""
         return Outer(self.slope, self.inputs, mask if self.mask is None else self.mask * mask)
@@ -49,3 +55,12 @@ class Outer:
         """(B, out, in)."""
         full = torch.einsum("bo,bi->boi", self.slope, self.inputs)
         return full if self.mask is None else full * self.mask
+
+
+Factored = Mapping[str, Tensor | Outer]
+"""`Gradients` of which some are known by their factors."""
+
+
+def rows(grad: Tensor) -> Tensor:
+    """(B, *shape) as (B, n), also of a parameter without axes and of an empty batch."""
+    return grad.flatten(1) if grad.ndim > 1 else grad[:, None]

@@ -100,7 +100,7 @@ def run(
 
     Raises:
         BadInput: before anything is written.
-        victims.training.run.Stopped: a gradient was not finite.
+        victims.training.run.Stopped: see `victims.training.trainer.Trainer.advance`.
     """
     from victims.training import prepare, run
     from victims.training.record import record_of

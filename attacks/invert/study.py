@@ -24,6 +24,7 @@ from attacks.invert.rounds import keep_worst
 from attacks.invert.scenario import COLUMNS, Scenario
 from attacks.invert.score import column_summary, score
 from defenses import stream
+from defenses.checks import check_finite
 from defenses.registry import shown_options
 from reports.commands.progress import Report, unwatched
 from reports.records import Record
@@ -134,6 +135,9 @@ def attack_batch(
         adversary: of the column, after practice.
         batch: the private images and labels, on the study's device.
         clock: of this batch.
+
+    Raises:
+        BadInput: the gradient of a private image is not finite.
     """
     scenario, victim = shared.scenario, shared.cast.victims[column.defense]
     images, labels, size = batch.images, batch.labels, scenario.batch
@@ -141,6 +145,7 @@ def attack_batch(
     own = (column.defense, index, _content(scenario, victim, batch))
 
     grads = victim.gradients(images, labels, generator=draw("exposure", *own))
+    check_finite(grads)  # a defense would leave such examples out, and there is nothing to rebuild
     release = victim.defense.release(grads, generator=draw("release", *own))
     adversary = adversary.with_threat(seconds=clock.part(ATTACK).left / size)
     with measure() as meter:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from defenses.contract import Defense, Gradients, Release, dense
+from defenses.doors import refuse_release, refuse_sum_of_others
 from defenses.gradients import add_noise
 
 
@@ -30,6 +31,11 @@ class Summed(Defense):
 
     linear: ClassVar[bool] = False
     factored: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_release(cls, Summed)
+        refuse_sum_of_others(cls)
 
     @classmethod
     def takes_factors(cls) -> bool:
@@ -52,7 +58,11 @@ class Summed(Defense):
 
     @abstractmethod
     def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Sum over the examples of what each one gives, differentiable; zeros for B = 0."""
+        """Sum over the examples of what each one gives, differentiable; zeros for B = 0.
+
+        What an author writes under this name is called without the examples of which some value is
+        not finite (`defenses.finite`), but for candidates that an adversary differentiates.
+        """
 
     def finish(
         self,
@@ -71,7 +81,8 @@ class Summed(Defense):
             generator: see `Defense.release`.
 
         Raises:
-            BadInput: the sum is not finite, for a gradient was not, or the divisor is below 1.
+            BadInput: the sum is not finite, though every example's gradient was, or the divisor
+                is below 1.
         """
         public = self.public(batch_size) | dict(plan)
         update = average(total, batch_size)

@@ -29,6 +29,7 @@ class Chain(Defense):
     infinite where the first stage's is. Known attack: the stages' own, one after the other.
     """
 
+    passes_on: ClassVar[bool] = True
     parts: ClassVar[tuple[tuple[str, type[Defense], tuple[tuple[str, str], ...]], ...]] = ()
     """Label and class of each stage, and its options' names with those that they have here."""
 
@@ -137,8 +138,10 @@ class Chain(Defense):
 
 
 @dataclass(frozen=True)
-class SummedChain(Chain, Summed):
+class SummedChain(Summed, Chain):
     """A `Chain` whose first stage is a `Summed` defense, and so is the whole."""
+
+    replay = Chain.replay
 
     @classmethod
     def takes_factors(cls) -> bool:

@@ -7,10 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from defenses.bases.summed import Summed
+from defenses.conformance.doors import doors_of, factored, multiplied_out, released_in_parts
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import SAME, apart
 from defenses.conformance.subject import SIZE, VISITED, Subject, join
-from defenses.contract import Release
+from defenses.outer import Outer
 from defenses.registry import BadInput
 
 
@@ -53,22 +55,56 @@ def determinism(subject: Subject) -> Verdict:
 
 
 def finite(subject: Subject) -> Verdict:
-    """Gradients that are not finite are refused, or at least do not come out."""
+    """A batch with an example that is not finite releases what it does without that example.
+
+    At every door: `Defense.release`, and the parts of a `Summed` as trainers call them. Only where
+    no epsilon is claimed may a batch be refused instead: that it was tells who is in it.
+    """
+    clean = subject.batch(3)
+    less = {k: torch.cat([g[:1], g[2:]]) for k, g in clean.items()}
     tried = 0
     for bad in (math.nan, math.inf, -math.inf):
         for name in subject.like:
-            grads = {k: g.clone() for k, g in subject.batch(3).items()}
+            grads = {k: g.clone() for k, g in clean.items()}
             grads[name][1].view(-1)[0] = bad
-            tried += 1
-            try:
-                release: Release = subject.release(grads)
-            except BadInput:
-                continue
-            for key, value in release.update.items():
-                lost = int((~torch.isfinite(value)).sum())
-                if lost:
-                    return False, f"{bad} in {name} comes out: {lost} coordinates of {key}"
-    return True, f"{tried} batches with one NaN or infinite value are refused or made harmless"
+            for door, act in doors_of(subject).items():
+                tried += 1
+                try:
+                    made = act(grads)
+                except BadInput as error:
+                    if subject.claims:
+                        return False, f"{bad} in {name} is refused by {door}, which tells: {error}"
+                    continue
+                for key, value in made.items():
+                    if lost := int((~torch.isfinite(value)).sum()):
+                        return False, f"{bad} in {name} comes out of {door}: {lost} of {key}"
+                gap = apart(act(less), made)
+                if gap > SAME:
+                    return False, f"an example with {bad} in {name} moves {door} by {gap:.2g}"
+    if told := _unfinite_factors(subject):
+        return False, told
+    return True, f"{tried} batches with one NaN or infinite value release what they do without it"
+
+
+def _unfinite_factors(subject: Subject) -> str | None:
+    """The mistake with gradients that are given by factors, in words; None where there is none."""
+    defense = subject.defense
+    if not (isinstance(defense, Summed) and defense.takes_factors()):
+        return None
+    clean = factored(subject, 3)
+    less = {k: g[[0, 2]] for k, g in multiplied_out(clean).items()}
+    base = released_in_parts(subject, defense, [less], 0)
+    for name, grad in clean.items():
+        if not isinstance(grad, Outer):
+            continue
+        for bad in (math.nan, math.inf):
+            slope = grad.slope.clone()
+            slope[1, 0] = bad
+            spoilt = {**clean, name: Outer(slope, grad.inputs)}
+            gap = apart(base, released_in_parts(subject, defense, [spoilt], 0))
+            if not gap <= SAME:
+                return f"an example with {bad} among the factors of {name} moves the release"
+    return None
 
 
 def divisor(subject: Subject) -> Verdict:

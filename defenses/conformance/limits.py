@@ -79,9 +79,11 @@ def apart(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
     """The largest difference of two updates over the largest coordinate of the first.
 
     Over all parameters: a single one may have a coordinate in which signal and noise cancel.
+    Infinite where a coordinate is not finite.
     """
     scale = float(flat(first).abs().max())
-    return float((flat(first) - flat(second)).abs().max()) / max(scale, 1e-30)
+    gap = float((flat(first) - flat(second)).abs().max()) / max(scale, 1e-30)
+    return gap if math.isfinite(gap) else math.inf
 
 
 def flat(update: dict[str, Tensor]) -> Tensor:

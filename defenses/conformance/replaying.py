@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from defenses.bases.summed import Summed
+from defenses.conformance.doors import (
+    doors_of,
+    factored,
+    multiplied_out,
+    released_in_parts,
+    summed,
+)
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import SAME, apart, flat, rms
-from defenses.conformance.subject import SIZE, STEPS, VISITED, Subject
+from defenses.conformance.subject import SIZE, VISITED, Subject
 
 TOLERANCE = 1.3
 """What a defense that rounds may be off its own estimate of the rounding error."""
@@ -57,23 +63,28 @@ def adaptive(subject: Subject) -> Verdict:
 
 
 def parts(subject: Subject) -> Verdict:
-    """Plan, contributions in chunks and finish, as a trainer calls them, make the release."""
+    """Plan, contributions and finish, as trainers call them, make the release.
+
+    In chunks; from the sum of the batch where the defense says that it is linear; from factors
+    where it says that it takes them.
+    """
     defense = subject.defense
     if not isinstance(defense, Summed):
         return True, "not a sum over examples: trainers call release itself"
-    grads = subject.batch()
+    grads, factors = subject.batch(), factored(subject)
     for step in VISITED:
-        whole = subject.release(grads, step=step).update
-        draw = subject.drawing(step, 0)
-        plan = defense.plan(subject.like, step=step, steps=STEPS, generator=draw)
-        total: dict[str, Tensor] = {}
-        for chunk in (slice(0, 3), slice(3, SIZE)):
-            for name, value in defense.contribute(
-                {k: g[chunk] for k, g in grads.items()}, plan
-            ).items():
-                total[name] = total[name] + value if name in total else value
-        made = defense.finish(total, plan, batch_size=SIZE, generator=draw).update
-        gap = apart(whole, made)
-        if gap > SAME:
-            return False, f"two chunks make another release at step {step}: {gap:.2g} off"
-    return True, f"two chunks make the release at steps {VISITED}"
+        made = {name: door(grads) for name, door in doors_of(subject, step).items()}
+        whole = made.pop("release")
+        if defense.linear:
+            name = "the sum of the batch as one example"
+            made[name] = released_in_parts(subject, defense, [summed(grads)], step)
+        pairs = [(name, whole, update) for name, update in made.items()]
+        if defense.takes_factors():
+            same = released_in_parts(subject, defense, [multiplied_out(factors)], step)
+            split = released_in_parts(subject, defense, [factors], step)
+            pairs.append(("gradients given by factors", same, split))
+        for name, first, second in pairs:
+            gap = apart(first, second)
+            if gap > SAME:
+                return False, f"{name} make another release at step {step}: {gap:.2g} off"
+    return True, f"{' and '.join(p[0] for p in pairs)} make the release at steps {VISITED}"

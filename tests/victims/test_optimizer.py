@@ -267,3 +267,33 @@ def test_a_fitted_model_trains_in_opacus_loop():
         optimizer.step()
     assert not torch.equal(weights(model), before)
     assert 0 < engine.get_epsilon(1e-5) < math.inf
+
+
+@pytest.mark.parametrize("name", ["dpsgd", "dprs", "adaptive", "none", "topk", "whole"])
+def test_an_example_that_is_not_finite_is_left_out_of_the_step(name):
+    class Whole(defenses.Defense):
+        def release(self, grads, *, step=0, steps=1, batch_size=None, generator):
+            return Release({k: g.sum(0) / batch_size for k, g in grads.items()}, {}, 0)
+
+        def replay(self, grads, release):
+            raise NotImplementedError
+
+    updates = []
+    for spoilt in (True, False):
+        _, model, optimizer, loader = parts(noise=0.0)
+        defense = Whole() if name == "whole" else defenses.get(name)
+        optimizer = defend(optimizer, model, defense, **options(loader))
+        x, y = torch.randn(8, 6, generator=seeded(3)), torch.arange(8) % 3
+        LOSS(model(x), y).backward()
+        kept = torch.arange(8) != 2
+        for parameter in model.parameters():
+            if not spoilt:
+                parameter.grad_sample = parameter.grad_sample[kept]
+        if spoilt:
+            next(model.parameters()).grad_sample[2, 0, 0] = math.nan
+        optimizer.pre_step()
+        updates.append(optimizer.release.update)
+    for key, value in updates[1].items():
+        assert value.isfinite().all()
+        assert torch.equal(updates[0][key], value)
+    assert any(value.any() for value in updates[1].values())

@@ -48,7 +48,7 @@ def run(
         watch: called with the trainer before each step.
 
     Raises:
-        Stopped: a gradient was not finite.
+        Stopped: see `Trainer.advance`.
     """
     trainer, plan = prepared.trainer, prepared.trainer.plan
     rows = _resume(trainer, folder)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,11 @@ from torch.nn.functional import cross_entropy
 from defenses import BadInput, Defense, Gradients, Release, Summed, preprocessing, stream
 from defenses.errors import one_line
 from defenses.randomness import seeded
-from victims.gradients import gradient_chunks, per_example_gradients, refuse_batchnorm
+from victims.gradients import per_example_gradients, refuse_batchnorm
 from victims.gradients.any_model import ordinary
 from victims.gradients.factorable import factorable
 from victims.models.frozen import Featurised, on_features
-from victims.training.passing import training_logits
+from victims.training.contributions import each_by_itself, together
 from victims.training.plan import Plan
 from victims.training.sampling import poisson_batch, shuffled_batch
 from victims.training.step import apply_release, optimizer_of, rate_factor
@@ -136,7 +136,8 @@ class Trainer:
         """One step. Returns what left the victim.
 
         Raises:
-            BadInput: a gradient is not finite; the weights are then as they were before.
+            BadInput: nothing is guaranteed, and no example's gradient is finite; the weights are
+                then as they were before.
         """
         images, labels, extra = self.batch()
         with self.drawing(self.step):
@@ -295,18 +296,6 @@ class Trainer:
 
     def chunks(self, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
         """Per-example gradients a chunk at a time, or their sum where that will do."""
-        if not self.linear:
-            chunks = gradient_chunks(self.net, cross_entropy, images, labels, outer=self.outer)
-            return cast("Iterable[Gradients]", chunks)
-        return [self._sum(images, labels)] if len(images) else []
-
-    def _sum(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """(1, *shape) sum of the batch's gradients from one backward pass."""
-        flat = images.flatten(0, 1) if images.ndim == 5 else images
-        views = len(flat) // len(images)
-        loss = cross_entropy(training_logits(self.net, flat), labels.repeat_interleave(views))
-        loss = loss + preprocessing.take_penalty(self.net)
-        grads = torch.autograd.grad(
-            loss, list(self.parameters.values()), allow_unused=True, materialize_grads=True
-        )
-        return {k: len(images) * g[None] for k, g in zip(self.parameters, grads, strict=True)}
+        if self.linear:
+            return together(self.net, self.parameters, images, labels)
+        return each_by_itself(self.net, images, labels, self.outer)

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
-from attacks.membership.shadows.stacking import blank, pad, stack
+from attacks.membership.shadows.stacking import pad, stack
 from defenses import Release, Summed
+from defenses.finite import blank
 from victims.gradients import chunk_size, gradients_at
 from victims.training.trainer import Trainer
 
@@ -52,7 +53,8 @@ class Lockstep:
         """One step of every model. Returns what left each of them.
 
         Raises:
-            BadInput: a gradient is not finite; all weights are then as they were before.
+            BadInput: see `victims.training.trainer.Trainer.advance`; all weights are then as they
+                were before.
         """
         batches: list[Batch] = []
         begun: list[tuple[Summed, dict[str, Any], torch.Generator]] = []
@@ -94,13 +96,22 @@ class Lockstep:
             labels = torch.stack([pad(y, longest) for _, y in batches])
             places = torch.arange(longest, device=labels.device)
             real = torch.stack([places < len(y) for _, y in batches])
-            act = partial(self._contribute_sum if self.linear else self._contribute, defense)
-            every = vmap(act, in_dims=(0, 0, 0, 0, 0, dims))
-            chunk = longest if self.linear else self._chunk(images)
-            for part in zip(*(v.split(chunk, 1) for v in (images, labels, real)), strict=True):
-                for name, value in every(self.weights, self.fixed, *part, plan).items():
-                    total[name] = total[name] + value if name in total else value
-        return [{k: v[i] for k, v in total.items()} for i in range(len(batches))]
+            if self.linear:
+                total = vmap(self._sum)(self.weights, self.fixed, images, labels, real)
+            else:
+                act = partial(self._contribute, defense)
+                every = vmap(act, in_dims=(0, 0, 0, 0, 0, dims))
+                parts = (v.split(self._chunk(images), 1) for v in (images, labels, real))
+                for part in zip(*parts, strict=True):
+                    for name, value in every(self.weights, self.fixed, *part, plan).items():
+                        total[name] = total[name] + value if name in total else value
+        each = [{k: v[i] for k, v in total.items()} for i in range(len(batches))]
+        if self.linear:
+            for i, sums in enumerate(each):
+                if not all(bool(v.isfinite().all()) for v in sums.values()):
+                    # It hides which examples are not finite; the trainer looks at each.
+                    each[i] = self.trainers[i].total(defense, plans[i], *batches[i])
+        return each
 
     def _chunk(self, images: Tensor) -> int:
         """Examples of every model at a time; on a CPU those of all models share the cache."""
@@ -124,17 +135,15 @@ class Lockstep:
         real_grads: dict[str, Any] = {k: blank(g, real) for k, g in grads.items()}
         return defense.contribute(real_grads, plan)
 
-    def _contribute_sum(
+    def _sum(
         self,
-        defense: Summed,
         weights: dict[str, Tensor],
         fixed: dict[str, Tensor],
         images: Tensor,
         labels: Tensor,
         real: Tensor,
-        plan: Mapping[str, Any],
     ) -> dict[str, Tensor]:
-        """One model's contribution from one backward pass of the whole batch."""
+        """One model's sum of gradients, which is what it contributes, from one backward pass."""
         flat = images.flatten(0, 1) if images.ndim == 5 else images
         views = len(flat) // len(images)
 
@@ -145,6 +154,4 @@ class Lockstep:
             return torch.where(real[:, None], each, 0).sum() / views
 
         # Padding repeats a real row, which is as finite as the others; an empty batch has none.
-        total = grad(loss)(weights)
-        total = {k: torch.where(real.any(), g, 0)[None] for k, g in total.items()}
-        return defense.contribute(total, plan)
+        return {k: torch.where(real.any(), g, 0) for k, g in grad(loss)(weights).items()}

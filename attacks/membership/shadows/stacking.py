@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from defenses.outer import Outer
-
 
 def pad(rows: Tensor, length: int) -> Tensor:
     """(length, ...): the rows, then copies of the first; zeros where there are no rows."""
@@ -17,14 +15,6 @@ def pad(rows: Tensor, length: int) -> Tensor:
         return rows.new_zeros((length, *rows.shape[1:]))
     more = rows[:1].expand(length - len(rows), *rows.shape[1:])
     return torch.cat([rows, more]) if len(more) else rows
-
-
-def blank(grads: Tensor | Outer, real: Tensor) -> Tensor | Outer:
-    """Per-example gradients that are zero where ``real`` (B,) is not, even for NaN."""
-    if isinstance(grads, Outer):
-        slope, inputs = (torch.where(real[:, None], v, 0) for v in (grads.slope, grads.inputs))
-        return Outer(slope, inputs, grads.mask)
-    return torch.where(real.reshape(-1, *[1] * (grads.ndim - 1)), grads, 0)
 
 
 def stack(values: Sequence[Any]) -> tuple[Any, Any]:

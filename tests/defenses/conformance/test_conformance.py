@@ -118,18 +118,31 @@ class Crashing(DPSGD):
 
 @dataclasses.dataclass(frozen=True)
 class Overclaiming(DPSGD):
-    def epsilon(self, *, steps, sample_rate, delta):
-        return 0.5 * super().epsilon(steps=steps, sample_rate=sample_rate, delta=delta)
+    pass
+
+
+def half_of_it(self, *, steps, sample_rate, delta):
+    return 0.5 * DPSGD.epsilon(self, steps=steps, sample_rate=sample_rate, delta=delta)
+
+
+# A class that is made with an epsilon beside its noise is refused (tests/defenses/test_doors.py).
+Overclaiming.epsilon = half_of_it
 
 
 @dataclasses.dataclass(frozen=True)
 class Secretive(DPSGD):
     """Public facts that count the batch."""
 
-    def release(self, grads, **known):
-        made = super().release(grads, **known)
-        counted = made.public | {"examples": len(next(iter(grads.values())))}
-        return dataclasses.replace(made, public=counted)
+    def contribute(self, grads, plan):
+        found = super().contribute(grads, plan)
+        return found | {"examples": torch.tensor(float(len(next(iter(grads.values())))))}
+
+    def finish(self, total, plan, *, batch_size, generator):
+        known = {k: v for k, v in total.items() if k != "examples"}
+        made = super().finish(known, plan, batch_size=batch_size, generator=generator)
+        return dataclasses.replace(
+            made, public=made.public | {"examples": int(total.get("examples", 0))}
+        )
 
 
 @dataclasses.dataclass(frozen=True)

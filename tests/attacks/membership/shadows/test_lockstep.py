@@ -136,8 +136,8 @@ def test_padding_contributes_nothing_even_where_it_gives_nan(defense):
     assert alone[0]["1.weight"].any()
 
 
-def test_a_gradient_that_is_not_finite_moves_nobody():
-    made = trainers(defense="dpsgd", batch_size=60)
+def test_a_model_that_has_no_finite_gradient_stops_all_with_the_weights_before():
+    made = trainers(defense="none", batch_size=60)
     made[1].inputs[:] = torch.inf
     group = Lockstep(made)
     before = [state(t) for t in made]
@@ -145,6 +145,26 @@ def test_a_gradient_that_is_not_finite_moves_nobody():
         group.advance()
     for trainer, saved in zip(made, before, strict=True):
         assert all(torch.equal(v, saved[k]) for k, v in state(trainer).items())
+
+
+@pytest.mark.parametrize(
+    "changed", [{"defense": "none"}, {"defense": "dpsgd"}, {"defense": "dprs"}]
+)
+def test_an_example_that_is_not_finite_is_left_out_together_as_alone(changed):
+    alone, together = (trainers(torch.float64, batch_size=30, **changed) for _ in range(2))
+    assert obstacle(together) == ""
+    for made in (alone, together):
+        made[0].inputs[3:6] = torch.nan
+        made[2].inputs[:20] = torch.inf
+    group = Lockstep(together)
+    for _ in range(3):
+        for trainer in alone:
+            trainer.advance()
+        group.advance()
+    for one, other in zip(alone, together, strict=True):
+        for key, value in one.weights().items():
+            assert value.isfinite().all()
+            assert torch.allclose(value, other.weights()[key], rtol=1e-9, atol=1e-12)
 
 
 @pytest.fixture

@@ -1,0 +1,76 @@
+"""Leaves out every example whose gradient is not finite, as if it had not been drawn.
+
+A NaN survives clipping, for NaN * min(1, C / NaN) is NaN, and a run that stops at one tells who was
+in the batch: an output that no epsilon covers. Without the example there is nothing to tell: the
+release of a batch is, to the last bit, that of the batch without it, under the same public divisor.
+How many were left out is kept nowhere.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from defenses.outer import Factored, Outer, rows
+
+
+def leave_out_unfinite(grads: Factored) -> Factored:
+    """The gradients, name -> (B, *shape), of those examples that have no NaN or infinite value.
+
+    The very same mapping where that is all of them. Under `torch.func.vmap`, where the number of
+    examples cannot depend on their values, the others have the gradient zero instead.
+    """
+    # Finite sums have finite terms only, and are quick to take; that of finite ones may overflow.
+    if not grads or all_known(torch.stack([_sums(g).isfinite() for g in grads.values()])):
+        return grads
+    keep = finite_examples(grads)
+    if all_known(keep) is None:
+        return blank_others(grads, keep)
+    return grads if all_known(keep) else {k: _select(g, keep) for k, g in grads.items()}
+
+
+def blank_others(grads: Factored, keep: Tensor) -> Factored:
+    """The gradients with zeros, even for NaN, for the examples where ``keep`` (B,) is False."""
+    return grads if all_known(keep) else {k: blank(g, keep) for k, g in grads.items()}
+
+
+def all_known(flags: Tensor) -> bool | None:
+    """Whether all flags are True; None under `torch.func.vmap`, where nobody can look."""
+    try:
+        return bool(flags.all())
+    except RuntimeError:  # what vmap raises; it offers no way of asking
+        return None
+
+
+def finite_examples(grads: Factored) -> Tensor:
+    """(B,) bool: which examples have finite values only, in all parameters together."""
+    each = [
+        _sums(g).isfinite() if isinstance(g, Outer) else rows(g.isfinite()).all(1)
+        for g in grads.values()
+    ]
+    return torch.stack(each).all(0)
+
+
+def blank(grads: Tensor | Outer, keep: Tensor) -> Tensor | Outer:
+    """Per-example gradients that are zero where ``keep`` (B,) is False, even for NaN."""
+    if isinstance(grads, Outer):
+        slope, inputs = (torch.where(keep[:, None], v, 0) for v in (grads.slope, grads.inputs))
+        return Outer(slope, inputs, grads.mask)
+    return torch.where(keep.reshape(-1, *[1] * (grads.ndim - 1)), grads, 0)
+
+
+def _sums(grads: Tensor | Outer) -> Tensor:
+    """(B,) values that are finite only where the example's gradient is.
+
+    Of an outer product the one that is largest in magnitude, which is finite just where all are.
+    """
+    if isinstance(grads, Outer):
+        return grads.slope.abs().amax(1) * grads.inputs.abs().amax(1)
+    return rows(grads).sum(1)
+
+
+def _select(grads: Tensor | Outer, keep: Tensor) -> Tensor | Outer:
+    """The rows of per-example gradients where ``keep`` (B,) is True."""
+    if isinstance(grads, Outer):
+        return Outer(grads.slope[keep], grads.inputs[keep], grads.mask)
+    return grads[keep]
