@@ -131,8 +131,14 @@ class Auto(Inversion):
         if batches == 0:
             return self
         order = torch.randperm(len(threat.auxiliary_images), generator=generator)
-        own = [order[k * size : (k + 1) * size] for k in range(batches)]
-
+        own = [
+            (threat.auxiliary_images[index], threat.auxiliary_labels[index])
+            for index in order[: batches * size].split(size)
+        ]
+        # What practice is about must not be among what the adversary looks at.
+        if len(rest := order[batches * size :].sort().values):
+            images, labels = threat.auxiliary_images[rest], threat.auxiliary_labels[rest]
+            threat = dataclasses.replace(threat, auxiliary_images=images, auxiliary_labels=labels)
         noisy = _has_noise(threat)
         useful = tuple(
             exact.tuned(model, loss, threat, generator=generator)
@@ -155,12 +161,12 @@ class Auto(Inversion):
         def error(trial: Inversion) -> float:
             nonlocal runs, hurried
             total = 0.0
-            for index in own:
+            for batch in own:
                 if clock.over:  # sorted is stable: what was not tried stays in its order
                     hurried = True
                     return math.inf
                 share, runs = clock.part(1 / max(1, runs)), runs - 1
-                total += self._practise(trial, model, loss, threat, index, share, generator)
+                total += self._practise(trial, model, loss, threat, batch, share, generator)
                 hurried |= share.over
             return total
 
@@ -184,14 +190,13 @@ class Auto(Inversion):
         model: nn.Module,
         loss: Loss,
         threat: Threat,
-        index: Tensor,
+        batch: tuple[Tensor, Tensor],
         clock: Clock,
         generator: torch.Generator,
     ) -> float:
         """Log squared error of an attack on the adversary's own batch under the defense."""
         device = next(model.parameters()).device
-        images = threat.auxiliary_images[index].to(device)
-        labels = threat.auxiliary_labels[index]
+        images, labels = batch[0].to(device), batch[1]
         defense = threat.defense if threat.adaptive else defenses.get("none")
         # The same draws and start for every trial: only the attack differs.
         state = generator.get_state()

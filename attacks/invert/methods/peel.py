@@ -24,13 +24,14 @@ from attacks.invert.matching.objective import (
 from attacks.invert.peeling.graph import Graph, read_graph
 from attacks.invert.peeling.last_layer import refusal
 from attacks.invert.peeling.masked import MaskedTop, peel_masked
-from attacks.invert.peeling.match import Match, match
+from attacks.invert.peeling.match import Match
 from attacks.invert.peeling.own import Own
 from attacks.invert.peeling.partial import images_of, plan_within
-from attacks.invert.peeling.peeled import Peeled, peel_release
+from attacks.invert.peeling.peeled import peel_release
 from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.peeling.rules.contract import NoRule
 from attacks.invert.peeling.weights import Weights
+from attacks.invert.peeling.whole import images_of_batch
 from defenses import BadInput, Release
 from defenses.registry import option
 
@@ -54,7 +55,7 @@ class Peel(Inversion):
     proven, the likeliest image for what was found and the latent image compete. One example.
     """
 
-    iterations: int = option(300, "evaluations of feature matching", low=1)
+    iterations: int = option(600, "evaluations of feature matching", low=1)
     own: Own | None = field(default=None, metadata={"hidden": True}, compare=False, repr=False)
 
     def refusal(self, model: nn.Module, threat: Threat) -> str:
@@ -87,7 +88,15 @@ class Peel(Inversion):
         labels = peeled.labels
         if labels is None:
             labels = recover_labels(model, loss, release, threat)
-        found = self._match(graph, peeled, prior, threat, clock)
+        found = images_of_batch(
+            graph,
+            peeled,
+            prior,
+            self.own or Own.of(model, threat.auxiliary_images),
+            threat.batch_size,
+            evaluations=threat.allowed(self.iterations),
+            clock=clock,
+        )
         images = torch.cat([one.image for one in found]).clamp(0, 1)
         labels, order = labels.sort(stable=True)
         images = images[order.to(images.device)]
@@ -102,18 +111,21 @@ class Peel(Inversion):
     def tuned(
         self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator
     ) -> Peel:
-        """Look at the model's answers to auxiliary images, where the defense makes that needed."""
-        if threat.batch_size > 1 or self.refusal(model, threat):
+        """Hold what auxiliary images show, and look at it where the defense makes that needed."""
+        if self.refusal(model, threat):
             return self
-        images = threat.auxiliary_images.to(next(model.parameters()).device)
+        own = Own.of(model, threat.auxiliary_images)
+        ready = dataclasses.replace(self, own=own)
+        if threat.batch_size > 1:
+            return ready
+        images = own.images
         labels = threat.auxiliary_labels[:1].to(images.device)
         grads = candidate_gradients(model, loss, images[:1], labels, differentiable=False)
         defense = threat.defense if threat.adaptive else defenses.get("none")
         if _part(defense.release(grads, generator=generator), threat) is None:
-            return self
-        own = Own.of(model, images)
-        own.prepare(read_graph(model, threat.image_shape), images)
-        return dataclasses.replace(self, own=own)
+            return ready
+        own.prepare(read_graph(model, threat.image_shape))
+        return ready
 
     def _of_part(
         self,
@@ -127,17 +139,16 @@ class Peel(Inversion):
         clock: Clock,
     ) -> Guess:
         """From a release with a mask or with noise."""
-        images = threat.auxiliary_images.to(next(model.parameters()).device)
-        own = self.own or Own.of(model, images)
+        own = self.own or Own.of(model, threat.auxiliary_images)
         noise = threat.defense.noise(release) if is_noisy(release, threat) else 0.0
         plan = plan_within(threat.evaluations)
-        top = MaskedTop(graph, images, own.seen, noise, clock, plan)
+        top = MaskedTop(graph, own.images, own.seen, noise, clock, plan)
         known = None if threat.labels is None else int(threat.labels[0])
         found = peel_masked(graph, Weights(release.update, shown), own.softmax, top, known)
         spent = 0 if top.guess is None else top.guess.evaluations
         allowed = max(1, threat.allowed(self.iterations + spent) - spent)
         compare = residual(model, loss, release, threat, found.label, dtype=torch.float32)
-        tried = list(images_of(graph, found, prior, evaluations=allowed, clock=clock))
+        tried = list(images_of(graph, found, prior, own, evaluations=allowed, clock=clock))
         tried = tried or [Match(prior.mean[None], 1.0, 0, "iterations")]
         std = noise_std(release, threat)
         values = [energy(compare, t.image.clamp(0, 1).float(), prior, std) for t in tried]
@@ -161,42 +172,6 @@ class Peel(Inversion):
             "time" if clock.over else "solved" if solved else "iterations",
             "the release has noise" if noise else note,
         )
-
-    def _match(
-        self,
-        graph: Graph,
-        peeled: Peeled,
-        prior: SpectralPrior,
-        threat: Threat,
-        clock: Clock,
-    ) -> list[Match]:
-        """The image of each example by its own features; the mean where nothing is known."""
-        deepest, size = peeled.deepest(), threat.batch_size
-        known = [] if deepest is None else [peeled.value(deepest)]
-        if deepest == graph.image:
-            return [Match(image[None], 0.0, 0, "solved") for image in known[0]]
-        exact = len(known)
-        known += peeled.directions.values()
-        if not known:
-            return [Match(prior.mean[None], 1.0, 0, "iterations")] * size
-        names = [name for name in (deepest, *peeled.directions) if name is not None]
-        layers = graph.upto(names, torch.float32)
-
-        def features(images: Tensor) -> list[Tensor]:
-            given = layers(images)
-            directions = [other / other.norm().clamp(min=1e-12) for other in given[exact:]]
-            return [*given[:exact], *directions]
-
-        return [
-            match(
-                features,
-                [value[b : b + 1] for value in known],
-                prior,
-                evaluations=threat.allowed(self.iterations),
-                clock=clock.part(1 / (size - b)),
-            )
-            for b in range(size)
-        ]
 
 
 def _part(release: Release, threat: Threat) -> dict[str, Tensor] | None:

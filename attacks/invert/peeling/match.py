@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +11,7 @@ from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.lbfgs import lbfgs
 from attacks.invert.matching.meter import spend
+from attacks.invert.peeling.regression import Features
 
 MATCHED = 1e-7
 """Relative squared misfit below which features count as matched."""
@@ -26,9 +26,6 @@ SPECTRAL = 0.7
 MEMORY = 50
 RICH = 2
 """Known values per pixel from which on the prior is not needed in the end."""
-
-Features = Callable[[Tensor], list[Tensor]]
-"""Images -> values of some layers, differentiable."""
 
 
 @dataclass(frozen=True)

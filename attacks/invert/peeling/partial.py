@@ -16,7 +16,9 @@ from attacks.invert.peeling.likeliest import likeliest_image
 from attacks.invert.peeling.masked import MaskedPeel
 from attacks.invert.peeling.masked_top import TopGuess
 from attacks.invert.peeling.match import Match, match
+from attacks.invert.peeling.own import Own
 from attacks.invert.peeling.peeled import Peeled
+from attacks.invert.peeling.restarts import match_from_several
 from attacks.invert.peeling.top import Top
 
 
@@ -29,7 +31,13 @@ def plan_within(evaluations: int | None) -> Plan:
 
 
 def images_of(
-    graph: Graph, found: MaskedPeel, prior: SpectralPrior, *, evaluations: int, clock: Clock
+    graph: Graph,
+    found: MaskedPeel,
+    prior: SpectralPrior,
+    own: Own,
+    *,
+    evaluations: int,
+    clock: Clock,
 ) -> Iterator[Match]:
     """What the deepest layer that is known says, and the latent image; the likelier one counts.
 
@@ -39,6 +47,7 @@ def images_of(
         graph: of the model.
         found: the release, walked down.
         prior: over images.
+        own: what the adversary's own images show.
         evaluations: of feature matching.
         clock: ends it early.
     """
@@ -69,7 +78,10 @@ def images_of(
             yield Match(value, 0.0, 0, "solved" if sure else "iterations")
             return
         features = graph.upto([deepest], torch.float32)
-        yield match(features, [value], prior, evaluations=evaluations, clock=clock, start=start)
+        shown = own.at([deepest], features)
+        yield match_from_several(
+            features, [value], prior, shown, evaluations=evaluations, clock=clock, start=start
+        )
     elif guess is not None and top is not None and layer is not None:
         # A support that depends on the data may leave whole channels out, and the walk ends there.
         told = top.told_channels

@@ -145,3 +145,27 @@ def test_matching_features_takes_the_place_of_matching_gradients(observe):
     ready = brief.tuned(model, cross_entropy, threat, generator=seeded(1))
     assert ready.plan[0].name == "peel"
     assert not {"dlg", "geiping"} & {trial.name for trial in ready.plan}
+
+
+def test_auto_practises_on_images_that_it_does_not_look_at(observe, monkeypatch):
+    _, threat, _, _ = observe(strided(), configured("none"))
+    looked = []
+
+    def tuned(self, model, loss, threat, *, generator):
+        looked.append(threat.auxiliary_images)
+        return self
+
+    def practise(self, trial, model, loss, threat, batch, *rest):
+        looked.append(threat.auxiliary_images)
+        practised.append(batch[0])
+        return 0.0
+
+    practised = []
+    monkeypatch.setattr(invert.methods.peel.Peel, "tuned", tuned)
+    monkeypatch.setattr(invert.methods.auto.Auto, "_practise", practise)
+    invert.get("auto", practice=2).tuned(strided(), cross_entropy, threat, generator=seeded(1))
+    assert len(practised) > 2
+    for images in looked:
+        assert len(images) == len(threat.auxiliary_images) - 2
+        for batch in practised:
+            assert not (images == batch).flatten(1).all(1).any()
