@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -154,6 +155,12 @@ def check_call(found: Any, what: str, takes: str, *arguments: Any, **named: Any)
         return
 
 
+@functools.cache
+def points_of(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of a group, looked up once a process: every installed package is opened."""
+    return tuple(entry_points(group=group))
+
+
 class Registry(Generic[T]):
     """Known classes of one kind, by name.
 
@@ -197,7 +204,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All known names, those of other packages' entry points included, sorted."""
-        return sorted({*self._classes, *(e.name for e in entry_points(group=self.group))})
+        return sorted({*self._classes, *(e.name for e in points_of(self.group))})
 
     def find(self, name: str) -> type[T]:
         """The class behind a registered name, an entry point, ``pkg.module:Class`` or ``A+B``.
@@ -209,7 +216,7 @@ class Registry(Generic[T]):
             return self.combine(name)
         if name in self._classes:
             return self._classes[name]
-        for point in entry_points(group=self.group):
+        for point in points_of(self.group):
             if point.name == name:
                 loaded: type[T] = point.load()
                 self.register(name)(loaded)

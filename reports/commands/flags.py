@@ -54,10 +54,20 @@ def add_run_flags(
     add("--fresh", action="store_true", help="run again even where a result lies")
 
 
-def add_options(parser: Parser, cls: type[Any], kind: str, name: str) -> None:
+def add_options(
+    parser: Parser, cls: type[Any], kind: str, name: str, unsaid: Mapping[str, str] | None = None
+) -> None:
     """One flag per field of a defense or attack; the default None means "not given".
 
     A field whose flag is taken already appears as ``--<kind>-<field>``.
+
+    Args:
+        parser: of the command.
+        cls: the dataclass whose fields become flags.
+        kind: what it is, ``defense``.
+        name: under which it was chosen.
+        unsaid: field -> what holds where its flag is not given, for fields whose own default the
+            command does not use.
     """
     group = parser.add_argument_group(f"options of {kind} {name}")
     for field in dataclasses.fields(cls):
@@ -67,7 +77,8 @@ def add_options(parser: Parser, cls: type[Any], kind: str, name: str) -> None:
         if parser.action(flag) is not None:
             flag = f"--{kind}-{field.name.replace('_', '-')}"
         limits = allowed_range(field)
-        text = f"{field.metadata.get('help', '')} {limits} (default {field.default})".strip()
+        default = (unsaid or {}).get(field.name, field.default)
+        text = f"{field.metadata.get('help', '')} {limits} (default {default})".strip()
         dest = f"{kind}.{field.name}"
         if isinstance(field.default, bool):
             action: Any = argparse.BooleanOptionalAction

@@ -17,8 +17,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import attacks
 import defenses
+from attacks import audit, membership
 from defenses.conformance import examine
+from defenses.privacy.tradeoff import epsilon_of
 from reports.commands.flags import Parser
+from reports.detection import auc, sample
 from reports.records import write
 from reports.sweep.combine import COMMANDS, command_module
 from tests.conftest import seeded
@@ -51,7 +54,8 @@ def own(tmp_path, monkeypatch):
             (tmp_path / name).write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(defenses.registry, "_classes", dict(defenses.registry._classes))
+    for family in (defenses, attacks.invert, audit, membership):
+        monkeypatch.setattr(family.registry, "_classes", dict(family.registry._classes))
     yield tmp_path
     for path in tmp_path.glob("*.py"):
         sys.modules.pop(path.stem, None)
@@ -80,10 +84,51 @@ def test_a_defense_that_a_page_shows_is_what_it_says(name, own):
     assert not [str(f) for f in examine(defenses.get(name)) if not f.holds]
 
 
-def test_no_defense_that_a_page_shows_is_left_out(own):
-    shown = [text for page in PAGES for text in files(page).values()]
-    classes = re.findall(r"class (\w+)\((?:defenses\.)?(?:Defense|Summed|Before)\)", "".join(shown))
-    assert sorted(classes) == sorted(name.partition(":")[2] for name in DEFENSES)
+ATTACK = "mydescent:Descent"
+AUDITOR = "myauditor:Zero"
+MEMBERSHIP = "mymargin:Margin"
+BASES = {"Inversion": ATTACK, "Auditor": AUDITOR, "Membership": MEMBERSHIP}
+
+
+def test_nothing_registered_that_a_page_shows_is_left_out(own):
+    shown = "".join(text for page in PAGES for text in files(page).values())
+    classes = re.findall(r"class (\w+)\((?:\w+\.)?(\w+)\)", shown)
+    kinds = {"Defense", "Summed", "Before"}
+    known = [*DEFENSES, *BASES.values()]
+    assert {base for _, base in classes} == kinds | BASES.keys()
+    assert sorted(name for name, _ in classes) == sorted(k.partition(":")[2] for k in known)
+
+
+def test_an_attack_that_a_page_shows_rebuilds_an_undefended_digit(own):
+    scenario = attacks.Scenario(
+        **{**QUICK, "defense": "none", "attack": ATTACK, "evaluations": 150},
+        attack_options={"lr": 0.1},
+    )
+    record = attacks.run(scenario)
+    assert record.rows[0]["attack"] == "my-descent"
+    assert record.rows[0]["psnr"] > record.baseline["rows"][0]["psnr"] + 3
+
+
+def test_an_auditor_that_a_page_shows_is_right_about_one_gaussian(own):
+    mu, delta, count = 2.0, 1e-5, 2000
+    inserted = torch.arange(count) % 2 == 0
+    truth = epsilon_of(mu, delta)
+    bounds = []
+    for seed in range(20):
+        noise = torch.randn(count, generator=seeded(seed), dtype=torch.float64)
+        scores = mu * noise + mu**2 * (inserted.double() - 0.5)
+        bounds.append(audit.lower_bound(scores, inserted, delta=delta, method=audit.get(AUDITOR)))
+    assert 0 < min(bounds)
+    assert max(bounds) < truth
+
+
+def test_a_membership_attack_that_a_page_shows_scores_members_higher(own):
+    given = evidence()
+    members = given.pop("members")
+    given["target_logits"] += 3 * torch.eye(3)[given["labels"]] * members[:, None]
+    scores = membership.get(MEMBERSHIP).scores(membership.Evidence(**given))
+    assert scores.shape == (20,)
+    assert auc(sample(scores, members)).mean > 0.8
 
 
 def opacus_parts() -> dict[str, object]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -79,7 +78,9 @@ def resnet18_groupnorm(image_shape: tuple[int, int, int], classes: int) -> nn.Mo
 def _resnet18(
     image_shape: tuple[int, int, int], classes: int, norm: Callable[[int], nn.Module]
 ) -> nn.Module:
-    model = torchvision.models.resnet18(weights=None, num_classes=classes, norm_layer=norm)
+    from torchvision.models import resnet18  # on demand: it loads torch's compiler
+
+    model = resnet18(weights=None, num_classes=classes, norm_layer=norm)
     if image_shape[0] != 3:
         model.conv1 = nn.Conv2d(image_shape[0], 64, 7, stride=2, padding=3, bias=False)
     # In-place ReLU cannot be differentiated twice through vmap's per-example copies.

@@ -35,8 +35,18 @@ def training_parser(argv: Sequence[str] | None, prog: str, description: str | No
         kind: Any = OPTIONAL.get(name, type(default))
         flag = "--" + name.replace("_", "-")
         add(flag, type=kind, default=default, choices=choices, help=text)
-    add_options(parser, defenses.registry.find(chosen.defense), "defense", chosen.defense)
+    cls = defenses.registry.find(chosen.defense)
+    add_options(parser, cls, "defense", chosen.defense, _unsaid(chosen.defense))
     return parser
+
+
+def _unsaid(name: str) -> dict[str, str]:
+    """Option of a defense -> what a training takes for it, where that is not its own default."""
+    try:
+        guaranteed = defenses.with_effective_noise(defenses.get(name), 1.0) is not None
+    except TypeError:  # it has options without a default
+        return {}
+    return {"noise_multiplier": "what --epsilon asks for"} if guaranteed else {}
 
 
 def _texts() -> dict[str, str]:

@@ -58,3 +58,14 @@ def test_an_option_whose_flag_is_taken_has_another():
     assert parser.action("--nothing") is None
     flags = [action.option_strings[0] for action in parser.actions()]
     assert flags[1:5] == ["--data-root", "--device", "--out", "--fresh"]
+
+
+@pytest.mark.parametrize("name", ["victims.train", "attacks.audit", "attacks.membership"])
+def test_help_says_that_epsilon_sets_the_noise_where_it_does(name):
+    def told(defense):
+        flag = command_module(name).parser(["--defense", defense]).action("--noise-multiplier")
+        return flag.help
+
+    assert told("dprs").endswith("(default what --epsilon asks for)")
+    assert told("gaussian").endswith("(default 0.01)")  # it guarantees nothing
+    assert told("gaussian+topk").endswith("(default 0.01)")
