@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,7 @@ from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.lbfgs import Minimum, lbfgs
 from attacks.invert.matching.objective import Residual, noise_std, residual
 from attacks.invert.matching.settle import settle
+from attacks.invert.matching.spectral import descend, noise_levels
 from defenses import Release
 from defenses.gradients import flat
 from defenses.registry import option
@@ -25,8 +25,6 @@ NEGLIGIBLE = 1e-4
 """Noise below this share of the release's norm, per coordinate, counts as none."""
 SPECTRAL = 0.4
 """Share of the evaluations spent in whitened coordinates when there is no noise."""
-BOX_STD = 0.01
-"""How far outside [0, 1] a pixel may lie, as the std of a Gaussian wall."""
 
 
 @registry.register("bayes")
@@ -68,40 +66,13 @@ class Bayes(Inversion):
         levels = noise_levels(COARSE * size, std)
         total = threat.allowed(self.iterations)
         share = int(SPECTRAL * total) if noiseless else total
-        found = self._spectral(compare, prior, code, levels, max(1, share), clock)
+        found = descend(compare, prior, code, levels, evaluations=max(1, share), clock=clock)
         images, spent = prior.decode(found.point).clamp(0, 1), found.evaluations
         if noiseless and found.stopped != "time":
             found = self._pixels(compare, images, total - spent, clock)
             images, spent = found.point, spent + found.evaluations
         images, value = settle(compare, images, prior, std)
         return Guess(images.float().cpu(), labels, value, "bayes", spent, found.stopped)
-
-    def _spectral(
-        self,
-        compare: Residual,
-        prior: SpectralPrior,
-        code: Tensor,
-        levels: list[float],
-        evaluations: int,
-        clock: Clock,
-    ) -> Minimum:
-        """MAP in whitened coordinates, one descent per noise level."""
-        spent = 0
-        for index, level in enumerate(levels):
-
-            def objective(code: Tensor, level: float = level) -> Tensor:
-                images = prior.decode(code)
-                explained, observed = compare(images)
-                misfit = (explained - observed).square().sum() / level**2
-                wall = (images - images.clamp(0, 1)).square().sum() / BOX_STD**2
-                return (misfit + wall + code.square().sum()) / 2
-
-            share = max(1, (evaluations - spent) // (len(levels) - index))
-            found = lbfgs(objective, code, evaluations=share, clock=clock)
-            code, spent = found.point, spent + found.evaluations
-            if found.stopped == "time" or spent >= evaluations:
-                break
-        return Minimum(code, found.value, spent, found.stopped)
 
     def _pixels(self, compare: Residual, images: Tensor, evaluations: int, clock: Clock) -> Minimum:
         """Relative misfit plus total variation in the box, at ten times the weight first."""
@@ -119,11 +90,3 @@ class Bayes(Inversion):
             if found.stopped == "time":
                 break
         return Minimum(images, found.value, spent, found.stopped)
-
-
-def noise_levels(coarse: float, std: float) -> list[float]:
-    """Levels from ``coarse`` down to ``std``, about half a decade apart, ending at ``std``."""
-    if coarse <= std:
-        return [std]
-    steps = max(1, math.ceil(2 * math.log10(coarse / std)))
-    return [coarse * (std / coarse) ** (k / steps) for k in range(steps + 1)]
