@@ -118,7 +118,7 @@ class Canaries:
         if others is not None:
             update = update - self._flat(others)
         variance = float(release.public["noise_std"]) ** 2
-        rate = torch.tensor(self.sample_rate, dtype=torch.float64)
+        rate = torch.tensor(self.sample_rate, dtype=torch.float64).to(update.device)
         replayed = list(self._replay(release, defense))
         crowd = sum(rows.sum(0) for rows in replayed)
         update = update - float(rate) / 2 * crowd
@@ -132,12 +132,12 @@ class Canaries:
                 continue
             ratio = (along - square / 2) / variance
             scores.append(torch.logaddexp(torch.log1p(-rate), torch.log(rate) + ratio))
-        self.scores += torch.cat(scores)
-        self.visible |= torch.cat(lengths) > 0
+        self.scores += torch.cat(scores).cpu()
+        self.visible |= (torch.cat(lengths) > 0).cpu()
 
     def _flat(self, update: Mapping[str, Tensor]) -> Tensor:
-        """(P,) coordinates in the order of the parameters, on the CPU."""
-        return flat({k: update[k].cpu() for k in self.like})
+        """(P,) coordinates in the order of the parameters, where these are."""
+        return flat({k: update[k].to(v.device) for k, v in self.like.items()})
 
     def _replay(self, release: Release, defense: Defense) -> Iterator[Tensor]:
         """(k, P) what each canary alone would have released, a chunk at a time."""
