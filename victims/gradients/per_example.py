@@ -21,6 +21,10 @@ takes back the memory of each tensor, and page faults set the pace. One size whe
 `victims.gradients.memory.keep_memory` keeps glibc from it: sums in other chunks have other last
 bits."""
 
+GPU_BYTES = 2 * 2**30
+"""A GPU has no such cache to stay in, and idles between small chunks: there the gradients of all
+parameters of one chunk take at most this."""
+
 
 def per_example_gradients(
     model: nn.Module, loss: Loss, images: Tensor, labels: Tensor, *, chunk: int | None = None
@@ -97,15 +101,17 @@ def gradient_chunks(
 
 
 def chunk_size(weights: dict[str, Tensor], views: int = 1, outer: Sequence[str] = ()) -> int:
-    """How many examples' gradients fit into the cache together.
+    """How many examples' gradients fit into the cache together, or into a share of a GPU.
 
     Args:
-        weights: tensors of the parameters' sizes.
+        weights: tensors of the parameters' sizes, on their device.
         views: the number of views per example.
         outer: see `gradient_chunks`.
     """
     layers = [f"{n}.weight" for n in outer]
     sizes = [sum(p.shape) if k in layers else p.numel() for k, p in weights.items()]
+    if any(p.device.type != "cpu" for p in weights.values()):
+        return max(1, GPU_BYTES // max(4 * sum(sizes), 1) // max(1, views))
     # Views share their example's gradient, but each has activations of its own.
     return max(1, TENSOR_BYTES // max(4 * max(sizes, default=1), 1) // max(1, views))
 
