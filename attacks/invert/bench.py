@@ -5,20 +5,25 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks.invert.contract import Threat
+from attacks.invert.contract import Threat, registry
 from attacks.invert.matching.objective import residual
 from attacks.invert.scenario import Scenario
 from attacks.invert.study import study
-from defenses import get, stream
+from defenses import BadInput, get, stream
+from defenses.errors import one_line
+from reports.commands.clock import now
 from reports.commands.entry import run_command
-from reports.commands.flags import Parser
+from reports.commands.flags import Parser, chosen_device
+from reports.commands.measured import Measured
 from reports.records.column import Column
 from reports.records.environment import environment
 
@@ -36,9 +41,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--data-root")
     add("--images", type=int, default=8, help="private images (default 8)")
     add("--models", nargs="+", default=["linear", "mlp", "lenet"], help=f"of {', '.join(MODELS)}")
+    add("--size", type=int, help="image edge, for data that can be scaled")
+    add("--attacks", nargs="+", default=["auto"], help="see attacks.invert (default auto)")
+    add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--evaluations", type=int, help="gradients per image (default: the attack's own)")
     add("--budget", type=float, help="a guard in seconds per image; see attacks.invert")
-    add("--iterations", type=int, default=400, help="of attack auto (default 400)")
+    add("--iterations", type=int, default=400, help="of attacks that take steps (default 400)")
     add("--masked", action="store_true", help="also dprs at 0.9 without noise, both columns")
     add("--seed", type=int, default=0)
     return parser.parse_args(argv)
@@ -47,50 +56,79 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a table in Markdown. Returns the exit code."""
     arguments = parse(argv)
-    facts = environment(seed=arguments.seed, device="cpu")
+    device = chosen_device(arguments.device)
+    facts = environment(seed=arguments.seed, device=device)
+    kept = Measured(arguments.json, {"command": PROG, "data": arguments.data, **facts})
     print(
         f"{arguments.data}, images 0..{arguments.images - 1} after the seeded shuffle, batch 1, "
-        f"labels unknown, untrained, attack auto, {limits(arguments)}"
+        f"labels unknown, untrained, {limits(arguments)}"
     )
     print(
         f"seed {arguments.seed}; {facts['machine']}, {facts['threads']} threads; "
         f"torch {facts['versions']['torch']}; {facts['date'][:10]}\n"
     )
     print(
-        "| model | defense | attacker | median PSNR dB | mean | min-max "
-        "| median s/image | iteration / (forward + backward) |"
+        "| model | attack | defense | attacker | median PSNR dB | mean | min-max "
+        "| median s/image | iteration / (forward + backward) | peak MB |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for model in arguments.models:
-        cost = iteration_cost(model, arguments)
-        for defense, columns in (("none", "adaptive"), ("dprs", "both"))[: 1 + arguments.masked]:
+        try:
+            cost = f"{iteration_cost(model, arguments, device):.1f}"
+        except torch.OutOfMemoryError as error:
+            cost = f"cannot: {one_line(error)[:60]}"
+        pairs = (("none", "adaptive"), ("dprs", "both"))[: 1 + arguments.masked]
+        for attack, (defense, columns) in product(arguments.attacks, pairs):
+            fields = registry.find(attack).__dataclass_fields__
+            steps = {"iterations": arguments.iterations} if "iterations" in fields else {}
             scenario = Scenario(
                 data=arguments.data,
                 images=arguments.images,
+                size=arguments.size,
                 model=model,
                 defense=defense,
                 defense_options=MASKED if defense == "dprs" else {},
                 against=(),
+                attack=attack,
                 columns=columns,
                 evaluations=arguments.evaluations,
                 budget=arguments.budget,
-                attack_options={"iterations": arguments.iterations},
+                attack_options=steps,
                 seed=arguments.seed,
             )
-            record = study(scenario, data_root=arguments.data_root)
-            for name in record.summary:
-                column = Column.of(name)
-                rows = [r for r in record.rows if r["adaptive"] == column.adaptive]
-                values = [r["psnr"] for r in rows]
-                cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
-                seconds = statistics.median(r["seconds"] for r in rows)
-                print(
-                    f"| {model} | {defense} | {column.attacker} | {statistics.median(values):.1f} "
-                    f"| {statistics.mean(values):.1f} | {min(values):.1f}-{max(values):.1f} "
-                    f"| {seconds:.3g}{cut} | {cost:.1f} |",
-                    flush=True,
-                )
+            row = {"model": model, "attack": attack, "defense": defense, "iteration_cost": cost}
+            _measure(scenario, row, arguments.data_root, device, kept)
     return 0
+
+
+def _measure(
+    scenario: Scenario, row: dict[str, Any], data_root: str | None, device: str, kept: Measured
+) -> None:
+    """Run a Scenario; print a line for each of its columns."""
+    lead = f"| {row['model']} | {row['attack']} | {row['defense']} |"
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        record = study(scenario, data_root=data_root, device=device)
+    except (BadInput, torch.OutOfMemoryError) as error:
+        said = one_line(error).replace("|", "/")[:100]
+        print(f"{lead} cannot: {said} |" + " - |" * 6, flush=True)
+        kept.add(**row, cannot=said)
+        return
+    peak = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else None
+    for name in record.summary:
+        column = Column.of(name)
+        rows = [r for r in record.rows if r["adaptive"] == column.adaptive]
+        values, spent = ([r[key] for r in rows] for key in ("psnr", "seconds"))
+        cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
+        kept.add(**row, attacker=column.attacker, psnr=values, seconds=spent, peak_mb=peak)
+        print(
+            f"{lead} {column.attacker} | {statistics.median(values):.1f} "
+            f"| {statistics.mean(values):.1f} | {min(values):.1f}-{max(values):.1f} "
+            f"| {statistics.median(spent):.3g}{cut} | {row['iteration_cost']} "
+            f"| {'-' if peak is None else f'{peak:.0f}'} |",
+            flush=True,
+        )
 
 
 def limits(arguments: argparse.Namespace) -> str:
@@ -105,42 +143,49 @@ def limits(arguments: argparse.Namespace) -> str:
     return ", ".join(parts)
 
 
-def iteration_cost(name: str, arguments: argparse.Namespace) -> float:
+def iteration_cost(name: str, arguments: argparse.Namespace, device: str) -> float:
     """Time of one matched gradient and its slope over one forward and backward of the victim.
 
     Both in float32 at batch 1, alternating, medians of nine: a ratio, so the machine cancels.
     """
-    data = victims.load_data(arguments.data, root=arguments.data_root, count=1, seed=arguments.seed)
+    data = victims.load_data(
+        arguments.data,
+        root=arguments.data_root,
+        count=1,
+        seed=arguments.seed,
+        size=arguments.size,
+    )
     channels, height, width = data.images.shape[1:]
     model = victims.load_model(
         name,
         image_shape=(channels, height, width),
         classes=data.classes,
         generator=stream(arguments.seed, "model"),
-    )
+    ).to(device)
+    pictures, labels = data.images.to(device), data.labels.to(device)
     defense = get("none")
-    grads = victims.per_example_gradients(model, cross_entropy, data.images, data.labels)
+    grads = victims.per_example_gradients(model, cross_entropy, pictures, labels)
     release = defense.release(grads, generator=stream(arguments.seed, "bench"))
     none = torch.zeros(0)  # matching looks at the defense only
     threat = Threat(defense, True, (channels, height, width), data.classes, 1, none, none)
-    compare = residual(model, cross_entropy, release, threat, data.labels, dtype=torch.float32)
+    compare = residual(model, cross_entropy, release, threat, labels, dtype=torch.float32)
 
     def step() -> None:
-        images = data.images.clone().requires_grad_()
+        images = pictures.clone().requires_grad_()
         explained, observed = compare(images)
         torch.autograd.grad((explained - observed).square().sum(), images)
 
     def plain() -> None:
-        cross_entropy(model(data.images), data.labels).backward()
+        cross_entropy(model(pictures), labels).backward()
 
-    pairs = [(_clock(step), _clock(plain)) for _ in range(10)][1:]
+    pairs = [(_clock(step, device), _clock(plain, device)) for _ in range(10)][1:]
     return statistics.median(a for a, _ in pairs) / statistics.median(b for _, b in pairs)
 
 
-def _clock(act: Callable[[], None]) -> float:
-    began = time.perf_counter()
+def _clock(act: Callable[[], None], device: str) -> float:
+    began = now(device)
     act()
-    return time.perf_counter() - began
+    return now(device) - began
 
 
 if __name__ == "__main__":

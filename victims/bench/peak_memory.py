@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -22,6 +23,16 @@ def measure_apart(
         return pool.apply(measure, (name, model, batch, device, seed, threads, glibc))
 
 
+def measure_here(step: Callable[[], None]) -> str:
+    """The MB that a step needs on the GPU at its highest above what was allocated before it."""
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    step()
+    torch.cuda.synchronize()
+    return f"{(torch.cuda.max_memory_allocated() - before) / 1e6:.0f}"
+
+
 def measure(
     name: str, model: str, batch: int, device: str, seed: int, threads: int, glibc: bool
 ) -> str:
@@ -31,15 +42,11 @@ def measure(
     torch.set_num_threads(threads)
     try:
         step = prepare(name, model, batch, device, seed)
-        if device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-            before = torch.cuda.memory_allocated()
-        else:
-            before = _resident("VmRSS")
-            Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+        before = _resident("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
         step()
         step()
-        after = torch.cuda.max_memory_allocated() if device == "cuda" else _resident("VmHWM")
+        after = _resident("VmHWM")
     except OSError as error:
         return f"not measured: {error}"
     except Exception:  # the column of times says it

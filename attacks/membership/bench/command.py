@@ -12,6 +12,8 @@ import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
 
 import joblib
 
@@ -28,6 +30,7 @@ from attacks.membership.bench.contenders import (
 from attacks.membership.shadows.layouts import GROUP
 from defenses import BadInput
 from reports.commands.flags import Parser, chosen_device
+from reports.commands.measured import Measured
 from reports.commands.workers import kill, start_pool, submit
 from reports.records.environment import environment
 from victims.gradients.memory import keep_memory
@@ -47,6 +50,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--defenses", nargs="+", choices=DEFENSES, default=list(DEFENSES), help="default: all")
     add("--repeats", type=int, default=5, help="rounds over all layouts (default 5)")
     add("--seconds", type=float, default=0.5, help="of the baseline in a round (default 0.5)")
+    add("--sizes", nargs="+", type=int, help="models together (default: as the command takes)")
+    add("--layouts", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="default: all")
+    add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
     add("--jobs", type=int, help="processes (default: one per core, on a GPU 1)")
     add("--seed", type=int, default=0)
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -55,6 +61,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         value = getattr(arguments, flag)
         if value is not None and not value > 0:
             raise BadInput(f"--{flag} is {value}; it must be > 0")
+    if min(arguments.sizes or [1]) < 1:
+        raise BadInput(f"--sizes has {min(arguments.sizes)}; each must be >= 1")
     return arguments
 
 
@@ -65,26 +73,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     keep_memory()
     jobs = arguments.jobs or (1 if device == "cuda" else joblib.cpu_count())
     facts = environment(seed=arguments.seed, device=device)
-    size = GROUP["cuda" if device == "cuda" else "cpu"]
+    sizes = arguments.sizes or [GROUP["cuda" if device == "cuda" else "cpu"]]
+    kept = Measured(arguments.json, {"command": PROG, "jobs": jobs, **facts})
     print(
         f"seconds per shadow model of {STEPS} steps (Poisson batches of {BATCH} expected, of "
         f"{MEMBERS} random 3x32x32 images, float32), from fewer steps; times faster than one "
         f"after another: median (min-max) of {arguments.repeats} interleaved rounds; dprs at 0.9; "
-        f"{jobs} processes; together: {size} models at a time"
+        f"{jobs} processes; together: K models at a time"
     )
     print(
         f"seed {arguments.seed}; {facts['machine']}, {facts['threads']} threads in the baseline; "
         f"torch {facts['versions']['torch']}; {facts['date'][:10]}\n"
     )
-    print(f"| model | defense | {BASELINE}, s | " + " | ".join(CONTENDERS) + " | fastest, s |")
-    print("|---|---|---" + "|---" * len(CONTENDERS) + "|---|")
+    named = " | ".join(arguments.layouts)
+    print(f"| model | defense | K | {BASELINE}, s | {named} | fastest, s |")
+    print("|---|---|---|---" + "|---" * len(arguments.layouts) + "|---|")
     # One pool per process, so that each process gets its share of every round.
     pools = [start_pool(1, begin) for _ in range(1 + jobs)]
     try:
         for model in arguments.models:
-            for defense in arguments.defenses:
+            for defense, size in product(arguments.defenses, sizes):
                 setting = Setting(model, defense, device, size, arguments.seed)
-                print(_row(setting, arguments, pools, facts["threads"]), flush=True)
+                print(_row(setting, arguments, pools, facts["threads"], kept), flush=True)
     finally:
         for pool in pools:
             kill(pool)
@@ -96,9 +106,11 @@ def _row(
     arguments: argparse.Namespace,
     pools: list[ProcessPoolExecutor],
     threads: int,
+    kept: Measured,
 ) -> str:
     """A line of the table; the first pool is the baseline's."""
-    crews = {name: pools[1:] for name in CONTENDERS} | {BASELINE: pools[:1]}
+    layouts = arguments.layouts
+    crews = {name: pools[1:] for name in layouts} | {BASELINE: pools[:1]}
     refused: dict[str, str] = {}
     for name, crew in crews.items():
         share = threads if name == BASELINE else 1
@@ -106,17 +118,19 @@ def _row(
         why = next((said for future in waiting if (said := future.result())), "")
         if why:
             refused[name] = why.replace("|", "/")
-    lead = f"| {setting.model} | {setting.defense} | "
+    lead = f"| {setting.model} | {setting.defense} | {setting.size} | "
+    row = {"model": setting.model, "defense": setting.defense, "together": setting.size}
     if BASELINE in refused:
-        return lead + f"{refused[BASELINE]} |" + " - |" * (1 + len(CONTENDERS))
-    spent: dict[str, list[float]] = {n: [] for n in (BASELINE, *CONTENDERS) if n not in refused}
+        return lead + f"{refused[BASELINE]} |" + " - |" * (1 + len(layouts))
+    spent: dict[str, list[float]] = {n: [] for n in (BASELINE, *layouts) if n not in refused}
     steps = max(1, round(arguments.seconds / _seconds(setting, BASELINE, 2, crews[BASELINE])))
     for _ in range(arguments.repeats):
         for name, times in spent.items():
             times.append(_seconds(setting, name, steps, crews[name]))
     seconds = {name: STEPS * statistics.median(times) for name, times in spent.items()}
+    kept.add(**row, refused=refused, seconds_per_step=spent)
     cells = [f"{seconds[BASELINE]:.3g}"]
-    for name in CONTENDERS:
+    for name in layouts:
         if name in refused:
             cells.append(refused[name])
             continue

@@ -12,11 +12,11 @@ from torch import nn
 
 from attacks.membership.scenario import Scenario
 from attacks.membership.shadows.candidates import Candidates
-from attacks.membership.shadows.layouts import now
 from attacks.membership.shadows.lockstep import Lockstep
 from attacks.membership.shadows.obstacles import obstacle
 from attacks.membership.shadows.train import make_trainer, set_layout
 from defenses import BadInput, stream
+from reports.commands.clock import now
 from reports.commands.workers import prepare_process
 from victims.data import Data
 from victims.gradients.memory import keep_memory

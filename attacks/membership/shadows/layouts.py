@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 
 from attacks.membership.scenario import Scenario
@@ -14,6 +12,7 @@ from attacks.membership.shadows.candidates import Candidates
 from attacks.membership.shadows.lockstep import Lockstep
 from attacks.membership.shadows.obstacles import obstacle
 from attacks.membership.shadows.train import make_trainer, set_layout
+from reports.commands.clock import now
 from victims.training import Training
 
 PROBED = 3
@@ -80,10 +79,3 @@ def _seconds(advance: Callable[[], Any], device: str) -> float:
     for _ in range(PROBED):
         advance()
     return (now(device) - began) / PROBED
-
-
-def now(device: str) -> float:
-    """Seconds on a clock, when all that the device was given to do is done."""
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    return time.perf_counter()
