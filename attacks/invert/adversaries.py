@@ -45,6 +45,10 @@ class Adversaries:
             BadInput: the attack does not apply to this victim.
         """
         victim, auxiliary = self.cast.victims[column.defense], self.cast.auxiliary
+        learning = self.cast.learning.images
+        if column.adaptive:
+            draw = stream(self.scenario.seed, "views", column.key)
+            learning = preprocessing.random_views(victim.defense, learning, draw)
         lineup = self._lineup
         if preprocessing.stages(victim.defense) or victim.model is not lineup.model:
             lineup = self._lineup_of(victim, victim.defense if column.adaptive else None)
@@ -58,6 +62,8 @@ class Adversaries:
             auxiliary_labels=auxiliary.labels,
             evaluations=self.scenario.evaluations,
         )
+        if len(learning):
+            threat = dataclasses.replace(threat, learning_images=learning)
         require(self.attack.refusal(victim.model, threat), self.attack.name)
         return Adversary(self.attack, threat, lineup)
 

@@ -31,6 +31,8 @@ class Threat:
         batch_size: examples in the private batch, B.
         auxiliary_images: (N, C, H, W) in [0, 1], the adversary's own, none of them the victim's.
         auxiliary_labels: (N,) int64.
+        learning_images: (M, C, H, W) in [0, 1], images of its own beside the auxiliary ones, for
+            attacks that learn from many; None: it has no more.
         evaluations: gradient evaluations of the batch that an attack's optimisers may spend; None:
             as many as its own options say.
         seconds: a guard on top of that, per image: what it cuts short depends on the machine.
@@ -48,6 +50,14 @@ class Threat:
     seconds: float = math.inf
     labels: Tensor | None = None
     evaluations: int | None = None
+    learning_images: Tensor | None = None
+
+    @property
+    def learning(self) -> Tensor:
+        """All images of its own, (N + M, C, H, W)."""
+        if self.learning_images is None:
+            return self.auxiliary_images
+        return torch.cat([self.auxiliary_images, self.learning_images])
 
     def clock(self) -> Clock:
         """The guard over the whole batch, from now on."""
@@ -112,6 +122,10 @@ class Inversion(ABC):
     def refusal(self, model: nn.Module, threat: Threat) -> str:
         """Why this attack cannot be run here, in one line; empty when it can."""
         return ""
+
+    def learns_from(self) -> int:
+        """How many images of its own it learns from, beside the auxiliary ones."""
+        return 0
 
     def tuned(
         self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator

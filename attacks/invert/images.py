@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 import victims
 from attacks.invert.candidates.lineup import CANDIDATES
+from attacks.invert.contract import registry
 from attacks.invert.scenario import Scenario
 from victims.data import Data, digest
 
 AUXILIARY = 256
-"""At most this many images of the other split are the adversary's own."""
+"""At most this many images of the other split are the adversary's own, and those beside them that
+its attack learns from."""
 
 
 def content(scenario: Scenario, data_root: str | None) -> str:
@@ -37,16 +41,23 @@ def load_images(scenario: Scenario, data_root: str | None) -> tuple[Data, Data]:
 
 
 def load_auxiliary(scenario: Scenario, split: str, data_root: str | None) -> Data:
-    """The adversary's own images, at most `AUXILIARY` of a split."""
+    """The adversary's own images of a split; `for_learning` are those after the first."""
+    attack = registry.get(scenario.attack, **scenario.attack_options)
     return victims.load_data(
         scenario.data,
         split=split,
-        count=AUXILIARY,
+        count=AUXILIARY + attack.learns_from(),
         at_most=True,
         root=data_root,
         size=scenario.size,
         seed=scenario.seed,
     )
+
+
+def for_learning(own: Data) -> tuple[Data, Data]:
+    """The adversary's own images in two parts: `AUXILIARY`, and those beside them; maybe none."""
+    order = torch.arange(len(own.labels))
+    return own.take(order[:AUXILIARY]), own.take(order[AUXILIARY:])
 
 
 def image_shape(data: Data) -> tuple[int, int, int]:

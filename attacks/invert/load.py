@@ -15,7 +15,7 @@ import victims
 from attacks.invert.apart import keep_apart
 from attacks.invert.before.victim import Victim
 from attacks.invert.drift import hold_at, with_drift
-from attacks.invert.images import image_shape, load_images
+from attacks.invert.images import for_learning, image_shape, load_images
 from attacks.invert.matching.objective import refuse_single_derivatives
 from attacks.invert.rounds import Schedule, schedule
 from attacks.invert.scenario import Scenario
@@ -40,6 +40,8 @@ class Cast:
         alike: further images of the same split, at most N - 1: the other candidates of the
             candidate game, whose bound needs the private one to be any of them.
         auxiliary: the adversary's own images, without what is private.
+        learning: those beside them that the attack learns from, without what is private; perhaps
+            none.
         dropped: how many images that took away; see `keep_apart`.
         classes: number of labels of private and auxiliary images together.
         victims: the victim by the name of its defense, the one under study last; under a
@@ -53,6 +55,7 @@ class Cast:
     private: Data
     alike: Data
     auxiliary: Data
+    learning: Data
     dropped: int
     classes: int
     victims: Mapping[str, Victim]
@@ -83,13 +86,15 @@ def load_cast(scenario: Scenario, *, device: str, data_root: str | None) -> Cast
     images, others = load_images(scenario, data_root)
     private = images.take(torch.arange(scenario.images))
     agree(private, others, scenario.data)
-    auxiliary, dropped = keep_apart(others, private.images, scenario.data)
+    own, dropped = keep_apart(others, private.images, scenario.data)
+    auxiliary, learning = for_learning(own)
     classes = max(private.classes, auxiliary.classes)
     found, schedules = load_victims(scenario, auxiliary, classes, device=device)
     return Cast(
         private=private,
         alike=images.take(torch.arange(scenario.images, len(images.labels))),
         auxiliary=auxiliary,
+        learning=learning,
         dropped=dropped,
         classes=classes,
         victims=found,

@@ -17,7 +17,7 @@ from attacks.invert.before.victim import Victim
 from attacks.invert.bounds import guarantee
 from attacks.invert.command import command_line
 from attacks.invert.contract import Threat, registry
-from attacks.invert.images import image_shape, load_auxiliary
+from attacks.invert.images import for_learning, image_shape, load_auxiliary
 from attacks.invert.load import build_defenses, load_model_under
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.meter import measure
@@ -96,7 +96,8 @@ def attack_update(
         BadInput: the data, the model or the update cannot be had as named.
     """
     scenario = seen.scenario
-    auxiliary = load_auxiliary(scenario, "train", data_root)
+    own = load_auxiliary(scenario, "train", data_root)
+    auxiliary, learning = for_learning(own)
     defense = build_defenses(dataclasses.replace(scenario, against=()))[scenario.defense]
     shape = image_shape(auxiliary)
     model = load_model_under(defense, scenario, shape, auxiliary.classes).to(device)
@@ -114,6 +115,7 @@ def attack_update(
         auxiliary_images=auxiliary.images,
         auxiliary_labels=auxiliary.labels,
         evaluations=scenario.evaluations,
+        learning_images=learning.images if len(learning.images) else None,
     )
     victim = Victim(model, cross_entropy, defense)
     adversary = Adversary(registry.get(scenario.attack, **scenario.attack_options), threat)
@@ -150,7 +152,7 @@ def attack_update(
         rows.append(row)
     unknown = {s: NOTHING.document() for s in SCORES}
     facts = environment(seed=scenario.seed, device=device)
-    facts["data_sha256"] = digest(auxiliary)
+    facts["data_sha256"] = digest(own)
     facts["command"] = f"{command_line(scenario)} --observation {shlex.quote(str(seen.path))}"
     return Record(
         OBSERVATION,

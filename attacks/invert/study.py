@@ -200,12 +200,13 @@ def record_of(
         found: the pieces of every column, batch by batch.
         device: on which it ran.
     """
-    private, auxiliary = cast.private.images, cast.auxiliary.images
+    private = cast.private.images
+    own = torch.cat([cast.auxiliary.images, cast.learning.images])
     rows = [row for column, pieces in found.items() for row in _rows(column, pieces)]
     arrays = {"truth": private}
     arrays |= {c.key: torch.cat([p[1]["guess"] for p in pieces]) for c, pieces in found.items()}
-    baseline, arrays["prior"] = prior_baseline(private, auxiliary)
-    baseline["auxiliary"] = {"images": len(auxiliary), "dropped": cast.dropped}
+    baseline, arrays["prior"] = prior_baseline(private, own)
+    baseline["auxiliary"] = {"images": len(own), "dropped": cast.dropped}
     summary = {
         column.key: column_summary([row for row in rows if Column.of_row(row) == column])
         for column in found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 from torch import Tensor
 
 from attacks.invert.matching.clock import Clock
-from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.lbfgs import Minimum, lbfgs
 from attacks.invert.matching.objective import Residual
 
@@ -16,9 +16,17 @@ BOX_STD = 0.01
 """How far outside [0, 1] a pixel may lie, as the std of a Gaussian wall."""
 
 
+class Whitened(Protocol):
+    """A Gaussian image prior that knows images by whitened coordinates."""
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Coordinates, N(0, I) under the prior -> images (B, C, H, W)."""
+        ...
+
+
 def descend(
     compare: Residual,
-    prior: SpectralPrior,
+    prior: Whitened,
     code: Tensor,
     levels: Sequence[float],
     *,
@@ -30,7 +38,7 @@ def descend(
     Args:
         compare: see `attacks.invert.matching.objective.residual`.
         prior: over images.
-        code: (B, C, H, W) whitened coefficients (`SpectralPrior.encode`) to start from.
+        code: the prior's coordinates of the images to start from.
         levels: noise std per coordinate of the release, the coarsest first.
         evaluations: gradients in all, shared evenly.
         clock: once it is over no evaluation begins.

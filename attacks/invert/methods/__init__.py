@@ -6,6 +6,7 @@ from attacks.invert.methods import (
     bayes,
     dlg,
     geiping,
+    lti,
     peel,
     prior,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "bayes",
     "dlg",
     "geiping",
+    "lti",
     "peel",
     "prior",
 ]

@@ -110,6 +110,12 @@ BAD = [
     (["--data", "folder:nowhere"], "nowhere does not exist"),
     (["--data", "folder:."], "no images for 'test' in class sub-folders"),
     (["--model", "tests.victims.test_victims:too_few"], "gives (1, 9) for one image"),
+    (
+        ["--attack", "lti", "--data", "tests.attacks.invert.methods.test_lti:few"],
+        "attack 'lti' does not apply: it learns from at least 32 images, and has 20",
+    ),
+    (["--attack", "lti", "--learn", "31"], "learn is 31; it must be >= 32"),
+    (["--attack", "lti", "--batch", "2"], "it takes one image per batch, not 2"),
     (["--attack", "analytic"], "attack 'analytic' does not apply: the model's first layer"),
     (["--state", "absent.safetensors"], "--state absent.safetensors: No such file"),
     (["--observation", "absent.safetensors"], "absent.safetensors is not a readable"),
