@@ -1,0 +1,61 @@
+"""Gradients of the softmax cross-entropy, clipped example by example, and steps along them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from victims.transfer.contract import Problem
+from victims.transfer.mechanism import Mechanism
+
+
+def clipped_gradient(problem: Problem, head: Tensor, rows: Tensor | None = None) -> Tensor:
+    """(L, d) float64 sum over examples of (softmax(W x) - y) x^T, each clipped to norm 1.
+
+    One example more or less moves it by at most 1 in Frobenius norm.
+
+    Args:
+        problem: whose loss it is.
+        head: W (L, d), where the gradient is taken.
+        rows: indices of the examples that count; None: all.
+    """
+    x, y = problem.features, problem.targets
+    if rows is not None:
+        x, y = x[rows], y[rows]
+    error = torch.softmax(x @ head.to(x).T, dim=1) - y
+    norms = torch.linalg.vector_norm(error, dim=1) * torch.linalg.vector_norm(x, dim=1)
+    within = 1 - 4 * torch.finfo(x.dtype).eps  # never above 1, the roundings here included
+    error = error * (within / norms.clamp(min=within))[:, None]
+    total: Tensor = error.T @ x
+    return total.double()
+
+
+def descend(
+    problem: Problem,
+    mechanism: Mechanism,
+    steps: int,
+    make: Callable[[list[Tensor]], torch.optim.Optimizer],
+    *,
+    batch: int | None = None,
+) -> Tensor:
+    """(L, d) float64 head after some steps from 0 along noisy mean gradients.
+
+    Args:
+        problem: whose loss falls.
+        mechanism: releases each step's sum of clipped gradients, of sensitivity 1.
+        steps: how many.
+        make: the optimizer of the parameters that it is given.
+        batch: expected number of examples in a step, which are Poisson samples; None: all are in.
+    """
+    head = torch.zeros(problem.classes, problem.dim, dtype=torch.float64)
+    optimizer = make([head])
+    rows = None
+    for step in range(steps):
+        if batch is not None:
+            rows = mechanism.sample(len(problem.labels), batch / problem.size, step)
+        total = mechanism.release(clipped_gradient(problem, head, rows), 1.0, "gradient", step)
+        head.grad = total / (batch or problem.size)
+        optimizer.step()
+    return head

@@ -1,0 +1,154 @@
+"""Releases sums over private examples under Gaussian noise, and keeps the account of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from defenses import BadInput
+from defenses.secrecy import normal
+from victims.training.sampling import poisson_batch
+from victims.training.streams import Streams
+
+
+@dataclass(frozen=True)
+class Released:
+    """One thing that left the victim.
+
+    Attributes:
+        name: what it is and, where there are several of it, which.
+        value: as it was seen, noise included.
+        std: of the noise on each of its independent coordinates.
+        sensitivity: L2 norm by which one example more or less can move it.
+        symmetric: whether it is a matrix that equals its transpose.
+    """
+
+    name: tuple[object, ...]
+    value: Tensor
+    std: float
+    sensitivity: float
+    symmetric: bool
+
+
+class Mechanism(Protocol):
+    """All that a method may learn of private data: what it asks for here, noise included."""
+
+    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+        """``value`` with independent noise on every coordinate, in float64.
+
+        Args:
+            value: of any shape; a sum over the private examples.
+            sensitivity: L2 norm by which one example more or less can move it.
+            name: of the release, used once.
+        """
+        ...
+
+    def release_symmetric(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+        """Symmetric matrices with symmetric noise of their own each, in float64.
+
+        The noise is isotropic among symmetric matrices in Frobenius norm: a square of independent
+        numbers averaged with its transpose, whose standard deviation is full on the diagonal and
+        1 / sqrt(2) of it beside. Its spectral radius is close to std * sqrt(2 d).
+
+        Args:
+            value: (..., d, d), sums over the private examples.
+            sensitivity: Frobenius norm, of all matrices together, by which one example more or
+                less can move them.
+            name: of the release, used once.
+        """
+        ...
+
+    def std(self, sensitivity: float) -> float:
+        """The noise's standard deviation at a sensitivity: public."""
+        ...
+
+    def sample(self, examples: int, rate: float, *name: object) -> Tensor:
+        """Indices of the examples that each joined with probability ``rate``: nobody sees them."""
+        ...
+
+
+@dataclass
+class Gaussian:
+    """Gaussian noise of one multiplier on everything, from streams of its own.
+
+    A name that is asked for twice would draw the same noise twice, so it is refused: noise that
+    is shared between classes or steps cancels in a difference, as in the released code of Mehta
+    et al. (2022, 2023).
+
+    Attributes:
+        noise_multiplier: noise std over sensitivity, >= 0; 0 adds none.
+        draw: the generator of a purpose and place.
+        keep: whether releases are kept in `seen`, as an adversary would keep them.
+        seen: the releases in their order.
+        count: how many there were.
+    """
+
+    noise_multiplier: float
+    draw: Streams
+    keep: bool = False
+    seen: list[Released] = field(default_factory=list)
+    names: set[tuple[object, ...]] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        """How many releases there were so far."""
+        return len(self.names)
+
+    def std(self, sensitivity: float) -> float:
+        """The noise's standard deviation at a sensitivity."""
+        return self.noise_multiplier * sensitivity
+
+    def sample(self, examples: int, rate: float, *name: object) -> Tensor:
+        """See `Mechanism.sample`."""
+        return poisson_batch(examples, rate, self.draw("batch", *name))
+
+    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+        """See `Mechanism.release`."""
+        return self._note(value, sensitivity, name, symmetric=False)
+
+    def release_symmetric(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+        """See `Mechanism.release_symmetric`."""
+        if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
+            raise ValueError(f"{name} is of shape {tuple(value.shape)}; it must be square")
+        return self._note(value, sensitivity, name, symmetric=True)
+
+    def _note(
+        self, value: Tensor, sensitivity: float, name: tuple[object, ...], *, symmetric: bool
+    ) -> Tensor:
+        if name in self.names:
+            raise ValueError(f"{name} was released before: the same noise would be drawn again")
+        if not (sensitivity > 0 and math.isfinite(sensitivity)):
+            raise ValueError(f"the sensitivity of {name} is {sensitivity:g}; it must be > 0")
+        if not bool(torch.isfinite(value).all()):
+            raise BadInput(f"what {name[0]} sums is not finite: a smaller learning rate may help")
+        self.names.add(name)
+        noisy = value.double().cpu()
+        if self.noise_multiplier > 0:
+            noise = normal(noisy.shape, torch.float64, self.draw("noise", *name))
+            if symmetric:
+                noise = (noise + noise.mT) / 2
+            noisy = noisy + self.std(sensitivity) * noise
+        if self.keep:
+            std = self.std(sensitivity)
+            self.seen.append(Released(name, noisy, std, sensitivity, symmetric))
+        return noisy
+
+
+@contextmanager
+def counted(mechanism: Gaussian, releases: int) -> Iterator[Gaussian]:
+    """Let a method use a mechanism, and check that it has released what was accounted for.
+
+    Raises:
+        RuntimeError: it released more, or less, than ``releases``: its account is wrong.
+    """
+    yield mechanism
+    if mechanism.count != releases:
+        raise RuntimeError(
+            f"there were {mechanism.count} releases, and {releases} were accounted for"
+        )
