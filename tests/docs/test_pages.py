@@ -31,6 +31,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PACKAGES = [
     *("attacks", "attacks.audit", "attacks.invert", "attacks.membership"),
     *("defenses", "defenses.conformance", "victims", "victims.conformance"),
+    "victims.transfer.conformance",
     *("reports", "reports.detection", "reports.estimates", "reports.scores"),
 ]
 
