@@ -7,10 +7,15 @@ from typing import Any
 
 from defenses.registry import BadInput
 
-SPECS = ("data", "public", "model", "defense", "against", "attack", "attacks", "methods")
+SPECS = (
+    *("data", "public", "model", "defense", "against", "attack", "attacks", "methods"),
+    *("backbone", "method"),
+)
 """Fields whose values may be ``pkg.module:object``, which importing runs."""
-PATHS = ("data", "public")
-"""Those of them in which ``folder:PATH`` is no code."""
+ZOOS = ("torchvision", "timm")
+"""Libraries of which ``torchvision:NAME`` as a backbone names a network."""
+PLAIN = {"data": ("folder",), "public": ("folder",), "backbone": ZOOS}
+"""Of them, those in which some words before the colon, as in ``folder:PATH``, are no code."""
 
 
 def code_in(fields: Mapping[str, Any]) -> dict[str, str]:
@@ -19,8 +24,8 @@ def code_in(fields: Mapping[str, Any]) -> dict[str, str]:
     for name in SPECS:
         value = fields.get(name)
         for spec in _flat(value):
-            path = name in PATHS and str(spec).startswith("folder:")
-            if spec is not None and ":" in str(spec) and not path:
+            plain = str(spec).partition(":")[0] in PLAIN.get(name, ())
+            if spec is not None and ":" in str(spec) and not plain:
                 found.setdefault(str(spec), name)
     return found
 

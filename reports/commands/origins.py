@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import defenses
 from defenses import BadInput
+from defenses.foreign import ZOOS
 from defenses.registry import import_object
 from defenses.sources import source_digest
 from reports.commands.listing import source
@@ -49,6 +50,8 @@ def origins(document: Mapping[str, Any]) -> dict[str, str]:
         "data": "" if document.get("secure") else _data(document.get("data")),
         "public": _data(document.get("public")),
         "model": _code(document.get("model"), "model"),
+        "backbone": _backbone(document.get("backbone")),
+        "method": _code(document.get("method"), "method"),
         "defense": _defenses([document.get("defense"), *document.get("against", ())]),
         "attack": _all(_code(name, "attack") for name in _attacks(document)),
         "weights": _file(document.get("weights")),
@@ -102,6 +105,11 @@ def _data(spec: str | None) -> str:
 
 def _code(spec: str | None, what: str) -> str:
     return source_digest(import_object(spec, what)) if spec and ":" in spec else ""
+
+
+def _backbone(spec: str | None) -> str:
+    known = spec is not None and spec.partition(":")[0] in ZOOS
+    return "" if known else _code(spec, "backbone")
 
 
 def _defenses(names: Iterable[str | None]) -> str:

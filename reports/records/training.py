@@ -87,6 +87,18 @@ class Bounds(RunBounds):
     ledger: list[tuple[float, float, int]]
 
 
+class HeadBounds(Bounds):
+    """Bounds of a private head on frozen features, see `victims.transfer`.
+
+    Attributes:
+        mu: of all releases, as Gaussian differential privacy; None: no noise, or some sample.
+        zcdp: epsilon by the looser conversion of Mehta et al. (2022), to compare; None likewise.
+    """
+
+    mu: float | None
+    zcdp: float | None
+
+
 @dataclass(frozen=True)
 class TrainingRecord:
     """One training Record, checked.
@@ -122,7 +134,7 @@ def parse(record: Record, source: Source | None = None) -> TrainingRecord:
     Raises:
         ValueError: something has a type or range that no Record has; one line says what.
     """
-    facts = record.scenario
+    facts = _as_training(record.scenario)
     for name in ("data", "model", "defense"):
         text(facts.get(name), f"scenario.{name}")
     found = mapping(record.summary.get("accuracy"), "summary.accuracy")
@@ -150,3 +162,11 @@ def parse(record: Record, source: Source | None = None) -> TrainingRecord:
         delta=share(record.bounds.get("delta", 0), "bounds.delta"),
         holds=record.bounds.get("holds", True) is True,
     )
+
+
+def _as_training(scenario: dict[str, Any]) -> dict[str, Any]:
+    """A scenario in a training's words: a head has a method on a backbone."""
+    if "method" not in scenario:
+        return scenario
+    words = {"backbone": "model", "method": "defense", "options": "defense_options"}
+    return {words.get(name, name): value for name, value in scenario.items()}

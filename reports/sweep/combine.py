@@ -15,8 +15,10 @@ from reports.commands.contract import Command
 from reports.commands.flags import Parser
 
 COMMANDS = {f"attacks.{f}": f"attacks.{f}.command" for f in ("invert", "membership", "audit")}
-COMMANDS["victims.train"] = "victims.train"
+COMMANDS |= {"victims.train": "victims.train", "victims.transfer": "victims.transfer.command"}
 """What can be swept, and the module that says how."""
+CHOOSING = ("--defense", "--attack", "--method")
+"""Flags that settle which others there are."""
 Values = Sequence[str | Sequence[str]]
 NOT_SWEPT = ("--out", "--fresh", "--device", "--data-root", "--observation", "--code", "--help")
 
@@ -76,9 +78,7 @@ def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
     parsers: dict[tuple[str, ...], Parser] = {}
     for values in itertools.product(*flags.values()):
         chosen = dict(zip(flags, values, strict=True))
-        pick = tuple(
-            str(w) for f in ("--defense", "--attack") if f in chosen for w in (f, chosen[f])
-        )
+        pick = tuple(str(w) for f in CHOOSING if f in chosen for w in (f, chosen[f]))
         if pick not in parsers:
             parsers[pick] = module.parser(list(pick))
         has = {flag: value for flag, value in chosen.items() if parsers[pick].action(flag)}

@@ -86,7 +86,8 @@ class Gaussian:
         draw: the generator of a purpose and place.
         keep: whether releases are kept in `seen`, as an adversary would keep them.
         seen: the releases in their order.
-        count: how many there were.
+        names: of all releases so far.
+        wire_bytes: of them, with 4 bytes a number that another does not repeat.
     """
 
     noise_multiplier: float
@@ -94,6 +95,7 @@ class Gaussian:
     keep: bool = False
     seen: list[Released] = field(default_factory=list)
     names: set[tuple[object, ...]] = field(default_factory=set)
+    wire_bytes: int = 0
 
     @property
     def count(self) -> int:
@@ -128,6 +130,9 @@ class Gaussian:
         if not bool(torch.isfinite(value).all()):
             raise BadInput(f"what {name[0]} sums is not finite: a smaller learning rate may help")
         self.names.add(name)
+        dim = value.shape[-1]
+        numbers = value.numel() // dim * (dim + 1) // 2 if symmetric else value.numel()
+        self.wire_bytes += 4 * numbers
         noisy = value.double().cpu()
         if self.noise_multiplier > 0:
             noise = normal(noisy.shape, torch.float64, self.draw("noise", *name))

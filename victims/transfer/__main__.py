@@ -1,0 +1,71 @@
+"""``python -m victims.transfer``: a private head on frozen public features."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports import records
+from reports.commands.claim import Claim, Writes, claim
+from reports.commands.entry import run_command
+from reports.commands.flags import chosen_device
+from reports.commands.keep import RECORD, earlier_record, is_made_by, refuse_other
+from reports.commands.progress import Progress
+from reports.records import Record
+from victims.data import digest
+from victims.transfer.command import PROG, command_line, parse, scenario
+from victims.transfer.features import store
+from victims.transfer.head import NAME, write_head
+from victims.transfer.scenario import Transfer
+from victims.transfer.show import describe, table
+from victims.transfer.study import load, prepare, study
+
+WRITES = Writes("victims.transfer", (*RECORD, NAME))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, fit, print, write the Record. Returns the exit code."""
+    arguments = parse(argv)
+    transfer = scenario(arguments)
+    device = chosen_device(arguments.device)
+    out = arguments.out or Path("runs") / f"transfer-{transfer.key()}"
+    with claim(out, WRITES, lambda folder: is_made_by(WRITES.command, folder)) as held:
+        if arguments.fresh:
+            held.refuse_strangers()
+        elif (record := earlier_record(out, transfer.document())) is not None:
+            refuse_other(record, digest(*load(transfer, arguments.data_root)), out)
+            print(f"{out} holds this result already (--fresh fits it again)")
+            print(f"\n{table(record)}")
+            return 0
+        where = {"device": device, "data_root": arguments.data_root}
+        _fit(transfer, held, store(arguments.features), fresh=arguments.fresh, **where)
+    return 0
+
+
+def _fit(
+    transfer: Transfer,
+    held: Claim,
+    folder: Path,
+    *,
+    fresh: bool,
+    device: str,
+    data_root: str | None,
+) -> Record:
+    """Fit in a folder that is this run's; nothing in it changes before the head is there."""
+    with Progress() as bar:
+        prepared = prepare(transfer, folder=folder, device=device, data_root=data_root, report=bar)
+    print(describe(prepared.plan), flush=True)
+    record, head = study(prepared, device, command_line(transfer))
+    if fresh:
+        held.clear()
+    paths = [write_head(head, record, held.folder), records.write(record, held.folder)]
+    print(f"\n{table(record)}\n")
+    for path in paths:
+        print(path)
+    return record
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, "")
+    run_command(main, PROG)

@@ -1,0 +1,48 @@
+"""Prints a private head for its user: what it reaches, beside what, and what it spends."""
+
+from __future__ import annotations
+
+from reports.estimates import Estimate
+from reports.records import Record
+from victims.transfer.plan import Plan
+
+
+def describe(plan: Plan) -> str:
+    """What is about to be fitted, and what its numbers assume, in lines."""
+    t = plan.transfer
+    given = ", ".join(f"{name} {value}" for name, value in vars(plan.method).items())
+    lines = [f"{t.method} on {t.backbone}" + (f": {given}" if given else "")]
+    rate = "" if plan.sample_rate == 1 else f", sample rate {plan.sample_rate:.4g}"
+    lines.append(
+        f"{plan.examples} private examples, {plan.releases} releases{rate}, "
+        f"noise {plan.noise:.4g} times their sensitivity"
+    )
+    return "\n".join(lines)
+
+
+def table(record: Record) -> str:
+    """Accuracy beside guessing and the head without noise, and the guarantee, in lines."""
+    reached, control = (
+        Estimate.read(record.summary[name]).percent(2) for name in ("accuracy", "without_noise")
+    )
+    lines = [
+        f"accuracy                              {reached}",
+        f"the same method without noise         {control}",
+        f"always naming the most frequent class {record.baseline['accuracy']:.2%}",
+        guarantee(record),
+    ]
+    return "\n".join(lines)
+
+
+def guarantee(record: Record) -> str:
+    """What the head promises, in a sentence."""
+    bounds = record.bounds
+    spent = bounds["epsilon"]["prv"]
+    if spent is None:
+        return "epsilon inf: there is no noise, and nothing is guaranteed"
+    text = f"epsilon {spent:.4g} at delta {bounds['delta']:g}"
+    if bounds["mu"] is not None:
+        text += f" (mu {bounds['mu']:.4g}; by the zCDP conversion {bounds['zcdp']:.4g})"
+    return (
+        f"{text}: {bounds['assumes']}; hyper-parameters that were tuned on private data cost more"
+    )
