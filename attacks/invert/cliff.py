@@ -9,81 +9,104 @@ from pathlib import Path
 import torch
 
 import victims
-from attacks.invert.peeling.cliff import cliffs, predicted, whole
+from attacks.invert.peeling.cliff import Cliff, Picture, cliffs, whole
 from attacks.invert.peeling.graph import read_graph
 from attacks.invert.peeling.rules.contract import NoRule
 from defenses import BadInput
-from reports.charts.cliff import Points, Victim, cliff_chart
+from reports.charts.cliff import Points, RunOut, Victim, cliff_chart
 from reports.charts.render import save
 from reports.commands.entry import run_command
 from reports.commands.flags import Parser
-from reports.estimates import Estimate
-from reports.estimates.pooling import pool
+from reports.estimates import Median
 from reports.records import Record
 from reports.records.find import gather
 from reports.scores import SCORES
 
 PROG = "python -m attacks.invert.cliff"
 MASKED, NOISY = "dprs", "dpsgd"
+STEPS = 200
+"""Of the predicted line."""
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of the command."""
     parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
     add = parser.add_argument
-    add("folder", type=Path, help="of a sweep over docs/studies/cliff.toml, finished or not")
+    text = "of sweeps over docs/studies/cliff.toml and cliff-large.toml, finished or not"
+    add("folders", nargs="+", type=Path, metavar="FOLDER", help=text)
     add("--classes", type=int, default=10, help="number of labels (default 10)")
-    add("--out", type=Path, help="the figure (default: cliff.png in the folder)")
+    add("--out", type=Path, help="the figure (default: cliff.png in the first folder)")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw the figure and print its numbers. Returns the exit code."""
     arguments = parse(argv)
-    found = [source.record for source in gather([arguments.folder]).sources]
+    found = [source.record for source in gather(arguments.folders).sources]
     records = [r for r in found if r.scenario.get("defense") in (MASKED, NOISY) and r.rows]
     if not records:
-        raise BadInput(f"{arguments.folder} holds no Record of {MASKED} or {NOISY}")
-    names = sorted({_name(r) for r in records})
+        folders = ", ".join(map(str, arguments.folders))
+        raise BadInput(f"{folders}: no Record of {MASKED} or {NOISY}")
+    names = list(dict.fromkeys(str(r.scenario["model"]) for r in records))
     shown = [
-        _victim(name, [r for r in records if _name(r) == name], arguments.classes) for name in names
+        _victim(name, [r for r in records if r.scenario["model"] == name], arguments.classes)
+        for name in names
     ]
-    guess = Estimate.read(records[0].baseline[records[0].baseline["shown"]]["psnr"])
-    facts = records[0].scenario
-    seeds = len({r.scenario["seed"] for r in records})
-    subtitle = f"{facts['data']}, {facts['images']} images x {seeds} seeds, adaptive attacks"
-    out = arguments.out or arguments.folder / "cliff.png"
-    save(cliff_chart(shown, guess, subtitle), out)
-    print("| model | option | value | PSNR dB | equations run out at rate |\n|---|---|---|---|---|")
+    out = arguments.out or arguments.folders[0] / "cliff.png"
+    save(cliff_chart(shown, _subtitle(records)), out)
+    print(
+        "| model | weights | option | value | median PSNR, dB | images |\n|---|---|---|---|---|---|"
+    )
     for victim in shown:
-        for option, points in (("rate", victim.masked), ("noise", victim.noisy)):
-            for value, mean in points:
-                print(
-                    f"| {victim.name} | {option} | {value:g} | {mean.show()} | {victim.cliff:.5g} |"
-                )
+        for option, lines in (("rate", victim.masked), ("noise", victim.noisy)):
+            for state, points in lines.items():
+                for value, median in points:
+                    cells = victim.name, state, option, f"{value:g}", median.show(), median.n
+                    print(f"| {' | '.join(map(str, cells))} |")
+        print(f"| {victim.name} | | no release | | {victim.guess.show()} | {victim.guess.n} |")
     print(f"\n{out}")
     return 0
 
 
-def _name(record: Record) -> str:
-    """The model, and whether it is trained."""
-    model = str(record.scenario["model"])
-    return model if record.scenario["state"] == "untrained" else f"{model}, trained"
+def _subtitle(records: Sequence[Record]) -> str:
+    """Data, images and seeds, in a line."""
+    parts = []
+    for name in ("data", "images"):
+        values = sorted({str(r.scenario[name]) for r in records})
+        parts.append(" or ".join(values))
+    seeds = len({r.scenario["seed"] for r in records})
+    plural = "seeds" if seeds > 1 else "seed"
+    return f"{parts[0]}, {parts[1]} images x {seeds} {plural}; medians and 95% intervals"
 
 
 def _victim(name: str, records: Sequence[Record], classes: int) -> Victim:
-    masked = [r for r in records if r.scenario["defense"] == MASKED]
-    noisy = [r for r in records if r.scenario["defense"] == NOISY]
+    """One model's row of the figure."""
+    lines: dict[str, dict[str, Points]] = {MASKED: {}, NOISY: {}}
+    for state in sorted({_state(r) for r in records}, reverse=True):
+        for defense, option in ((MASKED, "rate"), (NOISY, "noise_multiplier")):
+            own = [r for r in records if r.scenario["defense"] == defense and _state(r) == state]
+            if own:
+                lines[defense][state] = _points(own, option)
+    layers, picture, coordinates = _counted(records[0], classes)
+    out = [RunOut("whole update", *[whole(coordinates, picture.pixels)] * 2)]
+    blank = [r.baseline["mean_image"]["psnr"]["mean"] for r in records]
     return Victim(
         name,
-        _points(masked, "rate"),
-        _points(noisy, "noise_multiplier"),
-        _cliff(records[0], classes),
+        lines[MASKED],
+        lines[NOISY],
+        _guess(records),
+        (*_run_outs(layers, picture.pixels), *out),
+        _expected(picture, sum(blank) / len(blank)),
     )
 
 
+def _state(record: Record) -> str:
+    """Whether the weights are trained."""
+    return "untrained" if record.scenario["state"] == "untrained" else "trained"
+
+
 def _points(records: Sequence[Record], option: str) -> Points:
-    """Mean PSNR of the adaptive attacker at each value of an option, seeds pooled."""
+    """Median PSNR of the adaptive attacker at each value of an option, over images and seeds."""
     scores: dict[float, list[tuple[float, int]]] = {}
     for record in records:
         defense = record.scenario["defense"]
@@ -91,28 +114,71 @@ def _points(records: Sequence[Record], option: str) -> Points:
         for row in record.rows:
             if row["defense"] == defense and row["adaptive"]:
                 scores.setdefault(value, []).append((row["psnr"], record.scenario["seed"]))
-    within = SCORES["psnr"].range
-    return tuple(
-        (value, pool([p for p, _ in pairs], [s for _, s in pairs], within))
-        for value, pairs in sorted(scores.items())
-    )
+    return tuple((value, _median(pairs)) for value, pairs in sorted(scores.items()))
 
 
-def _cliff(record: Record, classes: int) -> float:
-    """The drop rate at which the equations of a Record's model run out."""
-    truth = record.arrays["truth"]
-    channels, height, width = truth.shape[1:]
+def _guess(records: Sequence[Record]) -> Median:
+    """Median PSNR of the best guesses without a release, each image of a seed once."""
+    seen: dict[tuple[int, int], float] = {}
+    for record in records:
+        for row in record.baseline["rows"]:
+            seen[record.scenario["seed"], row["image"]] = row["psnr"]
+    return _median([(psnr, seed) for (seed, _), psnr in seen.items()])
+
+
+def _median(pairs: Sequence[tuple[float, int]]) -> Median:
+    return Median.of([p for p, _ in pairs], [s for _, s in pairs], SCORES["psnr"].range)
+
+
+def _counted(record: Record, classes: int) -> tuple[list[Cliff], Picture, int]:
+    """The layers of a Record's model, what they say of a picture, and its coordinates."""
+    channels, height, width = record.arrays["truth"].shape[1:]
     with torch.random.fork_rng(devices=[]):
         model = victims.load_model(
             record.scenario["model"], image_shape=(channels, height, width), classes=classes
         )
-    pixels = channels * height * width
-    coordinates = sum(p.numel() for p in model.parameters() if p.requires_grad)
     try:
         layers = cliffs(read_graph(model, (channels, height, width)))
     except NoRule:
         layers = []
-    return predicted(layers, pixels) or whole(coordinates, pixels)
+    coordinates = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return layers, Picture(tuple(layers), channels * height * width), coordinates
+
+
+def _run_outs(layers: Sequence[Cliff], pixels: int) -> list[RunOut]:
+    """Where equations run out, layers that do so together under one name.
+
+    A layer that says less than the picture has no cliff, and its rate no beginning.
+    """
+    groups: dict[tuple[float, float], list[str]] = {}
+    for layer in layers:
+        first, half = layer.falls
+        first = first if layer.values >= pixels else half
+        if half > 0:
+            groups.setdefault((round(first, 4), round(half, 4)), []).append(layer.layers[-1])
+    return [
+        RunOut(f"layer {titles[0]}" if len(titles) == 1 else _layers(titles), first, half)
+        for (first, half), titles in groups.items()
+    ]
+
+
+def _layers(titles: Sequence[str]) -> str:
+    """The layers from the first to the last, which are listed from the logits down."""
+    return f"{len(titles)} layers, {titles[-1]} to {titles[0]}"
+
+
+def _expected(picture: Picture, guess: float) -> tuple[tuple[float, float], ...]:
+    """Drop rate and PSNR where pixels are told by themselves and the others are the mean image's.
+
+    Args:
+        picture: of the model.
+        guess: PSNR of the auxiliary images' mean.
+    """
+    if not picture.seen(0.0):
+        return ()
+    rates = [1 - 10 ** (-4 * k / STEPS) for k in range(STEPS + 1)]
+    top = SCORES["psnr"].range[1]
+    return tuple((rate, min(top, guess + picture.gain(rate))) for rate in rates)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 import victims
-from attacks.invert.peeling.cliff import Cliff, cliffs, predicted, whole
+from attacks.invert.peeling.cliff import Cliff, Picture, cliffs, whole
 from attacks.invert.peeling.graph import Graph, read_graph
 from attacks.invert.peeling.rules.contract import NoRule
 from defenses import BadInput
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     pixels = arguments.batch * channels * height * width
     print(f"{arguments.model}, {_shape(arguments)}, batch {arguments.batch}\n")
     print(table(layers, arguments.rate))
-    for line in remarks(graph, layers, coordinates, pixels):
+    for line in remarks(graph, Picture(tuple(layers), pixels), coordinates, arguments.rate):
         print(line)
     return 0
 
@@ -69,41 +69,55 @@ def main(argv: Sequence[str] | None = None) -> int:
 def table(layers: Sequence[Cliff], rate: float) -> str:
     """The layers from the logits down, as Markdown."""
     lines = [
-        f"| layer | unknown | unknowns | equations | at rate {rate:g} | run out at rate |",
-        "|---|---|---|---|---|---|",
+        f"| layer | unknown | unknowns | equations | left at rate {rate:g} | told at rate {rate:g} "
+        "| run out at rate | one missing at | half missing at |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for layer in layers:
-        left = layer.left(rate)
+        left, (one, half) = layer.left(rate), layer.falls
         enough = "" if left >= layer.unknowns else ", too few"
-        out = "from the start" if layer.rate == 0 else _percent(layer.rate)
-        lines.append(
-            f"| {' + '.join(layer.layers)} | {layer.kind} | {layer.unknowns:,} "
-            f"| {layer.equations:,} | {left:,}{enough} | {out} |"
-        )
+        cells = [
+            " + ".join(layer.layers),
+            layer.kind,
+            f"{layer.unknowns:,}",
+            f"{layer.equations:,}",
+            f"{left:,}{enough}",
+            f"{100 * layer.share(rate):.1f} %",
+            *map(_percent, (layer.rate, one, half)),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def remarks(graph: Graph, layers: list[Cliff], coordinates: int, pixels: int) -> list[str]:
+def remarks(graph: Graph, picture: Picture, coordinates: int, rate: float) -> list[str]:
     """What the table adds up to, a sentence each."""
     said = []
     missing = next((n.missing for n in reversed(list(graph.nodes.values())) if n.missing), "")
     if missing:
         said.append(f"\nPeeling stops at a layer without a rule: {missing}.")
-    everything = whole(coordinates, pixels)
+    everything = whole(coordinates, picture.pixels)
     said.append(
-        f"\nThe whole update has {coordinates:,} coordinates for {pixels:,} pixels: "
+        f"\nThe whole update has {coordinates:,} coordinates for {picture.pixels:,} pixels: "
         + (f"as many are left at rate {_percent(everything)}." if everything else "too few.")
     )
-    rate = predicted(layers, pixels)
-    if rate is None:
+    falls = picture.falls
+    if falls is None:
         said.append(
             f"Predicted cliff: {_percent(everything)}, where the whole update runs out; no layer "
             "that can be solved by itself says as much as the picture."
         )
     else:
         said.append(
-            f"Predicted cliff: {_percent(rate)}. Below it a layer can be solved whose input says "
-            "as much as the picture."
+            f"Predicted cliff: from {_percent(falls[0])}, where one value is expected to be "
+            f"missing of the layer that says as much as the picture, to {_percent(falls[1])}, "
+            "where half of them are."
+        )
+    if picture.seen(0.0) > 0:
+        share, gain = picture.seen(rate), picture.gain(rate)
+        above = "as good as exact" if math.isinf(gain) else f"{gain:.1f} dB above theirs"
+        said.append(
+            f"At rate {rate:g} {100 * share:.1f} % of the pixels are expected to be told; where "
+            f"the others are guessed, PSNR is {above}."
         )
     said.append("Equations say what is possible, not what an attack finds; noise is not counted.")
     return said
@@ -111,6 +125,8 @@ def remarks(graph: Graph, layers: list[Cliff], coordinates: int, pixels: int) ->
 
 def _percent(rate: float) -> str:
     """A drop rate with as many digits as set it apart from 1."""
+    if rate == 0:
+        return "from the start"
     digits = 1 if rate < 0.99 else min(6, math.ceil(-math.log10(max(1 - rate, 1e-6))))
     return f"{100 * rate:.{digits}f} %"
 

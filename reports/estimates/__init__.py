@@ -1,4 +1,4 @@
-"""Means with their uncertainty.
+"""Means and medians with their uncertainty.
 
 >>> from reports.estimates import Estimate
 >>> Estimate.of([14.1, 15.2, 16.8, 15.0, 13.9, 17.2, 16.1, 15.5]).show()
@@ -8,7 +8,8 @@
 """
 
 from reports.estimates.estimate import NOTHING, Estimate
+from reports.estimates.median import Median
 from reports.estimates.paired import paired_test
 from reports.estimates.pooling import pool
 
-__all__ = ["NOTHING", "Estimate", "paired_test", "pool"]
+__all__ = ["NOTHING", "Estimate", "Median", "paired_test", "pool"]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 from attacks.invert.peeling.graph import Graph
 from attacks.invert.peeling.rules.contract import Weighted
 from attacks.invert.peeling.rules.convolution import Convolution
@@ -26,6 +30,8 @@ class Count:
             no more than ``outputs`` and the kernel is larger than one place, the input can be told
             from the gradient's row space alone.
         overlap: whether the first layer's patches overlap, without which a row space says nothing.
+        parts: (unknowns, equations) of the parts into which a channel's system falls, for no
+            equation is about two of them: a stride sends each place to some of the taps alone.
     """
 
     layers: tuple[str, ...]
@@ -37,6 +43,7 @@ class Count:
     outputs: int
     places: int
     overlap: bool
+    parts: tuple[tuple[int, int], ...]
 
     @property
     def blind(self) -> bool:
@@ -77,6 +84,32 @@ def count(graph: Graph, batch: int = 1) -> list[Count]:
                 outputs=len(first.weight),
                 places=batch * places[title],
                 overlap=overlap,
+                parts=tuple((batch * u, e) for u, e in _parts([rule for _, rule in layers])),
             )
         )
     return found
+
+
+def _parts(rules: list[Weighted]) -> list[tuple[int, int]]:
+    """(unknowns, equations) of the parts of one example's system, places without a tap among them.
+
+    Places and taps hang together where a tap sees the place at some output.
+    """
+    if not all(isinstance(rule, Convolution) for rule in rules):
+        return [(rules[0].unknowns, sum(rule.equations for rule in rules))]
+    places, first = rules[0].unknowns, rules[0].unknowns
+    weight = [0] * places
+    joined: list[np.ndarray[tuple[int, int], np.dtype[np.int64]]] = []
+    for rule in rules:
+        assert isinstance(rule, Convolution)
+        seen = rule.geometry.seen().cpu().numpy()
+        taps = np.broadcast_to(first + np.arange(seen.shape[1]), seen.shape)
+        joined.append(np.stack([seen[seen < places], taps[seen < places]]))
+        first += rule.geometry.taps
+        weight += [len(rule.weight)] * rule.geometry.taps
+    here, there = np.concatenate(joined, axis=1)
+    edges = coo_array((np.ones(len(here)), (here, there)), shape=(first, first))
+    count, owner = connected_components(edges, directed=False)
+    unknowns = np.bincount(owner[:places], minlength=count)
+    equations = np.bincount(owner, weights=weight, minlength=count)
+    return [(int(u), int(e)) for u, e in zip(unknowns, equations, strict=True) if u]

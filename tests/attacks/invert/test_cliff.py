@@ -38,16 +38,25 @@ def test_the_figure_has_rates_and_noise_and_the_count(study, tmp_path, capsys):
     figure = tmp_path / "cliff.png"
     assert cliff.main([str(study), "--out", str(figure)]) == 0
     said = capsys.readouterr().out.splitlines()
-    # 256 hidden units: each pixel has an equation left at 1 - 1 / 256.
-    assert [line.split(" | ")[1:3] for line in said if line.startswith("| mlp")] == [
-        ["rate", "0.3"],
-        ["rate", "0.999"],
-        ["noise", "0.1"],
-    ]
-    assert all(line.endswith("| 0.99609 |") for line in said if line.startswith("| mlp"))
+    cells = [line.strip("| ").split(" | ") for line in said if line.startswith("| mlp | untr")]
+    assert [c[2:4] for c in cells] == [["rate", "0.3"], ["rate", "0.999"], ["noise", "0.1"]]
+    assert [c[5] for c in cells] == ["2"] * 3
+    assert any(line.startswith("| mlp | | no release |") for line in said)
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_lines_stand_where_the_count_says(study):
+    layers, picture, coordinates = cliff._counted(records.read(next(study.iterdir())), 10)
+    assert coordinates == 65 * 256 + 257 * 10
+    named = {found.label: found for found in cliff._run_outs(layers, picture.pixels)}
+    # 128 of 256 rows are expected to be on: none joins 64 pixels beyond 1 - 1 / sqrt(128 * 64).
+    assert 0.98 < named["layer 1.1"].half < 1 - 1 / (128 * 64) ** 0.5
+    assert named["layer 1.1"].first < 0.97
+    expected = dict(cliff._expected(picture, 10.0))
+    assert expected[0.0] == 60.0
+    assert min(expected.values()) == pytest.approx(10.0, abs=0.1)
+
+
 def test_a_folder_without_such_records_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="holds no Record of dprs or dpsgd"):
+    with pytest.raises(BadInput, match="no Record of dprs or dpsgd"):
         cliff.main([str(tmp_path)])

@@ -8,7 +8,8 @@ from torch import nn
 from torch.func import jacrev
 
 from attacks.invert import counting
-from attacks.invert.peeling.cliff import GATES, OUTER, SLOPE, cliffs, predicted, whole
+from attacks.invert.peeling.cliff import GATES, OUTER, SLOPE, Picture, cliffs, whole
+from attacks.invert.peeling.expected import enough, rate_of, reached
 from attacks.invert.peeling.geometry import Geometry
 from attacks.invert.peeling.graph import read_graph
 from defenses import BadInput
@@ -83,21 +84,101 @@ def test_with_gates_unknown_the_rank_falls_short_by_the_common_scale_alone():
         assert rank == min(rows, unknowns - 1)
 
 
+def falls(layers, pixels):
+    return Picture(tuple(layers), pixels).falls
+
+
 def test_the_cliff_is_that_of_the_first_layer_that_says_as_much_as_the_picture():
     layers = counted(pooled())
-    assert predicted(layers, 72) is None  # the layer that would say it runs out from the start
-    assert predicted(layers[:2], 108) is None
+    assert falls(layers, 72) is None  # the layer that would say it runs out from the start
+    top = falls(layers, 108)  # of 216 equations for 236 unknowns there are none to spare
+    assert top is None
     wide = counted(chain(nn.Flatten(), nn.Linear(72, 90), nn.ReLU(), nn.Linear(90, 4)))
-    assert predicted(wide, 72) == pytest.approx(1 - 1 / 90)
+    assert wide[1].kind == OUTER
+    assert wide[1].rows == 45  # a ReLU passes on half of the 90
+    one, half = falls(wide, 72)
+    assert one < half < wide[1].rate + 0.1
     assert whole(144, 72) == 0.5
 
 
+@pytest.mark.parametrize(("rows", "columns", "rate"), [(20, 60, 0.8), (20, 60, 0.93), (9, 40, 0.5)])
+def test_columns_of_an_outer_product_are_told_as_the_rank_of_its_slopes_says(rows, columns, rate):
+    """The Jacobian of what is seen, in float64: what its null space leaves alone is told."""
+    draw = seeded(4)
+    shares = []
+    for _ in range(40):
+        slopes, fed = (torch.randn(n, generator=draw, dtype=torch.float64) for n in (rows, columns))
+        seen = torch.rand(rows, columns, generator=draw) > rate
+        places = seen.nonzero()
+        jacobian = torch.zeros(len(places), rows + columns, dtype=torch.float64)
+        index = torch.arange(len(places))
+        jacobian[index, places[:, 0]] = fed[places[:, 1]]
+        jacobian[index, rows + places[:, 1]] = slopes[places[:, 0]]
+        # One length is open anyway: fix it at the column that most entries speak about.
+        anchor = int(seen.sum(0).argmax())
+        jacobian = torch.cat([jacobian, torch.eye(rows + columns)[rows + anchor][None].double()])
+        values = torch.linalg.svd(jacobian)
+        rank = int((1e-9 * values.S[0] < values.S).sum())
+        open_ones = values.Vh[rank:, rows:].abs().amax(0) if rank < rows + columns else None
+        told = torch.ones(columns) if open_ones is None else (open_ones < 1e-8).double()
+        shares.append(float(told.mean()))
+    mean = sum(shares) / len(shares)
+    assert mean == pytest.approx(reached(rows, columns, rate), abs=0.04)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.45, 0.6])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_channels_are_told_as_often_as_the_rank_of_what_is_left_says(stride, rate):
+    model = chain(
+        nn.Conv2d(2, 8, 3, stride=stride, padding=1),
+        nn.Flatten(),
+        nn.Linear(8 * 36 // stride**2, 4),
+    )
+    layer = counted(model)[-1]
+    assert (layer.kind, layer.channels) == (SLOPE, 2)
+    geometry = Geometry((6, 6), (3, 3), (stride, stride), (1, 1))
+    edge = 6 // stride
+    draw = seeded(5)
+    values, channels = [], []
+    for _ in range(60):
+        slope = torch.randn(1, 8, edge, edge, generator=draw, dtype=torch.float64)
+        rows = geometry.system(slope)[torch.rand(72, generator=draw) > rate]
+        found = torch.linalg.svd(rows)
+        rank = int((1e-9 * found.S[0] < found.S).sum())
+        told = found.Vh[rank:].abs().amax(0) < 1e-8 if rank < 36 else torch.ones(36)
+        values.append(float(told.double().mean()))
+        channels.append(rank == 36)
+    expected = layer.share(rate)
+    assert sum(values) / 60 == pytest.approx(expected, abs=0.12)
+    chance = layer.whole(rate) ** (1 / layer.channels)
+    assert sum(channels) / 60 == pytest.approx(chance, abs=0.15)
+
+
+def test_a_stride_leaves_parts_with_fewer_equations_than_the_mean():
+    (layer,) = counted(
+        chain(nn.Conv2d(2, 8, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(72, 4))
+    )[1:]
+    # One place in four is seen by 1 tap, two by 2, one by 4; of 9 places each.
+    assert sorted(layer.parts) == [(9, 8), (9, 16), (9, 16), (9, 32)]
+    assert layer.share(0.0) == pytest.approx(0.75)
+    assert layer.whole(0.0) == 0.0
+
+
+def test_the_rate_at_which_a_share_falls_is_found():
+    assert rate_of(lambda rate: 1 - rate, 0.25) == pytest.approx(0.75)
+    assert rate_of(lambda rate: 0.1, 0.5) == 0.0
+    assert enough(3, 3, 0.5) == pytest.approx(1 / 8)
+    assert reached(10, 1000, 0.9) == pytest.approx(1 - 0.9**10, rel=1e-3)
+    assert reached(10, 10, 0.95) == pytest.approx(0, abs=1e-6)  # p^2 R C = 0.25: no component
+
+
 def test_the_command_prints_every_layer_and_the_cliff(capsys):
-    argv = ["--model", "mlp", "--image-shape", "1", "6", "6", "--classes", "4", "--rate", "0.999"]
+    argv = ["--model", "mlp", "--image-shape", "1", "6", "6", "--classes", "4", "--rate", "0.99"]
     assert counting.main(argv) == 0
     said = capsys.readouterr().out
-    assert "| 1.1 | slope known | 36 | 9,216 | 9, too few | 99.6" in said
-    assert "Predicted cliff: 99.6" in said
+    assert "| 1.1 | outer product | 164 | 4,608 | 46, too few |" in said
+    assert "Predicted cliff: from 96.3 %" in said
+    assert "of the pixels are expected to be told; where the others are guessed, PSNR is" in said
 
 
 def test_a_layer_without_a_rule_is_named(capsys):
@@ -124,4 +205,4 @@ def test_the_last_layer_tells_a_batch_at_no_rate():
     assert rank == 2 * 17 - (2**2 - 2)  # every mixing of the two that keeps the bias fits as well
     (head,) = cliffs(read_graph(chain(nn.Flatten(), nn.Linear(72, 5)), SHAPE), batch=2)
     assert (head.kind, head.rate) == (OUTER, 0.0)
-    assert predicted([head], 2 * 72) is None
+    assert falls([head], 2 * 72) is None
