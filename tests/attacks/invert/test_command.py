@@ -229,7 +229,7 @@ def test_bench_runs_small(capsys):
 
 
 def quick_scenario(seed=0):
-    options = {"iterations": 40, "practice": 1}
+    options = {"iterations": 10, "practice": 1}
     few = {"images": 2, "columns": "adaptive", "against": ("none",)}
     return Scenario(**few, attack_options=options, seed=seed, budget=100)
 
@@ -244,9 +244,9 @@ def test_the_same_seed_gives_the_same_record_byte_for_byte(tmp_path):
 
 
 def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
-    line = [sys.executable, "-m", "attacks.invert", "--iterations", "30", "--practice", "0"]
-    line += ["--adaptive", "--against", "--images", "3", "--budget", "100"]
-    line += ["--out", str(tmp_path / "run")]
+    line = [sys.executable, "-m", "attacks.invert", "--data", "digits", "--model", "mlp"]
+    line += ["--attack", "bayes", "--iterations", "60", "--no-cooling", "--adaptive", "--against"]
+    line += ["--images", "8", "--budget", "100", "--out", str(tmp_path / "run")]
     run_ = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
     pieces = tmp_path / "run" / "partial"
     while run_.poll() is None and not list(pieces.glob("*.json")):
@@ -259,9 +259,9 @@ def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
     again = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert records.read(tmp_path / "run") is not None
-    options = {"iterations": 30, "practice": 0}
-    few = {"against": (), "images": 3, "budget": 100}
-    whole = run(Scenario(columns="adaptive", attack_options=options, **few))
+    chosen = {"data": "digits", "model": "mlp", "attack": "bayes", "images": 8, "budget": 100}
+    chosen |= {"attack_options": {"iterations": 60}, "defense_options": {"cooling": False}}
+    whole = run(Scenario(columns="adaptive", against=(), **chosen))
     assert records.canonical(records.read(tmp_path / "run")) == records.canonical(whole)
 
 

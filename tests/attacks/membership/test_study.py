@@ -108,7 +108,7 @@ def test_rows_say_who_is_exposed_and_whom_the_accusation_would_wrong():
 def test_who_sees_every_gradient_finds_members_of_small_batches():
     small = dataclasses.replace(TINY, count=100, batch_size=2, lr=0.05)
     scenario = dataclasses.replace(
-        SCENARIO, training=small, watched=150, attacks=("loss",), shadows=2
+        SCENARIO, training=small, watched=100, attacks=("loss",), shadows=2
     )
     for defense, options in (("none", {}), ("dprs", {"rate": 0.9, "noise_multiplier": 0.0})):
         guarded = dataclasses.replace(small, defense=defense, defense_options=options)

@@ -81,11 +81,29 @@ def test_abandoning_a_pool_ends_its_processes(tmp_path):
     assert len(list(tmp_path.glob("*/result.json"))) == 1
 
 
-def test_ray_that_loses_a_machine_in_mid_sweep_makes_the_same_records(tmp_path, expected):
+@pytest.fixture
+def bounded():
+    """Three minutes for a cluster that may never answer."""
+
+    def late(*_):
+        raise TimeoutError("Ray did not answer within three minutes")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(180)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_ray_that_loses_a_machine_in_mid_sweep_makes_the_same_records(
+    tmp_path, monkeypatch, bounded, expected
+):
     ray = pytest.importorskip("ray", reason="the extra `cluster` is not installed")
     from ray.cluster_utils import Cluster
 
-    os.environ.pop("RAY_ADDRESS", None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    # Its workers would run at nice 15, and starve beside the other tests.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]

@@ -365,6 +365,7 @@ class TestRun:
         while time.monotonic() < deadline and process.poll() is None:
             if latest.exists() and store.read(latest).step > 10:
                 break
+            time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         step = store.read(latest).step
