@@ -8,6 +8,8 @@ How many were left out is kept nowhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -27,6 +29,18 @@ def leave_out_unfinite(grads: Factored) -> Factored:
     if all_known(keep) is None:
         return blank_others(grads, keep)
     return grads if all_known(keep) else {k: _select(g, keep) for k, g in grads.items()}
+
+
+def all_finite(values: Iterable[Tensor]) -> bool:
+    """Whether tensors on one device have no NaN or infinite value, asked of the device at once.
+
+    A GPU works ahead of the program until it is asked.
+    """
+    # Only finite terms have a finite sum, which is quick to take; it may overflow.
+    values = list(values)
+    if not values or bool(torch.stack([v.sum().isfinite() for v in values]).all()):
+        return True
+    return all(bool(v.isfinite().all()) for v in values)
 
 
 def blank_others(grads: Factored, keep: Tensor) -> Factored:

@@ -52,7 +52,7 @@ class DPRS(Sparsified, DPSGD):
         """See `Summed.finish`; what was dropped stays zero and does not travel."""
         noisy = super().finish(total, plan, batch_size=batch_size, generator=generator)
         update = {k: v * plan["mask"][k] for k, v in noisy.update.items()}
-        kept = sum(int(m.sum()) for m in plan["mask"].values())
+        kept = int(torch.stack([m.sum() for m in plan["mask"].values()]).sum())
         return Release(update, noisy.public, WIRE_BYTES_PER_VALUE * kept)
 
     def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:

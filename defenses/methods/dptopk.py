@@ -80,7 +80,7 @@ class DPTopK(Remembering, DPSGD):
             self.remember({k: v + known[k] if k in known else v for k, v in square.items()})
             return noisy
         update = {k: v * plan["mask"][k] for k, v in noisy.update.items()}
-        kept = sum(int(m.sum()) for m in plan["mask"].values())
+        kept = int(torch.stack([m.sum() for m in plan["mask"].values()]).sum())
         return Release(update, noisy.public, WIRE_BYTES_PER_VALUE * kept)
 
     def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:

@@ -113,7 +113,7 @@ class GEP(Sparsified, DPSGD):
         if "mask" not in plan:
             return noisy
         update = {k: v * plan["mask"][k] for k, v in noisy.update.items()}
-        kept = sum(int(m.sum()) for m in plan["mask"].values())
+        kept = int(torch.stack([m.sum() for m in plan["mask"].values()]).sum())
         return Release(update, noisy.public, WIRE_BYTES_PER_VALUE * kept)
 
     def effective_noise(self) -> float:

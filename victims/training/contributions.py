@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from defenses import Gradients, preprocessing
 from defenses.checks import check_finite
-from defenses.finite import leave_out_unfinite
+from defenses.finite import all_finite, leave_out_unfinite
 from victims.gradients import gradient_chunks
 from victims.training.passing import training_logits
 
@@ -47,7 +47,7 @@ def together(
     if not len(images):
         return []
     total = batch_sum(net, parameters, images, labels)
-    if all(bool(value.isfinite().all()) for value in total.values()):
+    if all_finite(total.values()):
         return [total]
     if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules()):
         check_finite(total)
