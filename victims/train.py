@@ -197,6 +197,7 @@ def finish(prepared: Prepared, rows: list[Row], out: Path, device: str, again: s
         The paths of the files.
     """
     from reports import records
+    from reports.records.kinds import check_written
     from victims.training.record import record_of
     from victims.training.show import show_spent
     from victims.training.weights import write_weights
@@ -204,7 +205,7 @@ def finish(prepared: Prepared, rows: list[Row], out: Path, device: str, again: s
     weights = write_weights(prepared, out / "weights.safetensors")
     record = record_of(prepared, rows, device, again)
     show_spent(record)
-    return [weights, records.write(record, out)]
+    return [weights, records.write(check_written(record), out)]
 
 
 if __name__ == "__main__":

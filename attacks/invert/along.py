@@ -20,6 +20,7 @@ from reports.commands.keep import RECORD, attempt
 from reports.commands.origins import origins
 from reports.commands.owned import PIECES, remove
 from reports.commands.progress import Progress
+from reports.records.kinds import check_written
 from reports.scores import SCORES
 
 PROG = "python -m attacks.invert.along"
@@ -113,7 +114,7 @@ def _moments(
             noted = {} if record is None else record.environment.get("origins", {})
             if record is None or noted != origins(scenario.document()):
                 record = run(scenario, out=out, report=bar, **place)
-                records.write(record, out)
+                records.write(check_written(record), out)
         yield Moment(name or scenario.defense, step, record)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -227,6 +228,5 @@ def _rows(column: Column, pieces: list[Piece]) -> list[Row]:
     """Rows of a Record: those of the pieces, by image, with the column that they belong to."""
     found: list[Guessed] = [row for facts, _ in pieces for row in facts["rows"]]
     return [
-        Row(image=image, defense=column.defense, adaptive=column.adaptive, **row)
-        for image, row in enumerate(found)
+        cast("Row", {"image": image, **column.fields(), **row}) for image, row in enumerate(found)
     ]

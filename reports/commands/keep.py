@@ -21,6 +21,7 @@ from reports.commands.owned import PIECES
 from reports.commands.progress import Progress
 from reports.records import Record
 from reports.records.keyed import Keyed
+from reports.records.kinds import check_written
 
 RECORD = ("result.json", "arrays.safetensors")
 
@@ -77,7 +78,7 @@ def run_or_reuse(
             record = run(scenario, out=out, report=report, **context)
             report("writing", 1, 1)
         attempt(partial(draw, record, out))
-        records.write(record, out)
+        records.write(check_written(record), out)
     return record, out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from reports.estimates import NOTHING, Estimate
 from reports.evidence.control import CANNOT_JUDGE
@@ -20,7 +20,9 @@ from reports.records.checks import (
     whole,
 )
 from reports.records.find import Source
+from reports.records.form import Count, Ordered, Share, ShareOf, Size, check_form
 from reports.records.record import Record
+from reports.records.training import ClaimBounds
 
 KIND = "audit"
 
@@ -47,18 +49,18 @@ class Row(TypedDict):
 
     defense: str
     method: str
-    claimed: float | None
-    audited: float
-    confidence: float
-    reach: float
-    control: float | None
+    claimed: Size | None
+    audited: Size
+    confidence: Share
+    reach: Size | None
+    control: Size | None
     verdict: str
     doubt: str
     assumes: str
     unclaimed: str
     canary: str
-    canaries: int
-    inserted: int
+    canaries: Count
+    inserted: Count
 
 
 class Look(TypedDict):
@@ -70,9 +72,38 @@ class Look(TypedDict):
         audited: auditor -> lower bound on epsilon, each at the stated confidence by itself.
     """
 
-    step: int
-    claimed: float | None
-    audited: dict[str, float]
+    step: Count
+    claimed: Size | None
+    audited: dict[str, Size]
+
+
+class Scored(TypedDict):
+    """How well the scores tell inserted canaries from the others."""
+
+    auc: ShareOf
+
+
+class Summary(TypedDict):
+    """What all auditors share, as ``summary`` holds it."""
+
+    audits: Scored
+    along: list[Look]
+
+
+class Baseline(TypedDict):
+    """What who knows nothing comes to."""
+
+    audited: Size
+    auc: Share
+
+
+class Form(TypedDict):
+    """The parts of a Record of this kind that hold numbers."""
+
+    rows: list[Annotated[Row, Ordered(("inserted", "canaries"))]]
+    summary: Summary
+    baseline: Baseline
+    bounds: ClaimBounds
 
 
 @dataclass(frozen=True)
@@ -201,19 +232,21 @@ def parse(record: Record, source: Source | None = None) -> AuditRecord:
         ValueError: something has a type or range that no Record has; one line says what.
     """
     source = source or Source(record)
-    holds = record.bounds.get("holds", True) is True
+    holds = record.bounds.get("holds") is True
     rows = [mapping(row, "rows") for row in record.rows]
     if not rows:
         raise ValueError("there are no rows")
     area = mapping(record.summary.get("audits", {}), "summary.audits").get("auc")
-    return AuditRecord(
+    found = AuditRecord(
         source=source,
         rows=tuple(_row(source, n, row, holds) for n, row in enumerate(rows, 1)),
         looks=tuple(_look(v) for v in sequence(record.summary.get("along", []), "summary.along")),
         auc=NOTHING if area is None else estimate(area, "summary.audits.auc"),
-        delta=share(record.bounds.get("delta", 0), "bounds.delta"),
+        delta=share(required(record.bounds, "delta", "bounds"), "bounds.delta"),
         holds=holds,
     )
+    check_form(record.parts(), Form)
+    return found
 
 
 def _look(value: Any) -> AuditLook:

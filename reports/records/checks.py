@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from reports.estimates import Estimate
@@ -72,7 +73,7 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
-def required(value: dict[str, Any], name: str, what: str) -> Any:
+def required(value: Mapping[str, Any], name: str, what: str) -> Any:
     """A field of an object that may be anything, None too, but not missing; raises ValueError."""
     if name not in value:
         raise ValueError(f"{what}.{name} is missing")

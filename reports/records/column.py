@@ -32,6 +32,10 @@ class Column(NamedTuple):
         """The column that a row of a Record belongs to."""
         return cls(row["defense"], ATTACKERS[not row["adaptive"]])
 
+    def fields(self) -> dict[str, str | bool]:
+        """What a row says of its column; `of_row` is the way back."""
+        return {"defense": self.defense, "adaptive": self.adaptive}
+
     @property
     def key(self) -> str:
         """``dprs/adaptive``: names the column in a Record's summary and arrays."""

@@ -23,10 +23,12 @@ from reports.records.checks import (
 )
 from reports.records.column import Column
 from reports.records.find import Source
+from reports.records.form import Count, Number, Share, Size, check_form
 from reports.records.options import MAIN, Option
 from reports.records.record import Record
-from reports.records.rounds import Round, parted
+from reports.records.rounds import Round, RoundDocument, parted
 from reports.records.rounds import parse as parse_round
+from reports.records.scored import Decibel, Distance, Means, PriorRow, Similarity
 from reports.scores import SCORES
 
 KIND = "inversion"
@@ -60,19 +62,19 @@ class Guessed(TypedDict):
     """
 
     attack: str
-    psnr: float | None
-    ssim: float | None
-    lpips: float | None
-    iterations: int
+    psnr: Decibel | None
+    ssim: Similarity | None
+    lpips: Distance | None
+    iterations: Count
     stopped: str
     note: NotRequired[str]
     label: NotRequired[int]
     label_found: int
-    seconds: NotRequired[float]
-    evaluations: int
-    practice: int
-    wire_bytes: int
-    rank: NotRequired[int | None]
+    seconds: NotRequired[Size]
+    evaluations: Count
+    practice: Count
+    wire_bytes: Count
+    rank: NotRequired[Number | None]
     fisher_psnr: NotRequired[float | None]
 
 
@@ -83,32 +85,40 @@ class Row(Guessed):
         image: its number among the private images, from 0.
         defense: of the release; a round that does not count has a name of its own (`rounds.other`).
         adaptive: whether the attacker replays the defense.
-    """
-
-    image: int
-    defense: str
-    adaptive: bool
-
-
-class RoundRow(Row):
-    """A row of a scheduled defense.
-
-    Attributes:
-        round: step of the nominal run at which it was attacked.
+        round: of a scheduled defense, step of the nominal run at which it was attacked.
         rate: share of the gradient dropped at that step; None: the defense has no rate.
     """
 
-    round: int
-    rate: float | None
+    image: Count
+    defense: str
+    adaptive: bool
+    round: NotRequired[Count]
+    rate: NotRequired[Share | None]
 
 
-class PriorRow(TypedDict):
-    """The best guess at one image without a release, as ``baseline["rows"]`` holds it."""
+class Dropped(TypedDict):
+    """How many images the adversary has, and how many equal a private one and were dropped."""
 
-    image: int
-    psnr: float | None
-    ssim: float | None
-    lpips: float | None
+    images: Count
+    dropped: Count
+
+
+class Baseline(TypedDict):
+    """Guesses made without a release, as ``baseline`` holds them; empty without a known truth.
+
+    Attributes:
+        mean_image: what the mean of the adversary's images comes to.
+        nearest_auxiliary: what the nearest of them does.
+        shown: the better one's name.
+        rows: its scores.
+        auxiliary: what the adversary's images are.
+    """
+
+    mean_image: NotRequired[Means]
+    nearest_auxiliary: NotRequired[Means]
+    shown: NotRequired[str]
+    rows: NotRequired[list[PriorRow]]
+    auxiliary: NotRequired[Dropped]
 
 
 class Bounds(TypedDict):
@@ -125,12 +135,21 @@ class Bounds(TypedDict):
     """
 
     options: dict[str, Option]
-    epsilon: float | None
-    delta: float
-    top1_of_1000: float
-    candidates: int | None
-    top1: float | None
-    round: NotRequired[dict[str, Any]]
+    epsilon: Size | None
+    delta: Share
+    top1_of_1000: Share
+    candidates: Number | None
+    top1: Share | None
+    round: NotRequired[RoundDocument]
+
+
+class Form(TypedDict):
+    """The parts of a Record of this kind that hold numbers."""
+
+    rows: list[Row]
+    summary: dict[str, Means]
+    baseline: Baseline
+    bounds: dict[str, Bounds]
 
 
 @dataclass(frozen=True)
@@ -230,7 +249,7 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
             raise ValueError(f"rows are about {name!r:.80}, which bounds do not list")
     prior = sequence(record.baseline.get("rows", []), "baseline.rows")
     guess = text(record.baseline.get("shown", ""), "baseline.shown")
-    return InversionRecord(
+    found = InversionRecord(
         source=source or Source(record),
         # A field at None says as much as one that an older version did not have.
         panel={k: v for k, v in facts.items() if k not in APART and v is not None},
@@ -243,6 +262,24 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
         guess=guess,
         guess_means=_means(record.baseline.get(guess, {}), f"baseline.{guess}"),
     )
+    check_form(record.parts(), Form)
+    _check_sizes(record, guarantees)
+    return found
+
+
+def _check_sizes(record: Record, guarantees: Mapping[str, Guarantee]) -> None:
+    """Raise ValueError where rows are of more images or candidates than there are."""
+    if (record.kind == OBSERVATION) is not ("observation" in record.scenario):
+        raise ValueError(f"a Record of kind {record.kind} is of no such scenario")
+    for row in record.rows:
+        if record.kind == OBSERVATION:
+            if any(row.get(name) is not None for name in SCORES):
+                raise ValueError("rows have scores, though nobody knows the truth")
+        elif row["image"] >= record.scenario["images"]:
+            raise ValueError(f"rows.image is {row['image']}; there are {record.scenario['images']}")
+        most = guarantees[row["defense"]].candidates
+        if "candidates" in record.bounds[row["defense"]] and (row.get("rank") or 0) > most:
+            raise ValueError(f"rows.rank is {row['rank']}, of {most} candidates")
 
 
 def _means(value: Any, what: str) -> dict[str, Estimate]:

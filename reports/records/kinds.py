@@ -7,9 +7,20 @@ from dataclasses import dataclass, field
 from reports.records import audit, inversion, membership, training
 from reports.records.audit import AuditRecord
 from reports.records.find import Gathered, Source
+from reports.records.form import check_form
 from reports.records.inversion import InversionRecord
 from reports.records.membership import MembershipRecord
+from reports.records.record import Record
 from reports.records.training import TrainingRecord
+
+FORMS = {
+    inversion.KIND: inversion.Form,
+    inversion.OBSERVATION: inversion.Form,
+    training.KIND: training.Form,
+    membership.KIND: membership.Form,
+    audit.KIND: audit.Form,
+}
+"""Kind -> the form of its parts that hold numbers."""
 
 
 @dataclass
@@ -42,6 +53,12 @@ def sort_out(gathered: Gathered) -> Sorted:
         else:
             found.gathered.sources.append(source)
     return found
+
+
+def check_written(record: Record) -> Record:
+    """The Record itself; raise ValueError where its writer has not kept to the form of its kind."""
+    check_form(record.parts(), FORMS[record.kind], complete=True)
+    return record
 
 
 def _sort(source: Source, found: Sorted) -> None:

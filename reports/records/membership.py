@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,12 @@ from reports.estimates import NOTHING, Estimate
 from reports.estimates.intervals import LEVEL, Values
 from reports.evidence.learned import Learned, doubt, judge_target
 from reports.records import exposed as accusations
-from reports.records.checks import clean, epsilon, estimate, mapping, share, text
+from reports.records.checks import clean, epsilon, estimate, mapping, required, share, text
 from reports.records.exposed import ExposedMember
 from reports.records.find import Source
+from reports.records.form import ENDS, Count, Share, ShareMean, ShareOf, check_form
 from reports.records.record import Record
+from reports.records.training import ClaimBounds
 
 KIND = "membership"
 START = "scores/"
@@ -36,11 +38,75 @@ class Row(TypedDict):
         scores: attack -> score, higher is more likely a member.
     """
 
-    example: int
+    example: Count
     member: bool
     label: str
-    false_alarms: int
+    false_alarms: Count
     scores: dict[str, float]
+
+
+class Balanced(ShareMean):
+    """Balanced accuracy at the threshold that half of the examples choose, on the others.
+
+    Attributes:
+        best: at the best threshold of all, which nobody knows beforehand.
+        threshold: that one.
+    """
+
+    best: NotRequired[Share]
+    threshold: NotRequired[float]
+
+
+class Caught(ShareMean):
+    """TPR at an FPR; ``reason``: why there is none."""
+
+    reason: NotRequired[str]
+
+
+class Model(TypedDict):
+    """Shares that a model gets right: of its members, of others, and of members untrained."""
+
+    inside: Share
+    outside: Share
+    start: NotRequired[Share]
+
+
+class Models(TypedDict):
+    """The target, and the mean of the shadow models."""
+
+    target: Model
+    shadows: Model
+
+
+class Summary(TypedDict):
+    """What the attacks come to, as ``summary`` holds it by attack.
+
+    Attributes:
+        auc: area under the ROC; Records of others may hold one for all.
+        balanced_accuracy: see `Balanced`.
+        tpr_at: FPR, as text, -> TPR.
+        members: how many candidates are members.
+        non_members: how many are not.
+        models: what they get right.
+        strongest: the attack with the highest AUC.
+    """
+
+    auc: dict[str, ShareOf | Share] | ShareOf | Share
+    balanced_accuracy: dict[str, Annotated[Balanced, ENDS]]
+    tpr_at: dict[str, dict[str, Annotated[Caught, ENDS]]]
+    members: dict[str, Count]
+    non_members: dict[str, Count]
+    models: Models
+    strongest: str
+
+
+class Form(TypedDict):
+    """The parts of a Record of this kind that hold numbers."""
+
+    rows: list[Row]
+    summary: Summary
+    baseline: dict[str, Any]
+    bounds: ClaimBounds
 
 
 @dataclass(frozen=True)
@@ -157,9 +223,12 @@ def parse(record: Record, source: Source | None = None) -> MembershipRecord:
     told = _areas(record.summary.get("auc"), list(scores))
     if not scores and not told:
         raise ValueError("there are neither scores nor an AUC")
-    # Epsilon counts only where the training kept what the accountant assumes: else it bounds
-    # nothing.
-    has = "epsilon" in record.bounds and record.bounds.get("holds", True) is True
+    check_form(record.parts(), Form)
+    # Epsilon counts only where the Record says that the training kept what the accountant assumes:
+    # else it bounds nothing.
+    has = "epsilon" in record.bounds and record.bounds.get("holds") is True
+    if has:
+        required(record.bounds, "delta", "bounds")
     return MembershipRecord(
         source=source or Source(record),
         members=members,
@@ -176,10 +245,10 @@ def parse(record: Record, source: Source | None = None) -> MembershipRecord:
 def _target(record: Record) -> Learned | None:
     models = mapping(record.summary.get("models", {}), "summary.models")
     target = mapping(models.get("target", {}), "summary.models.target")
-    if not {"inside", "outside"} <= target.keys():
+    if not {"inside", "outside", "start"} <= target.keys():
         return None
     accuracies = {
-        name: share(target.get(name, 0.0), f"summary.models.target.{name}")
+        name: share(target[name], f"summary.models.target.{name}")
         for name in ("inside", "outside", "start")
     }
     rows = [mapping(row, "rows") for row in record.rows]

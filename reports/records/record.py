@@ -54,6 +54,10 @@ class Record:
         names = ("kind", "scenario", "rows", "summary", "baseline", "bounds", "environment")
         return {"version": VERSION, **{name: getattr(self, name) for name in names}}
 
+    def parts(self) -> dict[str, Any]:
+        """The parts of the document whose form its kind declares, see `reports.records.form`."""
+        return {n: getattr(self, n) for n in ("rows", "summary", "baseline", "bounds")}
+
     @classmethod
     def of(cls, document: dict[str, Any], arrays: dict[str, Tensor]) -> Record:
         """The Record that a `document` of the present version and its arrays are of.

@@ -9,13 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from reports.evidence.control import MARGIN
 from reports.records.checks import mapping, number, sequence, whole
+from reports.records.form import Count, Number
 from reports.records.options import Option, show_option
 
 _OTHER = re.compile(r"(?s)(.+)@(\d{1,9})")
+
+
+class RoundDocument(TypedDict):
+    """`Round.document`."""
+
+    step: Count
+    steps: Number
+    options: dict[str, Option]
+    attacked: list[Count]
+    unseen: list[Count]
 
 
 @dataclass(frozen=True)
@@ -71,15 +82,15 @@ class Round:
         """The options, numbers and texts; switches only say that there was a schedule."""
         return [(k, v) for k, v in self.options.items() if not isinstance(v, bool)]
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> RoundDocument:
         """As JSON holds it."""
-        return {
-            "step": self.step,
-            "steps": self.steps,
-            "options": dict(self.options),
-            "attacked": list(self.attacked),
-            "unseen": list(self.unseen),
-        }
+        return RoundDocument(
+            step=self.step,
+            steps=self.steps,
+            options=dict(self.options),
+            attacked=list(self.attacked),
+            unseen=list(self.unseen),
+        )
 
 
 def severity(gains: Sequence[float], ranks: Sequence[float]) -> tuple[float, float, float]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from reports.estimates import Estimate
-from reports.records.checks import epsilon, mapping, number, share, text, whole
+from reports.records.checks import epsilon, mapping, number, required, share, text, whole
 from reports.records.find import Source
+from reports.records.form import Count, Number, Ordered, Share, ShareOf, Size, check_form
 from reports.records.options import Option
 from reports.records.record import Record
 
@@ -30,15 +31,15 @@ class Row(TypedDict):
         wire_bytes: sent so far.
     """
 
-    epoch: int
-    step: int
-    accuracy: float
-    low: float
-    high: float
-    epsilon: float | None
+    epoch: Number
+    step: Count
+    accuracy: Share
+    low: Share
+    high: Share
+    epsilon: Size | None
     holds: bool
-    rate: float | None
-    wire_bytes: int
+    rate: Share | None
+    wire_bytes: Count
 
 
 class RunBounds(TypedDict):
@@ -52,9 +53,9 @@ class RunBounds(TypedDict):
         holds: whether that is true.
     """
 
-    delta: float
-    steps: int
-    sample_rate: float
+    delta: Share
+    steps: Count
+    sample_rate: Share
     assumes: str
     holds: bool
 
@@ -68,7 +69,7 @@ class ClaimBounds(RunBounds):
     """
 
     options: dict[str, Option]
-    epsilon: float | None
+    epsilon: Size | None
 
 
 class Bounds(RunBounds):
@@ -81,10 +82,31 @@ class Bounds(RunBounds):
         ledger: (effective noise, sample rate, steps) of every run on the same people.
     """
 
-    noise_multiplier: float | None
-    effective_noise: float
-    epsilon: dict[str, float | None]
-    ledger: list[tuple[float, float, int]]
+    noise_multiplier: Size | None
+    effective_noise: Size
+    epsilon: dict[str, Size | None]
+    ledger: list[tuple[Size, Share, Count]]
+
+
+class Summary(TypedDict):
+    """What the run came to: the last epoch's accuracy."""
+
+    accuracy: ShareOf
+
+
+class Baseline(TypedDict):
+    """What always naming the most frequent class comes to."""
+
+    accuracy: NotRequired[Share | None]
+
+
+class Form(TypedDict):
+    """The parts of a Record of this kind that hold numbers."""
+
+    rows: list[Annotated[Row, Ordered(("low", "accuracy", "high"))]]
+    summary: Summary
+    baseline: Baseline
+    bounds: Bounds
 
 
 class HeadBounds(Bounds):
@@ -152,6 +174,9 @@ def parse(record: Record, source: Source | None = None) -> TrainingRecord:
         options["noise_multiplier"] = number(noise, "bounds.noise_multiplier")
     spent = mapping(record.bounds.get("epsilon", {}), "bounds.epsilon")
     guess = record.baseline.get("accuracy")
+    if spent:
+        required(record.bounds, "delta", "bounds")
+    check_form(record.parts(), Form)
     return TrainingRecord(
         source=source or Source(record),
         facts={k: v for k, v in facts.items() if k != "seed"},
@@ -160,7 +185,7 @@ def parse(record: Record, source: Source | None = None) -> TrainingRecord:
         guess=math.nan if guess is None else share(guess, "baseline.accuracy"),
         epsilons={name: epsilon(value, f"bounds.epsilon.{name}") for name, value in spent.items()},
         delta=share(record.bounds.get("delta", 0), "bounds.delta"),
-        holds=record.bounds.get("holds", True) is True,
+        holds=record.bounds.get("holds") is True,
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from reports.estimates import Estimate
+from reports.records.scored import PriorRow, ScoreRow
 from reports.scores.alexnet import Unavailable
 from reports.scores.facts import SCORES
 from reports.scores.perceptual import lpips
@@ -41,11 +42,11 @@ def prior_baseline(truth: Tensor, auxiliary: Tensor) -> tuple[dict[str, Any], Te
         name: {score: mean.document() for score, mean in found.items()}
         for name, found in means.items()
     }
-    numbered = [{"image": i, **row} for i, row in enumerate(rows[best])]
+    numbered = [PriorRow(image=i, **row) for i, row in enumerate(rows[best])]
     return {**documents, "shown": best, "rows": numbered}, guesses[best].contiguous()
 
 
-def score_rows(guess: Tensor, truth: Tensor) -> list[dict[str, float | None]]:
+def score_rows(guess: Tensor, truth: Tensor) -> list[ScoreRow]:
     """PSNR, SSIM and LPIPS of each image; None where a score cannot be had."""
     count = len(truth)
     decibel = psnr(guess, truth).tolist()
@@ -53,7 +54,7 @@ def score_rows(guess: Tensor, truth: Tensor) -> list[dict[str, float | None]]:
     similar = [None] * count if small else ssim(guess, truth).tolist()
     perceived = lpips_or_reason(guess, truth)[0]
     columns = zip(decibel, similar, perceived, strict=True)
-    return [dict(zip(SCORES, values, strict=True)) for values in columns]
+    return [ScoreRow(psnr=p, ssim=s, lpips=d) for p, s, d in columns]
 
 
 def means_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Estimate]:

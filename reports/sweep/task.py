@@ -14,6 +14,7 @@ from defenses import BadInput
 from defenses.errors import one_line
 from reports import records
 from reports.records.failure import ERROR, Failure
+from reports.records.kinds import check_written
 from reports.sweep.combine import Job, command_module
 
 
@@ -68,7 +69,7 @@ def run_task(task: Task) -> Outcome:
                 device=chosen_device(task.device),
                 data_root=task.data_root,
             )
-            records.write(record, task.folder)
+            records.write(check_written(record), task.folder)
     except (Exception, SystemExit) as error:
         return failed(task, error, time.monotonic() - began)
     finally:
