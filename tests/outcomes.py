@@ -54,6 +54,7 @@ def inversion(
             arrays[f"{name}/{column}"] = torch.rand(images, 3, 16, 16)
             for image in range(images):
                 psnr = mean + offsets[image] + 0.1 * draw.standard_normal()
+                psnr = min(60.0, max(0.0, psnr))
                 rows.append(
                     {
                         "image": image,
@@ -84,7 +85,8 @@ def inversion(
         }
     arrays |= {"truth": torch.rand(images, 3, 16, 16), "prior": torch.rand(images, 3, 16, 16)}
     guesses = [
-        {"image": i, "psnr": prior + offsets[i], "ssim": 0.1, "lpips": 0.5} for i in range(images)
+        {"image": i, "psnr": max(0.0, prior + offsets[i]), "ssim": 0.1, "lpips": 0.5}
+        for i in range(images)
     ]
     baseline = {name: mean.document() for name, mean in means_of(guesses).items()}
     scenario = {

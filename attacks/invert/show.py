@@ -111,7 +111,8 @@ def control_lines(record: Record) -> list[str]:
     doubts = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
     state = panel.settings[0].control
     lines = [] if state == NO_CONTROL else [f"control: the undefended update was {state}"]
-    return lines + [f"{s.defense}: {CANNOT_JUDGE}: {s.doubt}" for s in doubts]
+    lines += [f"{s.defense}: {CANNOT_JUDGE}: {s.doubt}" for s in doubts]
+    return lines + [f"{s.defense}: {s.outdone}" for s in panel.settings if s.outdone]
 
 
 def _row_label(record: Record, column: Column) -> str:

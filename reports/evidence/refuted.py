@@ -10,6 +10,7 @@ import numpy as np
 
 from reports.estimates.intervals import simultaneous_level
 from reports.panels.panel import FALSE, Panel
+from reports.panels.pooled import EXCEEDS
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
 
@@ -49,10 +50,11 @@ def panel_refutations(panel: Panel) -> list[Refutation]:
     """Settings whose images are named more often than their guarantee allows."""
     found = []
     for setting in panel.settings:
-        if setting.verdict == FALSE and setting.judged is not None:
+        best = setting.stronger(EXCEEDS)
+        if setting.verdict == FALSE and best is not None:
             held = setting.guarantee
             text = (
-                f"{setting.judged.named.percent()} of the images are named at once among "
+                f"{best.named.percent()} of the images are named at once among "
                 f"{held.candidates:,}, where at most {held.top1:.2%} is allowed ({setting.label})"
             )
             found.append(Refutation(setting.anchor, text))

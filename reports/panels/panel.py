@@ -20,8 +20,13 @@ NOT_SHOWN = "nothing beyond guessing shown"
 UNKNOWN = "too few images to say"
 UNSCORED = "no truth to compare with"
 ALPHA = (1 - LEVEL) / 2
-"""One-sided, and of all settings of a panel together: so often something is said that is not so."""
+"""One-sided, and of all settings of a panel together: so often something is said that is not so.
+What the naive attacker shows alone is said at half of it, for it is looked at as well."""
 ASTRAY = "the naive attacker finds more: the defense's replay does not explain its releases"
+OUTDONE = "naive above adaptive"
+"""Of a setting where the adaptive attack is not the strongest one."""
+VISIBLE = 0.05
+"""dB; a smaller difference of two means is not seen in what is printed."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,34 @@ class Setting:
 
     @property
     def judged(self) -> PooledScores | None:
-        """The scores that the verdict is about: the adaptive attacker's when there are any."""
+        """The adaptive attacker's scores when there are any, else the naive one's."""
         return self.scores.get("adaptive", self.scores.get("naive"))
+
+    def stronger(self, test: str = GAIN) -> PooledScores | None:
+        """The scores that the verdict is about: those of the attacker who shows more.
+
+        Args:
+            test: `GAIN` compares PSNR above guessing, `NAMES` and `EXCEEDS` the candidate game.
+        """
+        own, naive = self.judged, self.scores.get("naive")
+        if own is None or naive is None:
+            return own
+        if test == GAIN:
+            return naive if naive.gain.mean > own.gain.mean + VISIBLE else own
+        return naive if naive.named.mean > own.named.mean else own
+
+    @property
+    def outdone(self) -> str:
+        """That the naive attack scores higher than the adaptive one, in words; else empty."""
+        own = self.judged
+        parts = []
+        for test, what, of in ((GAIN, "PSNR ", _decibel), (NAMES, "", _named)):
+            best = self.stronger(test)
+            if own is not None and best is not None and best is not own:
+                parts.append(f"{what}{of(best)} against {of(own)}")
+        if not parts:
+            return ""
+        return f"{OUTDONE} ({', '.join(parts)}): the adaptive attack is not the strongest here"
 
     def estimate(self, attacker: str, name: str) -> Estimate:
         """See `PooledScores.estimate`; nothing where the attacker was not run."""
@@ -84,15 +115,20 @@ class Setting:
         return self.scores["adaptive"].named if "adaptive" in self.scores else NOTHING
 
     def shows(self, test: str, attacker: str = "") -> bool:
-        """Whether a test of the attacker who is judged, or of the one named, comes out."""
-        found = self.scores.get(attacker) if attacker else self.judged
-        return found is not None and found.p(test, self.guarantee) < ALPHA
+        """Whether a test of the attacker who is named comes out, or of any."""
+        if attacker:
+            found = self.scores.get(attacker)
+            return found is not None and found.p(test, self.guarantee) < ALPHA
+        return any(
+            found.p(test, self.guarantee) * (1 if found is self.judged else 2) < ALPHA
+            for found in self.scores.values()
+        )
 
     @property
     def verdict(self) -> str:
-        """What the attack shows: against the guarantee, then against guessing, image by image,
-        then in the candidate game. No verdict says that a setting is safe, and an attack that
-        fails without a defense too gives none."""
+        """What the stronger attack shows: against the guarantee, then against guessing, image by
+        image, then in the candidate game. No verdict says that a setting is safe, and an attack
+        that fails without a defense too gives none."""
         if self.shows(EXCEEDS):
             return FALSE
         if self.shows(GAIN):
@@ -126,7 +162,9 @@ class Setting:
             return False
         naive, own = self.scores["naive"], self.scores["adaptive"]
         more = {GAIN: naive.gain.mean > own.gain.mean, NAMES: naive.named.mean > own.named.mean}
-        return any(self.shows(t, "naive") and not self.shows(t) and more[t] for t in more)
+        return any(
+            self.shows(t, "naive") and not self.shows(t, "adaptive") and more[t] for t in more
+        )
 
     @property
     def misleads(self) -> bool:
@@ -136,6 +174,14 @@ class Setting:
         naive_shows_leak = self.shows(GAIN, "naive")
         adaptive_shows_leak = self.shows(GAIN, "adaptive")
         return enough and adaptive_shows_leak and not naive_shows_leak
+
+
+def _decibel(scores: PooledScores) -> str:
+    return f"{scores.estimate('psnr').mean:.1f} dB"
+
+
+def _named(scores: PooledScores) -> str:
+    return f"{scores.named.mean:.0%} named"
 
 
 @dataclass

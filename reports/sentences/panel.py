@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import panel_refutations
 from reports.panels.panel import FALSE, NAMED, NOT_SHOWN, Panel, Setting
-from reports.panels.pooled import GAIN
+from reports.panels.pooled import GAIN, NAMES
 from reports.panels.trained import Trained, match
 from reports.sentences.sentence import Link, Sentence, count_of, list_links
 
@@ -26,6 +26,7 @@ def panel_sentences(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
         _silence(panel),
         _doubts(panel),
         _misjudgements(panel),
+        _outdone(panel),
         _guarantee(panel),
         _cost(panel, trained),
     ]
@@ -91,8 +92,9 @@ def _names(panel: Panel) -> Sentence:
     most = max(s.guarantee.candidates for s in found)
 
     def told(setting: Setting) -> str:
-        assert setting.judged is not None
-        return f"{setting.label} ({setting.judged.named.mean:.0%})"
+        best = setting.stronger(NAMES)
+        assert best is not None
+        return f"{setting.label} ({best.named.mean:.0%})"
 
     return (
         f"Not rebuilt, but named at once among {most:,} candidates far more often than by chance "
@@ -140,6 +142,18 @@ def _misjudgements(panel: Panel) -> Sentence:
     return (
         "An attacker who ignores the defense would have made you call these harmless: ",
         *_settings(fooled, told),
+        ".",
+    )
+
+
+def _outdone(panel: Panel) -> Sentence:
+    """Settings where who ignores the defense gets closer than who knows it."""
+    found = [s for s in panel.settings if s.outdone]
+    if not found:
+        return ()
+    return (
+        "The verdict is about the stronger attack; ",
+        *_settings(found, lambda s: f"{s.label}: {s.outdone}"),
         ".",
     )
 
@@ -201,11 +215,13 @@ def _settings(settings: Sequence[Setting], told: Callable[[Setting], str]) -> It
 
 
 def _level(setting: Setting) -> float:
-    return setting.judged.estimate("psnr").mean if setting.judged else math.nan
+    best = setting.stronger()
+    return best.estimate("psnr").mean if best else math.nan
 
 
 def _gain(setting: Setting) -> float:
-    return setting.judged.gain.mean if setting.judged else math.nan
+    best = setting.stronger()
+    return best.gain.mean if best else math.nan
 
 
 def _epsilon(value: float) -> str:

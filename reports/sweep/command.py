@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import joblib
 from tqdm import tqdm
@@ -20,9 +21,11 @@ from reports import records
 from reports.commands.claim import Writes, claim
 from reports.commands.flags import DATA_ROOT, DEVICES, Parser, chosen_device
 from reports.commands.origins import origins
+from reports.estimates import Estimate
 from reports.records import atomic
 from reports.records.failure import ERROR, read_failure
 from reports.records.keyed import key_of
+from reports.scores import SCORES
 from reports.sweep import processes, ray_cluster, serial
 from reports.sweep.combine import Job
 from reports.sweep.study_file import jobs_of, split_flags
@@ -34,6 +37,8 @@ OWN += " --help"
 LIST = "sweep.json"
 WRITES = Writes("reports.sweep", (LIST,))
 EXECUTORS = ("auto", "here", "processes", "ray")
+DOCUMENT = {"mean", "low", "high", "n"}
+"""Fields of `Estimate.document`."""
 USAGE = "%(prog)s [COMMAND | STUDY.toml] [--FLAG VALUE ...] ... [options below]"
 
 
@@ -192,20 +197,26 @@ def _finished(folder: Path, job: Job) -> bool:
 
 
 def _headline(folder: Path) -> str:
-    """The Record's first score in each column, for the progress lines."""
+    """The Record's first score in each column, with its interval, for the progress lines."""
     record = records.read(folder)
     if record is None:
         return "its Record cannot be read"
     parts = []
     for column, scores in record.summary.items():
-        if isinstance(scores, dict):
-            inner = {"": scores} if "mean" in scores else scores
-            found = [(k, v) for k, v in inner.items() if isinstance(v, dict) and "mean" in v]
-            parts += [
-                f"{column} {k} {v['mean']:.4g}" for k, v in found[:1] if v["mean"] is not None
-            ]
+        for name, found in _estimates(scores)[:1]:
+            digits = SCORES[name].digits if name in SCORES else 3
+            parts.append(" ".join(filter(None, (column, name, found.show(digits)))))
     cut = any(row.get("stopped") == "time" for row in record.rows)
     return ", ".join(parts[:4]) + (" (cut short by the clock)" if cut else "")
+
+
+def _estimates(scores: Any) -> list[tuple[str, Estimate]]:
+    """Name and mean of everything that a part of a summary gives one of; "" for its only one."""
+    if not isinstance(scores, dict):
+        return []
+    inner = {"": scores} if "mean" in scores else scores
+    means = {k: v for k, v in inner.items() if isinstance(v, dict) and v.keys() >= DOCUMENT}
+    return [(k, found) for k, v in means.items() if (found := Estimate.read(v)).known]
 
 
 def _span(seconds: float) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from reports.panels.labels import CUT
-from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Panel, Setting
+from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, OUTDONE, Panel, Setting
 from reports.panels.pooled import PooledScores
 from reports.panels.variant import varying
 from reports.records.options import MAIN, name_option, option_place, show_option
@@ -66,7 +66,8 @@ def _at_delta(panel: Panel) -> str:
 def _row(setting: Setting, options: Sequence[str]) -> Row:
     held = setting.guarantee.round
     name = f"{setting.defense}, {held.suffix}" if held and held.suffix else setting.defense
-    verdict = Cell(setting.verdict, setting.verdict, tone=TONES.get(setting.verdict, ""))
+    remark = f"; {OUTDONE}" if setting.outdone else ""
+    verdict = Cell(setting.verdict + remark, setting.verdict, tone=TONES.get(setting.verdict, ""))
     return Row(setting.anchor, _cells(plain(name), verdict, setting, options))
 
 

@@ -152,6 +152,7 @@ class Inverted(Result):
         if self.column == "adaptive" and "naive" in self._setting.scores:
             psnr = self._setting.scores["naive"].estimate("psnr")
             lines.append(f"naive attack: PSNR {show_estimate(psnr, 'dB')}")
+        lines += [self._setting.outdone] if self._setting.outdone else []
         if self._scores.clocked:
             lines.append(
                 "the clock cut attacks short: a rerun may differ; raise budget or leave it out"

@@ -119,6 +119,32 @@ def test_a_setting_that_only_the_naive_attacker_met_cannot_be_judged(tmp_path):
     assert "only the naive attacker was run" in said
 
 
+@pytest.mark.parametrize(("adaptive", "naive"), [(16.0, 24.0), (10.0, 24.0)])
+def test_the_verdict_is_about_the_stronger_attack_and_says_which(tmp_path, adaptive, naive):
+    record = outcomes.inversion(level=adaptive, naive=naive, against={"none": 32.0})
+    records.write(record, tmp_path)
+    (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
+    own = next(s for s in panel.settings if s.defense == "dprs")
+    assert own.verdict == LEAKS
+    told = f"naive above adaptive (PSNR {own.estimate('naive', 'psnr').mean:.1f} dB against "
+    assert own.outdone.startswith(told + f"{own.estimate('adaptive', 'psnr').mean:.1f} dB")
+    said = " ".join(plain(s) for s in panel_sentences(panel, []))
+    assert told in said
+    assert f"({own.scores['naive'].gain.mean:+.1f} dB over guessing)" in said
+    row = next(r for r in panel_table(panel).rows if r.anchor == own.anchor)
+    assert "leaks; naive above adaptive" in [cell.text for cell in row.cells]
+    from attacks.invert.show import control_lines
+
+    assert any(line.startswith(f"dprs: {told}") for line in control_lines(record))
+
+
+def test_an_adaptive_attack_that_is_the_stronger_is_not_remarked(tmp_path):
+    records.write(outcomes.inversion(level=24.0, naive=9.0, against={"none": 32.0}), tmp_path)
+    (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
+    assert not any(s.outdone for s in panel.settings)
+    assert "naive above" not in " ".join(plain(s) for s in panel_sentences(panel, []))
+
+
 def test_a_replay_that_misleads_is_no_evidence(tmp_path):
     """As of a user's defense that scales the gradient and does not say so in `replay`."""
     record = outcomes.inversion(level=10.0, naive=10.0, against={"none": 32.0})
@@ -127,9 +153,9 @@ def test_a_replay_that_misleads_is_no_evidence(tmp_path):
     records.write(record, tmp_path)
     (panel,) = build_panels(sort_out(gather([tmp_path])).inversions)
     own = next(s for s in panel.settings if s.defense == "dprs")
-    assert own.verdict == "cannot be judged" and "replay does not explain" in own.doubt
+    assert own.verdict == NAMED and "replay does not explain" in own.doubt
     said = " ".join(plain(s) for s in panel_sentences(panel, []))
-    assert "the naive attacker finds more" in said and "Nothing beyond guessing" not in said
+    assert "100% named against 0% named" in said and "Nothing beyond guessing" not in said
     from attacks.invert.show import control_lines
 
-    assert any("dprs: cannot be judged: the naive attacker" in x for x in control_lines(record))
+    assert any("dprs: naive above adaptive" in line for line in control_lines(record))

@@ -138,7 +138,7 @@ def test_a_record_of_ones_own_may_hold_more_and_less(tmp_path):
     record = outcomes.inversion()
     record.rows[0].update(mine=[1], evaluations=3, practice=0)
     inversion.parse(record)
-    with pytest.raises(ValueError, match="rows.mine is declared nowhere"):
+    with pytest.raises(ValueError, match=r"rows\.mine is declared nowhere"):
         check_written(record)
 
 

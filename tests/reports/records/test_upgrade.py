@@ -25,6 +25,9 @@ from tests import outcomes
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "records"
 OLD = sorted(path.name for path in FIXTURES.iterdir())
+RELEASED = FIXTURES.parent / "records-0.1"
+"""Records that 0.1 itself wrote: its first published state (9112987), and its last (0af8807)."""
+WRITTEN = sorted(p.parent.relative_to(RELEASED).as_posix() for p in RELEASED.rglob("result.json"))
 SECTIONS = {
     "inversion": "panel-1",
     "observation": "panel-1",
@@ -64,6 +67,36 @@ def test_an_old_record_is_valid_and_has_its_part_of_the_report(old):
     assert found.gathered.skipped == [] and len(found.gathered.sources) == 1
     (section,) = (s for s in outline.sections if s.anchor == SECTIONS[kind_of(old)])
     assert section.table is not None and section.table.rows
+
+
+def test_every_kind_that_0_1_had_a_command_for_was_written_by_it():
+    kinds = ("audit", "inversion", "membership", "training")
+    assert [f"{state}/{kind}" for state in ("first", "last") for kind in kinds] == WRITTEN
+    for name in WRITTEN:
+        told = json.loads((RELEASED / name / "result.json").read_text())
+        assert told["environment"]["versions"]["leakgauge"] == "0.1.0"
+        assert "version" not in told and "kind" not in told
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_record_that_0_1_wrote_opens_and_has_its_part_of_the_report(name, tmp_path):
+    record, kind = records.read(RELEASED / name), name.rpartition("/")[2]
+    assert record.kind == kind
+    found = sort_out(gather([RELEASED / name]))
+    assert found.gathered.skipped == []
+    (section,) = (s for s in build_outline(found, "title").sections if s.anchor == SECTIONS[kind])
+    assert section.table is not None and section.table.rows
+    records.write(record, tmp_path)
+    assert records.canonical(records.read(tmp_path)) == records.canonical(record)
+    assert earlier_record(RELEASED / name, record.scenario).scenario == record.scenario
+
+
+def test_a_page_of_what_0_1_wrote_shows_all_of_it(tmp_path, capsys):
+    build.main([str(RELEASED), "--out", str(tmp_path / "report")])
+    said = capsys.readouterr().out
+    assert f"{len(WRITTEN)} records" in said and "0 skipped" in said
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert all(f'id="{anchor}"' in page for anchor in set(SECTIONS.values()))
 
 
 def test_all_old_records_make_one_report(tmp_path, capsys):
