@@ -121,21 +121,27 @@ def check_form(value: Any, form: Any, what: str = "", *, complete: bool = False)
 
 
 def _check_any(value: Any, forms: Sequence[Any], what: str, complete: bool) -> None:
-    """Raise the first form's ValueError where a value is of none of them."""
+    """Raise the first form's ValueError where a value is of none of them.
+
+    Of several objects those count that declare most of the names that are there, and at least one.
+    """
+    shared = [_names(form) & value.keys() if isinstance(value, dict) else set() for form in forms]
+    most = max(1, *map(len, shared))
     errors = [ValueError(f"{what} is none of what it may be")]
-    for form in forms:
-        inner = get_args(form)[0] if get_origin(form) is Annotated else form
-        if (
-            is_typeddict(inner)
-            and isinstance(value, dict)
-            and not value.keys() & inner.__annotations__
-        ):
-            continue  # by other names it is another object
+    for form, names in zip(forms, shared, strict=True):
+        if _names(form) and isinstance(value, dict) and len(names) < most:
+            continue
         try:
             return check_form(value, form, what, complete=complete)
         except ValueError as error:
             errors.append(error)
     raise errors[min(1, len(errors) - 1)]
+
+
+def _names(form: Any) -> set[str]:
+    """The fields of an object's form; none of another's."""
+    inner = get_args(form)[0] if get_origin(form) is Annotated else form
+    return set(inner.__annotations__) if is_typeddict(inner) else set()
 
 
 def _check_fields(value: Any, form: Any, what: str, complete: bool) -> None:

@@ -88,10 +88,28 @@ class Bounds(RunBounds):
     ledger: list[tuple[Size, Share, Count]]
 
 
+class HeadBounds(Bounds):
+    """Bounds of a private head on frozen features, see `victims.transfer`.
+
+    Attributes:
+        mu: of all releases, as Gaussian differential privacy; None: no noise, or some sample.
+        zcdp: epsilon by the looser conversion of Mehta et al. (2022), to compare; None likewise.
+    """
+
+    mu: Size | None
+    zcdp: Size | None
+
+
 class Summary(TypedDict):
-    """What the run came to: the last epoch's accuracy."""
+    """What the run came to.
+
+    Attributes:
+        accuracy: the last epoch's.
+        without_noise: of a head, what its method reaches without noise.
+    """
 
     accuracy: ShareOf
+    without_noise: NotRequired[ShareOf]
 
 
 class Baseline(TypedDict):
@@ -106,19 +124,7 @@ class Form(TypedDict):
     rows: list[Annotated[Row, Ordered(("low", "accuracy", "high"))]]
     summary: Summary
     baseline: Baseline
-    bounds: Bounds
-
-
-class HeadBounds(Bounds):
-    """Bounds of a private head on frozen features, see `victims.transfer`.
-
-    Attributes:
-        mu: of all releases, as Gaussian differential privacy; None: no noise, or some sample.
-        zcdp: epsilon by the looser conversion of Mehta et al. (2022), to compare; None likewise.
-    """
-
-    mu: float | None
-    zcdp: float | None
+    bounds: HeadBounds | Bounds
 
 
 @dataclass(frozen=True)

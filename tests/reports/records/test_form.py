@@ -142,6 +142,14 @@ def test_a_record_of_ones_own_may_hold_more_and_less(tmp_path):
         check_written(record)
 
 
+@pytest.mark.parametrize("wrong", [("mu", -1.0), ("zcdp", "much")])
+def test_of_several_forms_that_counts_which_has_the_names(tmp_path, wrong):
+    heads = {"bounds__mu": 1.0, "bounds__zcdp": None}
+    assert forged(tmp_path, "training", **heads) == ""
+    name, value = wrong
+    assert f"bounds.{name} is" in forged(tmp_path, "training", **heads | {f"bounds__{name}": value})
+
+
 def test_every_range_of_every_kind_refuses_what_is_outside():
     """Each declared number, wherever it stands, is refused a step beyond its ends."""
     seen = 0
