@@ -27,9 +27,10 @@ from attacks.invert.peeling.masked import MaskedTop, peel_masked
 from attacks.invert.peeling.match import Match
 from attacks.invert.peeling.own import Own
 from attacks.invert.peeling.partial import images_of, plan_within
-from attacks.invert.peeling.peeled import peel_release
+from attacks.invert.peeling.peeled import peel_release, with_length
 from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.peeling.rules.contract import NoRule
+from attacks.invert.peeling.scale import find_scale
 from attacks.invert.peeling.weights import Weights
 from attacks.invert.peeling.whole import images_of_batch
 from defenses import BadInput, Release
@@ -88,13 +89,16 @@ class Peel(Inversion):
         labels = peeled.labels
         if labels is None:
             labels = recover_labels(model, loss, release, threat)
+        looked = 0
+        if threat.batch_size == 1:
+            peeled, looked = with_length(graph, peeled, loss, labels)
         found = images_of_batch(
             graph,
             peeled,
             prior,
             self.own or Own.of(model, threat.auxiliary_images),
             threat.batch_size,
-            evaluations=threat.allowed(self.iterations),
+            evaluations=max(1, threat.allowed(self.iterations + looked) - looked),
             clock=clock,
         )
         images = torch.cat([one.image for one in found]).clamp(0, 1)
@@ -104,7 +108,7 @@ class Peel(Inversion):
         value = energy(compare, images.float(), prior, noise_std(release, threat))
         solved = all(one.stopped == "solved" for one in found)
         stopped = "time" if clock.over else "solved" if solved else "iterations"
-        spent = -(-sum(one.evaluations for one in found) // len(found))
+        spent = looked - (-sum(one.evaluations for one in found) // len(found))
         note = "" if solved else peeled.note
         return Guess(images.float().cpu(), labels, value, "peel", max(1, spent), stopped, note)
 
@@ -145,7 +149,8 @@ class Peel(Inversion):
         top = MaskedTop(graph, own.images, own.seen, noise, clock, plan)
         known = None if threat.labels is None else int(threat.labels[0])
         found = peel_masked(graph, Weights(release.update, shown), own.softmax, top, known)
-        spent = 0 if top.guess is None else top.guess.evaluations
+        found, looked = find_scale(graph, found, loss)
+        spent = looked + (0 if top.guess is None else top.guess.evaluations)
         allowed = max(1, threat.allowed(self.iterations + spent) - spent)
         compare = residual(model, loss, release, threat, found.label, dtype=torch.float32)
         tried = list(images_of(graph, found, prior, own, evaluations=allowed, clock=clock))

@@ -7,6 +7,8 @@
 - The way down: `last_layer`, `blind` and `directions` where no slope is known, `walk` by layers,
   `doubts` and `bits` for gates that are not sure.
 - Batches: `batch`, `last_batch`, `demix`.
-- Masks and noise: `outer`, `masked_top`, `top`, `bilinear`, `rounding`, `equations`, `masked`.
-- The rest of the picture: `match`, `latent`, `likeliest`.
+- Masks and noise: `outer`, `masked_last`, `masked_top`, `top`, `bilinear`, `rounding`, `equations`,
+  `masked`, `scale`.
+- Lengths: `onward` runs what lies above a node. The rest of the picture: `regression`, `match`,
+  `restarts`, `whole`, `below`, `partial`, `latent`, `likeliest`.
 """

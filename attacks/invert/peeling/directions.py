@@ -6,7 +6,8 @@ import math
 from collections.abc import Collection
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.blind import fixed_points, row_space
@@ -95,7 +96,11 @@ def _direction(
 
 
 def is_positive(graph: Graph, node: Node) -> bool:
-    """Whether what a node gives is never negative: a ReLU's output, pooled or reshaped."""
-    if isinstance(node.rule, KEEPS_SIGN):
+    """Whether what a node gives is never negative: a ReLU's output, pooled or reshaped.
+
+    Pooling whose windows overlap has no rule, and keeps the sign all the same.
+    """
+    pooled = isinstance(node.target, nn.MaxPool2d) or node.target is F.max_pool2d
+    if pooled or isinstance(node.rule, KEEPS_SIGN):
         return is_positive(graph, graph.nodes[node.inputs[0]])
     return isinstance(node.rule, ReLU) and not node.rule.leak

@@ -78,6 +78,11 @@ class Slopes:
         self.gates[name] = passed
         self._forget(name)
 
+    def rescale(self, factor: float) -> None:
+        """Multiply all slopes."""
+        self.start = self.start * factor
+        self._known.clear()
+
     def _forget(self, name: str) -> None:
         for known in self.graph.upstream(name):
             self._known.pop(known, None)

@@ -25,6 +25,7 @@ class Node:
         inputs: names of the nodes that feed it, in the order of `Rule.pull`.
         shape: of what it gives for one example.
         missing: why it has no rule, in one line that names it; empty when it has.
+        target: the module, the function or the name of the method that it is.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Node:
     inputs: tuple[str, ...]
     shape: Shape
     missing: str = ""
+    target: object = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,20 @@ class Graph:
             found |= fresh
             waiting += fresh
         return found
+
+    def is_passed_by_all(self, name: str) -> bool:
+        """Whether everything that the logits know of the image goes through a node."""
+        waiting, seen = [self.logits], {name, self.logits}
+        if name == self.logits:
+            return True
+        while waiting:
+            for below in self.nodes[waiting.pop()].inputs:
+                if below == self.image != name:
+                    return False
+                if below not in seen:
+                    seen.add(below)
+                    waiting.append(below)
+        return True
 
     def upto(self, names: Sequence[str], dtype: torch.dtype) -> Callable[[Tensor], list[Tensor]]:
         """Images (B, C, H, W) -> what the named nodes give, differentiable in the images.
@@ -175,9 +191,9 @@ class _Reader(fx.Interpreter):
         shapes = tuple(self.nodes[name].shape for name in inputs)
         call = Call(title, target, arguments, options, shapes, shape, self.parameters)
         try:
-            node = Node(n.name, title, rule_of(call), inputs, shape)
+            node = Node(n.name, title, rule_of(call), inputs, shape, target=target)
         except NoRule as reason:
-            node = Node(n.name, title, None, inputs, shape, str(reason))
+            node = Node(n.name, title, None, inputs, shape, str(reason), target)
         self.nodes[n.name] = node
 
 

@@ -11,15 +11,19 @@ from torch import Tensor
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.bilinear import PLAN, Plan
 from attacks.invert.peeling.blind import Opened
-from attacks.invert.peeling.directions import is_positive
 from attacks.invert.peeling.flow import Choice, Slopes
 from attacks.invert.peeling.geometry import Geometry
 from attacks.invert.peeling.graph import Graph, Node
 from attacks.invert.peeling.last_layer import last_linear
+from attacks.invert.peeling.masked_last import (
+    LOOKED_AT,
+    label_of,
+    last_factors,
+    likely_length,
+)
 from attacks.invert.peeling.masked_top import Seen, TopGuess, guess_top
 from attacks.invert.peeling.open_chain import OpenChain
-from attacks.invert.peeling.outer import Factors, split_outer
-from attacks.invert.peeling.rules.linear import Linear
+from attacks.invert.peeling.outer import Factors
 from attacks.invert.peeling.rules.max_pool import MaxPool
 from attacks.invert.peeling.rules.relu import ReLU
 from attacks.invert.peeling.top import Top
@@ -129,41 +133,16 @@ def peel_masked(
     """
     node, last = last_linear(graph)
     if label is None:
-        label = _label(graph, node, weights)
-    factors = _last_layer(last, weights, softmax, label)
+        label = label_of(graph, node, weights)
+    factors = last_factors(last, weights, softmax, label)
+    if not factors.scaled:
+        fed = graph.upto([node.inputs[0]], torch.float32)(top.images[:LOOKED_AT])[0]
+        factors = likely_length(factors, fed.flatten(1))
     slopes = Slopes(graph, factors.slopes[None])
     walk = Walk(graph, weights, slopes, top=top, clock=top.clock, given=frozenset(node.inputs[:1]))
     top.open = _start(walk, node.inputs[0], factors, exact=top.noise == 0)
     walk.run()
     return MaskedPeel(walk, top, torch.tensor([label]), factors.scaled)
-
-
-def _label(graph: Graph, node: Node, weights: Weights) -> int:
-    """The class whose slope at the logits is negative, and the largest by far."""
-    rule = node.rule
-    assert isinstance(rule, Linear)
-    gradient, mask = weights.gradient(rule), weights.mask(rule)
-    seen = torch.ones_like(gradient) if mask is None else mask.to(gradient)
-    if is_positive(
-        graph, graph.nodes[node.inputs[0]]
-    ):  # then the signs of its row are all it takes
-        return int((gradient * seen).sum(1).argmin())
-    return int(((gradient.square() * seen).sum(1) / seen.sum(1).clamp(min=1)).argmax())
-
-
-def _last_layer(last: Linear, weights: Weights, softmax: Tensor, label: int) -> Factors:
-    """The slopes at the logits, and what the last layer was fed, as far as it is seen."""
-    gradient, mask = weights.gradient(last), weights.mask(last)
-    seen = torch.ones_like(gradient, dtype=torch.bool) if mask is None else mask
-    bias = weights.gradients.get(str(last.bias))
-    bias_seen = None
-    if bias is not None:
-        bias = bias.double()
-        shown = weights.visible[str(last.bias)] if weights.visible else None
-        bias_seen = torch.ones_like(bias, dtype=torch.bool) if shown is None else shown
-    expected = softmax.double().clone()
-    expected[label] -= 1
-    return split_outer(gradient * seen, seen, expected, bias, bias_seen)
 
 
 def _start(walk: Walk, name: str, factors: Factors, *, exact: bool) -> dict[str, Tensor]:

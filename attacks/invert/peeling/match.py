@@ -26,6 +26,8 @@ SPECTRAL = 0.7
 MEMORY = 50
 RICH = 2
 """Known values per pixel from which on the prior is not needed in the end."""
+POOR = ((1e-2, 0.25), (1e-3, 0.35), (1e-4, 1.0))
+"""`STAGES` where there are fewer: what features leave open, say contrast, drifts without it."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,7 @@ def match(
     if value > NEAR:
         code = prior.encode(begin)
         left = max(1, int(SPECTRAL * (evaluations - spent)))
-        for weight, share in STAGES:
-            weight = weight if weight or rich else STAGES[-2][0]
+        for weight, share in STAGES if rich else POOR:
 
             def objective(code: Tensor, weight: float = weight) -> Tensor:
                 value = misfit(prior.decode(code))

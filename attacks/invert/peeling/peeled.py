@@ -15,6 +15,7 @@ from attacks.invert.peeling.flow import Choice, Slopes
 from attacks.invert.peeling.graph import Graph
 from attacks.invert.peeling.last_batch import slopes_of_batch
 from attacks.invert.peeling.last_layer import last_linear
+from attacks.invert.peeling.onward import Loss, find_length
 from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.peeling.rules.relu import ReLU
 from attacks.invert.peeling.walk import Walk
@@ -33,11 +34,13 @@ class Peeled:
         walk: from the logits down; None where it could not begin.
         note: what ended it above the image; empty where it was reached.
         directions: name of a node below the deepest of the walk -> what it gave, to length 1.
+        told: name of the one of these whose length is known, and its value; empty: of none.
     """
 
     walk: Walk | None
     note: str
     directions: dict[str, Tensor] = field(default_factory=dict)
+    told: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def labels(self) -> Tensor | None:
@@ -46,6 +49,8 @@ class Peeled:
 
     def deepest(self) -> str | None:
         """Name of the node nearest to the image whose values are known, exactly if any are."""
+        if self.told:
+            return next(iter(self.told))
         if self.walk is None:
             return None
         order = list(self.walk.graph.nodes)
@@ -55,6 +60,8 @@ class Peeled:
 
     def value(self, name: str) -> Tensor:
         """(B, *shape) what a node gave, without what cannot be."""
+        if name in self.told:
+            return self.told[name]
         assert self.walk is not None
         value = self.walk.values.get(name, self.walk.rough.get(name))
         assert value is not None
@@ -119,3 +126,27 @@ def _start(graph: Graph, weights: Weights, size: int, generator: torch.Generator
     slopes = Slopes(graph, parts.slopes)
     slopes.choose(parts.layer, Choice(parts.passed, closes=True))
     return slopes
+
+
+def with_length(graph: Graph, peeled: Peeled, loss: Loss, labels: Tensor) -> tuple[Peeled, int]:
+    """The same with the length of the direction nearest to the image, and evaluations spent.
+
+    Whatever lies above is run as it is, so that any layer may be there. One example; nothing is
+    added where no node that all goes through is among the directions, or where its length leaves
+    the gradients above unexplained.
+    """
+    if peeled.walk is None:
+        return peeled, 0
+    order, weights = list(graph.nodes), peeled.walk.weights
+    cuts = [name for name in peeled.directions if graph.is_passed_by_all(name)]
+    if not cuts:
+        return peeled, 0
+    name = min(cuts, key=order.index)
+    direction = peeled.directions[name]
+    told = find_length(graph, loss, labels, weights.gradients, weights.visible, name, direction)
+    if told is None or not told.certain:
+        return peeled, 0 if told is None else told.evaluations
+    # What all goes through decides all that lies above it.
+    below = {k: v for k, v in peeled.directions.items() if order.index(k) < order.index(name)}
+    value = {name: direction * told.factor}
+    return replace(peeled, directions=below, told=value), told.evaluations

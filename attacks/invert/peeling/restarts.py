@@ -14,6 +14,8 @@ from attacks.invert.peeling.regression import Features, OwnFeatures
 
 SHARE = 0.5
 """Of the evaluations that are left, what each try but the last may spend."""
+NEARLY = 1e-3
+"""A try that came this near is not stuck: the next one goes on where it ended."""
 
 
 def match_from_several(
@@ -42,9 +44,12 @@ def match_from_several(
     """
     tries: list[Match] = []
     spent = 0
-    for begin, last in _starts(known, own, start):
+    for place, last in _starts(known, own, start):
         left = evaluations - spent
         allowed = left if last else max(1, int(SHARE * left))
+        begin = place
+        if tries and min(one.misfit for one in tries) < NEARLY:
+            begin = min(tries, key=lambda one: one.misfit).image
         one = match(features, known, prior, evaluations=allowed, clock=clock, start=begin)
         tries.append(one)
         spent += one.evaluations

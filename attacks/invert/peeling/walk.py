@@ -40,6 +40,7 @@ class Walk:
         values: name of a node -> what it gave, (B, *shape) float64.
         rough: name of a node -> likewise, where too much of a gradient was left unexplained.
         residuals: name of a node -> relative residual of the system that told its value.
+        solved: names of nodes whose values follow from slopes alone, not from other values.
         stop: the first layer whose input was not told, and why; None: the image was reached.
     """
 
@@ -52,6 +53,7 @@ class Walk:
     values: dict[str, Tensor] = field(default_factory=dict)
     rough: dict[str, Tensor] = field(default_factory=dict)
     residuals: dict[str, float] = field(default_factory=dict)
+    solved: set[str] = field(default_factory=set)
     stop: Stop | None = None
 
     def run(self) -> None:
@@ -64,6 +66,20 @@ class Walk:
                 self._solve(node)
             if node.name in self.values:
                 self._choose(node)
+
+    def rescale(self, factor: float) -> None:
+        """Make all values longer by a factor, and all slopes shorter, once the walk is done.
+
+        A gradient is a product of the two, and says nothing of it. What was lifted through layers
+        that add a constant is lifted anew.
+        """
+        before, kept = self.values, self.solved | self.given
+        self.values = {name: before[name] * factor for name in before if name in kept}
+        self.rough = {name: value * factor for name, value in self.rough.items()}
+        self.slopes.rescale(1 / factor)
+        for node in reversed(list(self.graph.nodes.values())):
+            if node.name in before and node.name not in kept:
+                self._lift(node)
 
     def _lift(self, node: Node) -> bool:
         """Whether the value of a layer that it feeds tells what it gave."""
@@ -95,6 +111,7 @@ class Walk:
             self.rough[node.name] = value
             return
         self.values[node.name], self.residuals[node.name] = value, told.residual
+        self.solved.add(node.name)
         for layer in layers:
             settle_doubts(layer, value, self.slopes, self.weights)
 

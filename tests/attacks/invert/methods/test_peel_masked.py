@@ -10,9 +10,11 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks import invert
+from attacks.invert.peeling import masked, scale
 from attacks.invert.peeling.readable import is_noisy
 from reports.scores import psnr
 from tests.conftest import seeded
+from victims.models.normalise import Normalise
 
 SHAPE = (3, 8, 8)
 
@@ -47,19 +49,24 @@ def dense():
     yield from (nn.Flatten(), nn.Linear(192, 64), nn.ReLU(), nn.Linear(64, 6))
 
 
+def shifted():
+    yield Normalise((0.2, 0.1, 0.1), (0.8, 0.8, 0.8))
+    yield from averaged()
+
+
 def build(layers):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         return nn.Sequential(*layers()).eval()
 
 
-def attack(model, name, label=2, **options):
+def attack(model, name, label=2, iterations=60, **options):
     defense = defenses.get(name, **options)
     labels = torch.tensor([label])
     grads = victims.per_example_gradients(model, cross_entropy, PRIVATE, labels)
     release = defense.release(grads, generator=seeded(5))
     threat = invert.Threat(defense, True, SHAPE, 6, 1, OWN, torch.arange(96) % 6)
-    peel = invert.get("peel", iterations=60)
+    peel = invert.get("peel", iterations=iterations)
     peel = peel.tuned(model, cross_entropy, threat, generator=seeded(6))
     return peel.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
 
@@ -85,17 +92,33 @@ def test_clipping_beside_a_mask_costs_nothing():
     assert closeness(guess) > 55
 
 
-def test_without_an_entry_of_the_last_bias_no_clipped_image_is_called_solved():
-    model, labels = build(dense), torch.tensor([2])
-    defense = defenses.get("dprs", rate=0.4, **{**MASKED, "clip": 0.01})
+def without_bias(layers, rate, clip):
+    """The attack on a clipped gradient under a mask that shows no entry of the last bias."""
+    model, labels = build(layers), torch.tensor([2])
+    defense = defenses.get("dprs", rate=rate, **{**MASKED, "clip": clip})
     grads = victims.per_example_gradients(model, cross_entropy, PRIVATE, labels)
     release = defense.release(grads, generator=seeded(5))
-    release.update["3.bias"].zero_()
-    release.public["mask"]["3.bias"].zero_()
+    last = [name for name in release.update if name.endswith("bias")][-1]
+    release.update[last].zero_()
+    release.public["mask"][last].zero_()
     threat = invert.Threat(defense, True, SHAPE, 6, 1, OWN, torch.arange(96) % 6)
     peel = invert.get("peel", iterations=60)
-    guess = peel.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
-    assert closeness(guess) < 30  # the length is lost with the bias
+    return peel.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
+
+
+@pytest.mark.parametrize("layers", [averaged, dense, shifted])
+@pytest.mark.parametrize("clip", [1e6, 1.0, 1e-4])
+def test_without_an_entry_of_the_last_bias_softmax_tells_the_length(layers, clip):
+    guess = without_bias(layers, 0.4, clip)
+    assert (guess.stopped, guess.note) == ("solved", "")
+    assert closeness(guess) > 50
+
+
+def test_a_length_that_nothing_tells_is_not_called_solved(monkeypatch):
+    monkeypatch.setattr(scale, "find_length", lambda *given: None)
+    monkeypatch.setattr(masked, "likely_length", lambda factors, fed: factors)
+    guess = without_bias(dense, 0.4, 0.01)
+    assert closeness(guess) < 30
     assert guess.stopped == "iterations"
     assert "last bias" in guess.note
 
@@ -136,3 +159,20 @@ def test_only_who_knows_the_defense_is_told_that_there_is_noise():
         for adaptive in (True, False)
     ]
     assert told == [True, False]
+
+
+def normalised():
+    """GroupNorm, pooling whose windows overlap, and tanh: no rule covers them."""
+    yield nn.Conv2d(3, 16, 5, stride=2, padding=2)
+    yield from (nn.GroupNorm(2, 16), nn.ReLU(), nn.MaxPool2d(3, 1, 1))
+    yield nn.Conv2d(16, 48, 3, padding=1)
+    yield from (nn.GroupNorm(4, 48), nn.Tanh(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    yield nn.Linear(192, 6)
+
+
+@pytest.mark.parametrize("clip", [None, 0.01])
+def test_layers_without_a_rule_above_a_convolution_that_tells_its_input_do_not_matter(clip):
+    options = ("none", {}) if clip is None else ("dpsgd", {"clip": clip, "noise_multiplier": 0.0})
+    guess = attack(build(normalised), options[0], iterations=200, **options[1])
+    assert closeness(guess) > GUESSED + 15
+    assert guess.note == "4: 5: no rule covers GroupNorm"
