@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 
 import torch
@@ -85,10 +86,9 @@ class Peel(Inversion):
         prior = SpectralPrior.fit(threat.auxiliary_images.to(next(model.parameters()).device))
         if threat.batch_size == 1 and (part := _part(release, threat)) is not None:
             return self._of_part(model, loss, release, threat, graph, part, prior, clock)
-        peeled = peel_release(graph, release, threat, clock, generator=generator)
-        labels = peeled.labels
-        if labels is None:
-            labels = recover_labels(model, loss, release, threat)
+        told = functools.cache(lambda: recover_labels(model, loss, release, threat))
+        peeled = peel_release(graph, release, threat, clock, labels=told, generator=generator)
+        labels = told() if peeled.labels is None else peeled.labels
         looked = 0
         if threat.batch_size == 1:
             peeled, looked = with_length(graph, peeled, loss, labels)

@@ -6,7 +6,7 @@
   solves, `counts` and `cliff` count them.
 - The way down: `last_layer`, `blind` and `directions` where no slope is known, `walk` by layers,
   `doubts` and `bits` for gates that are not sure.
-- Batches: `batch`, `last_batch`, `demix`.
+- Batches: `batch`, `demix`; behind the logits `last_softmax` and `last_batch`.
 - Masks and noise: `outer`, `masked_last`, `masked_top`, `top`, `bilinear`, `rounding`, `equations`,
   `masked`, `scale`.
 - Lengths: `onward` runs what lies above a node. The rest of the picture: `regression`, `match`,

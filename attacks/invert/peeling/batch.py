@@ -67,7 +67,10 @@ def take_apart(
     if places > outputs:
         return f"{layer.title}: {outputs} channels do not tell {places} places apart"
     gradient = weights.gradient(rule)
-    mixed = fixed_points(row_space(gradient, places), active, rule.geometry, size)
+    rows = row_space(gradient, places)
+    if len(rows) < places:
+        return f"{layer.title}: its gradient has rank {len(rows)}, too little for {places} places"
+    mixed = fixed_points(rows, active, rule.geometry, size)
     if mixed is None:
         return f"{layer.title}: its inputs do not show in the row space of its gradient"
     inputs = demix(mixed.flatten(1).T, generator=generator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -15,6 +16,7 @@ from attacks.invert.peeling.flow import Choice, Slopes
 from attacks.invert.peeling.graph import Graph
 from attacks.invert.peeling.last_batch import slopes_of_batch
 from attacks.invert.peeling.last_layer import last_linear
+from attacks.invert.peeling.last_softmax import agree, slopes_by_softmax
 from attacks.invert.peeling.onward import Loss, find_length
 from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.peeling.rules.relu import ReLU
@@ -70,7 +72,13 @@ class Peeled:
 
 
 def peel_release(
-    graph: Graph, release: Release, threat: Threat, clock: Clock, *, generator: torch.Generator
+    graph: Graph,
+    release: Release,
+    threat: Threat,
+    clock: Clock,
+    *,
+    labels: Callable[[], Tensor],
+    generator: torch.Generator,
 ) -> Peeled:
     """Walk down from the slopes at the logits that a release tells.
 
@@ -81,6 +89,7 @@ def peel_release(
         release: of its parameters.
         threat: what the adversary has.
         clock: ends the walk early.
+        labels: the batch's, (B,) int64, as they are recovered; asked for where they are needed.
         generator: of the draws that take a batch apart.
     """
     if is_noisy(release, threat):
@@ -89,14 +98,15 @@ def peel_release(
     if isinstance(shown, str):
         return Peeled(None, shown)
     weights, size = Weights(release.update, shown), threat.batch_size
-    slopes = _start(graph, weights, size, generator)
-    if isinstance(slopes, str):
-        peeled = Peeled(None, slopes)
+    slopes, mixed = _start(graph, weights, size, labels, generator)
+    if slopes is None:
+        peeled = Peeled(None, mixed)
     else:
         walk = Walk(graph, weights, slopes, clock=clock)
         walk.run()
         stop = "" if walk.stop is None else f"{walk.stop.layer}: {walk.stop.reason}"
-        peeled = Peeled(walk, stop)
+        # What kept the examples together higher up is why the walk ended.
+        peeled = Peeled(walk, mixed or stop if stop else "")
     if not peeled.note or (peeled.walk is not None and size > 1):
         return peeled
     below, deepest = list(graph.nodes), peeled.deepest()
@@ -105,27 +115,43 @@ def peel_release(
     return replace(peeled, directions=found)
 
 
-def _start(graph: Graph, weights: Weights, size: int, generator: torch.Generator) -> Slopes | str:
-    """The slopes at the logits, and what the top convolution of a batch passed on; or why not."""
+def _start(
+    graph: Graph,
+    weights: Weights,
+    size: int,
+    labels: Callable[[], Tensor],
+    generator: torch.Generator,
+) -> tuple[Slopes | None, str]:
+    """The slopes at the logits, and what the top convolution of a batch passed on.
+
+    Returns:
+        None where they are not told; and why, or why a batch is told apart behind the logits
+        alone; empty where it is told apart.
+    """
     node, last = last_linear(graph)
     bias = weights.gradients.get(str(last.bias))
     seen = weights.visible is None or bool(
         weights.visible.get(str(last.bias), torch.zeros(1)).all()
     )
     if bias is None or not seen or not weights.told(last):
-        return "the release does not show the whole bias behind the logits"
+        return None, "the release does not show the whole bias behind the logits"
     total = bias.double()
     if size == 1:
-        return Slopes(graph, total[None])
+        return Slopes(graph, total[None]), ""
     parts = take_apart(graph, weights, total, size, generator=generator)
-    if isinstance(parts, str):
-        told = None
-        if is_positive(graph, graph.nodes[node.inputs[0]]):
-            told = slopes_of_batch(last, weights, total, size, generator=generator)
-        return parts if told is None else Slopes(graph, told)
-    slopes = Slopes(graph, parts.slopes)
-    slopes.choose(parts.layer, Choice(parts.passed, closes=True))
-    return slopes
+    if not isinstance(parts, str):
+        slopes = Slopes(graph, parts.slopes)
+        slopes.choose(parts.layer, Choice(parts.passed, closes=True))
+        return slopes, ""
+    if weights.mask(last) is not None:
+        return None, parts
+    held = graph.module.get_parameter(str(last.bias)).detach().double()
+    given = weights.gradient(last), total, last.weight.double(), held
+    told = slopes_by_softmax(*given, labels())
+    if told is None and is_positive(graph, graph.nodes[node.inputs[0]]):
+        told = slopes_of_batch(last, weights, total, size, generator=generator)
+        told = told if told is not None and agree(told, *given, told.argmin(1)) else None
+    return (None if told is None else Slopes(graph, told)), parts
 
 
 def with_length(graph: Graph, peeled: Peeled, loss: Loss, labels: Tensor) -> tuple[Peeled, int]:
