@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import torch
 from scipy.optimize import nnls
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attacks.invert.contract import Loss, Threat
-from attacks.invert.matching.clock import Clock
+from attacks.invert.learning.evidence import log_evidence
+from attacks.invert.matching.clock import Clock, TimeIsUp
 from attacks.invert.matching.layers import behind_logits
 from attacks.invert.matching.objective import candidate_gradients, replay, support
 from defenses import Release
@@ -18,6 +20,8 @@ from defenses.gradients import flat
 
 TEMPLATES = 40
 """Gradients computed for templates, all classes together; at least one per class."""
+TOLD = 16
+"""With fewer images of its own the adversary does not weigh labels by evidence."""
 
 
 def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threat) -> Tensor:
@@ -25,7 +29,9 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
 
     One example: the class whose gradient is negative on the bias behind the logits (iDLG, Zhao et
     al. 2020) when the whole bias is visible and noiseless, or always for a naive adversary;
-    otherwise the class that explains the last layer's visible gradient best (`_explain`). Batches:
+    otherwise, where coordinates are missing, the class of most evidence among the adversary's own
+    images (`log_evidence`); where none is, or where time or images are too short for that, the one
+    that explains the last layer's visible gradient best (`_explain`). Batches:
     least squares on templates, the replayed gradients of the adversary's own images under each
     label, gives the counts, which on an undefended bias is n_c = B (mean p_c - db_c).
     """
@@ -41,6 +47,11 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     if threat.batch_size == 1:
         if bias is not None and visible and exact and (bias.min() < 0 or not threat.adaptive):
             return bias.argmin()[None].cpu()
+        missing = not all(bool(mask.all()) for mask in seen.values())
+        if missing and threat.adaptive and len(threat.auxiliary_images) >= TOLD:
+            with suppress(TimeIsUp):
+                told = log_evidence(model, loss, release, threat, clock)
+                return told.argmax()[None]
         if last.weight in release.update:
             mask = seen[last.weight]
             return _explain(model, loss, release.update[last.weight], mask, threat)
@@ -51,6 +62,7 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     if visible:  # the weights' gradients depend on the images too, the bias's hardly
         place = _place(release.update, str(last.bias))
         templates, observed = templates[:, place], observed[place]
+        templates = templates + _of_all_images(model, loss, templates, threat)
     return _counts(templates, observed, threat)
 
 
@@ -69,17 +81,44 @@ def _explain(model: nn.Module, loss: Loss, value: Tensor, mask: Tensor, threat: 
         threat: ``auxiliary_images`` and ``classes`` are used.
     """
     value, mask = value.double(), mask.double()
-    device = value.device
-    with torch.no_grad():
-        logits = model(threat.auxiliary_images.to(device))
     misfits = []
-    for label in range(threat.classes):
-        point = logits.detach().requires_grad_()
-        labels = torch.full((len(point),), label, device=device)
-        slope = torch.autograd.grad(loss(point, labels), point)[0].sum(0).double()[:, None]
+    for slopes in _slopes(model, loss, threat):
+        slope = slopes.mean(0)[:, None]
         features = (mask * slope * value).sum(0) / (mask * slope.square()).sum(0).clamp(min=1e-30)
         misfits.append((mask * (value - slope * features)).square().sum())
     return torch.stack(misfits).argmin()[None].cpu()
+
+
+def _slopes(model: nn.Module, loss: Loss, threat: Threat) -> Iterator[Tensor]:
+    """(N, classes) float64 slopes of each auxiliary image's own loss at its logits, by label."""
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        logits = model(threat.auxiliary_images.to(device))
+    for label in range(threat.classes):
+        point = logits.detach().requires_grad_()
+        labels = torch.full((len(point),), label, device=device)
+        slope = torch.autograd.grad(loss(point, labels), point)[0]
+        yield slope.double() * len(point)  # the loss is a mean
+
+
+def _of_all_images(model: nn.Module, loss: Loss, templates: Tensor, threat: Threat) -> Tensor:
+    """(classes, classes) what makes bias templates of few images those of all auxiliary ones.
+
+    The slopes at the logits cost one pass for all images, and the bias's gradient is they, up to a
+    scale and what the defense does: they are the control variate.
+    """
+    each = _each(threat)
+    moves = []
+    for template, slopes in zip(templates, _slopes(model, loss, threat), strict=False):
+        few = slopes[:each].mean(0)
+        scale = (template @ few) / few.square().sum().clamp(min=1e-30)
+        moves.append(scale * (slopes.mean(0) - few))
+    return torch.stack(moves)
+
+
+def _each(threat: Threat) -> int:
+    """How many images are gone through whole for the template of each label."""
+    return max(1, TEMPLATES // threat.classes)
 
 
 def _place(update: Mapping[str, Tensor], name: str) -> slice:
@@ -114,9 +153,8 @@ def _templates(
 
     Of the first labels only where the clock ends it.
     """
-    each = max(1, TEMPLATES // threat.classes)
     device = next(model.parameters()).device
-    images = threat.auxiliary_images[:each].to(device)
+    images = threat.auxiliary_images[: _each(threat)].to(device)
     rows: list[Tensor] = []
     for label in range(threat.classes):
         if rows and clock.over:

@@ -258,3 +258,60 @@ def test_too_few_images_to_learn_from_are_refused(digits):
     )
     with pytest.raises(BadInput, match="at least 32 images, and has 31"):
         invert.get("lti").reconstruct(model, cross_entropy, release, threat, generator=seeded())
+
+
+@pytest.mark.parametrize("model", ["lenet", "mlp"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("dprs", {"rate": 0.98, "noise_multiplier": 0.0}),
+        ("dprs", {"rate": 0.9, "noise_multiplier": 0.02}),
+        ("prune", {"rate": 0.99}),
+        ("topk", {"rate": 0.99}),
+    ],
+)
+def test_labels_by_evidence_survive_what_hides_the_last_layer(name, options, model):
+    private = victims.load_data("digits", count=6)
+    own = victims.load_data("digits", split="train", count=64, seed=0)
+    victim, shield = victims.load_model(model, image_shape=(1, 8, 8)), configured(name, **options)
+    hits = explained = 0
+    for place in range(6):
+        images, labels = private.images[place][None], private.labels[place][None]
+        grads = victims.per_example_gradients(victim, cross_entropy, images, labels)
+        release = shield.release(grads, generator=seeded(place))
+        threat = invert.Threat(shield, True, (1, 8, 8), 10, 1, own.images, own.labels)
+        found = invert.recover_labels(victim, cross_entropy, release, threat)
+        hits += int(found == labels)
+        few = dataclasses.replace(
+            threat, auxiliary_images=own.images[:15], auxiliary_labels=own.labels[:15]
+        )
+        explained += int(invert.recover_labels(victim, cross_entropy, release, few) == labels)
+    assert hits >= 5
+    assert hits >= explained
+
+
+def test_labels_by_evidence_end_with_the_clock(observe, lenet):
+    shield = configured("dprs", rate=0.99, noise_multiplier=0.0)
+    release, threat, _, _ = observe(lenet, shield, seconds=1e-9)
+    with measure() as meter:
+        found = invert.recover_labels(lenet, cross_entropy, release, threat)
+    assert meter.gradients <= 64 and found.shape == (1,)  # no more than was begun
+
+
+@pytest.mark.parametrize("batch", [4, 16])
+@pytest.mark.parametrize("name", ["none", "dpsgd"])
+def test_label_counts_of_a_batch_are_taken_over_all_own_images(name, batch):
+    private = victims.load_data("digits", count=5 * batch)
+    own = victims.load_data("digits", split="train", count=256, seed=0)
+    model = victims.load_model("lenet", image_shape=(1, 8, 8))
+    shield = configured(name, noise_multiplier=0.0)
+    right = 0
+    for images, labels in zip(
+        private.images.split(batch), private.labels.split(batch), strict=True
+    ):
+        grads = victims.per_example_gradients(model, cross_entropy, images, labels)
+        release = shield.release(grads, generator=seeded())
+        threat = invert.Threat(shield, True, (1, 8, 8), 10, batch, own.images, own.labels)
+        found = invert.recover_labels(model, cross_entropy, release, threat)
+        right += found.tolist() == sorted(labels.tolist())
+    assert right >= (5 if name == "none" else 4)
