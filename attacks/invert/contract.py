@@ -33,8 +33,9 @@ class Threat:
         auxiliary_labels: (N,) int64.
         learning_images: (M, C, H, W) in [0, 1], images of its own beside the auxiliary ones, for
             attacks that learn from many; None: it has no more.
-        evaluations: gradient evaluations of the batch that an attack's optimisers may spend; None:
-            as many as its own options say.
+        evaluations: gradients per image that an attack's optimisers may spend, as `meter.spend`
+            counts them; one of a whole batch at once is one of each image. None: as many as the
+            attack's own options say.
         seconds: a guard on top of that, per image: what it cuts short depends on the machine.
             Infinite by default.
         labels: (B,) when the adversary knows them, else None.
@@ -78,7 +79,8 @@ class Guess:
         energy: the adversary's own score of the guess, lower is better; comparable between
             the attacks on one release (`attacks.invert.matching.objective.energy`).
         attack: name of the attack that made it.
-        iterations: gradient evaluations that optimisers spent, for discarded guesses too.
+        iterations: gradients per image that optimisers spent, for discarded guesses too: no more
+            than `Threat.evaluations`. 1 for a closed form.
         stopped: ``solved``, ``iterations``, or ``time`` when the clock cut it short, in which
             case a rerun need not give the same pixels.
         note: what ended an exact inversion above the image: the layer, and why, in one line; empty

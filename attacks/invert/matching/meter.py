@@ -39,6 +39,11 @@ def measure() -> Iterator[Meter]:
 
 
 def spend(gradients: int) -> None:
-    """Tell every running meter of so many more gradients."""
+    """Tell every running meter of so many more gradients.
+
+    An evaluation is one gradient, for one example, of whatever an attack differentiates: of the
+    loss by the weights, of features by the image, of one layer's misfit by its input and gates or
+    by scores of components. Closed forms and linear solves are none.
+    """
     for meter in _running.get():
         meter.gradients += gradients

@@ -57,11 +57,13 @@ class Auto(Inversion):
     ``geiping``, ``peel`` and ``prior`` (under noise ``analytic`` too) are ranked by how well they
     do on such images, and the first one's TV weight is chosen from a grid. A plan that ranks
     ``prior`` first stops there: to go on would be to fit noise.
-    `reconstruct` then goes down that list, each attack with half the iterations of the one
-    before, until a guess explains the release or time is up, and keeps the guess of lowest
-    energy: never the truth, which it does not have. All of that is counted in evaluations;
-    where ``threat.seconds`` guards, practice that is cut short ranks what it has tried, and every
-    guess that follows from it is marked.
+    `reconstruct` then goes down that list, each attack with half the evaluations of the one
+    before, all its stages together, until a guess explains the release or time is up, and keeps
+    the guess of lowest energy: never the truth, which it does not have. All of that is counted in
+    evaluations (see `attacks.invert.matching.meter.spend`): what is exact has as many as its own
+    options say where it is tried first, and a run that ranks has `PRACTICE` of ``iterations``,
+    whatever the attack. Where ``threat.seconds`` guards, practice that is cut short ranks what it
+    has tried, and every guess that follows from it is marked.
     """
 
     iterations: int = defenses.option(
@@ -100,10 +102,10 @@ class Auto(Inversion):
             done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
             if attack.refusal(model, threat) or (guesses and done):
                 continue
-            share = max(1, 2 * self.iterations >> max(0, turn))
-            guess = _limit(attack, share).reconstruct(
-                model, loss, release, _rest(threat, spent, clock), generator=generator
-            )
+            rest = _rest(threat, spent, clock)
+            if turn > 0:
+                attack, rest = _limit(attack, max(1, 2 * self.iterations >> turn), rest)
+            guess = attack.reconstruct(model, loss, release, rest, generator=generator)
             guesses.append(guess)
             key = tuple(guess.labels.tolist())
             if key not in compares:  # peeling tells which label goes with which image
@@ -147,7 +149,7 @@ class Auto(Inversion):
         )
         plan = self.plan
         for trial in () if noisy else useful:
-            told = self._practise(trial, model, loss, threat, own[0], clock, generator)
+            told = self._practise(trial, model, loss, threat, own[0], clock, generator, whole=True)
             if told < REBUILT * size:
                 return dataclasses.replace(self, exact=(trial,), plan=plan, hurried=clock.over)
             if isinstance(trial, Peel):
@@ -193,8 +195,13 @@ class Auto(Inversion):
         batch: tuple[Tensor, Tensor],
         clock: Clock,
         generator: torch.Generator,
+        *,
+        whole: bool = False,
     ) -> float:
-        """Log squared error of an attack on the adversary's own batch under the defense."""
+        """Log squared error of an attack on the adversary's own batch under the defense.
+
+        With as many evaluations as its options say, where ``whole``; else with few.
+        """
         device = next(model.parameters()).device
         images, labels = batch[0].to(device), batch[1]
         defense = threat.defense if threat.adaptive else defenses.get("none")
@@ -206,8 +213,10 @@ class Auto(Inversion):
         # Labels are recovered in practice too, errors included, unless they are always known.
         own = None if threat.labels is None else labels
         known = dataclasses.replace(_rest(threat, 0, clock), labels=own)
-        brief = _limit(trial, max(1, int(threat.allowed(self.iterations) * PRACTICE)))
-        guess = Adversary(brief, known).guess(victim, release, generator=generator)
+        if not whole:
+            few = max(1, int(threat.allowed(self.iterations) * PRACTICE))
+            trial, known = _limit(trial, few, known)
+        guess = Adversary(trial, known).guess(victim, release, generator=generator)
         generator.set_state(state)
         errors = (guess.images[None] - images.cpu()[:, None]).square().flatten(2).mean(2)
         return float(errors.amin(1).clamp(min=1e-6).log().sum())
@@ -233,10 +242,11 @@ def _has_noise(threat: Threat) -> bool:
     return threat.adaptive and float(known.get("noise_std", 0)) > 0
 
 
-def _limit(attack: Inversion, iterations: int) -> Inversion:
-    """The attack with at most so many iterations and a single start."""
+def _limit(attack: Inversion, evaluations: int, threat: Threat) -> tuple[Inversion, Threat]:
+    """The attack and the threat with at most so many evaluations, and a single start."""
+    most = threat.allowed(evaluations)
     if isinstance(attack, DLG):
-        return dataclasses.replace(attack, iterations=iterations, restarts=1)
-    if isinstance(attack, Bayes | Geiping):
-        return dataclasses.replace(attack, iterations=iterations)
-    return attack
+        attack = dataclasses.replace(attack, iterations=evaluations, restarts=1)
+    elif isinstance(attack, Bayes | Geiping):
+        attack = dataclasses.replace(attack, iterations=evaluations)
+    return attack, dataclasses.replace(threat, evaluations=most)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.lbfgs import lbfgs
+from attacks.invert.matching.meter import spend
 from attacks.invert.peeling.top import Top, TopPrior
 
 Plan = tuple[tuple[float, int], ...]
@@ -145,8 +146,12 @@ def _descend(
         opened = start.opened + flat[split:].reshape(start.opened.shape) @ half
         return inputs, opened * open_somewhere
 
+    def objective(point: Tensor) -> Tensor:
+        spend(1)
+        return problem.energy(*moved(point), strength)
+
     found = lbfgs(
-        lambda point: problem.energy(*moved(point), strength),
+        objective,
         torch.zeros(problem.size, dtype=torch.float64),
         evaluations=evaluations,
         clock=clock,

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.lbfgs import lbfgs
+from attacks.invert.matching.meter import spend
 from attacks.invert.peeling.top import Top
 
 COMPONENTS = 200
@@ -86,6 +87,7 @@ class Latent:
         total = float(value.square().sum())
 
         def energy(scores: Tensor) -> Tensor:
+            spend(1)
             inputs, gates, _ = self.decode(scores)
             left = (slope * gates) @ top.unfold(inputs) * seen - value
             return left.square().sum() / total + STRENGTH * scores.square().mean()

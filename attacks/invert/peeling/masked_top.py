@@ -88,7 +88,8 @@ def guess_top(
         plan: see `stages`.
     """
     latent = seen.latent.at(top.places)
-    scores, spent = latent.match(top, evaluations=LATENT_EVALUATIONS, clock=clock)
+    brief = min(LATENT_EVALUATIONS, sum(count for _, count in plan))
+    scores, spent = latent.match(top, evaluations=brief, clock=clock)
     inputs, gates, image = latent.decode(scores)
     if top.spare <= 0:
         return TopGuess(inputs.double(), gates.double(), 1.0, False, image[None], spent)

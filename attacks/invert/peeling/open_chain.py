@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from attacks.invert.matching.meter import spend
 from attacks.invert.peeling.graph import Graph, Node
 from attacks.invert.peeling.rules.contract import Routed
 from attacks.invert.peeling.rules.max_pool import MaxPool
@@ -65,6 +66,7 @@ class OpenChain:
         run = self.graph.upto(names, torch.float32)
         whole = self._pull(torch.ones(1, *self.above[-1].shape, dtype=torch.float64))[0]
         inputs, gates = [], []
+        spend(len(images))
         for some in images.split(CHUNK):
             fed, output, top = run(some.clone().requires_grad_())
             (slope,) = torch.autograd.grad(top.sum(), output)

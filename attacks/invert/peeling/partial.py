@@ -23,11 +23,15 @@ from attacks.invert.peeling.top import Top
 
 
 def plan_within(evaluations: int | None) -> Plan:
-    """The stages of the top step, shortened alike to half of what is allowed; None: as they are."""
+    """The stages of the top step, shortened alike to half of what is allowed; None: as they are.
+
+    Those that are left with no evaluation are dropped.
+    """
     whole = sum(count for _, count in PLAN)
     if evaluations is None or evaluations >= 2 * whole:
         return PLAN
-    return tuple((s, max(1, count * evaluations // (2 * whole))) for s, count in PLAN)
+    short = ((strength, count * evaluations // (2 * whole)) for strength, count in PLAN)
+    return tuple((strength, count) for strength, count in short if count)
 
 
 def images_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks import invert
+from attacks.invert.matching.meter import measure
 from attacks.invert.peeling import masked, scale
 from attacks.invert.peeling.readable import is_noisy
 from reports.scores import psnr
@@ -176,3 +179,53 @@ def test_layers_without_a_rule_above_a_convolution_that_tells_its_input_do_not_m
     guess = attack(build(normalised), options[0], iterations=200, **options[1])
     assert closeness(guess) > GUESSED + 15
     assert guess.note == "4: 5: no rule covers GroupNorm"
+
+
+@pytest.mark.parametrize("allowed", [1, 9, 40, 150])
+@pytest.mark.parametrize("noise", [0.0, 1e-4])
+def test_all_stages_are_counted_and_stay_within_what_is_allowed(allowed, noise):
+    model = build(averaged)
+    defense = defenses.get("dprs", rate=0.4, **{**MASKED, "noise_multiplier": noise})
+    labels = torch.tensor([2])
+    grads = victims.per_example_gradients(model, cross_entropy, PRIVATE, labels)
+    release = defense.release(grads, generator=seeded(5))
+    threat = invert.Threat(defense, True, SHAPE, 6, 1, OWN, torch.arange(96) % 6)
+    with measure() as practice:
+        peel = invert.get("peel").tuned(model, cross_entropy, threat, generator=seeded(6))
+    assert practice.gradients >= 2 * len(OWN)  # each image and its mirror image is looked at
+    few = dataclasses.replace(threat, evaluations=allowed)
+    with measure() as meter:
+        guess = peel.reconstruct(model, cross_entropy, release, few, generator=seeded(7))
+    assert 1 <= guess.iterations <= allowed
+    assert meter.gradients >= guess.iterations
+    with measure() as meter:
+        whole = peel.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
+    assert whole.iterations > 30  # the stages of the top step are among them
+    assert meter.gradients >= whole.iterations
+
+
+def test_auto_gives_peel_no_more_than_any_other_attack_of_its_plan(monkeypatch):
+    model = build(averaged)
+    defense = defenses.get("dprs", rate=0.4, **{**MASKED, "noise_multiplier": 1e-4})
+    threat = invert.Threat(defense, True, SHAPE, 6, 1, OWN, torch.arange(96) % 6)
+    seen = []
+    reconstruct = type(invert.get("peel")).reconstruct
+
+    def watched(self, model, loss, release, threat, *, generator):
+        guess = reconstruct(self, model, loss, release, threat, generator=generator)
+        seen.append((threat.evaluations, guess.iterations))
+        return guess
+
+    monkeypatch.setattr(type(invert.get("peel")), "reconstruct", watched)
+    peel = invert.get("peel")
+    auto = invert.get("auto", iterations=40, practice=1)
+    auto = dataclasses.replace(auto, exact=(peel,), plan=(invert.get("prior"),))
+    ready = auto.tuned(model, cross_entropy, threat, generator=seeded(6))
+    assert [given for given, _ in seen] == [12]  # ranked under noise: 0.3 of 40
+    labels = torch.tensor([2])
+    grads = victims.per_example_gradients(model, cross_entropy, PRIVATE, labels)
+    release = defense.release(grads, generator=seeded(5))
+    ready = dataclasses.replace(ready, exact=(), plan=(peel, peel))
+    ready.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
+    assert [given for given, _ in seen[1:]] == [40, 20][: len(seen) - 1]
+    assert all(spent <= given for given, spent in seen)
