@@ -26,6 +26,8 @@ PROG = "python -m attacks.invert.cliff"
 MASKED, NOISY = "dprs", "dpsgd"
 STEPS = 200
 """Of the predicted line."""
+EXACT = 1e-3
+"""A pixel that is off by less, a quarter of a grey level, is exact."""
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -64,8 +66,35 @@ def main(argv: Sequence[str] | None = None) -> int:
                     cells = victim.name, state, option, f"{value:g}", median.show(), median.n
                     print(f"| {' | '.join(map(str, cells))} |")
         print(f"| {victim.name} | | no release | | {victim.guess.show()} | {victim.guess.n} |")
+    for name in names:
+        own = [r for r in records if r.scenario["model"] == name]
+        print(_exact(name, own, _counted(own[0], arguments.classes)[1]), end="")
     print(f"\n{out}")
     return 0
+
+
+def _exact(name: str, records: Sequence[Record], picture: Picture) -> str:
+    """Expected and found share of exact pixels by drop rate, where a layer is fed with pixels."""
+    if not picture.seen(0.0):
+        return ""
+    lines = [
+        "",
+        "| model | weights | rate | pixels expected to be told | found exactly, median |",
+        "|---|---|---|---|---|",
+    ]
+    found: dict[tuple[str, float], list[tuple[float, int]]] = {}
+    for record in (r for r in records if r.scenario["defense"] == MASKED):
+        rate = float(record.bounds[MASKED]["options"]["rate"])
+        gap = (record.arrays[f"{MASKED}/adaptive"] - record.arrays["truth"]).abs()
+        shares = (gap < EXACT).flatten(1).double().mean(1).tolist()
+        pairs = [(share, record.scenario["seed"]) for share in shares]
+        found.setdefault((_state(record), rate), []).extend(pairs)
+    for (state, rate), pairs in sorted(found.items(), key=lambda item: item[0]):
+        median = Median.of([p for p, _ in pairs], [s for _, s in pairs], (0.0, 1.0))
+        lines.append(
+            f"| {name} | {state} | {rate:g} | {picture.seen(rate):.3f} | {median.show(3)} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _subtitle(records: Sequence[Record]) -> str:

@@ -19,7 +19,7 @@ Points = tuple[tuple[float, Median], ...]
 LEAST_KEPT = 5e-4
 """Share of coordinates kept at the right end of the axis of rates."""
 RATES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-ROOM = 16
+ROOM = 26
 """dB above the highest PSNR, for the names of the layers."""
 APART = 0.035
 """Of the axis, at least between two names."""
