@@ -13,6 +13,7 @@ from reports.estimates import Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import refutations
 from reports.records import Record, membership
+from reports.records.training import in_training_words
 from reports.sentences.lead import false_guarantees, members_found
 from reports.sentences.sentence import plain
 
@@ -30,7 +31,7 @@ def draw(record: Record, out: Path) -> None:
 
 def table(record: Record) -> str:
     """Every attack's numbers, what theory allows, and the most exposed members, as text."""
-    facts, summary = record.scenario, record.summary
+    facts, summary = in_training_words(record.scenario), record.summary
     models = summary["models"]
     rates = list(next(iter(summary["tpr_at"].values())))
     head = f"{'attack':<22}{'AUC':>22}" + "".join(f"{f'TPR at {r} FPR':>22}" for r in rates)
@@ -85,7 +86,7 @@ def promise(record: Record) -> str:
     text = f"the whole training is ({bound['epsilon']:.4g}, {bound['delta']:g})-DP"
     if not bound["holds"]:
         text += ", had batches been Poisson samples, which they were not: no guarantee"
-    if record.scenario["defense"] == "dprs":
+    if record.scenario.get("defense") == "dprs":
         text += "; its sparsity buys no epsilon: this is DP-SGD's"
     return text
 

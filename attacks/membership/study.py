@@ -64,7 +64,15 @@ def study(
     facts["data_sha256"] = candidates.content
     facts["how"] = {**how, "seconds_per_model": [piece.facts["seconds"] for piece in pieces]}
     scores = score(attacks, candidates, pieces)
-    return record(scenario, target, candidates, pieces, scores, facts)
+    bounds = claim_of(target)
+    return record(scenario.document(), bounds, candidates, pieces, scores, facts)
+
+
+def claim_of(plan: Plan) -> ClaimBounds:
+    """What a training claims, as the bounds of a Record."""
+    epsilon = plan.epsilon(plan.steps)
+    spent = epsilon if math.isfinite(epsilon) else None  # None: nothing is guaranteed
+    return ClaimBounds(options=plan.options(), epsilon=spent, **plan.bounds())
 
 
 def score(
@@ -82,14 +90,22 @@ def score(
 
 
 def record(
-    scenario: Scenario,
-    plan: Plan,
+    document: dict[str, Any],
+    bounds: ClaimBounds,
     candidates: Candidates,
     pieces: list[Piece],
     scores: dict[str, Tensor],
     facts: dict[str, Any],
 ) -> Record:
-    """The Record of scored candidates; ``plan`` is the target's, ``facts`` the environment.
+    """The Record of scored candidates of a Scenario, of which ``document`` is.
+
+    Args:
+        document: of the Scenario.
+        bounds: what the target claims.
+        candidates: who may have been a member.
+        pieces: what is kept of target and shadows, in this order.
+        scores: attack -> (2n,) of the candidates.
+        facts: the environment.
 
     Returns:
         A row per candidate, most exposed first; the strongest attack is that with the highest
@@ -114,10 +130,7 @@ def record(
     arrays = {f"{START}{name}": values.double() for name, values in scores.items()}
     arrays |= {"members": truth.to(torch.uint8), "exposed": candidates.pool.images[first]}
     baseline = {"auc": 0.5, "tpr": "the FPR itself, for whoever guesses"}
-    epsilon = plan.epsilon(plan.steps)
-    spent = epsilon if math.isfinite(epsilon) else None  # None: nothing is guaranteed
-    bounds = ClaimBounds(options=plan.options(), epsilon=spent, **plan.bounds())
-    return Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)
+    return Record(KIND, document, rows, summary, baseline, bounds, facts, arrays)
 
 
 def rehearse(scenario: Scenario, attacks: dict[str, Membership], candidates: Candidates) -> None:

@@ -12,6 +12,7 @@ from reports.charts.chart import Chart, Theme, image
 from reports.records.exposed import ExposedMember
 from reports.records.images import channel_note
 from reports.records.membership import MembershipRecord
+from reports.records.training import in_training_words
 
 ACROSS = 8
 """So many pictures in a row."""
@@ -26,7 +27,7 @@ def exposed_chart(record: MembershipRecord) -> Chart:
     accuses them wrongly.
     """
     shown = [member for member in record.exposed if member.image is not None]
-    facts = record.source.record.scenario
+    facts = in_training_words(record.source.record.scenario)
     where = f"{facts['defense']}, {facts['model']} on {facts['data']}, attack {record.strongest}"
     numbers = [f"{m.label[:LONGEST]}: {_alarms(m)}" for m in shown]
     return Chart(

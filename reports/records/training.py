@@ -162,7 +162,7 @@ def parse(record: Record, source: Source | None = None) -> TrainingRecord:
     Raises:
         ValueError: something has a type or range that no Record has; one line says what.
     """
-    facts = _as_training(record.scenario)
+    facts = in_training_words(record.scenario)
     for name in ("data", "model", "defense"):
         text(facts.get(name), f"scenario.{name}")
     found = mapping(record.summary.get("accuracy"), "summary.accuracy")
@@ -195,7 +195,7 @@ def parse(record: Record, source: Source | None = None) -> TrainingRecord:
     )
 
 
-def _as_training(scenario: dict[str, Any]) -> dict[str, Any]:
+def in_training_words(scenario: dict[str, Any]) -> dict[str, Any]:
     """A scenario in a training's words: a head has a method on a backbone."""
     if "method" not in scenario:
         return scenario

@@ -59,8 +59,8 @@ def parser() -> Parser:
     add("--data-root", help=DATA_ROOT)
     made.epilog = (
         "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default), "
-        "attacks.membership, attacks.audit or victims.train. STUDY.toml holds the same flags by "
-        "name, and [[block]] tables."
+        "attacks.membership, attacks.audit, victims.train or victims.transfer. STUDY.toml holds "
+        "the same flags by name, and [[block]] tables."
     )
     return made
 

@@ -49,16 +49,19 @@ class Prepared:
     content: str
     data: str
 
-    def mechanism(self, *, keep: bool = False) -> Gaussian:
-        """The mechanism that the plan accounts for, its noise keyed by all that decides the run.
+    @property
+    def key(self) -> str:
+        """64 hex digits that change with all that decides the run, an example or option alike.
 
-        What changes the head changes the noise: two runs at one seed that differ in an example,
-        or in an option, share none of it, which their difference would otherwise show.
+        Two runs at one seed share no noise, which their difference would otherwise show.
         """
         facts = {"transfer": self.plan.transfer.document(), "content": self.content}
         facts["noise"] = self.plan.noise.hex()
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        return Gaussian(self.plan.noise, Keyed(self.plan.transfer.seed, key), keep=keep)
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def mechanism(self, *, keep: bool = False) -> Gaussian:
+        """The mechanism that the plan accounts for; its noise follows from seed and `key`."""
+        return Gaussian(self.plan.noise, Keyed(self.plan.transfer.seed, self.key), keep=keep)
 
     def correct(self, head: Tensor) -> int:
         """How many tests a head (L, d) gets right."""

@@ -61,16 +61,25 @@ def draw(scenario: Scenario, data_root: str | None = None) -> Candidates:
     )
     anchors = anchors_of(t, data_root=data_root, seed=scenario.seed)
     refuse_private(anchors, data.images, "the candidates and the population")
-    everything = torch.arange(len(data.labels))
+    members = draw_members(n, scenario.shadows, scenario.seed)
+    return split(data, members, anchors)
+
+
+def draw_members(n: int, shadows: int, seed: int) -> Tensor:
+    """(1 + shadows, 2n) bool, n of a row True: of the target, then of the shadows in pairs."""
     rows = []
-    for i in range(1 + scenario.shadows // 2):
-        order = torch.randperm(2 * n, generator=stream(scenario.seed, "members", i))
+    for i in range(1 + shadows // 2):
+        order = torch.randperm(2 * n, generator=stream(seed, "members", i))
         chosen = torch.zeros(2 * n, dtype=torch.bool)
         chosen[order[:n]] = True
         rows += [chosen] if i == 0 else [chosen, ~chosen]
-    return Candidates(
-        data.take(everything[: 2 * n]), data.take(everything[2 * n :]), torch.stack(rows), anchors
-    )
+    return torch.stack(rows)
+
+
+def split(data: Data, members: Tensor, anchors: Data | None = None) -> Candidates:
+    """The first of the data as the pool that ``members`` (1 + K, 2n) are of, the others beside."""
+    everything, pool = torch.arange(len(data.labels)), members.shape[1]
+    return Candidates(data.take(everything[:pool]), data.take(everything[pool:]), members, anchors)
 
 
 def content(scenario: Scenario, data_root: str | None = None) -> str:

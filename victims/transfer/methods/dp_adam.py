@@ -25,7 +25,7 @@ class Adam(Method):
     source = "Mehta et al. 2022, Section 3"
 
     steps: int = option(30, "gradients released", low=1)
-    lr: float = option(0.5, "learning rate", low=0, open_low=True)
+    lr: float = option(0.3, "learning rate", low=0, open_low=True)
 
     def releases(self) -> int:
         """One a step."""

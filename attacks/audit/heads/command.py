@@ -1,0 +1,66 @@
+"""Translates the command line of attacks.audit.heads into a Scenario and back."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from attacks.audit.heads.scenario import Scenario
+from attacks.audit.heads.study import study
+from reports.commands.flags import Parser, add_run_flags, line
+from reports.commands.origins import note
+from reports.records import Record
+from victims.transfer.flags import transfer_of, transfer_parser, transfer_values
+
+PROG = "python -m attacks.audit.heads"
+DESCRIPTION = "Attack a private head's guarantee: fit it often, with a canary and without."
+FIELDS = ("runs", "canary", "auditor", "confidence", "claim")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command, of the head and of its method."""
+    return parser(argv).parse_args(argv)
+
+
+def parser(argv: Sequence[str] | None) -> Parser:
+    """The parser for the method that ``argv`` chooses."""
+    from attacks.audit import names
+
+    start = Scenario()
+    flags = transfer_parser(argv, PROG, DESCRIPTION)
+    flags.set_defaults(count=200, backbone="raw")
+    add = flags.add_argument_group("audit").add_argument
+    add("--runs", type=int, default=start.runs, help="fits (default 1000)")
+    add("--canary", default=start.canary, help="mislabelled: a test example with a wrong label")
+    add("--auditor", default=start.auditor, help=f"{', '.join(names())} (default gdp)")
+    add("--confidence", type=float, default=start.confidence, help="of the verdict (default 0.95)")
+    add("--claim", type=float, help="epsilon claimed for the head (default: the accountant's)")
+    add_run_flags(flags, "audit.heads")
+    return flags
+
+
+def scenario(arguments: argparse.Namespace) -> Scenario:
+    """The Scenario that the flags say.
+
+    Raises:
+        BadInput: no such Scenario, or an unknown auditor, method or option.
+    """
+    transfer = transfer_of(arguments)
+    values = {name: getattr(arguments, name) for name in FIELDS}
+    return Scenario(dataclasses.replace(transfer, seed=0), **values, seed=transfer.seed)
+
+
+def command_line(scenario: Scenario) -> str:
+    """The command that plays this Scenario again, with the flags that are not at their default."""
+    values = transfer_values(scenario.transfer) | {n: getattr(scenario, n) for n in FIELDS}
+    values["seed"] = scenario.seed
+    return line(PROG, parser(["--method", scenario.transfer.method]), values)
+
+
+def run(scenario: Scenario, **context: Any) -> Record:
+    """See `attacks.audit.heads.study.study`."""
+    record = note(scenario.document(), lambda: study(scenario, **context))
+    record.environment["command"] = command_line(scenario)
+    return record

@@ -1,0 +1,1 @@
+"""Who was a private head fitted on?"""

@@ -1,0 +1,71 @@
+"""Translates the command line of attacks.membership.heads into a Scenario and back."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from attacks.membership.heads.scenario import Scenario
+from attacks.membership.heads.study import study
+from reports.commands.flags import Parser, add_run_flags, line
+from reports.commands.origins import note
+from reports.records import Record
+from victims.transfer.flags import transfer_of, transfer_parser, transfer_values
+
+PROG = "python -m attacks.membership.heads"
+DESCRIPTION = "Find the members of a private head by shadow heads."
+FIELDS = ("shadows", "population")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command, of the head and of its method."""
+    return parser(argv).parse_args(argv)
+
+
+def parser(argv: Sequence[str] | None) -> Parser:
+    """The parser for the method that ``argv`` chooses."""
+    from attacks.membership import names
+
+    start = Scenario()
+    flags = transfer_parser(argv, PROG, DESCRIPTION)
+    flags.set_defaults(count=500, backbone="raw")
+    add = flags.add_argument_group("membership").add_argument
+    add("--shadows", type=int, default=start.shadows, help="shadow heads (default 64)")
+    add("--population", type=int, default=start.population, help="others (default 200)")
+    add(
+        "--attacks",
+        nargs="+",
+        default=list(start.attacks),
+        metavar="NAME",
+        help=f"{', '.join(names())} (default {' '.join(start.attacks)})",
+    )
+    add_run_flags(flags, "membership.heads")
+    return flags
+
+
+def scenario(arguments: argparse.Namespace) -> Scenario:
+    """The Scenario that the flags say.
+
+    Raises:
+        BadInput: no such Scenario, or an unknown attack, method or option.
+    """
+    transfer = transfer_of(arguments)
+    values = {name: getattr(arguments, name) for name in FIELDS}
+    plain, attacks = dataclasses.replace(transfer, seed=0), tuple(arguments.attacks)
+    return Scenario(plain, attacks=attacks, seed=transfer.seed, **values)
+
+
+def command_line(scenario: Scenario) -> str:
+    """The command that plays this Scenario again, with the flags that are not at their default."""
+    values = transfer_values(scenario.transfer) | {n: getattr(scenario, n) for n in FIELDS}
+    values |= {"attacks": list(scenario.attacks), "seed": scenario.seed}
+    return line(PROG, parser(["--method", scenario.transfer.method]), values)
+
+
+def run(scenario: Scenario, **context: Any) -> Record:
+    """See `attacks.membership.heads.study.study`."""
+    record = note(scenario.document(), lambda: study(scenario, **context))
+    record.environment["command"] = command_line(scenario)
+    return record
