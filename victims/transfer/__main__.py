@@ -13,6 +13,7 @@ from reports.commands.flags import chosen_device
 from reports.commands.keep import RECORD, earlier_record, is_made_by, refuse_other
 from reports.commands.progress import Progress
 from reports.records import Record
+from reports.records.kinds import check_written
 from victims.data import digest
 from victims.transfer.command import PROG, command_line, parse, scenario
 from victims.transfer.features import store
@@ -55,11 +56,14 @@ def _fit(
     """Fit in a folder that is this run's; nothing in it changes before the head is there."""
     with Progress() as bar:
         prepared = prepare(transfer, folder=folder, device=device, data_root=data_root, report=bar)
-    print(describe(prepared.plan), flush=True)
+    print(describe(prepared), flush=True)
     record, head = study(prepared, device, command_line(transfer))
     if fresh:
         held.clear()
-    paths = [write_head(head, record, held.folder), records.write(record, held.folder)]
+    paths = [
+        write_head(head, record, held.folder),
+        records.write(check_written(record), held.folder),
+    ]
     print(f"\n{table(record)}\n")
     for path in paths:
         print(path)

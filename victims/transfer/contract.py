@@ -72,6 +72,8 @@ class Method(ABC):
     name: ClassVar[str] = ""
     source: ClassVar[str] = ""
     """Author, year and equation."""
+    squares: ClassVar[bool] = False
+    """Whether it needs (d, d) matrices and their spectra."""
 
     def __post_init__(self) -> None:
         check_options(self)

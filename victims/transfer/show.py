@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from reports.estimates import Estimate
 from reports.records import Record
-from victims.transfer.plan import Plan
+from victims.transfer.study import Prepared
+
+LARGE = 5000
+"""Features from which on their square is worth a warning."""
 
 
-def describe(plan: Plan) -> str:
-    """What is about to be fitted, and what its numbers assume, in lines."""
+def describe(prepared: Prepared) -> str:
+    """What is about to be fitted, what its numbers assume and what it takes, in lines."""
+    plan, dim = prepared.plan, prepared.problem.dim
     t = plan.transfer
     given = ", ".join(f"{name} {value}" for name, value in vars(plan.method).items())
     lines = [f"{t.method} on {t.backbone}" + (f": {given}" if given else "")]
@@ -17,6 +21,11 @@ def describe(plan: Plan) -> str:
         f"{plan.examples} private examples, {plan.releases} releases{rate}, "
         f"noise {plan.noise:.4g} times their sensitivity"
     )
+    if plan.method.squares and dim >= LARGE:
+        lines.append(
+            f"{dim} features: {4 * 8 * dim**2 / 2**30:.1f} GiB of square matrices, and time that "
+            "grows with the cube of their number; a backbone of fewer features takes less"
+        )
     return "\n".join(lines)
 
 

@@ -79,6 +79,8 @@ def study(
         facts = {
             "inside": float(right[chosen].double().mean()),
             "outside": float(right[~chosen].double().mean()),
+            # A head of zeros, as before the fit, names the first class.
+            "start": float((rows.labels[pool][chosen] == 0).double().mean()),
             "seconds": time.monotonic() - began,
         }
         tensors = {"pool": logits[pool], "population": logits[2 * scenario.members :]}

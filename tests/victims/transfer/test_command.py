@@ -16,7 +16,7 @@ from reports import records
 from reports.commands.entry import run_command
 from reports.records.find import gather
 from reports.records.kinds import sort_out
-from victims.transfer import study
+from victims.transfer import show, study
 from victims.transfer.__main__ import main
 from victims.transfer.command import PROG, command_line, parse, scenario
 from victims.transfer.contract import registry
@@ -156,6 +156,14 @@ def test_without_noise_the_head_is_the_control_and_nothing_is_promised(capsys):
     assert record.summary["accuracy"] == record.summary["without_noise"]
     assert record.bounds["epsilon"] == {"rdp": None, "prv": None}
     assert "nothing is guaranteed" in capsys.readouterr().out
+
+
+def test_many_features_are_told_what_their_square_takes(monkeypatch):
+    base = prepared()
+    assert "GiB" not in show.describe(base)
+    monkeypatch.setattr(show, "LARGE", 64)
+    assert "64 features: 0.0 GiB" in show.describe(base)
+    assert "GiB" not in show.describe(prepared(method="dp-adam"))
 
 
 def test_other_data_of_the_same_name_are_noticed():

@@ -28,6 +28,7 @@ class FeatureCovariance(Method):
     """
 
     source = "Mehta et al. 2023, Algorithm 3"
+    squares = True
 
     steps: int = option(10, "gradients released", low=1)
     lr: float = option(2.0, "learning rate", low=0, open_low=True)

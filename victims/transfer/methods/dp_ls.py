@@ -28,6 +28,7 @@ class LeastSquares(Method):
     """
 
     source = "Mehta et al. 2023, Algorithm 1"
+    squares = True
 
     strength: float = option(
         0.2, "ridge, as a share of the spectral radius of the Gramian's noise", low=0

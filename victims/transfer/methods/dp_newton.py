@@ -26,6 +26,7 @@ class Newton(Method):
     """
 
     source = "Mehta et al. 2023, Algorithm 2"
+    squares = True
 
     steps: int = option(1, "Newton steps", low=1)
     lr: float = option(1.0, "share of a Newton step that is taken", low=0, open_low=True)
