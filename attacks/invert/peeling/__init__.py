@@ -10,5 +10,5 @@
 - Masks and noise: `outer`, `masked_last`, `masked_top`, `top`, `bilinear`, `rounding`, `equations`,
   `masked`, `scale`.
 - Lengths: `onward` runs what lies above a node. The rest of the picture: `regression`, `match`,
-  `restarts`, `whole`, `below`, `partial`, `latent`, `likeliest`.
+  `restarts`, `whole`, `partial`, `latent`, `likeliest`.
 """

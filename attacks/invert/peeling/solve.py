@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-RIDGE = 1e-10
-"""Of the mean diagonal, in the normal equations of a masked channel."""
+from attacks.invert.peeling.equations import solve_seen
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ def solve(matrix: Tensor, right: Tensor, visible: Tensor | None = None) -> Solut
             one QR serves all channels.
     """
     if visible is not None and not bool(visible.all()):
-        return _channelwise(matrix, right, visible)
+        found = solve_seen(matrix, right, visible)
+        return Solution(found.unknowns, found.residual, found.condition)
     q, r = torch.linalg.qr(matrix)
     pivots = r.diagonal().abs()
     smallest = float(pivots.min())
@@ -44,29 +44,8 @@ def solve(matrix: Tensor, right: Tensor, visible: Tensor | None = None) -> Solut
     if condition > 1e12:
         return Solution(right.new_zeros(matrix.shape[1], right.shape[1]), 1.0, condition)
     projected = q.T @ right
-    found = torch.linalg.solve_triangular(r, projected, upper=True)
+    unknowns = torch.linalg.solve_triangular(r, projected, upper=True)
     # Pythagoras would cancel: residuals of 1e-7 are what tells right masks from wrong ones.
     left = torch.linalg.norm(right - q @ projected)
     total = torch.linalg.norm(right).clamp(min=1e-300)
-    return Solution(found, float(left / total), condition)
-
-
-def _channelwise(matrix: Tensor, right: Tensor, visible: Tensor) -> Solution:
-    """Normal equations of the visible rows of each channel, refined once."""
-    columns, condition = [], 1.0
-    left = total = 0.0
-    for seen, value in zip(visible.T, right.T, strict=True):
-        rows, target = matrix[seen], value[seen]
-        gram = rows.T @ rows
-        eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-        factor, _ = torch.linalg.cholesky_ex(gram + RIDGE * gram.diagonal().mean() * eye)
-        pivots = factor.diagonal()
-        condition = max(condition, float(pivots.max() / pivots.min().clamp(min=1e-300)))
-        found = torch.cholesky_solve((rows.T @ target)[:, None], factor)[:, 0]
-        rest = (rows.T @ (target - rows @ found))[:, None]
-        found = found + torch.cholesky_solve(rest, factor)[:, 0]
-        left += float((rows @ found - target).square().sum())
-        total += float(target.square().sum())
-        columns.append(found)
-    residual = (left / max(total, 1e-300)) ** 0.5
-    return Solution(torch.stack(columns, 1), residual, condition)
+    return Solution(unknowns, float(left / total), condition)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from attacks.invert.matching.clock import Clock
+from attacks.invert.peeling import equations
 from attacks.invert.peeling.bilinear import stages
 from attacks.invert.peeling.equations import Belief, solve_seen
 from attacks.invert.peeling.geometry import Geometry
@@ -61,7 +62,9 @@ def test_without_a_bias_the_labels_slope_keeps_its_expected_size():
     assert torch.allclose(found.slopes, 1.1 * slopes, rtol=1e-7)
 
 
-def test_every_column_is_solved_by_its_own_rows():
+@pytest.mark.parametrize("at_once", [1, 2**25])
+def test_every_column_is_solved_by_its_own_rows(at_once, monkeypatch):
+    monkeypatch.setattr(equations, "AT_ONCE", at_once)
     rows, truth = randoms(50, 8), randoms(8, 5, seed=1)
     seen = dropped((50, 5), 0.6)
     found = solve_seen(rows, torch.where(seen, rows @ truth, 9.0), seen)

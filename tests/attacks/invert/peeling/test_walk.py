@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.batch import take_apart
 from attacks.invert.peeling.flow import Choice, Slopes
+from attacks.invert.peeling.gather import solve_input
 from attacks.invert.peeling.graph import read_graph
 from attacks.invert.peeling.walk import Walk
 from attacks.invert.peeling.weights import Weights
@@ -231,3 +232,39 @@ def test_a_batch_with_more_places_than_channels_is_refused_by_name():
     graph = read_graph(model, (3, 6, 6))
     told = take_apart(graph, Weights(gradients), gradients["7.bias"], 8, generator=seeded())
     assert told == "4.second: 64 channels do not tell 72 places apart"
+
+
+@pytest.mark.parametrize(("error", "taken"), [(3e-4, True), (5e-3, False)])
+def test_a_value_counts_where_little_of_its_gradient_is_left(error, taken):
+    model = network("convolutions and max pooling")
+    image = torch.rand(1, 3, 6, 6, generator=seeded(3), dtype=torch.float64)
+    gradients = update(model, image, torch.tensor([2]))
+    noise = torch.randn(gradients["0.weight"].shape, generator=seeded(4), dtype=torch.float64)
+    gradients["0.weight"] += error * noise / noise.norm() * gradients["0.weight"].norm()
+    walk = walked(model, gradients)
+    assert (walk.graph.image in walk.values) == taken
+    assert (walk.graph.image in walk.rough) != taken
+
+
+@pytest.mark.parametrize(("apart", "told"), [(1e-5, True), (1e-9, False)])
+def test_examples_that_slopes_hardly_tell_apart_are_left_open(apart, told):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(108, 5)).double()
+    graph = read_graph(model, (3, 6, 6))
+    slopes = torch.randn(1, 5, generator=seeded(1), dtype=torch.float64).repeat(2, 1)
+    slopes[1, 0] += apart
+    fed = torch.rand(2, 108, generator=seeded(2), dtype=torch.float64)
+    weights = Weights({"1.weight": slopes.T @ fed})
+    found = solve_input([graph.nodes[graph.logits]], Slopes(graph, slopes), weights)
+    if told:
+        assert torch.allclose(found.found, fed, atol=1e-6)
+    else:
+        assert found.reason == "5 equations for 2 unknowns per channel leave some of them open"
+
+
+def test_a_batch_whose_gradient_has_too_low_a_rank_is_refused_by_its_rank():
+    model = network("residual blocks and average pooling")
+    image = torch.rand(1, 3, 6, 6, generator=seeded(2), dtype=torch.float64)
+    gradients = update(model, image.repeat(2, 1, 1, 1), torch.tensor([0, 0]))
+    graph = read_graph(model, (3, 6, 6))
+    told = take_apart(graph, Weights(gradients), gradients["7.bias"], 2, generator=seeded())
+    assert told == "4.second: its gradient has rank 9, too little for 18 places"
