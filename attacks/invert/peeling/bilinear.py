@@ -152,7 +152,7 @@ def _descend(
 
     found = lbfgs(
         objective,
-        torch.zeros(problem.size, dtype=torch.float64),
+        start.inputs.new_zeros(problem.size, dtype=torch.float64),
         evaluations=evaluations,
         clock=clock,
     )
@@ -163,7 +163,8 @@ def _descend(
 
 def _inverse_root(matrix: Tensor, ridge: float) -> Tensor:
     """(matrix + ridge)^-1/2, symmetric, float32."""
-    matrix = matrix.double() + ridge * torch.eye(len(matrix), dtype=torch.float64)
+    eye = torch.eye(len(matrix), dtype=torch.float64, device=matrix.device)
+    matrix = matrix.double() + ridge * eye
     powers, axes = torch.linalg.eigh(matrix)
     roots = powers.clamp(min=1e-12 * float(powers.max())).rsqrt()
     root: Tensor = (axes * roots) @ axes.T

@@ -49,7 +49,7 @@ class Latent:
         kinds = [t.float() for t in (inputs, gates, images)]
         means = [t.mean(0) for t in kinds]
         centred = [(t - m).flatten(1) for t, m in zip(kinds, means, strict=True)]
-        gram = torch.zeros(count, count, dtype=torch.float64)
+        gram = centred[0].new_zeros(count, count, dtype=torch.float64)
         for part, weight in zip(centred, (1.0, 1.0, IMAGE_WEIGHT**2), strict=True):
             share = (part @ part.T).double()
             gram += weight * share / share.diagonal().sum().clamp(min=1e-300)
@@ -92,6 +92,6 @@ class Latent:
             left = (slope * gates) @ top.unfold(inputs) * seen - value
             return left.square().sum() / total + STRENGTH * scores.square().mean()
 
-        start = torch.zeros(len(self.inputs) - 1, dtype=torch.float64)
+        start = self.inputs.new_zeros(len(self.inputs) - 1, dtype=torch.float64)
         found = lbfgs(energy, start, evaluations=evaluations, clock=clock)
         return found.point.detach(), found.evaluations

@@ -47,6 +47,11 @@ class Match:
     stopped: str
 
 
+def are_rich(known: list[Tensor], image: Tensor) -> bool:
+    """Whether values of one image are so many that they leave no other image."""
+    return sum(k.numel() for k in known) >= RICH * image.numel()
+
+
 def match(
     features: Features,
     known: list[Tensor],
@@ -100,7 +105,7 @@ def match(
         spent, stopped = spent + found.evaluations, found.stopped
         return found.point, found.value
 
-    rich = sum(k.numel() for k in known) >= RICH * begin.numel()
+    rich = are_rich(known, begin)
     images, value = begin.clamp(0, 1), float("inf")
     if rich:
         images, value = pixels(begin, TRIAL)

@@ -102,7 +102,7 @@ class OpenChain:
             maps = inputs.reshape(1, *shape).detach().double().requires_grad_()
             output, top = part(maps)
             slope: Tensor = torch.autograd.grad(top.sum(), output)[0]
-            return (slope[0] / whole).nan_to_num(0, 0, 0).flatten(1)
+            return (slope[0] / whole.to(slope)).nan_to_num(0, 0, 0).flatten(1)
 
         return gates
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.image_prior import SpectralPrior
-from attacks.invert.peeling.match import Match, match
+from attacks.invert.peeling.match import Match, are_rich, match
 from attacks.invert.peeling.regression import Features, OwnFeatures
 
 SHARE = 0.5
@@ -31,7 +31,8 @@ def match_from_several(
     """`match` from one start after the other, until the features are matched.
 
     An image regressed on features is near enough for most; a walk over pixels from there is short
-    and rarely stuck. The try whose features are nearest counts: no truth is needed to tell.
+    and rarely stuck. The try whose features are nearest counts: no truth is needed to tell. Where
+    features are few, many images have them: there is one try, near what own images suggest.
 
     Args:
         features: of the model.
@@ -44,6 +45,7 @@ def match_from_several(
     """
     tries: list[Match] = []
     spent = 0
+    enough = are_rich(known, prior.mean)
     for place, last in _starts(known, own, start):
         left = evaluations - spent
         allowed = left if last else max(1, int(SHARE * left))
@@ -53,7 +55,7 @@ def match_from_several(
         one = match(features, known, prior, evaluations=allowed, clock=clock, start=begin)
         tries.append(one)
         spent += one.evaluations
-        if one.stopped == "solved" or clock.over or spent >= evaluations:
+        if one.stopped == "solved" or not enough or clock.over or spent >= evaluations:
             break
     best = min(tries, key=lambda one: one.misfit)
     return dataclasses.replace(best, evaluations=spent)

@@ -58,7 +58,7 @@ class Top:
         looked_at = slope.abs().sum(0) > 0
         places = looked_at.nonzero()[:, 0]
         value = (gradient.double() * seen).flatten(1)
-        own = None if windows is None else windows[places]
+        own = None if windows is None else windows.to(places.device)[places]
         return cls(geometry, places, slope.double()[:, places], value, seen.flatten(1), own, noise)
 
     @property

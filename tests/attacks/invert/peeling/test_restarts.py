@@ -41,7 +41,7 @@ def test_the_nearest_image_is_the_one_with_these_features():
     assert torch.equal(own.nearest(features(OWN[7:8])), OWN[7:8])
 
 
-def found(monkeypatch, misfits, evaluations=80, enough=1e-7):
+def found(monkeypatch, misfits, evaluations=80, enough=1e-7, features=features):
     """The answer of scripted tries, and what each was allowed and began with."""
     tries = []
 
@@ -74,3 +74,13 @@ def test_a_solved_try_is_the_last(monkeypatch):
 def test_no_more_evaluations_are_spent_than_are_allowed(monkeypatch):
     best, tries = found(monkeypatch, [0.3, 0.2, 0.1], evaluations=2)
     assert (best.evaluations, len(tries)) == (2, 2)
+
+
+def test_a_try_that_is_nearly_there_goes_on_where_it_ended(monkeypatch):
+    _, tries = found(monkeypatch, [0.3, 5e-4, 1e-5])
+    assert torch.equal(tries[2][1], torch.full((1, 3, 8, 8), 5e-4))
+
+
+def test_few_features_are_matched_once_for_many_images_have_them(monkeypatch):
+    best, tries = found(monkeypatch, [0.3, 0.2, 0.1], features=lambda i: [features(i)[0][:, :4]])
+    assert (best.misfit, len(tries)) == (0.3, 1)
