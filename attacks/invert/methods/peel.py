@@ -26,6 +26,7 @@ from attacks.invert.peeling.graph import Graph, read_graph
 from attacks.invert.peeling.last_layer import refusal
 from attacks.invert.peeling.masked import MaskedTop, peel_masked
 from attacks.invert.peeling.match import Match
+from attacks.invert.peeling.onward import MOST
 from attacks.invert.peeling.own import Own
 from attacks.invert.peeling.partial import images_of, plan_within
 from attacks.invert.peeling.peeled import peel_release, with_length
@@ -90,7 +91,7 @@ class Peel(Inversion):
         peeled = peel_release(graph, release, threat, clock, labels=told, generator=generator)
         labels = told() if peeled.labels is None else peeled.labels
         looked = 0
-        if threat.batch_size == 1:
+        if threat.batch_size == 1 and _affords(threat):
             peeled, looked = with_length(graph, peeled, loss, labels)
         found = images_of_batch(
             graph,
@@ -149,7 +150,9 @@ class Peel(Inversion):
         top = MaskedTop(graph, own.images, own.seen, noise, clock, plan)
         known = None if threat.labels is None else int(threat.labels[0])
         found = peel_masked(graph, Weights(release.update, shown), own.softmax, top, known)
-        found, looked = find_scale(graph, found, loss)
+        looked = 0
+        if _affords(threat):
+            found, looked = find_scale(graph, found, loss)
         spent = looked + (0 if top.guess is None else top.guess.evaluations)
         allowed = max(1, threat.allowed(self.iterations + spent) - spent)
         compare = residual(model, loss, release, threat, found.label, dtype=torch.float32)
@@ -177,6 +180,11 @@ class Peel(Inversion):
             "time" if clock.over else "solved" if solved else "iterations",
             "the release has noise" if noise else note,
         )
+
+
+def _affords(threat: Threat) -> bool:
+    """Whether looking for a length leaves most of what is allowed to the image."""
+    return threat.evaluations is None or threat.evaluations >= 4 * MOST
 
 
 def _part(release: Release, threat: Threat) -> dict[str, Tensor] | None:

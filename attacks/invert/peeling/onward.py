@@ -18,6 +18,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 LONGEST = 16.0
 """Powers of two by which a length may be off, either way, before it is looked for."""
+COARSE, REFINED = 33, 40
+"""Lengths that are tried before the best of them is refined, and evaluations of that."""
+MOST = COARSE + REFINED + 1
+"""Evaluations of all that."""
 FINE = 1e-8
 """Of the logarithm of a length, where the search for it ends."""
 CERTAIN = 1e-4
@@ -126,11 +130,12 @@ def find_length(
         size = float(explained.square().sum())
         return 1.0 if along <= 0 or size == 0 else 1 - along**2 / size / power
 
-    steps = torch.linspace(-LONGEST, LONGEST, 2 * int(LONGEST) + 1).tolist()
+    steps = torch.linspace(-LONGEST, LONGEST, COARSE).tolist()
     tried = [misfit(step) for step in steps]
     near = steps[tried.index(min(tried))]
     bounds = (near - 1.0, near + 1.0)
-    found = minimize_scalar(misfit, bounds=bounds, method="bounded", options={"xatol": FINE})
+    options = {"xatol": FINE, "maxiter": REFINED}
+    found = minimize_scalar(misfit, bounds=bounds, method="bounded", options=options)
     factor = 2.0 ** float(found.x)
     slope, explained = caused(factor)
     scale = float(explained @ observed) / float(explained.square().sum())

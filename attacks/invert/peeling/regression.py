@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from attacks.invert.matching.meter import spend
+
 Features = Callable[[Tensor], list[Tensor]]
 """Images -> values of some layers, differentiable."""
 
@@ -29,6 +31,7 @@ class OwnFeatures:
     @classmethod
     def of(cls, features: Features, images: Tensor) -> OwnFeatures:
         """Run the layers on images (N, C, H, W), N at least 1."""
+        spend(len(images))
         with torch.no_grad():
             parts = [[_spread(value) for value in features(i)] for i in images.split(CHUNK)]
         return cls(images, tuple(torch.cat(layer) for layer in zip(*parts, strict=True)))

@@ -110,7 +110,7 @@ def without_bias(layers, rate, clip):
 
 
 @pytest.mark.parametrize("layers", [averaged, dense, shifted])
-@pytest.mark.parametrize("clip", [1e6, 1.0, 1e-4])
+@pytest.mark.parametrize("clip", [1e6, 1e-4])
 def test_without_an_entry_of_the_last_bias_softmax_tells_the_length(layers, clip):
     guess = without_bias(layers, 0.4, clip)
     assert (guess.stopped, guess.note) == ("solved", "")
@@ -181,7 +181,6 @@ def test_layers_without_a_rule_above_a_convolution_that_tells_its_input_do_not_m
     assert guess.note == "4: 5: no rule covers GroupNorm"
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("allowed", [1, 9, 40, 150])
 @pytest.mark.parametrize("noise", [0.0, 1e-4])
 def test_all_stages_are_counted_and_stay_within_what_is_allowed(allowed, noise):
@@ -230,7 +229,8 @@ def test_auto_gives_peel_no_more_than_any_other_attack_of_its_plan(monkeypatch):
     ready.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
     assert [given for given, _ in seen[1:]] == [40, 20][: len(seen) - 1]
     assert all(spent <= given for given, spent in seen)
-=======
+
+
 def test_a_batch_that_no_convolution_takes_apart_is_matched_by_its_last_features():
     model, images, labels = build(averaged), smooth(4, 3), torch.tensor([0, 1, 3, 5])
     grads = victims.per_example_gradients(model, cross_entropy, images, labels)
@@ -243,4 +243,3 @@ def test_a_batch_that_no_convolution_takes_apart_is_matched_by_its_last_features
     assert guess.labels.tolist() == labels.tolist()
     guessed = psnr(OWN.mean(0, keepdim=True).expand_as(images), images)
     assert bool((psnr(guess.images, images) > guessed + 3).all())
->>>>>>> 8168559 (What peeling makes follows the device of the release; few features are matched once)
