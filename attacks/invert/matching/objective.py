@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -147,12 +148,39 @@ def energy(compare: Residual, images: Tensor, prior: SpectralPrior, std: float) 
     return misfit + float(prior.energy(images.detach().clamp(0, 1)))
 
 
-def is_explained(compare: Residual, images: Tensor, release: Release, std: float) -> bool:
-    """Whether the misfit is no more than the noise, or `EXPLAINED` of a noiseless release."""
-    explained, observed = compare(images.detach())
-    misfit = float((explained - observed).detach().square().sum())
-    seen = int((observed != 0).sum())
-    return misfit <= 1.1 * seen * std**2 + (EXPLAINED * float(observed.norm())) ** 2
+class Fit(NamedTuple):
+    """How much of a release images explain.
+
+    Attributes:
+        left: sum of squares that they do not explain.
+        total: sum of squares that was observed.
+        seen: coordinates that were observed.
+    """
+
+    left: float
+    total: float
+    seen: int
+
+    @classmethod
+    def of(cls, compare: Residual, images: Tensor) -> Fit:
+        """Of images (B, C, H, W) of the precision and device of `residual`; one gradient each."""
+        explained, observed = (t.detach() for t in compare(images.detach()))
+        left, total = (explained - observed).square().sum(), observed.square().sum()
+        return cls(float(left), float(total), int((observed != 0).sum()))
+
+    def is_explained(self, std: float) -> bool:
+        """Whether what is left is no more than the noise, or `EXPLAINED` of a noiseless release."""
+        return self.left <= 1.1 * self.seen * std**2 + EXPLAINED**2 * self.total
+
+    @property
+    def share(self) -> float:
+        """The share of what was observed, in squares, that is left; 0 for all explained."""
+        return self.left / max(self.total, 1e-300)
+
+
+def is_explained(compare: Residual, images: Tensor, std: float) -> bool:
+    """See `Fit.is_explained`."""
+    return Fit.of(compare, images).is_explained(std)
 
 
 def misfit_share(compare: Residual, images: Tensor) -> float:
@@ -162,9 +190,7 @@ def misfit_share(compare: Residual, images: Tensor) -> float:
         compare: see `residual`.
         images: (B, C, H, W) of its precision and device.
     """
-    explained, observed = compare(images.detach())
-    left = (explained - observed).detach().square().sum()
-    return float(left / observed.square().sum().clamp(min=1e-300))
+    return Fit.of(compare, images).share
 
 
 def require(reason: str, name: str) -> None:

@@ -17,9 +17,8 @@ from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.objective import (
+    Fit,
     candidate_gradients,
-    is_explained,
-    misfit_share,
     noise_std,
     residual,
 )
@@ -111,10 +110,9 @@ class Auto(Inversion):
             if key not in compares:  # peeling tells which label goes with which image
                 compares[key] = residual(model, loss, release, threat, guess.labels)
             shown = guess.images.double().to(device)
-            if is_explained(compares[key], shown, release, std):
-                break
+            fit = Fit.of(compares[key], shown)
             # Matched features leave little unexplained; a walk that failed here leaves much.
-            if isinstance(attack, Peel) and misfit_share(compares[key], shown) < PEELED:
+            if fit.is_explained(std) or (isinstance(attack, Peel) and fit.share < PEELED):
                 break
         best = min(guesses, key=lambda g: g.energy)
         return dataclasses.replace(

@@ -60,7 +60,7 @@ class DLG(Inversion):
             images, value = settle(compare, images, prior, std)
             tries.append((value, images))
             spent += found.evaluations
-            if found.stopped == "time" or is_explained(compare, images, release, std):
+            if found.stopped == "time" or is_explained(compare, images, std):
                 break
             if spent >= total:
                 break

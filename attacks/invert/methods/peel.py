@@ -164,9 +164,7 @@ class Peel(Inversion):
         # Without an entry of the last bias the length of everything is a guess: what is solved up
         # to that is not solved, unless it explains the release.
         rebuilt = best.image.clamp(0, 1).float()
-        solved = best.stopped == "solved" and (
-            found.scaled or is_explained(compare, rebuilt, release, std)
-        )
+        solved = best.stopped == "solved" and (found.scaled or is_explained(compare, rebuilt, std))
         stop = found.walk.stop
         note = "" if stop is None else f"{stop.layer}: {stop.reason}"
         if best.stopped == "solved":

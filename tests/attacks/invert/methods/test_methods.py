@@ -195,7 +195,7 @@ def test_energy_prefers_the_truth_to_a_stranger(observe, lenet, auxiliary):
             for x in (images, auxiliary.images[:1])
         )
         assert truth < stranger
-        assert objective.is_explained(compare, images.double(), release, std)
+        assert objective.is_explained(compare, images.double(), std)
 
 
 def test_spectral_prior_is_invertible_and_knows_its_images(auxiliary):

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import invert
+from attacks.invert.matching.objective import Fit
 from defenses import BadInput
 from reports.scores import assign, psnr
 from tests.conftest import configured, seeded
@@ -120,9 +121,7 @@ def test_auto_goes_on_where_a_peeled_image_explains_too_little(observe, monkeypa
     release, threat, _, _ = observe(model, configured("none"), first=1)
     attack = invert.get("auto", iterations=2, practice=0)
     short = attack.reconstruct(model, cross_entropy, release, threat, generator=seeded())
-    place = "attacks.invert.methods.auto"
-    monkeypatch.setattr(f"{place}.is_explained", lambda *given: False)
-    monkeypatch.setattr(f"{place}.misfit_share", lambda *given: 0.5)
+    monkeypatch.setattr("attacks.invert.methods.auto.Fit.of", lambda *given: Fit(0.5, 1.0, 1))
     long = attack.reconstruct(model, cross_entropy, release, threat, generator=seeded())
     assert long.iterations > short.iterations
 
@@ -169,3 +168,26 @@ def test_auto_practises_on_images_that_it_does_not_look_at(observe, monkeypatch)
         assert len(images) == len(threat.auxiliary_images) - 2
         for batch in practised:
             assert not (images == batch).flatten(1).all(1).any()
+
+
+def test_auto_judges_a_guess_once_and_by_the_labels_that_it_goes_with(observe, monkeypatch):
+    model = strided()
+    release, threat, images, labels = observe(model, configured("none"), batch=2)
+    other = labels.flip(0) + 1
+
+    def reconstruct(self, *given, **options):
+        return invert.Guess(images, other, 0.0, "prior", 1, "solved")
+
+    asked = []
+
+    def fit(compare, images):
+        asked.append(compare)
+        return Fit(0.0, 1.0, 1)
+
+    place = "attacks.invert.methods.auto"
+    monkeypatch.setattr(f"{place}.residual", lambda *given: tuple(given[4].tolist()))
+    monkeypatch.setattr(f"{place}.Fit.of", fit)
+    monkeypatch.setattr(type(invert.get("prior")), "reconstruct", reconstruct)
+    auto = dataclasses.replace(invert.get("auto"), exact=(), plan=(invert.get("prior"),))
+    auto.reconstruct(model, cross_entropy, release, threat, generator=seeded())
+    assert asked == [tuple(other.tolist())]
