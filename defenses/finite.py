@@ -23,12 +23,13 @@ def leave_out_unfinite(grads: Factored) -> Factored:
     examples cannot depend on their values, the others have the gradient zero instead.
     """
     # Finite sums have finite terms only, and are quick to take; that of finite ones may overflow.
-    if not grads or all_known(torch.stack([_sums(g).isfinite() for g in grads.values()])):
+    if not grads or all_known(torch.stack([_sums(g) for g in grads.values()]).isfinite()):
         return grads
     keep = finite_examples(grads)
-    if all_known(keep) is None:
-        return blank_others(grads, keep)
-    return grads if all_known(keep) else {k: _select(g, keep) for k, g in grads.items()}
+    known = all_known(keep)
+    if known is None:
+        return {k: blank(g, keep) for k, g in grads.items()}
+    return grads if known else {k: _select(g, keep) for k, g in grads.items()}
 
 
 def all_finite(values: Iterable[Tensor]) -> bool:
@@ -36,16 +37,26 @@ def all_finite(values: Iterable[Tensor]) -> bool:
 
     A GPU works ahead of the program until it is asked.
     """
-    # Only finite terms have a finite sum, which is quick to take; it may overflow.
+    # Only finite terms have a finite norm, which is quick to take; it may overflow.
     values = list(values)
-    if not values or bool(torch.stack([v.sum().isfinite() for v in values]).all()):
+    if not values or bool(torch.stack(torch._foreach_norm(values)).isfinite().all()):
         return True
     return all(bool(v.isfinite().all()) for v in values)
 
 
-def blank_others(grads: Factored, keep: Tensor) -> Factored:
-    """The gradients with zeros, even for NaN, for the examples where ``keep`` (B,) is False."""
-    return grads if all_known(keep) else {k: blank(g, keep) for k, g in grads.items()}
+def leave_out_zero(grads: Factored, factors: Tensor) -> tuple[Factored, Tensor]:
+    """The gradients of the examples whose factor (B,) is not 0, and these factors.
+
+    Under `torch.func.vmap`, and on a GPU, which would have to be waited for, the others have the
+    gradient zero instead, which is what they add.
+    """
+    keep = factors > 0
+    known = all_known(keep) if factors.device.type == "cpu" else None
+    if known is None:
+        return {k: blank(g, keep) for k, g in grads.items()}, factors
+    if known:
+        return grads, factors
+    return {k: _select(g, keep) for k, g in grads.items()}, factors[keep]
 
 
 def all_known(flags: Tensor) -> bool | None:

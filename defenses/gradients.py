@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from defenses.finite import blank_others
+from defenses.finite import leave_out_zero
 from defenses.outer import Factored, Outer, rows
 from defenses.secrecy import SecretGenerator, normal
 
@@ -37,25 +37,28 @@ def squared_norms(grads: Factored) -> Tensor:
     The norm's relative error is at most a few roundings of the gradients' own type, however many
     coordinates there are: a bound on the sensitivity is worth as much as the norms it rests on.
     """
-    parts = [
-        g.squared_norms() if isinstance(g, Outer) else _squares(rows(g)) for g in grads.values()
-    ]
-    return torch.stack(parts).sum(0)
-
-
-def _squares(values: Tensor) -> Tensor:
-    """(B,) float64 squared norms of (B, n) rows."""
-    kind = torch.promote_types(values.dtype, torch.float32)
-    whole = values.shape[1] // BLOCK * BLOCK
-    blocks, rest = values[:, :whole].unflatten(1, (-1, BLOCK)), values[:, whole:]
-    if values.requires_grad:  # a norm has no second derivative where a block is zero
-        parts = [blocks.to(kind).square().sum(2), rest.to(kind).square().sum(1, keepdim=True)]
-        return torch.cat(parts, 1).sum(1, dtype=torch.float64)
+    parts = [g.squared_norms()[:, None] for g in grads.values() if isinstance(g, Outer)]
+    dense = [rows(g) for g in grads.values() if not isinstance(g, Outer)]
+    sloped = [values for values in dense if values.requires_grad]
+    # A norm has no second derivative where a block is zero.
+    parts += [block.square().sum(-1).double() for v in sloped for block in _blocks(v)]
     norms = [
-        vector_norm(blocks, dim=2, dtype=kind),
-        vector_norm(rest, dim=1, keepdim=True, dtype=kind),
+        vector_norm(block, dim=-1)
+        for values in dense
+        if not values.requires_grad
+        for block in _blocks(values)
     ]
-    return torch.cat(norms, 1).double().square().sum(1)
+    if norms:
+        parts.append(torch.cat(norms, 1).double().square().sum(1, keepdim=True))
+    return torch.cat(parts, 1).sum(1)
+
+
+def _blocks(values: Tensor) -> list[Tensor]:
+    """(B, n) rows as (B, k, BLOCK) and, where something is left, (B, 1, rest); float32 at least."""
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    whole = values.shape[1] // BLOCK * BLOCK
+    blocks = [values[:, :whole].unflatten(1, (-1, BLOCK)), values[:, None, whole:]]
+    return [block for block in blocks if block.shape[1] and block.shape[2]]
 
 
 def clip_factors(grads: Factored, bound: float) -> Tensor:
@@ -80,17 +83,19 @@ def clipped_sum(grads: Factored, bound: float) -> dict[str, Tensor]:
     """
     factors = clip_factors(grads, bound)
     if not factors.requires_grad:
-        grads = blank_others(grads, factors > 0)  # for 0 times infinity is NaN
+        grads, factors = leave_out_zero(grads, factors)  # for 0 times infinity is NaN
+    kinds = {torch.promote_types(_kind(g), torch.float32) for g in grads.values()}
+    given = {kind: factors.to(kind) for kind in kinds}
     return {
-        k: g.weighted_sum(factors) if isinstance(g, Outer) else _weighted_sum(g, factors)
+        k: g.weighted_sum(factors) if isinstance(g, Outer) else _weighted_sum(g, given)
         for k, g in grads.items()
     }
 
 
-def _weighted_sum(grad: Tensor, factors: Tensor) -> Tensor:
+def _weighted_sum(grad: Tensor, given: Mapping[torch.dtype, Tensor]) -> Tensor:
     kind = torch.promote_types(grad.dtype, torch.float32)
-    total: Tensor = torch.tensordot(factors.to(kind), grad.to(kind), 1)
-    return total
+    total = given[kind][None] @ rows(grad.to(kind))
+    return total.reshape(grad.shape[1:])
 
 
 def _kind(grad: Tensor | Outer) -> torch.dtype:
@@ -106,21 +111,46 @@ def add_noise(
     """
     if std == 0:
         return dict(update)
-    noisy = {}
-    for name, value in update.items():
-        # Rounded before it hides something, noise falls on some numbers and never on others, and
-        # which ones a release falls on tells what was hidden (Mironov 2012).
-        kind = torch.float64 if isinstance(generator, SecretGenerator) else value.dtype
-        draw = normal(value.shape, kind, generator)
-        noisy[name] = (value + std * draw.to(value.device)).to(value.dtype)
-    return noisy
+    # Rounded before it hides something, noise falls on some numbers and never on others, and
+    # which ones a release falls on tells what was hidden (Mironov 2012).
+    secret = isinstance(generator, SecretGenerator)
+    draws = {
+        k: normal(v.shape, torch.float64 if secret else v.dtype, generator)
+        for k, v in update.items()
+    }
+    noisy = torch._foreach_add(list(update.values()), list(_sent(draws, std, update).values()))
+    return {k: n.to(v.dtype) for (k, v), n in zip(update.items(), noisy, strict=True)}
+
+
+def _sent(draws: Mapping[str, Tensor], std: float, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Numbers of the CPU times ``std`` where ``like`` lies; all of one type travel as one."""
+    sent = {k: std * d for k, d in draws.items() if like[k].device == d.device}
+    there = {k: d for k, d in draws.items() if k not in sent}
+    for kind, device in {(d.dtype, like[k].device) for k, d in there.items()}:
+        these = {k: d for k, d in there.items() if (d.dtype, like[k].device) == (kind, device)}
+        whole = send(torch.cat([d.flatten() for d in these.values()]), device) * std
+        sent |= split(whole, these)
+    return {k: sent[k] for k in draws}
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on a device, which is not waited for."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def random_mask(
     like: Mapping[str, Tensor], drop: float, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """Masks (True = kept) that drop exactly ``int(drop * P)`` of the P coordinates together."""
-    return split(random_keep(sum(v.numel() for v in like.values()), drop, generator), like)
+    keep = random_keep(sum(v.numel() for v in like.values()), drop, generator)
+    return split(send(keep, device_of(like)), like)
+
+
+def device_of(like: Mapping[str, Tensor]) -> torch.device:
+    """The device that tensors lie on; the CPU where there are none."""
+    return next((v.device for v in like.values()), torch.device("cpu"))
 
 
 def random_keep(total: int, drop: float, generator: torch.Generator) -> Tensor:
@@ -131,9 +161,8 @@ def random_keep(total: int, drop: float, generator: torch.Generator) -> Tensor:
 
 
 def split(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Cut a (P,) tensor into pieces shaped and placed like ``like``, in its order."""
+    """Cut a (P,) tensor into pieces shaped like ``like``, in its order, where ``flat`` lies."""
     pieces = flat.split([v.numel() for v in like.values()])
     return {
-        name: piece.reshape(v.shape).to(v.device)
-        for (name, v), piece in zip(like.items(), pieces, strict=True)
+        name: piece.reshape(v.shape) for (name, v), piece in zip(like.items(), pieces, strict=True)
     }

@@ -6,13 +6,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from attacks.invert.matching.clock import Clock
 from defenses import Defense, Release
+from defenses.precision import full_precision
 from defenses.registry import Registry, check_options
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -101,6 +102,13 @@ class Inversion(ABC):
     """Reconstructs the private batch from a release; a frozen dataclass whose fields are flags."""
 
     name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # A replay that is a thousandth off matches no release to more than that.
+        for name in ("reconstruct", "tuned"):
+            if name in vars(cls):
+                setattr(cls, name, full_precision()(vars(cls)[name]))
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from defenses.contract import Defense, Side
-from defenses.gradients import random_keep, random_mask, split
+from defenses.gradients import device_of, random_keep, random_mask, send, split
 from defenses.randomness import child, stream
 from defenses.registry import option
 
@@ -62,11 +62,12 @@ class Sparsified(Defense):
         if seed is None:
             return {"mask": random_mask(like, rate, child(generator)), "rate": rate}
         slot = self.slot(step, steps)[0]
-        flat = _shared_mask(seed, slot, rate, sum(v.numel() for v in like.values()))
+        total = sum(v.numel() for v in like.values())
+        flat = _shared_mask(seed, slot, rate, total, device_of(like))
         return {"mask": split(flat, like), "rate": rate}
 
 
 @lru_cache(maxsize=16)  # all steps of an epoch ask for the same one, of each of a few models
-def _shared_mask(seed: int, slot: int, rate: float, total: int) -> Tensor:
-    """(P,) mask that everyone who knows the shared seed can draw."""
-    return random_keep(total, rate, stream(seed, "mask", slot))
+def _shared_mask(seed: int, slot: int, rate: float, total: int, device: torch.device) -> Tensor:
+    """(P,) mask that everyone who knows the shared seed can draw, on a device."""
+    return send(random_keep(total, rate, stream(seed, "mask", slot)), device)

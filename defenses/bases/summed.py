@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from defenses.contract import Defense, Gradients, Release, dense
-from defenses.doors import refuse_release, refuse_sum_of_others
+from defenses.doors import owner_of, refuse_release, refuse_sum_of_others
 from defenses.gradients import add_noise
 
 
@@ -26,11 +26,14 @@ class Summed(Defense):
 
     ``linear`` says that `contribute` is the plain sum of the gradients, so that a trainer may
     take it from one ordinary backward pass. ``factored`` says that `contribute` also takes
-    `Outer` in place of a tensor, as `defenses.gradients` does.
+    `Outer` in place of a tensor, as `defenses.gradients` does. ``skips_unfinite`` says that
+    `contribute` itself leaves out every example of which some value is not finite, as
+    `defenses.gradients.clipped_sum` does, so that nobody has to look for them before.
     """
 
     linear: ClassVar[bool] = False
     factored: ClassVar[bool] = False
+    skips_unfinite: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -40,8 +43,12 @@ class Summed(Defense):
     @classmethod
     def takes_factors(cls) -> bool:
         """Whether `contribute` takes `Outer` gradients too: ``factored``, said where it is."""
-        owner = next(c for c in cls.__mro__ if "contribute" in vars(c))
-        return bool(vars(owner).get("factored", False))
+        return bool(vars(owner_of(cls, "contribute")).get("factored", False))
+
+    @classmethod
+    def takes_unfinite(cls) -> bool:
+        """Whether `contribute` takes unfinite gradients: ``skips_unfinite``, said where it is."""
+        return bool(vars(owner_of(cls, "contribute")).get("skips_unfinite", False))
 
     def plan(
         self, like: Mapping[str, Tensor], *, step: int, steps: int, generator: torch.Generator
@@ -61,7 +68,8 @@ class Summed(Defense):
         """Sum over the examples of what each one gives, differentiable; zeros for B = 0.
 
         What an author writes under this name is called without the examples of which some value is
-        not finite (`defenses.finite`), but for candidates that an adversary differentiates.
+        not finite (`defenses.finite`), but for candidates that an adversary differentiates and
+        where the class says ``skips_unfinite``.
         """
 
     def finish(
@@ -123,4 +131,4 @@ class Linear(Summed):
 
 def average(total: Mapping[str, Tensor], batch_size: int) -> dict[str, Tensor]:
     """A sum over the examples divided by the public batch size."""
-    return {k: v / batch_size for k, v in total.items()}
+    return dict(zip(total, torch._foreach_div(list(total.values()), batch_size), strict=True))

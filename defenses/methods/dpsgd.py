@@ -25,6 +25,7 @@ class DPSGD(Summed):
     """
 
     factored: ClassVar[bool] = True
+    skips_unfinite: ClassVar[bool] = True
 
     clip: float = option(1.0, "clipping norm C", low=0, open_low=True)
     noise_multiplier: float = option(0.01, "noise std over the clipping norm, sigma", low=0)

@@ -23,7 +23,7 @@ INDEXING = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_index_
 ARITHMETIC = "add sub rsub mul div floor_divide pow where eq ne lt le gt ge minimum maximum fmod"
 """Takes a single number that lies on the CPU; other operations on a GPU do not."""
 COPIES = ("aten::copy_", "aten::_to_copy")
-READ, THERE, BACK = "numbers read", "to the device", "to the CPU"
+READ, THERE, BACK, CALLS = "numbers read", "to the device", "to the CPU", "calls"
 
 
 class Far(Tensor):
@@ -88,6 +88,9 @@ class Counting(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = func._schema.name
+        # A view starts nothing; nor does what needs no tensor of the device.
+        if not func.is_view and any(map(_far, tree_leaves((args, kwargs)))):
+            self.crossings[CALLS] += 1
         if name == "aten::_local_scalar_dense" and _far(args[0]):
             self.crossings[READ] += 1
         elif name in COPIES:
@@ -110,7 +113,10 @@ def pretended() -> TorchDispatchMode:
 
 @contextmanager
 def counted() -> Iterator[Counter[str]]:
-    """Crossings between the CPU and the device while this lasts, by `READ`, `THERE`, `BACK`."""
+    """Crossings between the CPU and the device while this lasts, by `READ`, `THERE`, `BACK`.
+
+    And what the device is called to do, by `CALLS`.
+    """
     with Counting() as mode:
         yield mode.crossings
 

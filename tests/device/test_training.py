@@ -9,7 +9,7 @@ import torch
 
 import defenses
 from tests.conftest import SHARED_OPTIONS
-from tests.device.pretend import BACK, READ, THERE, counted
+from tests.device.pretend import BACK, CALLS, READ, THERE, counted
 from victims.training import Training
 from victims.training.logits import logits
 from victims.training.prepare import prepare
@@ -17,6 +17,9 @@ from victims.training.state import restore, state
 
 APART = {"data": "tests.parts:private", "public": "tests.parts:public"}
 STEPS = 3
+CALLS_PER_TENSOR = 20
+CHOOSING = ("prune", "topk")
+"""Defenses that keep the largest coordinates: of two that are alike rounding keeps one."""
 
 
 def training(name, **changed):
@@ -44,13 +47,18 @@ def run(t, device):
     return prepared
 
 
-def same(t, device):
+def same(t, device, forks=0.0):
+    """Compare a run on the CPU to one on the device.
+
+    Of each tensor a share ``forks`` of the coordinates may differ by more than rounding.
+    """
     here, there = run(t, "cpu"), run(t, device)
     first, second = state(here.trainer), state(there.trainer)
     assert first.keys() == second.keys()
     for key, value in second.items():
         assert value.device.type == "cpu"
-        torch.testing.assert_close(value, first[key], rtol=2e-3, atol=2e-5)
+        near = torch.isclose(value.double(), first[key].double(), rtol=2e-3, atol=2e-5)
+        assert float((~near).double().mean()) <= forks, key
     right = [p.trainer.correct(*p.test) for p in (here, there)]
     assert abs(right[0] - right[1]) <= 2
     asked = logits(there.trainer, there.train.images[:4], 2)
@@ -63,7 +71,7 @@ def same(t, device):
 
 @pytest.mark.parametrize("name", [n for n in defenses.names() if n != "precode"])
 def test_every_defense_trains_as_on_the_cpu(name, device):
-    same(training(name), device)
+    same(training(name), device, forks=0.01 if name in CHOOSING else 0.0)
 
 
 def test_a_bottleneck_that_draws_trains(device):
@@ -105,13 +113,22 @@ def test_a_state_is_restored_on_the_device(device):
         torch.testing.assert_close(second[key], value, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["none", "dpsgd", "dprs"])
-def test_a_step_sends_images_labels_noise_and_masks_and_asks_five_times(name, device):
+@pytest.mark.parametrize(("name", "asked"), [("none", 3), ("dpsgd", 0), ("dprs", 0)])
+def test_a_private_step_sends_images_labels_and_noise_and_waits_for_nothing(name, asked, device):
     trainer = prepare(training(name, model="lenet5", data="photos"), device=device).trainer
     trainer.advance()
     with counted() as crossings:
         trainer.advance()
-    tensors = len(trainer.parameters)
     assert crossings[BACK] == 0
-    assert crossings[THERE] <= 2 + 2 * tensors
-    assert crossings[READ] <= 5
+    assert crossings[THERE] <= 3
+    assert crossings[READ] <= asked
+
+
+@pytest.mark.parametrize("name", ["none", "dpsgd", "dprs"])
+def test_a_step_is_few_calls(name, device):
+    """Each is a kernel to start, which takes a GPU longer than most of them take to run."""
+    trainer = prepare(training(name, model="lenet5", data="photos"), device=device).trainer
+    trainer.advance()
+    with counted() as crossings:
+        trainer.advance()
+    assert crossings[CALLS] <= CALLS_PER_TENSOR * len(trainer.parameters)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 import defenses
+from defenses.randomness import seed_of
 from victims.gradients import gradient_chunks
 from victims.gradients.factorable import factorable
 from victims.models import load_model
@@ -86,8 +87,9 @@ def _ours(
     labels: Tensor,
     draw: torch.Generator,
 ) -> Step:
-    """A step of ours, as the trainer takes it."""
-    defense = defenses.get(name, clip=CLIP, noise_multiplier=SIGMA, **options)
+    """A step of ours, as the trainer takes it; an epoch's mask is drawn before."""
+    side = defenses.Side(mask_seed=seed_of(0, "bench"))
+    defense = defenses.get(name, clip=CLIP, noise_multiplier=SIGMA, **options).informed(side)
     assert isinstance(defense, defenses.Summed)
     parameters = dict(net.named_parameters())
     optimizer = torch.optim.SGD(net.parameters(), lr=RATE)

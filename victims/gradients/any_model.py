@@ -20,6 +20,7 @@ from defenses import BadInput, preprocessing, stream
 from defenses.eager import eager
 from defenses.errors import one_line
 from defenses.outer import Outer
+from defenses.precision import full_precision
 from defenses.randomness import seeded
 from victims.gradients.vmapping import Loss, gradients_at
 
@@ -95,6 +96,7 @@ class Apart:
         self.buffers = {k for k, _ in model.named_buffers()}
         self.left = fixed
 
+    @full_precision()
     def gradients(self, views: Tensor, labels: Tensor) -> dict[str, Tensor | Outer]:
         """As `victims.gradients.vmapping.gradients_at`; ``views`` are left as they are.
 

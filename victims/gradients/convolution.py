@@ -1,10 +1,10 @@
-"""Per-example weight gradients of wide convolutions, faster on a CPU than what vmap makes of them.
+"""Per-example weight gradients of convolutions, faster than what vmap makes of them.
 
 vmap computes the weight gradients of B examples as one convolution of B groups, which costs
 several times the batch's own gradient where many channels meet few pixels. There the patches
 are smaller than the gradient, and one matrix product per example, slopes times patches
-(Chellapilla et al. 2006), does the same sums. A mode rather than a layer, so that it serves any
-model that calls ``conv2d``.
+(Chellapilla et al. 2006), does the same sums. On a GPU it always does. A mode rather than a layer,
+so that it serves any model that calls ``conv2d``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 Pair = tuple[int, int]
 CHANNELS_PER_PIXEL = 2
-"""From so many output channels per output pixel on, patches are the faster way."""
+"""From so many output channels per output pixel on, patches are the faster way on a CPU."""
 
 
 class WideConvolutions(TorchFunctionMode):
@@ -48,9 +48,10 @@ def _conv2d(
     groups: int = 1,
 ) -> Tensor:
     """See `torch.nn.functional.conv2d`, whose arguments and results these are."""
-    if not isinstance(padding, str) and input.ndim == 4 and not input.is_cuda:
+    if not isinstance(padding, str) and input.ndim == 4:
         geometry = Geometry(_pair(stride), _pair(padding), _pair(dilation), groups)
-        if CHANNELS_PER_PIXEL * geometry.positions(input, weight) <= len(weight):
+        wide = CHANNELS_PER_PIXEL * geometry.positions(input, weight) <= len(weight)
+        if wide or input.device.type != "cpu":
             y: Tensor = _ByPatches.apply(input, weight, bias, geometry)
             return y
     return F.conv2d(input, weight, bias, stride, padding, dilation, groups)
@@ -85,11 +86,24 @@ class Geometry(NamedTuple):
             slope: (K, out, H', W').
             shape: the weight's shape.
         """
-        patches = F.unfold(x, tuple(shape[2:]), self.dilation, self.padding, self.stride)
+        patches = self.patches(x, shape)
         rows = patches.unflatten(1, (self.groups, -1)).permute(1, 0, 3, 2).flatten(1, 2)
         slopes = slope.flatten(2).unflatten(1, (self.groups, -1)).permute(1, 2, 0, 3).flatten(2)
         grad: Tensor = slopes @ rows  # (groups, out / groups, K H' W') @ (.., K H' W', fan)
         return grad.reshape(shape)
+
+    def patches(self, x: Tensor, shape: torch.Size) -> Tensor:
+        """(K, in h w, H' W') of what was convolved, as `torch.nn.functional.unfold`."""
+        if x.device.type == "cpu":
+            return F.unfold(x, tuple(shape[2:]), self.dilation, self.padding, self.stride)
+        # One copy of a view, where torch's own would go example by example.
+        across, down = self.padding[1], self.padding[0]
+        windows = F.pad(x, (across, across, down, down))
+        for axis in (0, 1):
+            reach = self.dilation[axis] * (shape[2 + axis] - 1) + 1
+            windows = windows.unfold(2 + axis, reach, self.stride[axis])
+        windows = windows[..., :: self.dilation[0], :: self.dilation[1]]
+        return windows.permute(0, 1, 4, 5, 2, 3).flatten(4).flatten(1, 3)
 
 
 class _ByPatches(torch.autograd.Function):

@@ -9,6 +9,7 @@ from torch.func import functional_call, grad, vmap
 
 from defenses import preprocessing
 from defenses.outer import Outer
+from defenses.precision import full_precision
 from victims.gradients.convolution import WideConvolutions
 from victims.gradients.taps import tap
 
@@ -16,6 +17,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, C), labels (B,)) -> scalar mean over the batch, e.g. cross_entropy."""
 
 
+@full_precision()
 def gradients_at(
     model: nn.Module,
     loss: Loss,

@@ -87,7 +87,7 @@ class _Projected(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor
     ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-        if in_dims != (0, None, None, None) or tensors[0].is_cuda:
+        if in_dims != (0, None, None, None) or tensors[0].device.type != "cpu":
             return torch.vmap(_project, in_dims)(*tensors), (0, 0)
         slopes, unit, scale, free = tensors
         along = slopes.new_empty(len(slopes), slopes.shape[1], 1, 1, 1)

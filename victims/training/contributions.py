@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from defenses import Gradients, preprocessing
 from defenses.checks import check_finite
 from defenses.finite import all_finite, leave_out_unfinite
+from defenses.precision import full_precision
 from victims.gradients import gradient_chunks
 from victims.training.passing import training_logits
 
@@ -61,6 +62,7 @@ def together(
     return [rest]
 
 
+@full_precision()
 def batch_sum(
     net: nn.Module, parameters: Mapping[str, nn.Parameter], images: Tensor, labels: Tensor
 ) -> dict[str, Tensor]:
@@ -72,4 +74,5 @@ def batch_sum(
     grads = torch.autograd.grad(
         loss, list(parameters.values()), allow_unused=True, materialize_grads=True
     )
-    return {k: len(images) * g[None] for k, g in zip(parameters, grads, strict=True)}
+    sums = torch._foreach_mul(grads, len(images))
+    return {k: g[None] for k, g in zip(parameters, sums, strict=True)}

@@ -22,7 +22,7 @@ def apply_release(
     (Left alone, an optimiser would go on moving them by momentum and by weight decay, and the
     published step would be sparse in name only.) Adam's step counter is shared and goes on.
     """
-    masks = _masks(parameters, release)
+    masks = _masks(parameters, release) if _moves_zeros(optimizer) else {}
     before = {
         name: [t.clone() for t in (parameters[name].data, *_moments(optimizer, parameters[name]))]
         for name in masks
@@ -36,6 +36,13 @@ def apply_release(
             old = before[name]
             # A moment that this step created was nothing before.
             value.copy_(torch.where(keep, value, old[place] if place < len(old) else 0.0))
+
+
+def _moves_zeros(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a weight may move though its update is zero; plain SGD's stays."""
+    return not isinstance(optimizer, torch.optim.SGD) or any(
+        group["momentum"] or group["weight_decay"] for group in optimizer.param_groups
+    )
 
 
 def _masks(parameters: Mapping[str, nn.Parameter], release: Release) -> dict[str, Tensor]:

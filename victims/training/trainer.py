@@ -15,6 +15,8 @@ from torch.nn.functional import cross_entropy
 
 from defenses import BadInput, Defense, Gradients, Release, Summed, preprocessing, stream
 from defenses.errors import one_line
+from defenses.gradients import send
+from defenses.precision import full_precision
 from defenses.randomness import seeded
 from victims.gradients import per_example_gradients, refuse_batchnorm
 from victims.gradients.any_model import ordinary
@@ -132,6 +134,7 @@ class Trainer:
             content = content_of(*held, dict(self.model.state_dict()))
         return Keyed(self.plan.training.seed, run_key(self.plan, content))
 
+    @full_precision()
     def advance(self) -> Release:
         """One step. Returns what left the victim.
 
@@ -166,7 +169,8 @@ class Trainer:
     def inputs_at(self, index: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Rows ``index`` (B,) of the inputs as that step shows them to the model, and labels."""
         views = self.plan.training.views
-        images, labels = self.inputs[index].to(self.device), self.labels[index].to(self.device)
+        device = torch.device(self.device)
+        images, labels = (send(v[index], device) for v in (self.inputs, self.labels))
         images = preprocessing.random_views(self.plan.defense, images, self.draw("shown", step))
         if views > 1:
             images = augment(images, views, self.draw("views", step))
@@ -198,6 +202,7 @@ class Trainer:
             self.plan.examples, t.batch_size, self.step, lambda epoch: self.draw("order", epoch)
         )
 
+    @full_precision()
     def release(
         self,
         images: Tensor,
@@ -231,6 +236,7 @@ class Trainer:
         total = self.total(defense, plan, images, labels, extra)
         return defense.finish(total, plan, batch_size=size, generator=generator)
 
+    @full_precision()
     def total(
         self,
         defense: Summed,
@@ -240,11 +246,12 @@ class Trainer:
         extra: Gradients | None = None,
     ) -> dict[str, Tensor]:
         """The batch's contributions, summed chunk by chunk; see `release` for the arguments."""
-        total = {k: torch.zeros_like(p) for k, p in self.parameters.items()}
+        total: dict[str, Tensor] = {}
         for part in chain(self.chunks(images, labels), [extra] if extra else []):
-            for name, value in defense.contribute(part, plan).items():
-                total[name] = total[name] + value if name in total else value
-        return total
+            given = defense.contribute(part, plan)
+            total = _added(total, given) if total else given
+        nothing = {k: torch.zeros_like(p) for k, p in self.parameters.items() if k not in total}
+        return {**nothing, **total} if nothing else total
 
     def informed(self, memory: dict[str, Tensor] | None = None) -> Defense:
         """The defense, informed of what is public at this step and of what it remembers.
@@ -299,3 +306,10 @@ class Trainer:
         if self.linear:
             return together(self.net, self.parameters, images, labels)
         return each_by_itself(self.net, images, labels, self.outer)
+
+
+def _added(total: Mapping[str, Tensor], part: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The sums of what both have, and what one of them has."""
+    both = [k for k in total if k in part]
+    sums = torch._foreach_add([total[k] for k in both], [part[k] for k in both])
+    return {**total, **part, **dict(zip(both, sums, strict=True))}

@@ -18,7 +18,8 @@ from torch.nn.functional import cross_entropy
 
 from attacks.membership.shadows.stacking import pad, stack
 from defenses import Release, Summed
-from defenses.finite import blank
+from defenses.finite import all_finite, blank
+from defenses.precision import full_precision
 from victims.gradients import chunk_size, gradients_at
 from victims.training.trainer import Trainer
 
@@ -49,6 +50,7 @@ class Lockstep:
         self.weights = {k: everything[k] for k in first.parameters}
         self.fixed = {k: v for k, v in everything.items() if k not in self.weights}
 
+    @full_precision()
     def advance(self) -> list[Release]:
         """One step of every model. Returns what left each of them.
 
@@ -75,6 +77,7 @@ class Lockstep:
             trainer.follow(release)
         return releases
 
+    @full_precision()
     def totals(
         self, defense: Summed, plans: Sequence[Mapping[str, Any]], batches: Sequence[Batch]
     ) -> list[dict[str, Tensor]]:
@@ -106,9 +109,9 @@ class Lockstep:
                     for name, value in every(self.weights, self.fixed, *part, plan).items():
                         total[name] = total[name] + value if name in total else value
         each = [{k: v[i] for k, v in total.items()} for i in range(len(batches))]
-        if self.linear:
+        if self.linear and not all_finite(total.values()):
             for i, sums in enumerate(each):
-                if not all(bool(v.isfinite().all()) for v in sums.values()):
+                if not all_finite(sums.values()):
                     # It hides which examples are not finite; the trainer looks at each.
                     each[i] = self.trainers[i].total(defense, plans[i], *batches[i])
         return each
@@ -117,7 +120,7 @@ class Lockstep:
         """Examples of every model at a time; on a CPU those of all models share the cache."""
         views = images.shape[2] if images.ndim == 6 else 1
         fitting = chunk_size({k: v[0] for k, v in self.weights.items()}, views, self.outer)
-        return fitting if images.is_cuda else max(1, fitting // len(self.trainers))
+        return fitting if images.device.type != "cpu" else max(1, fitting // len(self.trainers))
 
     def _contribute(
         self,
