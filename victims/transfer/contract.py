@@ -91,16 +91,21 @@ class Method(ABC):
         return 1.0
 
 
+FAINTEST = 1e-30
+"""A row of a smaller norm counts as 0: what scales it would overflow."""
+
 registry: Registry[Method] = Registry("method", "leakgauge.heads")
 
 
 def bounded(features: Tensor) -> Tensor:
-    """(N, d) rows scaled to an L2 norm of 1, or 0 where there is nothing to scale.
+    """(N, d) rows scaled to an L2 norm of 1, or 0 where there is nothing to scale, or no number.
 
     Each row by its own norm alone, so that it costs no privacy; never above 1, rounding included.
+    A row that is NaN or infinite counts for nothing: to stop at it would tell that it is there.
     """
     norms = torch.linalg.vector_norm(features, dim=1, dtype=torch.float64)
     # Less by a few roundings, the quotient's and those of the entries' own type.
     within = 1 - 4 * torch.finfo(features.dtype).eps
-    factors = torch.where(norms > 0, within / norms, 0.0)
-    return features * factors.to(features.dtype)[:, None]
+    counts = (norms > FAINTEST) & norms.isfinite()
+    factors = torch.where(counts, within / norms, 0.0).to(features.dtype)
+    return torch.where(counts[:, None], features * factors[:, None], 0)

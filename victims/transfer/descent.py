@@ -9,12 +9,14 @@ from torch import Tensor
 
 from victims.transfer.contract import Problem
 from victims.transfer.mechanism import Mechanism
+from victims.transfer.sums import outer_sum
 
 
 def clipped_gradient(problem: Problem, head: Tensor, rows: Tensor | None = None) -> Tensor:
     """(L, d) float64 sum over examples of (softmax(W x) - y) x^T, each clipped to norm 1.
 
-    One example more or less moves it by at most 1 in Frobenius norm.
+    One example more or less moves it by at most 1 in Frobenius norm. One whose gradient is not
+    finite moves nothing: a run that stopped at it would tell that it is there.
 
     Args:
         problem: whose loss it is.
@@ -24,12 +26,10 @@ def clipped_gradient(problem: Problem, head: Tensor, rows: Tensor | None = None)
     x, y = problem.features, problem.targets
     if rows is not None:
         x, y = x[rows], y[rows]
-    error = torch.softmax(x @ head.to(x).T, dim=1) - y
+    error = (torch.softmax(x @ head.to(x).T, dim=1) - y).nan_to_num()
     norms = torch.linalg.vector_norm(error, dim=1) * torch.linalg.vector_norm(x, dim=1)
     within = 1 - 4 * torch.finfo(x.dtype).eps  # never above 1, the roundings here included
-    error = error * (within / norms.clamp(min=within))[:, None]
-    total: Tensor = error.T @ x
-    return total.double()
+    return outer_sum(error * (within / norms.clamp(min=within))[:, None], x)
 
 
 def descend(

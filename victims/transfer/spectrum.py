@@ -8,19 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-CHUNK = 4096
-
-
-def gramian(features: Tensor, weights: Tensor | None = None) -> Tensor:
-    """(d, d) float64 sum of w_i x_i x_i^T over features (N, d), weights (N,) or 1."""
-    dim = features.shape[1]
-    total = torch.zeros(dim, dim, dtype=torch.float64)
-    for start in range(0, len(features), CHUNK):
-        part = features[start : start + CHUNK]
-        scaled = part if weights is None else part * weights[start : start + CHUNK, None]
-        total += (scaled.T @ part).double()
-    return total
-
 
 @dataclass(frozen=True)
 class Spectrum:

@@ -14,6 +14,8 @@ from defenses import BadInput
 from tests.victims.transfer.methods import small
 from victims.training.streams import Keyed
 from victims.transfer import Gaussian, Problem, bounded
+from victims.transfer.conformance import Scripted
+from victims.transfer.descent import clipped_gradient
 from victims.transfer.methods.dp_lamb import LAMB
 
 ROWS, DIM, CLASSES = 600, 12, 4
@@ -126,6 +128,46 @@ def test_rows_are_scaled_to_norm_one_and_never_above():
     assert float(norms.max()) <= 1
     assert float(norms.min()) > 1 - 1e-6
     assert torch.equal(bounded(torch.zeros(2, 3)), torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e-40])
+def test_a_row_that_cannot_be_scaled_counts_for_nothing_and_changes_no_other(value):
+    rows = torch.ones(3, 4)
+    rows[1, 2:] = value
+    rows[1, :2] = 0
+    left = bounded(rows)
+    assert torch.equal(left[1], torch.zeros(4))
+    assert torch.equal(left[::2], bounded(rows[::2]))
+
+
+def test_an_example_whose_gradient_is_not_finite_is_left_out_of_a_descent():
+    """Under a head so large that the logits of one row overflow, and those of the others do not."""
+    rows = bounded(torch.tensor([[1.0, 0], [0, 1.0], [1.0, 1.0]]))
+    labels, head = torch.tensor([0, 1, 1]), torch.tensor([[3e38, 3e38], [0, 0]]).double()
+    whole, without = (Problem(rows[:n], labels[:n], 2, 3) for n in (3, 2))
+    assert torch.equal(clipped_gradient(whole, head), clipped_gradient(without, head))
+    assert float(clipped_gradient(without, head).norm()) > 0.9
+
+
+@pytest.mark.parametrize("method", small(), ids=repr)
+def test_what_is_released_is_finite_however_large_the_head_is(method):
+    mechanism = Scripted(1e300, 0)
+    method.fit(problem(), mechanism)
+    assert all(bool(value.isfinite().all()) for value, _ in mechanism.asked.values())
+
+
+@pytest.mark.parametrize("method", small(), ids=repr)
+def test_rounding_moves_a_sum_by_less_than_the_rows_are_short_of_one(method):
+    """Many rows of one sign, whose sums in single precision are rounded otherwise without one."""
+    rows = bounded(torch.rand(6000, 40, generator=torch.Generator().manual_seed(0)))
+    labels = torch.arange(len(rows)) % CLASSES
+    found = []
+    for start in (0, 1):
+        mechanism = Scripted(0.0, 0)
+        method.fit(Problem(rows[start:], labels[start:], CLASSES, len(rows)), mechanism)
+        found.append(mechanism.asked)
+    for name, (value, stated) in found[0].items():
+        assert float((value - found[1][name][0]).norm()) <= stated
 
 
 @pytest.mark.parametrize(

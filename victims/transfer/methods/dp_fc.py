@@ -11,7 +11,8 @@ from defenses import option
 from victims.transfer.contract import Method, Problem, registry
 from victims.transfer.descent import clipped_gradient
 from victims.transfer.mechanism import Mechanism
-from victims.transfer.spectrum import Spectrum, gramian, ridge
+from victims.transfer.spectrum import Spectrum, ridge
+from victims.transfer.sums import gramian
 
 
 @registry.register("dp-fc")

@@ -10,7 +10,8 @@ from torch import Tensor
 from defenses import option
 from victims.transfer.contract import Method, Problem, registry
 from victims.transfer.mechanism import Mechanism
-from victims.transfer.spectrum import Spectrum, gramian, ridge
+from victims.transfer.spectrum import Spectrum, ridge
+from victims.transfer.sums import gramian, outer_sum
 
 
 @registry.register("dp-ls")
@@ -44,7 +45,7 @@ class LeastSquares(Method):
         """See `Method.fit`."""
         x, y = problem.features, problem.targets
         shared = Spectrum.of(mechanism.release_symmetric(gramian(x), 1.0, "gramian"))
-        sums = mechanism.release(y.T @ x, 1.0, "class sums")
+        sums = mechanism.release(outer_sum(y, x), 1.0, "class sums")
         extra = ridge(self.strength, mechanism.std(1.0), problem.dim)
         if not self.per_class:
             return shared.solve(extra, sums)

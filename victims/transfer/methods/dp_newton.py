@@ -11,7 +11,8 @@ from torch import Tensor
 from defenses import option
 from victims.transfer.contract import Method, Problem, registry
 from victims.transfer.mechanism import Mechanism
-from victims.transfer.spectrum import Spectrum, gramian, ridge
+from victims.transfer.spectrum import Spectrum, ridge
+from victims.transfer.sums import gramian, outer_sum
 
 
 @registry.register("dp-newton")
@@ -43,8 +44,9 @@ class Newton(Method):
         x, y, root = problem.features, problem.targets, math.sqrt(problem.classes)
         head = torch.zeros(problem.classes, problem.dim, dtype=torch.float64)
         for step in range(self.steps):
-            chances = torch.sigmoid(x @ head.to(x).T)
-            gradient = ((chances - y).T @ x).double()
+            # Of a head so large that an example's logit is NaN: any chance is as good.
+            chances = torch.sigmoid(x @ head.to(x).T).nan_to_num()
+            gradient = outer_sum(chances - y, x)
             if step == 0:
                 bent, slope = 0.25, root / 2
                 hessians = mechanism.release_symmetric(gramian(x) / 4, bent, "hessian", step)[None]
