@@ -22,12 +22,16 @@ from victims.training.streams import Keyed
 from victims.transfer.contract import Method, Problem, bounded
 from victims.transfer.mechanism import Gaussian
 
-EXAMPLES, DIM, CLASSES = 40, 24, 4
-ADDED = 12
-"""How many examples join, one at a time, under each label and each past."""
-SCALES = (0.0, 1.0, 1e3)
-"""Of what the method is answered: heads of 0, of a size as usual, and sure of everything."""
-ROUNDING = 1e-5
+EXAMPLES = 40
+SHAPES = ((24, 4), (5, 11))
+"""Features and classes: what is right for one number of classes may be wrong for more."""
+DIM, CLASSES = SHAPES[0]
+LABELS = 4
+"""At most so many labels, with which an example joins."""
+SCALES = (0.0, 1.0, 1e3, 1e300)
+"""Of what the method is answered: heads of 0, of a size as usual, sure of everything, and such as
+overflow."""
+ROUNDING = 1e-6
 ALIKE = 0.9
 """Two noises correlate more only where they are one."""
 NOISE = 3.0
@@ -41,22 +45,26 @@ class Scripted:
     Attributes:
         scale: of the answers.
         seed: of the answers.
+        every: samples hold each so many-th of the first `EXAMPLES`; 1: all examples there are.
         asked: name -> what was asked for, without noise, and the sensitivity that was stated.
+        drawn: name of every release or sample in their order, with the rate of a sample.
     """
 
     scale: float
     seed: int
+    every: int = 1
     asked: dict[tuple[object, ...], tuple[Tensor, float]] = field(default_factory=dict)
+    drawn: list[tuple[tuple[object, ...], float | None]] = field(default_factory=list)
 
     def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
         """Random numbers of the value's shape."""
-        self.asked[name] = value.double(), sensitivity
+        self._note(value, sensitivity, name)
         draw = stream(self.seed, "scripted", *name)
         return self.scale * torch.randn(value.shape, generator=draw, dtype=torch.float64)
 
     def release_symmetric(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
         """Unit matrices."""
-        self.asked[name] = value.double(), sensitivity
+        self._note(value, sensitivity, name)
         return torch.eye(value.shape[-1], dtype=torch.float64).expand(value.shape)
 
     def std(self, sensitivity: float) -> float:
@@ -64,40 +72,71 @@ class Scripted:
         return 0.0
 
     def sample(self, examples: int, rate: float, *name: object) -> Tensor:
-        """All examples."""
-        return torch.arange(examples)
+        """See `every`."""
+        self.drawn.append((name, rate))
+        return torch.arange(examples if self.every == 1 else EXAMPLES)[:: self.every]
+
+    def _note(self, value: Tensor, sensitivity: float, name: tuple[object, ...]) -> None:
+        self.asked[name] = value.double(), sensitivity
+        self.drawn.append((name, None))
 
 
-def private(seed: int = 0) -> Problem:
-    """A few examples, of norm 1, of every class."""
-    rows = torch.randn(EXAMPLES, DIM, generator=stream(seed, "examples"))
-    return Problem(bounded(rows), torch.arange(EXAMPLES) % CLASSES, CLASSES, EXAMPLES)
+def private(seed: int = 0, shape: tuple[int, int] = SHAPES[0]) -> Problem:
+    """A few examples of every class, of a mean that is not 0 and of less norm than one may have.
+
+    Args:
+        seed: of the features.
+        shape: the numbers of features and of classes.
+    """
+    dim, classes = shape
+    rows = torch.randn(EXAMPLES, dim, generator=stream(seed, "examples")).abs()
+    return Problem(0.9 * bounded(rows), torch.arange(EXAMPLES) % classes, classes, EXAMPLES)
 
 
-def movements(method: Method, seed: int = 0) -> dict[tuple[object, ...], tuple[float, float]]:
+def movements(
+    method: Method, seed: int = 0, shape: tuple[int, int] = SHAPES[0]
+) -> dict[tuple[object, ...], tuple[float, float]]:
     """Name of a release -> the farthest that an added example moves it, and what is stated.
 
-    Examples at the norm's limit join under every label, into heads that know nothing and heads
+    Examples at the norm's limit join under several labels, into heads that know nothing and heads
     that are sure. Movement of a symmetric matrix is measured in Frobenius norm.
+
+    Raises:
+        ValueError: with an example more, something else is asked for, or another sensitivity
+            stated: whoever sees the noise then learns of the example.
     """
     farthest: dict[tuple[object, ...], tuple[float, float]] = {}
-    problem = private(seed)
-    for scale in SCALES:
-        before = Scripted(scale, seed)
-        method.fit(problem, before)
-        for other in _joined(problem, seed):
-            after = Scripted(scale, seed)
-            method.fit(other, after)
-            for name, (value, stated) in after.asked.items():
-                moved = float((value - before.asked[name][0]).norm())
-                farthest[name] = max(farthest.get(name, (0.0, stated)), (moved, stated))
+    for before, after, _, _ in _neighbours(method, seed, shape):
+        if [(n, s) for n, (_, s) in before.asked.items()] != [
+            (n, s) for n, (_, s) in after.asked.items()
+        ]:
+            raise ValueError("what is asked for, or a stated sensitivity, depends on the examples")
+        for name, (value, stated) in after.asked.items():
+            moved = float((value - before.asked[name][0]).norm())
+            moved = moved if math.isfinite(moved) else math.inf
+            farthest[name] = max(farthest.get(name, (0.0, stated)), (moved, stated))
     return farthest
 
 
+def _neighbours(
+    method: Method, seed: int, shape: tuple[int, int], every: int = 1
+) -> Iterator[tuple[Scripted, Scripted, Tensor, Tensor]]:
+    """What a method asks for, and the heads that it makes, without an example and with it."""
+    problem = private(seed, shape)
+    for scale in SCALES:
+        before = Scripted(scale, seed, every)
+        head = method.fit(problem, before)
+        for other in _joined(problem, seed):
+            after = Scripted(scale, seed, every)
+            yield before, after, head, method.fit(other, after)
+
+
 def _joined(problem: Problem, seed: int) -> Iterator[Problem]:
-    rows = torch.randn(ADDED, DIM, generator=stream(seed, "joined"))
-    for row in bounded(rows):
-        for label in range(CLASSES):
+    """The examples with one more: anywhere, where one is already, or opposite to all of them."""
+    known = problem.features[0]
+    rows = [*torch.randn(3, problem.dim, generator=stream(seed, "joined")), known, -known]
+    for row in bounded(torch.stack(rows)):
+        for label in range(0, problem.classes, -(-problem.classes // LABELS)):
             features = torch.cat([problem.features, row[None]])
             labels = torch.cat([problem.labels, torch.tensor([label])])
             yield Problem(features, labels, problem.classes, problem.size)
@@ -105,10 +144,37 @@ def _joined(problem: Problem, seed: int) -> Iterator[Problem]:
 
 def sensitivity(method: Method, make: Make) -> Verdict:
     """No release moves farther by one example than the sensitivity that its noise is set by."""
-    found = movements(method)
-    name, (moved, stated) = max(found.items(), key=lambda item: item[1][0] / item[1][1])
+    found = [item for shape in SHAPES for item in movements(method, shape=shape).items()]
+    name, (moved, stated) = max(found, key=lambda item: item[1][0] / item[1][1])
     told = f"{name[0]} moves by {moved:.6g} at most; {stated:.6g} is stated"
     return moved <= stated * (1 + ROUNDING), told
+
+
+def learned(method: Method, make: Make) -> Verdict:
+    """The head depends on the examples through what was released, and through nothing else."""
+    for _, _, one, other in _neighbours(method, 0, SHAPES[0]):
+        if not torch.allclose(one, other, rtol=1e-9, atol=0, equal_nan=True):
+            return False, "with the same releases, the head is another where an example joins"
+    return True, "with the same releases, the head is the same"
+
+
+def sampling(method: Method, make: Make) -> Verdict:
+    """Who samples does it before every release anew, at the rate that is accounted for.
+
+    An example that is in no sample then moves nothing.
+    """
+    rate = method.sample_rate(EXAMPLES)
+    if rate == 1:
+        return True, "every example is accounted for in every release"
+    for before, after, _, _ in _neighbours(method, 0, SHAPES[0], every=2):
+        samples, releases = before.drawn[::2], before.drawn[1::2]
+        fresh = len({name for name, _ in samples}) == len(samples) == len(releases)
+        if not fresh or {r for _, r in samples} != {rate} or {r for _, r in releases} != {None}:
+            return False, f"not every release is of a sample of its own at the rate {rate:.6g}"
+        for name, (value, _) in after.asked.items():
+            if not torch.allclose(value, before.asked[name][0]):
+                return False, f"{name[0]} moves by an example that is in no sample"
+    return True, f"every release is of a sample of its own at the rate {rate:.6g}"
 
 
 def account(method: Method, make: Make) -> Verdict:
@@ -169,7 +235,13 @@ class _Watched:
         return self.inner.sample(examples, rate, *name)
 
 
-CHECKS: tuple[Callable[[Method, Make], Verdict], ...] = (sensitivity, account, noise)
+CHECKS: tuple[Callable[[Method, Make], Verdict], ...] = (
+    sensitivity,
+    learned,
+    sampling,
+    account,
+    noise,
+)
 
 
 def honest(draw: Keyed) -> Gaussian:

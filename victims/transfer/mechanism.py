@@ -69,7 +69,15 @@ class Mechanism(Protocol):
         ...
 
     def sample(self, examples: int, rate: float, *name: object) -> Tensor:
-        """Indices of the examples that each joined with probability ``rate``: nobody sees them."""
+        """Indices of the examples that each joined with probability ``rate``: nobody sees them.
+
+        The account of a method that samples takes a sample of its own for every release.
+
+        Args:
+            examples: how many there are.
+            rate: the probability, in [0, 1].
+            name: of the sample, used once.
+        """
         ...
 
 
@@ -87,6 +95,7 @@ class Gaussian:
         keep: whether releases are kept in `seen`, as an adversary would keep them.
         seen: the releases in their order.
         names: of all releases so far.
+        rates: name of every sample so far -> the probability with which an example was in it.
         wire_bytes: of them, with 4 bytes a number that another does not repeat.
     """
 
@@ -95,6 +104,7 @@ class Gaussian:
     keep: bool = False
     seen: list[Released] = field(default_factory=list)
     names: set[tuple[object, ...]] = field(default_factory=set)
+    rates: dict[tuple[object, ...], float] = field(default_factory=dict)
     wire_bytes: int = 0
 
     @property
@@ -108,6 +118,9 @@ class Gaussian:
 
     def sample(self, examples: int, rate: float, *name: object) -> Tensor:
         """See `Mechanism.sample`."""
+        if name in self.rates:
+            raise ValueError(f"sample {name} was drawn before: it would be of the same examples")
+        self.rates[name] = rate
         return poisson_batch(examples, rate, self.draw("batch", *name))
 
     def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
@@ -146,13 +159,16 @@ class Gaussian:
 
 
 @contextmanager
-def counted(mechanism: Gaussian, releases: int) -> Iterator[Gaussian]:
+def counted(mechanism: Gaussian, releases: int, rate: float) -> Iterator[Gaussian]:
     """Let a method use a mechanism, and check that it has released what was accounted for.
 
     Raises:
-        RuntimeError: it released more, or less, than ``releases``: its account is wrong.
+        RuntimeError: it released more, or less, than ``releases``, or was accounted as sampling
+            at ``rate`` < 1 and did not so before every release: its account is wrong.
     """
     yield mechanism
+    if rate < 1 and list(mechanism.rates.values()) != [rate] * releases:
+        raise RuntimeError(f"not every release was of a new sample of rate {rate:.6g}")
     if mechanism.count != releases:
         raise RuntimeError(
             f"there were {mechanism.count} releases, and {releases} were accounted for"

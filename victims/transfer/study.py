@@ -134,7 +134,7 @@ def fit(prepared: Prepared, *, keep: bool = False) -> tuple[Tensor, Gaussian]:
         BadInput: the head is not finite.
     """
     plan = prepared.plan
-    with counted(prepared.mechanism(keep=keep), plan.releases) as mechanism:
+    with counted(prepared.mechanism(keep=keep), plan.releases, plan.sample_rate) as mechanism:
         head = plan.method.fit(prepared.problem, mechanism)
     if not bool(torch.isfinite(head).all()):
         raise BadInput(f"the head of {plan.transfer.method} is not finite: try a smaller --lr")

@@ -92,7 +92,9 @@ def play(scenario: Scenario, prepared: Prepared, report: Report) -> tuple[Tensor
     for run, there in enumerate(coins.tolist()):
         report(f"fit {run + 1}", run, scenario.runs)
         draw = Keyed(scenario.seed, f"audit {key} {run}")
-        with counted(Gaussian(plan.noise, draw, keep=True), plan.releases) as mechanism:
+        with counted(
+            Gaussian(plan.noise, draw, keep=True), plan.releases, plan.sample_rate
+        ) as mechanism:
             plan.method.fit(joined if there else without, mechanism)
         columns.append(log_ratios(plan.method, without, joined, mechanism.seen).cumsum(0))
     return torch.stack(columns, 1), coins

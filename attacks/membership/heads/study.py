@@ -72,7 +72,7 @@ def study(
         report(f"head {model}", model, len(candidates.members))
         began = time.monotonic()
         draw = Keyed(scenario.seed, f"membership {prepared.key} {model}")
-        with counted(Gaussian(plan.noise, draw), plan.releases) as mechanism:
+        with counted(Gaussian(plan.noise, draw), plan.releases, plan.sample_rate) as mechanism:
             head = plan.method.fit(_of(rows, chosen, plan), mechanism)
         logits = (rows.features.double() @ head.T)[:, None]
         right = logits[pool, 0].argmax(1) == rows.labels[pool]

@@ -11,10 +11,14 @@ import victims.transfer
 from defenses.secrecy import normal
 from tests.victims.transfer.methods import small
 from victims.training.streams import Keyed
-from victims.transfer import Gaussian
-from victims.transfer.conformance import NOISE, examine, honest, movements
+from victims.transfer import Gaussian, bounded
+from victims.transfer.conformance import NOISE, SHAPES, examine, honest, movements, private
+from victims.transfer.mechanism import counted
 from victims.transfer.methods.dp_fc import FeatureCovariance
+from victims.transfer.methods.dp_gd import GradientDescent
 from victims.transfer.methods.dp_ls import LeastSquares
+from victims.transfer.methods.dp_newton import Newton
+from victims.transfer.methods.dp_sgd import StochasticDescent
 
 
 @pytest.mark.parametrize("method", small(), ids=repr)
@@ -23,9 +27,10 @@ def test_every_method_conforms(method):
         assert finding.holds, finding
 
 
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("method", small(), ids=repr)
-def test_stated_sensitivities_are_reached_within_a_factor_of_one_and_a_half(method):
-    found = movements(method)
+def test_stated_sensitivities_are_reached_within_a_factor_of_one_and_a_half(method, shape):
+    found = movements(method, shape=shape)
     assert found
     for name, (moved, stated) in found.items():
         assert stated / 1.5 <= moved <= stated * (1 + 1e-5), name
@@ -107,10 +112,98 @@ class HalfClaimed(LeastSquares):
         return super().fit(problem, Halved())
 
 
+class ForFourClasses(Newton):
+    """The sensitivity of four classes' gradients, whatever their number."""
+
+    def fit(self, problem, mechanism):
+        class One:
+            release_symmetric, std = mechanism.release_symmetric, mechanism.std
+
+            def release(self, value, sensitivity, *name):
+                return mechanism.release(value, 1.0, *name)
+
+        return super().fit(problem, One())
+
+
+class Centred(LeastSquares):
+    """Features less their mean, which one example moves for all."""
+
+    def fit(self, problem, mechanism):
+        rows = bounded(problem.features - problem.features.mean(0))
+        return super().fit(dataclasses.replace(problem, features=rows), mechanism)
+
+
+class StatedOfData(LeastSquares):
+    """The longest row for a sensitivity, which another set does not have."""
+
+    def fit(self, problem, mechanism):
+        longest = float(problem.features.norm(dim=1).max())
+
+        class Longest:
+            release_symmetric, std = mechanism.release_symmetric, mechanism.std
+
+            def release(self, value, sensitivity, *name):
+                return mechanism.release(value, longest, *name)
+
+        return super().fit(problem, Longest())
+
+
+class ByTheirNumber(LeastSquares):
+    """A head that is divided by the number of examples, which tells whether one is there."""
+
+    def fit(self, problem, mechanism):
+        return super().fit(problem, mechanism) / len(problem.labels)
+
+
+class Peeking(LeastSquares):
+    """A head that is scaled by the features themselves."""
+
+    def fit(self, problem, mechanism):
+        return super().fit(problem, mechanism) * problem.features.std(0).double()
+
+
+class NeverSampling(GradientDescent):
+    """Accounted for as of Poisson batches, and made of all examples."""
+
+    def sample_rate(self, size):
+        return 0.5
+
+
+class SampledOnce(StochasticDescent):
+    """One batch for all steps, accounted for as one for each."""
+
+    def fit(self, problem, mechanism):
+        class Once:
+            release, std = mechanism.release, mechanism.std
+
+            def __init__(self):
+                self.rows = mechanism.sample(len(problem.labels), 0.5, "batch")
+
+            def sample(self, examples, rate, *name):
+                return self.rows
+
+        return super().fit(problem, Once())
+
+
+class SampledMore(StochasticDescent):
+    """Batches larger than those that are accounted for."""
+
+    def sample_rate(self, size):
+        return super().sample_rate(size) / 2
+
+
 @pytest.mark.parametrize(
     ("method", "check"),
     [
         (Twice(steps=2), "sensitivity"),
+        (ForFourClasses(), "sensitivity"),
+        (Centred(), "sensitivity"),
+        (StatedOfData(), "sensitivity"),
+        (ByTheirNumber(), "learned"),
+        (Peeking(), "learned"),
+        (NeverSampling(steps=2), "sampling"),
+        (SampledOnce(steps=2, batch_size=20), "sampling"),
+        (SampledMore(steps=2, batch_size=20), "sampling"),
         (MoreSteps(steps=2), "account"),
         (HalfClaimed(), "sensitivity"),
     ],
@@ -118,6 +211,31 @@ class HalfClaimed(LeastSquares):
 )
 def test_a_planted_mistake_is_caught_by_the_check_that_should(method, check):
     assert broken(method) == {check}
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        NeverSampling(steps=2),
+        SampledOnce(steps=2, batch_size=20),
+        SampledMore(steps=2, batch_size=20),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_a_fit_that_does_not_sample_as_it_is_accounted_for_is_stopped(method):
+    rate = method.sample_rate(40)
+    with (
+        pytest.raises(RuntimeError, match="new sample of rate"),
+        counted(honest(Keyed(0, "")), method.releases(), rate) as mechanism,
+    ):
+        method.fit(private(), mechanism)
+
+
+def test_a_sample_is_not_drawn_twice():
+    mechanism = honest(Keyed(0, ""))
+    mechanism.sample(40, 0.5, 1)
+    with pytest.raises(ValueError, match="of the same examples"):
+        mechanism.sample(40, 0.5, 1)
 
 
 def test_a_name_is_not_released_twice_and_nothing_that_is_not_finite():
