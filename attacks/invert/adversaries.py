@@ -61,6 +61,7 @@ class Adversaries:
             auxiliary_images=auxiliary.images,
             auxiliary_labels=auxiliary.labels,
             evaluations=self.scenario.evaluations,
+            local=self.scenario.local,
         )
         if len(learning):
             threat = dataclasses.replace(threat, learning_images=learning)

@@ -24,9 +24,11 @@ from reports.commands.flags import (
 )
 from reports.commands.progress import Progress
 from reports.records import Record
+from victims.gradients import LocalSteps
+from victims.gradients.local_steps import FACTS
 
 PROG = "python -m attacks.invert"
-SETTLED = {"data", "size", "model", "state", "defense", "epsilon", "observation"}
+SETTLED = {"data", "size", "model", "state", "defense", "epsilon", "observation", *FACTS}
 """Flags that a training run has settled, where one is given by ``--checkpoint``."""
 SWEPT: Mapping[str, Sequence[str]] = {"against": ()}
 """What a flag is in a sweep that does not give it: there every defense has its own Scenario."""
@@ -89,7 +91,12 @@ def _add_victim(parser: Parser, start: Scenario) -> None:
     add("--data", default=start.data, help=f"{text}pkg.module:callable (default photos)")
     add("--images", type=int, default=start.images, help="private images attacked (default 8)")
     add("--size", type=int, help="image edge for photos and folder:")
-    add("--batch", type=int, default=start.batch, help="examples per update (default 1)")
+    text = "examples per update (default 1; of local steps: steps times examples in each)"
+    add("--batch", type=int, default=start.batch, help=text)
+    text = "the client takes so many steps of SGD and releases the difference of its weights"
+    add("--local-steps", type=int, metavar="K", help=text)
+    add("--local-lr", type=float, metavar="LR", help="learning rate of the local steps")
+    add("--local-batch", type=int, metavar="B", help="examples in each local step")
     text = f"{', '.join(model_names())} or pkg.module:callable (default lenet)"
     add("--model", default=start.model, help=text)
     text = "trained weights (default untrained)"
@@ -140,7 +147,13 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
     for kind in ("defense", "attack"):
         fields[f"{kind}_options"] = given_options(arguments, kind)
     if arguments.observation is not None:
-        fields["images"] = arguments.batch
+        from attacks.invert.observation import agree_on_facts
+
+        fields |= agree_on_facts(arguments.observation, {name: fields[name] for name in FACTS})
+    if (local := LocalSteps.among(fields)) is not None and "batch" not in arguments.given:
+        fields["batch"] = local.images
+    if arguments.observation is not None:
+        fields["images"] = fields["batch"]
     if arguments.checkpoint is None and "step" in arguments.given:
         raise BadInput("--step is of a run of victims.train: give --checkpoint too")
     if arguments.checkpoint is not None:

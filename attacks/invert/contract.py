@@ -15,6 +15,7 @@ from attacks.invert.matching.clock import Clock
 from defenses import Defense, Release
 from defenses.precision import full_precision
 from defenses.registry import Registry, check_options
+from victims.gradients import LocalSteps
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, C), labels (B,)) -> scalar mean over the batch."""
@@ -39,7 +40,8 @@ class Threat:
             attack's own options say.
         seconds: a guard on top of that, per image: what it cuts short depends on the machine.
             Infinite by default.
-        labels: (B,) when the adversary knows them, else None.
+        labels: (B,) when the adversary knows them, else None; of local steps in their order.
+        local: the local steps, when the release is a weight difference; None: it is a gradient.
     """
 
     defense: Defense
@@ -52,6 +54,7 @@ class Threat:
     seconds: float = math.inf
     labels: Tensor | None = None
     evaluations: int | None = None
+    local: LocalSteps | None = None
     learning_images: Tensor | None = None
 
     @property

@@ -124,6 +124,11 @@ def load_victims(
     schedules: dict[str, Schedule] = {}
     plain: nn.Module | None = None
     for name, defense in build_defenses(scenario).items():
+        if scenario.local and preprocessing.stages(defense):
+            raise BadInput(
+                f"defense {name!r} acts before the gradient, which is not known of local steps: "
+                "leave --local-steps out, or take another defense"
+            )
         # At a step of a training run the round of the run's defense is given.
         given = scenario.step is not None and name == scenario.defense
         moments = 0 if given else scenario.moments
@@ -142,7 +147,7 @@ def load_victims(
                 known = with_public(fixed, model, auxiliary, device)
             if rounds.drifts:
                 known = hold_at(known, parted(label)[1] or 0)
-            found[label] = Victim(model, cross_entropy, known)
+            found[label] = Victim(model, cross_entropy, known, local=scenario.local)
     return found, schedules
 
 

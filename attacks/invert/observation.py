@@ -11,12 +11,20 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from defenses import BadInput, Defense, Release
+from victims.gradients import LocalSteps
+from victims.gradients.local_steps import FACTS
 
 PREFIXES = ("module.", "_module.", "_orig_mod.")
 """What DataParallel, Opacus and torch.compile put before the names of what they wrap."""
 
 
-def load_observation(path: Path, model: nn.Module, defense: Defense, batch_size: int) -> Release:
+def load_observation(
+    path: Path,
+    model: nn.Module,
+    defense: Defense,
+    batch_size: int,
+    local: LocalSteps | None = None,
+) -> Release:
     """Read ``parameter name -> update`` tensors from a safetensors file.
 
     Args:
@@ -26,6 +34,7 @@ def load_observation(path: Path, model: nn.Module, defense: Defense, batch_size:
         model: the model whose update it is.
         defense: what produced the update, so that an adaptive attack can replay it.
         batch_size: examples in the private batch.
+        local: the local steps whose weight difference it is, start minus end; None: a gradient.
 
     Raises:
         BadInput: not a safetensors file (a pickle is never opened), truncated, other names or
@@ -48,7 +57,43 @@ def load_observation(path: Path, model: nn.Module, defense: Defense, batch_size:
         raise BadInput(
             f"{path} is zero in all {len(update)} trainable parameters: there is nothing to attack"
         )
-    return Release(update, defense.public(batch_size), 4 * kept)
+    if local is None:
+        return Release(update, defense.public(batch_size), 4 * kept)
+    return Release(update, defense.public(1) | local.facts(), 4 * kept)
+
+
+def agree_on_facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is public of a weight difference: what the file's metadata state, and flags do.
+
+    A file of a weight difference states ``local_steps``, ``local_lr`` and ``local_batch`` in its
+    safetensors metadata, as text.
+
+    Args:
+        path: the file.
+        given: the same facts from elsewhere, None where they were not given.
+
+    Returns:
+        Each fact; all None of a gradient.
+
+    Raises:
+        BadInput: the file cannot be read, states a fact that is no number, or another one than
+            was given.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            stated = file.metadata() or {}
+    except Exception as error:  # what the reader raises for a hostile header is not documented
+        raise BadInput(f"{path} is not a readable safetensors file: {error}") from error
+    facts = dict(given)
+    for name in set(FACTS) & set(stated):
+        try:
+            value = float(stated[name]) if name == "local_lr" else int(stated[name])
+        except ValueError as error:
+            raise BadInput(f"{path} states {name} {stated[name]!r:.40}, not a number") from error
+        if facts[name] not in (None, value):
+            raise BadInput(f"{path} states {name} {value}, but {facts[name]} was given")
+        facts[name] = value
+    return facts
 
 
 def _check_names(

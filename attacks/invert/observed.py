@@ -101,7 +101,7 @@ def attack_update(
     defense = build_defenses(dataclasses.replace(scenario, against=()))[scenario.defense]
     shape = image_shape(auxiliary)
     model = load_model_under(defense, scenario, shape, auxiliary.classes).to(device)
-    release = load_observation(seen.path, model, defense, scenario.batch)
+    release = load_observation(seen.path, model, defense, scenario.batch, scenario.local)
     release = dataclasses.replace(
         release, update={k: v.to(device) for k, v in release.update.items()}
     )
@@ -116,8 +116,9 @@ def attack_update(
         auxiliary_labels=auxiliary.labels,
         evaluations=scenario.evaluations,
         learning_images=learning.images if len(learning.images) else None,
+        local=scenario.local,
     )
-    victim = Victim(model, cross_entropy, defense)
+    victim = Victim(model, cross_entropy, defense, local=scenario.local)
     adversary = Adversary(registry.get(scenario.attack, **scenario.attack_options), threat)
     clock = Clock.of(scenario.budget and scenario.budget * scenario.batch)
     report("practising on auxiliary images", 0, 2)

@@ -9,6 +9,8 @@ from defenses import BadInput
 from defenses.registry import check_types
 from reports.records.column import ADAPTIVE, ATTACKERS, NAIVE
 from reports.records.keyed import Keyed
+from victims.gradients import LocalSteps
+from victims.gradients.local_steps import FACTS
 
 COLUMNS = {"both": ATTACKERS, "adaptive": (ADAPTIVE,), "naive": (NAIVE,)}
 """The attackers that a Scenario asks for."""
@@ -34,6 +36,11 @@ class Scenario(Keyed):
         attack: see `attacks.invert.names`, its options in ``attack_options``.
         moments: steps of a nominal run, from the first to the last, at which a scheduled defense is
             attacked; the worst for privacy counts. Others are attacked once.
+        local_steps: steps of plain SGD that the client takes on the batch before it sends the
+            difference of its weights, see `victims.gradients.LocalSteps`; None: it sends a
+            gradient. These three are given together or not at all.
+        local_lr: learning rate of these steps.
+        local_batch: examples in each step; ``batch`` must be ``local_steps`` times as many.
         columns: ``both``, ``adaptive`` or ``naive`` attackers.
         labels_known: whether the attacker is told the labels.
         epsilon: sets the noise multiplier so that one release spends this; None leaves it.
@@ -68,9 +75,19 @@ class Scenario(Keyed):
     evaluations: int | None = None
     budget: float | None = None
     seed: int = 0
+    local_steps: int | None = None
+    local_lr: float | None = None
+    local_batch: int | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
+        if self.local_lr is not None:
+            object.__setattr__(self, "local_lr", float(self.local_lr))
+        if self.local is not None and self.batch != self.local.images:
+            raise BadInput(
+                f"batch is {self.batch}; {self.local_steps} local steps of {self.local_batch} "
+                f"take {self.local.images} images"
+            )
         if self.budget is not None:
             object.__setattr__(self, "budget", float(self.budget))  # 10 and 10.0 have one key
         if self.images < 1 or self.batch < 1:
@@ -89,6 +106,20 @@ class Scenario(Keyed):
             raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")
         if self.columns not in COLUMNS:
             raise BadInput(f"unknown columns {self.columns!r}; known: {', '.join(COLUMNS)}")
+
+    @property
+    def local(self) -> LocalSteps | None:
+        """The local steps of each client; None where a gradient is released.
+
+        Raises:
+            BadInput: one of the three facts is missing, or out of its range.
+        """
+        return LocalSteps.among({name: getattr(self, name) for name in FACTS})
+
+    def document(self) -> dict[str, Any]:
+        """See `Keyed.document`; without local steps it is silent on them, as older Records are."""
+        told = super().document()
+        return {k: v for k, v in told.items() if self.local or k not in FACTS}
 
     @property
     def batches(self) -> int:

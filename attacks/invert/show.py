@@ -16,6 +16,7 @@ from reports.records import Record, inversion, rounds
 from reports.records.column import Column
 from reports.records.rounds import parted
 from reports.scores import PSNR_CAP, SCORES
+from victims.gradients import LocalSteps
 
 TIMED = (
     "warning: --budget stops attacks by the clock; where it does, the numbers depend on this "
@@ -42,6 +43,8 @@ def table(record: Record) -> str:
     if total:
         head += f"{f'1 of {total}':>10}"
     count = f"{facts['images']} images, batch {facts['batch']}"
+    if local := LocalSteps.among(facts):
+        count += f", {local.steps} local steps of {local.batch} at learning rate {local.lr:g}"
     lines = [
         f"{facts['data']}: {count}, {facts['model']} ({facts['state']}), attack {facts['attack']}",
         f"mean [95% interval over {FEWEST} images and more]; PSNR capped at {PSNR_CAP:g} dB; "
@@ -70,7 +73,7 @@ def table(record: Record) -> str:
     lines += ["", *control_lines(record), ""]
     for name, bound in record.bounds.items():
         if parted(name)[1] is None:
-            lines.append(promise(name, bound))
+            lines.append(promise(name, bound, of_client=bool(local)))
             held = rounds.parse(bound.get("round"), "round")
             lines += [f"{name}: {held.told()}"] if held else []
     if record.environment.get("lpips", "available") != "available":
@@ -134,8 +137,8 @@ def _line(wide: int, defense: str, column: str, summary: dict[str, Any], seconds
     return f"{defense:<{wide}}{column:<11}{cells[0]:>20}{cells[1]:>21}{cells[2]:>21}{seconds:>9}"
 
 
-def promise(name: str, bound: dict[str, float | None]) -> str:
-    """One sentence: what this one release guarantees."""
+def promise(name: str, bound: dict[str, float | None], *, of_client: bool = False) -> str:
+    """What this one release guarantees, to one example, or to one client with all it holds."""
     if bound["epsilon"] is None:
         return f"{name}: no privacy guarantee (epsilon = inf)."
     text = f"{name}: this one release is ({bound['epsilon']:.4g}, {bound['delta']:g})-DP"
@@ -143,4 +146,6 @@ def promise(name: str, bound: dict[str, float | None]) -> str:
     text += f"{bound['top1_of_1000']:.3g}"
     if name == "dprs":
         text += ". Its sparsity buys no epsilon: this is DP-SGD's"
+    if of_client:
+        text += ". Neighbours differ by one client with all its images, not by one image"
     return text + "."

@@ -147,7 +147,7 @@ def attack_batch(
 
     grads = victim.gradients(images, labels, generator=draw("exposure", *own))
     check_finite(grads)  # a defense would leave such examples out, and there is nothing to rebuild
-    release = victim.defense.release(grads, generator=draw("release", *own))
+    release = victim.release(grads, generator=draw("release", *own))
     adversary = adversary.with_threat(seconds=clock.part(ATTACK).left / size)
     with measure() as meter:
         guess = adversary.guess(victim, release, generator=draw("attack", column.key, index))
@@ -186,7 +186,8 @@ def attack_batch(
 
 def _content(scenario: Scenario, victim: Victim, batch: Data) -> str:
     """What names a release's noise: no two releases of different images share theirs."""
-    options = json.dumps(shown_options(victim.defense), default=repr)
+    told = shown_options(victim.defense)
+    options = json.dumps(told | (scenario.local.facts() if scenario.local else {}), default=repr)
     return content_of(batch.images, batch.labels, scenario.model, scenario.state_sha256, options)
 
 
@@ -215,7 +216,8 @@ def record_of(
     facts = environment(seed=scenario.seed, device=device)
     facts["data_sha256"] = cast.content
     facts["lpips"] = lpips_or_reason(private[:1], private[:1])[1] or "available"
-    candidates = cast.candidates if scenario.batch == 1 and cast.candidates > 1 else None
+    played = scenario.batch == 1 and scenario.local is None and cast.candidates > 1
+    candidates = cast.candidates if played else None
     bounds = {
         name: guarantee(victim.defense, scenario.delta, candidates)
         for name, victim in cast.victims.items()

@@ -1,5 +1,6 @@
 """Per-example gradients."""
 
+from victims.gradients.local_steps import LocalSteps
 from victims.gradients.per_example import (
     chunk_size,
     gradient_chunks,
@@ -10,6 +11,7 @@ from victims.gradients.per_example import (
 from victims.gradients.vmapping import Loss, gradients_at
 
 __all__ = [
+    "LocalSteps",
     "Loss",
     "chunk_size",
     "gradient_chunks",

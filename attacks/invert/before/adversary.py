@@ -120,10 +120,11 @@ class Adversary:
 
         Returns:
             1 (named first) to N; None where the game is not played, for a batch of more than one
-            example or for want of candidates, or where the clock ended it.
+            example, for a weight difference or for want of candidates, or where the clock ended
+            it.
         """
         lineup = self.candidates
-        if lineup is None or len(images) != 1 or lineup.size == 1:
+        if lineup is None or len(images) != 1 or lineup.size == 1 or self.threat.local:
             return None
         try:
             if not preprocessing.stages(self.threat.defense):

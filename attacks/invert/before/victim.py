@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from attacks.invert.contract import Loss
-from defenses import Defense, Gradients, preprocessing
+from attacks.invert.matching.meter import spend
+from defenses import Defense, Gradients, Release, preprocessing
 from defenses.randomness import seeded
 from victims import per_example_gradients
+from victims.gradients import LocalSteps
 
 Taker = Callable[[nn.Module, Loss, Tensor, Tensor], Gradients]
 """(model, loss, images, labels) -> per-example gradients."""
@@ -28,15 +31,19 @@ class Victim:
         defense: in use; it makes the release of the gradients.
         take: how gradients are taken. An adversary who plays the victim in order to practise
             takes them so that they are counted.
+        local: the local steps whose weight difference is released; None: a gradient is.
     """
 
     model: nn.Module
     loss: Loss
     defense: Defense
     take: Taker = per_example_gradients
+    local: LocalSteps | None = None
 
     def gradients(self, images: Tensor, labels: Tensor, *, generator: torch.Generator) -> Gradients:
         """Per-example gradients of private images as the defense shows them, name -> (B, *shape).
+
+        After local steps it is their one difference, name -> (1, *shape).
 
         Args:
             images: (B, C, H, W) in [0, 1].
@@ -44,9 +51,24 @@ class Victim:
             generator: of what the defense draws before the gradient; untouched where it draws
                 nothing.
         """
+        if self.local is not None:
+            spend(len(images))
+            return self.local.difference(self.model, self.loss, images, labels)
         seen = preprocessing.random_views(self.defense, images, generator)
         with draw_from(self.model, generator):
             return self.take(self.model, self.loss, seen, labels)
+
+    def release(self, grads: Gradients, *, generator: torch.Generator) -> Release:
+        """The defense's release of these gradients, which says what local steps it is of.
+
+        Args:
+            grads: as `gradients` gave them. After local steps the client is one example.
+            generator: see `Defense.release`.
+        """
+        release = self.defense.release(grads, generator=generator)
+        if self.local is None:
+            return release
+        return dataclasses.replace(release, public=release.public | self.local.facts())
 
 
 @contextmanager

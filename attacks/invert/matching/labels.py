@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.learning.evidence import log_evidence
 from attacks.invert.matching.clock import Clock, TimeIsUp
+from attacks.invert.matching.label_order import order_labels
 from attacks.invert.matching.layers import behind_logits
 from attacks.invert.matching.objective import candidate_gradients, replay, support
 from defenses import Release
@@ -25,7 +26,7 @@ TOLD = 16
 
 
 def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threat) -> Tensor:
-    """(B,) labels, sorted; those the adversary knows are returned as they are.
+    """(B,) labels, sorted (of local steps in their order); those that are known as they are.
 
     One example: the class whose gradient is negative on the bias behind the logits (iDLG, Zhao et
     al. 2020) when the whole bias is visible and noiseless, or always for a naive adversary;
@@ -33,10 +34,13 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     images (`log_evidence`); where none is, or where time or images are too short for that, the one
     that explains the last layer's visible gradient best (`_explain`). Batches:
     least squares on templates, the replayed gradients of the adversary's own images under each
-    label, gives the counts, which on an undefended bias is n_c = B (mean p_c - db_c).
+    label, gives the counts, which on an undefended bias is n_c = B (mean p_c - db_c). Local steps
+    have an order too: `attacks.invert.matching.label_order.order_labels`.
     """
     if threat.labels is not None:
         return threat.labels
+    if threat.local is not None and threat.batch_size > 1:
+        return order_labels(model, loss, release, threat)
     clock = threat.clock()
     seen = support(release, threat)
     own = threat.auxiliary_images[:1].to(next(model.parameters()).device)
@@ -47,6 +51,8 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     if threat.batch_size == 1:
         if bias is not None and visible and exact and (bias.min() < 0 or not threat.adaptive):
             return bias.argmin()[None].cpu()
+        if threat.local is not None:
+            return order_labels(model, loss, release, threat)
         missing = not all(bool(mask.all()) for mask in seen.values())
         if missing and threat.adaptive and len(threat.auxiliary_images) >= TOLD:
             with suppress(TimeIsUp):

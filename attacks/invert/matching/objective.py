@@ -19,6 +19,7 @@ from defenses.eager import eager
 from defenses.errors import one_line
 from defenses.gradients import flat
 from defenses.randomness import seeded
+from victims.gradients import LocalSteps
 
 Residual = Callable[[Tensor], tuple[Tensor, Tensor]]
 """images (B, C, H, W) -> (explained (P,), observed (P,)), differentiable in the images."""
@@ -54,6 +55,34 @@ def candidate_gradients(
         ]
     columns = zip(*rows, strict=True)
     return {k: torch.stack(column) for (k, _), column in zip(named, columns, strict=True)}
+
+
+def contributions(
+    model: nn.Module,
+    loss: Loss,
+    images: Tensor,
+    labels: Tensor,
+    threat: Threat,
+    *,
+    differentiable: bool,
+) -> dict[str, Tensor]:
+    """What candidates hand to the defense: a gradient each, or the one difference of their client.
+
+    Args:
+        model: logits from images; left as it is.
+        loss: of logits and labels.
+        images: (B, C, H, W).
+        labels: (B,) int64.
+        threat: ``local`` is used.
+        differentiable: whether it is to be differentiated by the images.
+
+    Returns:
+        name -> (B, *shape), or (1, *shape) after local steps.
+    """
+    if threat.local is None:
+        return candidate_gradients(model, loss, images, labels, differentiable=differentiable)
+    spend(len(images))
+    return threat.local.difference(model, loss, images, labels, differentiable=differentiable)
 
 
 def refuse_single_derivatives(
@@ -107,7 +136,13 @@ def residual(
     """What candidates explain beside what was observed, all parameters flattened together.
 
     Works on a copy of the model in ``dtype``: L-BFGS stalls early in float32.
+
+    Raises:
+        BadInput: the release says that it is of other local steps than the threat has.
     """
+    told = LocalSteps.among(release.public)
+    if told != threat.local:
+        raise BadInput(f"the release is of {told or 'a gradient'}, the threat of {threat.local}")
     working = copy.deepcopy(model).to(dtype)
     update = {k: v.detach().to(dtype) for k, v in release.update.items()}
     cast = Release(update, release.public, release.wire_bytes)
@@ -116,7 +151,7 @@ def residual(
     observed = flat(update)
 
     def compare(images: Tensor) -> tuple[Tensor, Tensor]:
-        grads = candidate_gradients(working, loss, images, labels, differentiable=True)
+        grads = contributions(working, loss, images, labels, threat, differentiable=True)
         replayed = replay(grads, cast, threat)
         return flat({k: replayed[k] for k in update}), observed
 

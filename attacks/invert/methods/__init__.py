@@ -9,6 +9,7 @@ from attacks.invert.methods import (
     lti,
     peel,
     prior,
+    sme,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "lti",
     "peel",
     "prior",
+    "sme",
 ]

@@ -51,7 +51,9 @@ class Analytic(Inversion):
     """
 
     def refusal(self, model: nn.Module, threat: Threat) -> str:
-        """Needs batch size 1 and a linear layer with bias fed by the pixels."""
+        """Needs a gradient, batch size 1 and a linear layer with bias fed by the pixels."""
+        if threat.local is not None:
+            return "it takes a gradient, not a weight difference after local steps"
         if threat.batch_size != 1:
             return f"it takes one image per batch, not {threat.batch_size}"
         if fed_with_pixels(model, threat.image_shape, threat.classes) is None:

@@ -28,6 +28,7 @@ from attacks.invert.methods.dlg import DLG
 from attacks.invert.methods.geiping import Geiping
 from attacks.invert.methods.peel import Peel
 from attacks.invert.methods.prior import Prior
+from attacks.invert.methods.sme import SME
 from defenses import Release
 
 WEIGHTS = {"bayes": (1e-5, 1e-4, 1e-3), "dlg": (1e-5, 1e-4, 1e-3), "geiping": (1e-4, 1e-3, 1e-2)}
@@ -56,6 +57,7 @@ class Auto(Inversion):
     ``geiping``, ``peel`` and ``prior`` (under noise ``analytic`` too) are ranked by how well they
     do on such images, and the first one's TV weight is chosen from a grid. A plan that ranks
     ``prior`` first stops there: to go on would be to fit noise.
+    After several local steps ``sme`` is ranked too.
     `reconstruct` then goes down that list, each attack with half the evaluations of the one
     before, all its stages together, until a guess explains the release or time is up, and keeps
     the guess of lowest energy: never the truth, which it does not have. All of that is counted in
@@ -146,6 +148,8 @@ class Auto(Inversion):
             if not exact.refusal(model, threat)
         )
         plan = self.plan
+        if threat.local is not None and threat.local.steps > 1:
+            plan = (*plan, SME())
         for trial in () if noisy else useful:
             told = self._practise(trial, model, loss, threat, own[0], clock, generator, whole=True)
             if told < REBUILT * size:
@@ -205,11 +209,12 @@ class Auto(Inversion):
         defense = threat.defense if threat.adaptive else defenses.get("none")
         # The same draws and start for every trial: only the attack differs.
         state = generator.get_state()
-        victim = Victim(model, loss, defense, take=_counted_gradients)
+        victim = Victim(model, loss, defense, take=_counted_gradients, local=threat.local)
         grads = victim.gradients(images, labels.to(device), generator=generator)
-        release = defense.release(grads, generator=generator)
-        # Labels are recovered in practice too, errors included, unless they are always known.
-        own = None if threat.labels is None else labels
+        release = victim.release(grads, generator=generator)
+        # Labels are recovered in practice too, errors included, unless they are always known, or
+        # their order is sought, which costs more than what is practised.
+        own = None if threat.labels is None and threat.local is None else labels
         known = dataclasses.replace(_rest(threat, 0, clock), labels=own)
         if not whole:
             few = max(1, int(threat.allowed(self.iterations) * PRACTICE))
@@ -245,6 +250,6 @@ def _limit(attack: Inversion, evaluations: int, threat: Threat) -> tuple[Inversi
     most = threat.allowed(evaluations)
     if isinstance(attack, DLG):
         attack = dataclasses.replace(attack, iterations=evaluations, restarts=1)
-    elif isinstance(attack, Bayes | Geiping):
+    elif isinstance(attack, Bayes | Geiping | SME):
         attack = dataclasses.replace(attack, iterations=evaluations)
     return attack, dataclasses.replace(threat, evaluations=most)

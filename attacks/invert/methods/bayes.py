@@ -25,6 +25,8 @@ NEGLIGIBLE = 1e-4
 """Noise below this share of the release's norm, per coordinate, counts as none."""
 SPECTRAL = 0.4
 """Share of the evaluations spent in whitened coordinates when there is no noise."""
+SPECTRAL_OF_STEPS = 0.9
+"""The same for the images of several local steps, which a difference determines less well."""
 
 
 @registry.register("bayes")
@@ -65,7 +67,8 @@ class Bayes(Inversion):
         noiseless = std <= NEGLIGIBLE * size
         levels = noise_levels(COARSE * size, std)
         total = threat.allowed(self.iterations)
-        share = int(SPECTRAL * total) if noiseless else total
+        part = SPECTRAL if threat.local is None else SPECTRAL_OF_STEPS
+        share = int(part * total) if noiseless else total
         found = descend(compare, prior, code, levels, evaluations=max(1, share), clock=clock)
         images, spent = prior.decode(found.point).clamp(0, 1), found.evaluations
         if noiseless and found.stopped != "time":

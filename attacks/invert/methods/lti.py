@@ -48,7 +48,9 @@ class Lti(Inversion):
     )
 
     def refusal(self, model: nn.Module, threat: Threat) -> str:
-        """Needs one example per batch and enough images to learn from."""
+        """Needs a gradient, one example per batch and enough images to learn from."""
+        if threat.local is not None:
+            return "it takes a gradient, not a weight difference after local steps"
         if threat.batch_size != 1:
             return f"it takes one image per batch, not {threat.batch_size}"
         if len(threat.learning) < FEWEST:

@@ -35,7 +35,7 @@ from attacks.invert.peeling.rules.contract import NoRule
 from attacks.invert.peeling.scale import find_scale
 from attacks.invert.peeling.weights import Weights
 from attacks.invert.peeling.whole import images_of_batch
-from defenses import BadInput, Release
+from defenses import Release
 from defenses.registry import option
 
 
@@ -62,7 +62,9 @@ class Peel(Inversion):
     own: Own | None = field(default=None, metadata={"hidden": True}, compare=False, repr=False)
 
     def refusal(self, model: nn.Module, threat: Threat) -> str:
-        """Needs layers with rules between the logits and the last weight below them."""
+        """Needs a gradient, and layers with rules from the logits to the last weight below them."""
+        if threat.local is not None:
+            return "it takes a gradient, not a weight difference after local steps"
         try:
             return refusal(read_graph(model, threat.image_shape))
         except NoRule as reason:
@@ -79,11 +81,8 @@ class Peel(Inversion):
     ) -> Guess:
         """See `Inversion.reconstruct`; draws only to take a batch apart."""
         clock = threat.clock()
-        try:
-            graph = read_graph(model, threat.image_shape)
-        except NoRule as reason:
-            raise BadInput(f"attack 'peel' does not apply: {reason}") from reason
-        require(refusal(graph), "peel")
+        require(self.refusal(model, threat), "peel")
+        graph = read_graph(model, threat.image_shape)
         prior = SpectralPrior.fit(threat.auxiliary_images.to(next(model.parameters()).device))
         if threat.batch_size == 1 and (part := _part(release, threat)) is not None:
             return self._of_part(model, loss, release, threat, graph, part, prior, clock)

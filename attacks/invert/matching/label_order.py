@@ -1,0 +1,204 @@
+"""Which labels a client's local steps saw, and in which order.
+
+A weight difference depends on the order: the later an example, the further the weights have moved.
+The adversary plays clients with images of its own and labels at random, learns from them what a
+sequence of labels does to the difference, and asks which sequences explain the one that it sees.
+Neither the images nor the labels of the victim enter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from attacks.invert.contract import Loss, Threat
+from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.image_prior import SpectralPrior
+from attacks.invert.matching.meter import spend
+from attacks.invert.matching.objective import noise_std, replay, residual
+from attacks.invert.matching.spectral import descend
+from defenses import Release, stream
+from defenses.gradients import flat
+from victims.gradients import LocalSteps
+
+CLIENTS = 1500
+"""Clients that are played."""
+TOGETHER = 64
+"""At most so many at a time, and `VALUES` values of their differences."""
+VALUES = 16 * 2**20
+RIDGE = 10.0
+SHRINK = 1e-3
+"""Share by which the covariance of what labels do not explain is shrunk to its diagonal."""
+TELLING = 100
+"""Means that count at most, those that labels explain best: more could not be told apart from
+chance by so few clients."""
+POOL = 16
+"""Sequences that are kept while others are sought, and that are tried in the end."""
+RACE = ((1e-2, 10, 4), (1e-3, 20, 1))
+"""Noise relative to the release's norm, evaluations for each sequence, sequences that go on."""
+
+Sequences = Tensor
+"""(N, B) int64 labels in the order of the steps, sorted within each step."""
+
+
+def order_labels(model: nn.Module, loss: Loss, release: Release, threat: Threat) -> Tensor:
+    """(B,) labels of a client in the order of its local steps, sorted within each step.
+
+    Kernel ridge regression of each parameter's means, as the defense would release them, on the
+    labels of played clients (kernel (1 + <o, o'>)^2 of the labels' counts o in each step: each
+    step's labels, and all pairs of them). What it leaves unexplained of them when they are left
+    out has a covariance, which ranks sequences by the likelihood of the release. The `POOL`
+    likeliest then compete by how well images that are sought with them explain it.
+
+    Args:
+        model: the victim.
+        loss: the victim's.
+        release: a weight difference.
+        threat: with ``local``.
+    """
+    local, clock = threat.local, threat.clock()
+    assert local is not None
+    surprise, played = _learn(model, loss, release, threat, local, clock)
+    pool = _likeliest(surprise, played, threat.classes, local)
+    return _race(model, loss, release, threat, pool, clock)
+
+
+def _learn(
+    model: nn.Module,
+    loss: Loss,
+    release: Release,
+    threat: Threat,
+    local: LocalSteps,
+    clock: Clock,
+) -> tuple[Callable[[Sequences], Tensor], Sequences]:
+    """How much a release surprises of sequences (N, B), as (N,); and the sequences played."""
+    draw = stream(0, "label order")
+    device = next(model.parameters()).device
+    size = sum(v.numel() for v in release.update.values())
+    own = threat.auxiliary_images
+    chosen = torch.randint(len(own), (CLIENTS, local.images), generator=draw)
+    labels = torch.randint(threat.classes, (CLIENTS, local.images), generator=draw)
+    together = max(1, min(TOGETHER, VALUES // size))
+    rows: list[Tensor] = []
+    for index, given in zip(chosen.split(together), labels.split(together), strict=True):
+        if len(rows) * together >= 2 * threat.classes and clock.over:
+            break
+        spend(index.numel())
+        moves = local.differences(model, loss, own[index].to(device), given.to(device))
+        for one in range(len(given)):
+            update = replay({k: m[one : one + 1] for k, m in moves.items()}, release, threat)
+            rows.append(_means({k: update[k] - release.update[k] for k in release.update}))
+    labels = labels[: len(rows)]
+    missed = torch.stack(rows)
+    seen = _counts(labels, threat.classes, local)
+    centre = missed.mean(0)
+    kernel = (1 + seen @ seen.T).square() + RIDGE * torch.eye(len(seen), dtype=torch.float64)
+    inverse = torch.linalg.inv(kernel)
+    weights = inverse @ (missed - centre)
+    left_out = weights / inverse.diagonal()[:, None]
+    told = (missed - centre - left_out).square().mean(0) / left_out.square().mean(0).clamp(1e-300)
+    best = told.argsort(descending=True, stable=True)[:TELLING]
+    noise = threat.defense.noise(release) if threat.adaptive else 0.0
+    white = _whitener(left_out[:, best], (noise**2 * _shares(release.update))[best])
+    weights, centre = weights[:, best], centre[best]
+
+    def surprise(sequences: Sequences) -> Tensor:
+        near = (1 + _counts(sequences, threat.classes, local) @ seen.T).square()
+        found: Tensor = ((near @ weights + centre) @ white).square().sum(1)
+        return found
+
+    return surprise, _sort(labels, local)
+
+
+def _likeliest(
+    surprise: Callable[[Sequences], Tensor], start: Sequences, classes: int, local: LocalSteps
+) -> Sequences:
+    """The `POOL` sequences of least surprise, sought from these by one label or one swap a time."""
+
+    def best(sequences: Sequences) -> Sequences:
+        distinct: Tensor = sequences.unique(dim=0)  # type: ignore[no-untyped-call]
+        return distinct[surprise(distinct).argsort(stable=True)[:POOL]]
+
+    pool = best(start)
+    while True:
+        found = best(_sort(torch.cat([pool, *_neighbours(pool, classes)]), local))
+        if torch.equal(found, pool):
+            return pool
+        pool = found
+
+
+def _neighbours(pool: Sequences, classes: int) -> list[Sequences]:
+    """Those with another label in one place, and those with two places exchanged."""
+    found = []
+    for place in range(pool.shape[1]):
+        other = pool.repeat_interleave(classes, 0)
+        other[:, place] = torch.arange(classes).repeat(len(pool))
+        found.append(other)
+        for second in range(place):
+            swapped = pool.clone()
+            swapped[:, [place, second]] = pool[:, [second, place]]
+            found.append(swapped)
+    return found
+
+
+def _race(
+    model: nn.Module,
+    loss: Loss,
+    release: Release,
+    threat: Threat,
+    pool: Sequences,
+    clock: Clock,
+) -> Tensor:
+    """The sequence of the pool whose images come closest to the release."""
+    prior = SpectralPrior.fit(threat.auxiliary_images.to(next(model.parameters()).device))
+    size = float(flat(release.update).double().norm())
+    floor = noise_std(release, threat)
+    code = prior.mean.new_zeros(pool.shape[1], *prior.mean.shape)
+    runners = [(labels, residual(model, loss, release, threat, labels), code) for labels in pool]
+    for level, evaluations, keep in RACE:
+        ended = []
+        for labels, compare, start in runners:
+            levels = [max(level * size, floor)]
+            found = descend(compare, prior, start, levels, evaluations=evaluations, clock=clock)
+            ended.append((found.value, labels, compare, found.point))
+        ended.sort(key=lambda runner: runner[0])
+        runners = [(labels, compare, point) for _, labels, compare, point in ended[:keep]]
+    winner: Tensor = runners[0][0]
+    return winner
+
+
+def _counts(sequences: Sequences, classes: int, local: LocalSteps) -> Tensor:
+    """(N, steps * classes) float64, how often each label is in each step."""
+    one_hot = torch.nn.functional.one_hot(sequences, classes).double()
+    return one_hot.reshape(len(sequences), local.steps, local.batch, classes).sum(2).flatten(1)
+
+
+def _sort(sequences: Tensor, local: LocalSteps) -> Sequences:
+    """The labels of each step in ascending order, for their order within it changes nothing."""
+    return sequences.reshape(-1, local.steps, local.batch).sort(2).values.flatten(1)
+
+
+def _means(update: dict[str, Tensor]) -> Tensor:
+    """(D,) float64 on the CPU: the mean over all but the first axis of each parameter."""
+    each = [v.double().reshape(len(v) if v.ndim else 1, -1).mean(1) for v in update.values()]
+    return torch.cat(each).cpu()
+
+
+def _shares(update: dict[str, Tensor]) -> Tensor:
+    """(D,) float64: one over how many values each of `_means` is of."""
+    parts = [(len(v) if v.ndim else 1, v.numel()) for v in update.values()]
+    return torch.cat([torch.full((n,), n / max(1, total)).double() for n, total in parts])
+
+
+def _whitener(errors: Tensor, noise: Tensor) -> Tensor:
+    """(D, D) W with W W^T the inverse covariance of errors (N, D), shrunk, and of noise (D,)."""
+    covariance = errors.T @ errors / len(errors)
+    spread = covariance.diagonal()
+    covariance = (1 - SHRINK) * covariance + torch.diag(
+        SHRINK * spread + noise + 1e-9 * spread.max() + 1e-300
+    )
+    values, vectors = torch.linalg.eigh(covariance)
+    white: Tensor = vectors / values.clamp(min=1e-300).sqrt()
+    return white
