@@ -18,19 +18,23 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from reports.records import atomic
+from victims.gradients import LocalSteps
 
 Next = Callable[[Message, Context], Message]
 
 
-def recorded(folder: Path, moves: float) -> Callable[[Message, Context, Next], Message]:
+def recorded(
+    folder: Path, moves: float = 1.0, local: LocalSteps | None = None
+) -> Callable[[Message, Context, Next], Message]:
     """A mod that writes the weights a client was sent, and the update that it sends back.
 
     Put it first in ``mods``: it then sees what leaves, after clipping, noise and the like.
 
     Args:
         folder: for ``weights.safetensors`` and ``update.safetensors``, those of the last message.
-        moves: learning rate times local steps, so that the update is the mean gradient (exactly
-            for one step of plain SGD, roughly for a few).
+        moves: learning rate of a single step of plain SGD, so that the update is its gradient.
+        local: the steps of SGD that the client takes, so that the update is the difference of its
+            weights and states what is public of it.
     """
 
     def mod(message: Message, context: Context, call_next: Next) -> Message:
@@ -43,7 +47,9 @@ def recorded(folder: Path, moves: float) -> Callable[[Message, Context, Next], M
         folder.mkdir(parents=True, exist_ok=True)
         for name, tensors in (("weights", before), ("update", update)):
             with atomic(folder / f"{name}.safetensors") as scratch:
-                save_file({k: v.contiguous() for k, v in tensors.items()}, scratch)
+                facts = local.facts() if local and name == "update" else {}
+                stated = {k: str(v) for k, v in facts.items()}
+                save_file({k: v.contiguous() for k, v in tensors.items()}, scratch, stated)
         return reply
 
     return mod

@@ -34,6 +34,10 @@ SHRINK = 1e-3
 TELLING = 100
 """Means that count at most, those that labels explain best: more could not be told apart from
 chance by so few clients."""
+RANKED = 2048
+"""Sequences that are ranked at a time."""
+SWEEPS = 100
+"""Rounds of the search at most; it ends where no neighbour is likelier."""
 POOL = 16
 """Sequences that are kept while others are sought, and that are tried in the end."""
 RACE = ((1e-2, 10, 4), (1e-3, 20, 1))
@@ -105,9 +109,11 @@ def _learn(
     weights, centre = weights[:, best], centre[best]
 
     def surprise(sequences: Sequences) -> Tensor:
-        near = (1 + _counts(sequences, threat.classes, local) @ seen.T).square()
-        found: Tensor = ((near @ weights + centre) @ white).square().sum(1)
-        return found
+        found = []
+        for part in sequences.split(RANKED):
+            near = (1 + _counts(part, threat.classes, local) @ seen.T).square()
+            found.append(((near @ weights + centre) @ white).square().sum(1))
+        return torch.cat(found)
 
     return surprise, _sort(labels, local)
 
@@ -122,11 +128,12 @@ def _likeliest(
         return distinct[surprise(distinct).argsort(stable=True)[:POOL]]
 
     pool = best(start)
-    while True:
+    for _ in range(SWEEPS):
         found = best(_sort(torch.cat([pool, *_neighbours(pool, classes)]), local))
         if torch.equal(found, pool):
-            return pool
+            break
         pool = found
+    return pool
 
 
 def _neighbours(pool: Sequences, classes: int) -> list[Sequences]:

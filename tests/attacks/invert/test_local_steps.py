@@ -139,7 +139,8 @@ def test_simulated_steps_rebuild_what_a_surrogate_cannot(observed, lenet):
 
 
 @pytest.mark.parametrize("local", [LocalSteps(3, 0.1, 1), LocalSteps(2, 0.1, 2)])
-def test_labels_are_found_in_the_order_of_the_steps(local):
+def test_labels_are_found_in_the_order_of_the_steps(local, monkeypatch):
+    monkeypatch.setattr(label_order, "CLIENTS", 1000)
     digits = victims.load_data("digits")
     own = victims.load_data("digits", split="train")
     model = victims.load_model("mlp", image_shape=(1, 8, 8), classes=10)
@@ -254,6 +255,7 @@ def test_a_captured_difference_states_its_facts(refused, tmp_path, lenet, observ
 
 def test_a_captured_difference_is_attacked(tmp_path, monkeypatch, capsys, lenet, observed):
     monkeypatch.setattr(label_order, "CLIENTS", 64)
+    monkeypatch.setattr(label_order, "RACE", ((1e-2, 2, 1),))
     release, _, _, _ = observed(lenet, LocalSteps(2, 0.1, 1))
     path = tmp_path / "update.safetensors"
     save_file(release.update, path, metadata={k: str(v) for k, v in QUICK.local.facts().items()})
