@@ -113,7 +113,10 @@ def test_a_claim_that_does_not_hold_is_refuted():
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--method", "dp-sgd", "--batch-size", "20"], "take attacks.audit --layers last"),
+        (
+            ["--method", "dp-sgd", "--batch-size", "20", "--noise-multiplier", "1"],
+            "take attacks.audit --layers last",
+        ),
         (["--epsilon", "inf"], "nothing to audit"),
         (["--runs", "5"], "too few"),
         (["--runs", "1"], "runs is 1"),
