@@ -20,8 +20,8 @@ NOT_SHOWN = "nothing beyond guessing shown"
 UNKNOWN = "too few images to say"
 UNSCORED = "no truth to compare with"
 ALPHA = (1 - LEVEL) / 2
-"""One-sided, and of all settings of a panel together: so often something is said that is not so.
-What the naive attacker shows alone is said at half of it, for it is looked at as well."""
+"""One-sided, and of all settings, attackers and tests of a panel together, see `verdicts.judge`: so
+often something is said that is not so."""
 ASTRAY = "the naive attacker finds more: the defense's replay does not explain its releases"
 OUTDONE = "naive above adaptive"
 """Of a setting where the adaptive attack is not the strongest one."""
@@ -116,13 +116,8 @@ class Setting:
 
     def shows(self, test: str, attacker: str = "") -> bool:
         """Whether a test of the attacker who is named comes out, or of any."""
-        if attacker:
-            found = self.scores.get(attacker)
-            return found is not None and found.p(test, self.guarantee) < ALPHA
-        return any(
-            found.p(test, self.guarantee) * (1 if found is self.judged else 2) < ALPHA
-            for found in self.scores.values()
-        )
+        found = self.scores.items()
+        return any(s.p(test, self.guarantee) < ALPHA for n, s in found if attacker in ("", n))
 
     @property
     def verdict(self) -> str:

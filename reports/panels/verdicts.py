@@ -13,15 +13,27 @@ from reports.panels.panel import Setting
 from reports.panels.pooled import EXCEEDS, GAIN, NAMES, PooledScores
 from reports.records.column import ATTACKERS
 
+TESTS = 2
+"""Gain and game, either of which can be told falsely. The game's own two, more often than by chance
+and more often than is allowed, share nothing: where both are false, one is told only beside the
+other, and else only one of them can be told falsely."""
+SHARES = {"adaptive": 2 / 3, "naive": 1 / 3}
+"""Of the chance of a false word, where a panel has both attackers: in all 1."""
+
 
 def judge(settings: Sequence[Setting]) -> list[Setting]:
     """The settings with every attacker's tests corrected over all that this attacker was run on.
 
     Of the candidate game after Holm 1979. A gain must be shown twice: over sign patterns of the
     images, which all settings share (`signs.corrected_p`), and by its interval, after Holm. Where
-    the worst of several rounds counts, it pays for there being the others too (Bonferroni).
+    the worst of several rounds counts, it pays for there being the others too (Bonferroni). Gain
+    and game share the chance of a false word, and so do the attackers, see `SHARES`.
     """
-    corrected = {attacker: _correct(settings, attacker) for attacker in ATTACKERS}
+    run = {attacker for setting in settings for attacker in setting.scores}
+    corrected = {
+        attacker: _correct(settings, attacker, TESTS / (SHARES[attacker] if len(run) > 1 else 1))
+        for attacker in ATTACKERS
+    }
     return [
         replace(
             setting,
@@ -34,8 +46,16 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
     ]
 
 
-def _correct(settings: Sequence[Setting], attacker: str) -> dict[str, dict[str, float]]:
-    """Anchor -> test -> corrected p of every setting that the attacker was run on."""
+def _correct(
+    settings: Sequence[Setting], attacker: str, looks: float
+) -> dict[str, dict[str, float]]:
+    """Anchor -> test -> corrected p of every setting that the attacker was run on.
+
+    Args:
+        settings: of the panel.
+        attacker: of `ATTACKERS`.
+        looks: what every p is multiplied by, one over the attacker's share in one test.
+    """
     attacked = [s for s in settings if attacker in s.scores]
     scores = [s.scores[attacker] for s in attacked]
     ps = {GAIN: _gain_ps(scores)}
@@ -43,7 +63,7 @@ def _correct(settings: Sequence[Setting], attacker: str) -> dict[str, dict[str, 
         ps[test] = holm([s.scores[attacker].alone(test, s.guarantee) for s in attacked])
     return {
         setting.anchor: {
-            test: min(1.0, _rounds_tried(setting) * own[turn]) for test, own in ps.items()
+            test: min(1.0, looks * _rounds_tried(setting) * own[turn]) for test, own in ps.items()
         }
         for turn, setting in enumerate(attacked)
     }
