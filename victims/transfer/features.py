@@ -71,17 +71,23 @@ def features_of(
 
 def key_of(backbone: Backbone, images: Tensor) -> str:
     """40 hex digits that change with weights, code, transform and any pixel."""
-    own = is_own(backbone.name)
     facts = {
         "format": FORMAT,
         "name": backbone.name,
         "transform": backbone.transform,
         "layers": repr(backbone.module),
         "weights": content_of(dict(backbone.module.state_dict())),
-        "code": source_digest(import_object(backbone.name, "backbone")) if own else "",
+        "code": code_of(backbone),
         "images": content_of(images),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def code_of(backbone: Backbone) -> str:
+    """Hex digits of the code of a user's own backbone; empty for one of this project's names."""
+    if not is_own(backbone.name):
+        return ""
+    return source_digest(import_object(backbone.name, "backbone"))
 
 
 def _read(path: Path, shape: tuple[int, int]) -> Tensor | None:

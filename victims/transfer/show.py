@@ -36,7 +36,7 @@ def table(record: Record) -> str:
     )
     lines = [
         f"accuracy                              {reached}",
-        f"the same method without noise         {control}",
+        f"the same method without noise         {control} (not private)",
         f"always naming the most frequent class {record.baseline['accuracy']:.2%}",
         guarantee(record),
     ]

@@ -23,7 +23,7 @@ from victims.data.trust import agree
 from victims.training.streams import Keyed, content_of
 from victims.transfer.backbones import Backbone, load_backbone
 from victims.transfer.contract import Problem, bounded
-from victims.transfer.features import features_of
+from victims.transfer.features import code_of, features_of
 from victims.transfer.mechanism import Gaussian, counted
 from victims.transfer.plan import Plan, make_plan
 from victims.transfer.scenario import Transfer
@@ -120,7 +120,15 @@ def prepare(
 
 
 def _backbone_content(backbone: Backbone) -> str:
-    return content_of(backbone.transform, dict(backbone.module.state_dict()))
+    """Digest of all that makes the features of an image.
+
+    One's own code computes with more than its weights: two versions of it under one noise would
+    show the difference of their features.
+    """
+    weights = dict(backbone.module.state_dict())
+    code = code_of(backbone)
+    own = (repr(backbone.module), code) if code else ()
+    return content_of(backbone.transform, weights, *own)
 
 
 def fit(prepared: Prepared, *, keep: bool = False) -> tuple[Tensor, Gaussian]:

@@ -41,7 +41,7 @@ def record_in(folder: str) -> records.Record:
 
 
 def prepared(**changed):
-    transfer = Transfer(backbone="raw", count=300, **({"epsilon": 1.0} | changed))
+    transfer = Transfer(**({"backbone": "raw", "count": 300, "epsilon": 1.0} | changed))
     return study.prepare(transfer, folder=store())
 
 
@@ -140,6 +140,23 @@ def test_the_content_of_a_run_changes_with_an_example(monkeypatch):
 
     monkeypatch.setattr(study, "load", another)
     assert prepared().content != base.content
+
+
+def test_noise_is_another_where_the_backbones_own_code_is(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    told = set()
+    for factor in (1, 2):
+        path = tmp_path / "own_scaled.py"
+        path.write_text(
+            "from torch import nn\n\n\nclass Scaled(nn.Flatten):\n"
+            "    def forward(self, images):\n"
+            f"        return {factor} * super().forward(images).clamp(0.1)\n\n\n"
+            "def make(shape):\n    return Scaled()\n"
+        )
+        monkeypatch.delitem(sys.modules, "own_scaled", raising=False)
+        told.add(prepared(backbone="own_scaled:make").content)
+    monkeypatch.delitem(sys.modules, "own_scaled")
+    assert len(told) == 2
 
 
 def test_a_method_that_releases_more_than_it_says_is_stopped(monkeypatch):
