@@ -100,12 +100,19 @@ class Summary(TypedDict):
     strongest: str
 
 
+class Baseline(TypedDict):
+    """What guessing comes to: its AUC, and its TPR at an FPR, in words."""
+
+    auc: NotRequired[Share]
+    tpr: NotRequired[str]
+
+
 class Form(TypedDict):
     """The parts of a Record of this kind that hold numbers."""
 
     rows: list[Row]
     summary: Summary
-    baseline: dict[str, Any]
+    baseline: Baseline
     bounds: ClaimBounds
 
 

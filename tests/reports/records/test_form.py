@@ -90,6 +90,7 @@ def test_what_is_written_is_all_that_is_declared(kind):
             "summary.tpr_at.loss.0.1.mean is 1.2, which is not in [0, 1]",
         ),
         ("membership", {"summary__members__loss": -1}, "summary.members"),
+        ("membership", {"baseline__auc": "x"}, "baseline.auc is no number"),
         ("membership", {"bounds__epsilon": -1.0}, "bounds.epsilon is"),
         ("membership", {"bounds__holds": 1}, "bounds.holds is neither true nor false"),
         ("membership", {"bounds__delta": KeyError}, "bounds.delta is missing"),
