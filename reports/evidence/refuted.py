@@ -66,8 +66,8 @@ def audit_refutations(audits: Sequence[AuditRecord]) -> list[Refutation]:
     return [
         Refutation(
             row.anchor,
-            f"an audit proves epsilon to be at least {row.audited:.4g}, where "
-            f"{row.claimed:.4g} is claimed ({row.defense:.60})",
+            f"an audit proves epsilon to be at least {row.audited:.4g} with a confidence of "
+            f"{100 * row.confidence:.4g}%, where {row.claimed:.4g} is claimed ({row.defense:.60})",
         )
         for row in (audit.worst for audit in audits)
         if row.broken

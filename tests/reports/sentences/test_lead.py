@@ -35,7 +35,7 @@ def test_an_audit_that_refutes_its_claim_opens_the_page(tmp_path):
     records.write(outcomes.audit(), tmp_path / "audit")
     records.write(outcomes.inversion(level=8.0, against={"none": 32.0}), tmp_path / "one")
     said = plain(outline_of(tmp_path).lead[0])
-    assert "an audit proves epsilon to be at least 3.1, where 2 is claimed" in said
+    assert "proves epsilon to be at least 3.1 with a confidence of 95%, where 2 is claimed" in said
 
 
 def test_the_best_of_many_attacks_is_told_from_chance_or_said_not_to_be():
