@@ -36,6 +36,7 @@ def squared_norms(grads: Factored) -> Tensor:
 
     The norm's relative error is at most a few roundings of the gradients' own type, however many
     coordinates there are: a bound on the sensitivity is worth as much as the norms it rests on.
+    Infinite where it is beyond that type, for tensors as for factors.
     """
     parts = [g.squared_norms()[:, None] for g in grads.values() if isinstance(g, Outer)]
     dense = [rows(g) for g in grads.values() if not isinstance(g, Outer)]
@@ -50,7 +51,13 @@ def squared_norms(grads: Factored) -> Tensor:
     ]
     if norms:
         parts.append(torch.cat(norms, 1).double().square().sum(1, keepdim=True))
-    return torch.cat(parts, 1).sum(1)
+    total = torch.cat(parts, 1).sum(1)
+    # Squares of a tensor overflow in its own type, those of factors do not, being in double: an
+    # example would be left out behind one door and clipped behind another.
+    most = min(
+        torch.finfo(torch.promote_types(_kind(g), torch.float32)).max for g in grads.values()
+    )
+    return torch.where(total > most, torch.inf, total)
 
 
 def _blocks(values: Tensor) -> list[Tensor]:

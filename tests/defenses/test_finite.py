@@ -59,6 +59,18 @@ def test_factors_leave_out_what_their_products_do(bad):
             assert torch.allclose(found[key], value)
 
 
+@pytest.mark.parametrize("scale", [1e15, 1e19, 3e19, 1e25, 1e30])
+@pytest.mark.parametrize("name", ["dpsgd", "perlayer", "adaptive"])
+def test_factors_of_a_gradient_whose_square_overflows_are_left_out_as_the_gradient_is(name, scale):
+    slope, inputs = torch.rand(3, 4), torch.rand(3, 5)
+    slope[1] *= scale
+    outer = Outer(slope, inputs)
+    defense = defenses.get(name)
+    made = [defense.contribute({"w": g}, {}) for g in (outer, outer.dense())]
+    for key, value in made[0].items():
+        assert torch.allclose(value, made[1][key], atol=1e-5)
+
+
 def test_under_vmap_an_example_that_is_not_finite_adds_zero():
     grads = {k: torch.stack([g, g]) for k, g in random_gradients(batch=3).items()}
     grads["bias"][1, 2, 0] = math.nan
