@@ -142,6 +142,19 @@ def test_the_content_of_a_run_changes_with_an_example(monkeypatch):
     assert prepared().content != base.content
 
 
+def test_a_class_that_no_private_example_has_is_in_the_head_all_the_same(monkeypatch):
+    real = study.load
+
+    def fewer(transfer, data_root=None):
+        train, test = real(transfer, data_root)
+        return train.take((train.labels < 9).nonzero()[:, 0]), test
+
+    monkeypatch.setattr(study, "load", fewer)
+    less = prepared(method="dp-ls")
+    assert int(less.problem.labels.max()) == 8
+    assert study.fit(less)[0].shape == (10, 64)
+
+
 def test_noise_is_another_where_the_backbones_own_code_is(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     told = set()
