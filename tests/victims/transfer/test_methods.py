@@ -17,6 +17,7 @@ from victims.transfer import Gaussian, Problem, bounded
 from victims.transfer.conformance import Scripted
 from victims.transfer.descent import clipped_gradient
 from victims.transfer.methods.dp_lamb import LAMB
+from victims.transfer.spectrum import Spectrum
 
 ROWS, DIM, CLASSES = 600, 12, 4
 
@@ -52,6 +53,16 @@ def test_the_papers_least_squares_weights_each_class_by_its_own_gramian():
             p.features.double(), (p.labels == c).double() / 1.5, sample_weight=weights
         )
         np.testing.assert_allclose(head[c], ours.coef_, atol=1e-5)
+
+
+def test_eigenvalues_that_noise_put_below_zero_count_as_zero():
+    turn, _ = torch.linalg.qr(torch.arange(9.0).reshape(3, 3).double().cos())
+    noisy = turn @ torch.tensor([-5.0, 0.5, 2.0]).double().diag() @ turn.T
+    nearest = turn @ torch.tensor([0.0, 0.5, 2.0]).double().diag() @ turn.T
+    spectrum, right = Spectrum.of(noisy), torch.ones(1, 3).double()
+    assert torch.allclose(spectrum.matrix(), nearest)
+    solved = torch.linalg.solve(nearest + torch.eye(3), right[0])
+    assert torch.allclose(spectrum.solve(1.0, right)[0], solved)
 
 
 def test_one_newton_step_from_zero_is_a_ridge_regression():
