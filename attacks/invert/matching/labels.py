@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 import torch
 from scipy.optimize import nnls
@@ -14,7 +15,8 @@ from attacks.invert.contract import Loss, Threat
 from attacks.invert.learning.evidence import log_evidence
 from attacks.invert.matching.clock import Clock, TimeIsUp
 from attacks.invert.matching.label_order import order_labels
-from attacks.invert.matching.layers import behind_logits
+from attacks.invert.matching.label_signs import label_of_signs
+from attacks.invert.matching.layers import Behind, behind_logits
 from attacks.invert.matching.objective import candidate_gradients, replay, support
 from defenses import Release
 from defenses.gradients import flat
@@ -30,7 +32,8 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
 
     One example: the class whose gradient is negative on the bias behind the logits (iDLG, Zhao et
     al. 2020) when the whole bias is visible and noiseless, or always for a naive adversary;
-    otherwise, where coordinates are missing, the class of most evidence among the adversary's own
+    otherwise the one that the visible signs prove (`label_of_signs`); else, where coordinates are
+    missing, the class of most evidence among the adversary's own
     images (`log_evidence`); where none is, or where time or images are too short for that, the one
     that explains the last layer's visible gradient best (`_explain`). Batches:
     least squares on templates, the replayed gradients of the adversary's own images under each
@@ -53,11 +56,12 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
             return bias.argmin()[None].cpu()
         if threat.local is not None:
             return order_labels(model, loss, release, threat)
+        if exact and (told := _by_signs(model, loss, release, threat, seen, last)) is not None:
+            return torch.tensor([told])
         missing = not all(bool(mask.all()) for mask in seen.values())
         if missing and threat.adaptive and len(threat.auxiliary_images) >= TOLD:
             with suppress(TimeIsUp):
-                told = log_evidence(model, loss, release, threat, clock)
-                return told.argmax()[None]
+                return log_evidence(model, loss, release, threat, clock).argmax()[None]
         if last.weight in release.update:
             mask = seen[last.weight]
             return _explain(model, loss, release.update[last.weight], mask, threat)
@@ -70,6 +74,24 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
         templates, observed = templates[:, place], observed[place]
         templates = templates + _of_all_images(model, loss, templates, threat)
     return _counts(templates, observed, threat)
+
+
+def _by_signs(
+    model: nn.Module,
+    loss: Loss,
+    release: Release,
+    threat: Threat,
+    seen: Mapping[str, Tensor],
+    last: Behind,
+) -> int | None:
+    """See `label_of_signs`; None where the weight behind the logits was not released."""
+    if not threat.adaptive or last.weight not in release.update:
+        return None
+    bias = release.update.get(last.bias or "")
+    shown = seen[str(last.bias)] if bias is not None else torch.tensor(False)
+    few = replace(threat, auxiliary_images=threat.auxiliary_images[:TEMPLATES])
+    weight = release.update[last.weight]
+    return label_of_signs(_slopes(model, loss, few), weight, bias, seen[last.weight], shown)
 
 
 def _explain(model: nn.Module, loss: Loss, value: Tensor, mask: Tensor, threat: Threat) -> Tensor:
