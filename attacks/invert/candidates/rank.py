@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from attacks.invert.contract import Threat
 from attacks.invert.matching.objective import replay
 from defenses import BadInput, Release
+from defenses.finite import all_finite
 from defenses.gradients import flat
 
 SAME = 1e-5
@@ -74,7 +75,10 @@ def _likeliest(
 @torch.no_grad()
 def _update_of(grads: Mapping[str, Tensor], index: int, release: Release, threat: Threat) -> Tensor:
     """(P,) the update that one candidate would have caused; of unit norm if naive."""
-    replayed = replay({k: g[index : index + 1] for k, g in grads.items()}, release, threat)
+    one = {k: g[index : index + 1] for k, g in grads.items()}
+    if not all_finite(one.values()):  # a defense would leave it out: its place would say nothing
+        raise BadInput("a candidate's gradient has NaN or infinite values; they must be finite")
+    replayed = replay(one, release, threat)
     guess = flat({k: replayed[k] for k in release.update}).double()
     return guess if threat.adaptive else nn.functional.normalize(guess, dim=0)
 

@@ -19,7 +19,7 @@ EACH = 16
 def log_evidence(
     model: nn.Module, loss: Loss, release: Release, threat: Threat, clock: Clock
 ) -> Tensor:
-    """(classes,) float64, log p(release | label) up to a constant.
+    """(classes,) float64, log p(release | label) up to a constant; 0 where nothing is visible.
 
     Under every label the same own images are defended as the victim's was; what the release shows
     of them is taken for a Gaussian (`Regression.log_evidence`), noise included.
@@ -37,6 +37,8 @@ def log_evidence(
     count = max(EACH, IMAGES // threat.classes)
     images = threat.auxiliary_images[:count].to(next(model.parameters()).device)
     view, found = View.of(release, threat), []
+    if len(view.index) == 0:
+        return torch.zeros(threat.classes, dtype=torch.float64)
     for label in range(threat.classes):
         # The same draws under each label: only the label differs.
         draw = stream(0, "evidence")

@@ -225,7 +225,7 @@ def test_bench_runs_small(capsys):
         bench.main(["--data", "digits", "--images", "2", "--budget", "5", "--models", "linear"])
         == 0
     )
-    assert "| linear | none | adaptive | 60.0 " in capsys.readouterr().out
+    assert "| linear | auto | none | adaptive | 60.0 " in capsys.readouterr().out
 
 
 def quick_scenario(seed=0):

@@ -126,7 +126,7 @@ def null_panel(random, settings, images, law):
 
 LAWS = {
     "normal": lambda random: random.standard_normal(),
-    "mixed": lambda random: random.choice([-20.0, 20.0]) + random.standard_normal(),
+    "mixed": lambda random: random.choice([-6.0, 6.0]) + random.standard_normal(),
 }
 
 
