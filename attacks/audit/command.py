@@ -30,17 +30,21 @@ def parser(argv: Sequence[str] | None) -> Parser:
     from attacks.audit import names
 
     start = Scenario()
-    flags = training_parser(argv, PROG, DESCRIPTION)
-    flags.set_defaults(count=500)
+    flags = training_parser(argv, PROG, DESCRIPTION, count=500)
     add = flags.add_argument_group("audit").add_argument
     add("--canaries", type=int, default=start.canaries, help="in each run (default 1000)")
     add(
         "--canary",
         choices=CANARIES,
         default=start.canary,
-        help="dirac or random gradients, white-box; mislabelled examples, black-box (dirac)",
+        help="dirac, random gradients, white-box; mislabelled examples, black-box (default dirac)",
     )
-    add("--length", type=float, default=start.length, help="of gradients, in clipping norms (10)")
+    add(
+        "--length",
+        type=float,
+        default=start.length,
+        help="of gradients, in clipping norms (default 10)",
+    )
     add("--runs", type=int, default=1, help="trainings whose canaries count together (default 1)")
     add(
         "--methods",

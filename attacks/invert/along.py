@@ -15,7 +15,7 @@ from reports.charts.render import save
 from reports.charts.scores_by_step import Moment, step_chart
 from reports.commands.claim import Writes, claim
 from reports.commands.entry import run_command
-from reports.commands.flags import Parser, chosen_device
+from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.keep import RECORD, attempt
 from reports.commands.origins import origins
 from reports.commands.owned import PIECES, remove
@@ -43,7 +43,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--budget", type=float, help="a guard in seconds per image; see attacks.invert")
     add("--code", nargs="+", default=[], metavar="SPEC", help="code of the runs to be imported")
     add("--data-root")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--device", choices=DEVICES, default="auto", help=DEVICE)
     add("--out", type=Path, default=Path("runs/along"))
     add("--fresh", action="store_true", help="attack again, and replace another figure")
     return parser.parse_args(argv)

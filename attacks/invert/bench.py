@@ -22,7 +22,7 @@ from defenses import BadInput, get, stream
 from defenses.errors import one_line
 from reports.commands.clock import now
 from reports.commands.entry import run_command
-from reports.commands.flags import Parser, chosen_device
+from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
 from reports.records.column import Column
 from reports.records.environment import environment
@@ -44,7 +44,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--size", type=int, help="image edge, for data that can be scaled")
     add("--attacks", nargs="+", default=["auto"], help="see attacks.invert (default auto)")
     add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--device", choices=DEVICES, default="auto", help=DEVICE)
     add("--evaluations", type=int, help="gradients per image (default: the attack's own)")
     add("--budget", type=float, help="a guard in seconds per image; see attacks.invert")
     add("--iterations", type=int, default=400, help="of attacks that take steps (default 400)")

@@ -30,8 +30,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     from attacks.membership import names
 
     start = Scenario()
-    flags = training_parser(argv, PROG, DESCRIPTION)
-    flags.set_defaults(count=start.members)
+    flags = training_parser(argv, PROG, DESCRIPTION, count=start.members)
     add = flags.add_argument_group("membership").add_argument
     add(
         "--attacks",

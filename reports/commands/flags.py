@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,17 +14,29 @@ from defenses import BadInput
 from defenses.registry import allowed_range
 
 DEVICES = ("auto", "cpu", "cuda")
+DEVICE = "what computes (default auto: a GPU where there is one)"
 DATA_ROOT = "where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)"
+ALIKE = 0.8
+"""How alike, of 1, a mistyped flag and the one that is proposed are."""
 
 
 class Parser(argparse.ArgumentParser):
     """argparse, saying what is wrong in one line with exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the message without the usage text and leave with 2."""
-        self.exit(2, f"{self.prog}: {message}\n")
+        """Print the message without the usage text and leave with 2.
 
-    # argparse keeps both of these to itself; nobody else here touches its private attributes.
+        What is unknown is told from the nearest flag that there is: which ones there are depends
+        on the defense, attack or method that was chosen.
+        """
+        words = message.split() if message.startswith("unrecognized arguments") else []
+        wrong = [w.split("=")[0] for w in words if w.startswith("--")]
+        found = [difflib.get_close_matches(w, self._option_string_actions, 1, ALIKE) for w in wrong]
+        near = ", ".join(name for names in found for name in names)
+        hint = f"; did you mean {near}?" if near else "; --help with the same choices lists all"
+        self.exit(2, f"{self.prog}: {message}{hint if words else ''}\n")
+
+    # argparse keeps these to itself; nobody else here touches its private attributes.
 
     def action(self, flag: str) -> argparse.Action | None:
         """What stands behind a flag, ``--rate``; None where the parser does not have it."""
@@ -49,7 +62,7 @@ def add_run_flags(
         text = f"{at_a_time} at a time (default: one per core, on a GPU 1)"
         add("--jobs", type=int, help=text)
     add("--data-root", help=DATA_ROOT)
-    add("--device", choices=DEVICES, default="auto")
+    add("--device", choices=DEVICES, default="auto", help=DEVICE)
     add("--out", type=Path, help=f"folder of the results (default runs/{folder}-HASH)")
     add("--fresh", action="store_true", help="run again even where a result lies")
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from defenses import BadInput
 from reports import records
 from reports.commands.claim import Writes, claim
-from reports.commands.flags import DATA_ROOT, DEVICES, Parser, chosen_device
+from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.origins import origins
 from reports.estimates import Estimate
 from reports.records import atomic
@@ -55,7 +55,7 @@ def parser() -> Parser:
     add("--retry", action="store_true", help="run again what failed")
     add("--dry-run", action="store_true", help="only list the Scenarios and their commands")
     add("--out", type=Path, default=Path("runs/sweep"), help="one folder per Scenario in it")
-    add("--device", choices=DEVICES, default="auto")
+    add("--device", choices=DEVICES, default="auto", help=DEVICE)
     add("--data-root", help=DATA_ROOT)
     made.epilog = (
         "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default), "

@@ -17,7 +17,7 @@ import torch
 from defenses import BadInput
 from defenses.errors import one_line
 from reports.commands.clock import now
-from reports.commands.flags import Parser, chosen_device
+from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
 from reports.records.environment import environment
 from victims.bench import peak_memory
@@ -39,7 +39,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
     add("--glibc", action="store_true", help="leave freed memory to glibc, as libraries do")
     add("--seed", type=int, default=0)
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--device", choices=DEVICES, default="auto", help=DEVICE)
     arguments = parser.parse_args(argv)
     for flag in ("batch", "repeats", "threads"):
         if (getattr(arguments, flag) or 1) < 1 or getattr(arguments, flag) == 0:

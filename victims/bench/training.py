@@ -17,7 +17,7 @@ import torch
 from defenses import BadInput
 from reports.commands.clock import now
 from reports.commands.entry import run_command
-from reports.commands.flags import Parser, chosen_device
+from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
 from reports.records.environment import environment
 from victims.gradients.memory import keep_memory
@@ -42,7 +42,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--profile", action="store_true", help="also print where the time of five steps goes")
     add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
     add("--seed", type=int, default=0)
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--device", choices=DEVICES, default="auto", help=DEVICE)
     arguments = parser.parse_args(argv)
     if not arguments.seconds > 0:
         raise BadInput(f"--seconds is {arguments.seconds:g}; it must be > 0")

@@ -20,9 +20,18 @@ OPTIONAL = {"count": int, "size": int, "epsilon": float, "public": str}
 """Types of the flags whose default is None."""
 
 
-def training_parser(argv: Sequence[str] | None, prog: str, description: str | None) -> Parser:
-    """A parser with a flag for each field of `Training`, and the chosen defense's options."""
-    start = Training()
+def training_parser(
+    argv: Sequence[str] | None, prog: str, description: str | None, *, count: int | None = None
+) -> Parser:
+    """A parser with a flag for each field of `Training`, and the chosen defense's options.
+
+    Args:
+        argv: the words in which a defense is looked for.
+        prog: of the command.
+        description: of the command.
+        count: private examples where no number is given; None: all.
+    """
+    start = Training(count=count)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--defense", default=start.defense)
     chosen, _ = first.parse_known_args(argv)
@@ -31,7 +40,8 @@ def training_parser(argv: Sequence[str] | None, prog: str, description: str | No
     for name, text in _texts().items():
         default, choices = getattr(start, name), CHOICES.get(name)
         text += f" ({', '.join(choices)})" if choices else ""
-        text += "" if default is None else f" (default {default})"
+        shown = "all" if name == "count" and default is None else default
+        text += "" if shown is None else f" (default {shown})"
         kind: Any = OPTIONAL.get(name, type(default))
         flag = "--" + name.replace("_", "-")
         add(flag, type=kind, default=default, choices=choices, help=text)
@@ -55,7 +65,7 @@ def _texts() -> dict[str, str]:
         "defense": f"{', '.join(defenses.names())}, or pkg.module:Class",
         "data": "photos, digits, mnist, fashion-mnist, cifar10, cifar100, svhn, folder:PATH "
         "or pkg.module:callable",
-        "count": "private examples, chosen with the seed (default: all)",
+        "count": "private examples, chosen with the seed",
         "size": "image edge for photos and folder:",
         "model": f"{', '.join(model_names())} or pkg.module:callable",
         "weights": "safetensors file to start from; what it spent on this data is counted",

@@ -20,8 +20,23 @@ EPSILON = 1.0
 FIELDS = ("data", "count", "size", "backbone", "method", "delta", "conversion", "seed")
 
 
-def transfer_parser(argv: Sequence[str] | None, prog: str, description: str) -> Parser:
-    """A parser with a flag for each field of `Transfer`, and the chosen method's options."""
+def transfer_parser(
+    argv: Sequence[str] | None,
+    prog: str,
+    description: str,
+    *,
+    backbone: str = Transfer.backbone,
+    count: int | None = None,
+) -> Parser:
+    """A parser with a flag for each field of `Transfer`, and the chosen method's options.
+
+    Args:
+        argv: the words in which a method is looked for.
+        prog: of the command.
+        description: of the command.
+        backbone: where none is named.
+        count: private examples where no number is given; None: all.
+    """
     from victims.transfer import names
     from victims.transfer.backbones.load import KNOWN
 
@@ -31,10 +46,16 @@ def transfer_parser(argv: Sequence[str] | None, prog: str, description: str) -> 
     chosen, _ = first.parse_known_args(argv)
     flags = Parser(prog=prog, description=description, allow_abbrev=False)
     add = flags.add_argument
-    add("--method", default=start.method, help=f"{', '.join(names())} (default {start.method})")
-    add("--backbone", default=start.backbone, help=f"{KNOWN} (default {start.backbone})")
-    add("--data", default=start.data, help="see victims.train (default digits)")
-    add("--count", type=int, help="private examples, chosen with the seed (default: all)")
+    add(
+        "--method",
+        default=start.method,
+        help=f"{', '.join(names())} or pkg.module:Class (default {start.method})",
+    )
+    add("--backbone", default=backbone, help=f"{KNOWN} (default {backbone})")
+    text = "photos, digits, mnist, fashion-mnist, cifar10, cifar100, svhn, folder:PATH or "
+    add("--data", default=start.data, help=f"{text}pkg.module:callable (default digits)")
+    text = f"private examples, chosen with the seed (default {count or 'all'})"
+    add("--count", type=int, default=count, help=text)
     add("--size", type=int, help="image edge for photos and folder:")
     add("--epsilon", type=float, help="of the whole fit; sets the noise (default 1); inf: no noise")
     add("--noise-multiplier", type=float, help="noise std over sensitivity, instead of --epsilon")
@@ -55,7 +76,8 @@ def add_features_flag(flags: Parser) -> None:
     flags.add_argument(
         "--features",
         type=Path,
-        help="folder of kept features (default $LEAKGAUGE_FEATURES, else ~/.cache/leakgauge)",
+        help="folder of kept features (default $LEAKGAUGE_FEATURES, else "
+        "~/.cache/leakgauge/features)",
     )
 
 

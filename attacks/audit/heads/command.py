@@ -29,11 +29,14 @@ def parser(argv: Sequence[str] | None) -> Parser:
     from attacks.audit import names
 
     start = Scenario()
-    flags = transfer_parser(argv, PROG, DESCRIPTION)
-    flags.set_defaults(count=200, backbone="raw")
+    flags = transfer_parser(argv, PROG, DESCRIPTION, backbone="raw", count=200)
     add = flags.add_argument_group("audit").add_argument
     add("--runs", type=int, default=start.runs, help="fits (default 1000)")
-    add("--canary", default=start.canary, help="mislabelled: a test example with a wrong label")
+    add(
+        "--canary",
+        default=start.canary,
+        help="a test example under a wrong label (default mislabelled)",
+    )
     add("--auditor", default=start.auditor, help=f"{', '.join(names())} (default gdp)")
     add("--confidence", type=float, default=start.confidence, help="of the verdict (default 0.95)")
     add("--claim", type=float, help="epsilon claimed for the head (default: the accountant's)")

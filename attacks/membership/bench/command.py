@@ -29,7 +29,7 @@ from attacks.membership.bench.contenders import (
 )
 from attacks.membership.shadows.layouts import GROUP
 from defenses import BadInput
-from reports.commands.flags import Parser, chosen_device
+from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
 from reports.commands.workers import kill, start_pool, submit
 from reports.records.environment import environment
@@ -55,7 +55,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
     add("--jobs", type=int, help="processes (default: one per core, on a GPU 1)")
     add("--seed", type=int, default=0)
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--device", choices=DEVICES, default="auto", help=DEVICE)
     arguments = parser.parse_args(argv)
     for flag in ("repeats", "jobs", "seconds"):
         value = getattr(arguments, flag)

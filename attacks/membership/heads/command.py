@@ -29,11 +29,10 @@ def parser(argv: Sequence[str] | None) -> Parser:
     from attacks.membership import names
 
     start = Scenario()
-    flags = transfer_parser(argv, PROG, DESCRIPTION)
-    flags.set_defaults(count=500, backbone="raw")
+    flags = transfer_parser(argv, PROG, DESCRIPTION, backbone="raw", count=500)
     add = flags.add_argument_group("membership").add_argument
     add("--shadows", type=int, default=start.shadows, help="shadow heads (default 64)")
-    add("--population", type=int, default=start.population, help="others (default 200)")
+    add("--population", type=int, default=start.population, help="further examples (default 200)")
     add(
         "--attacks",
         nargs="+",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import re
 import shlex
 
 import pytest
@@ -70,3 +72,43 @@ def test_help_says_that_epsilon_sets_the_noise_where_it_does(name):
     assert told("dprs").endswith("(default what --epsilon asks for)")
     assert told("gaussian").endswith("(default 0.01)")  # it guarantees nothing
     assert told("gaussian+topk").endswith("(default 0.01)")
+
+
+HEADS = ["attacks.audit.heads", "attacks.membership.heads"]
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *HEADS])
+def test_help_says_the_number_that_a_flag_has_by_default(name):
+    module = importlib.import_module(f"{name}.command") if name in HEADS else command_module(name)
+    seen = 0
+    for action in module.parser([]).actions():
+        told = re.search(r"\(default:? ([^);:,\s]+)", action.help or "")
+        if told and type(action.default) in (int, float):
+            assert float(told[1]) == action.default, action.option_strings[0]
+            seen += 1
+        elif told and told[1] == "all":
+            assert action.default in (None, "all"), action.option_strings[0]
+    assert seen > 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--raet", "0.9"], "unrecognized arguments: --raet 0.9; did you mean --rate?"),
+        (["--raet=0.9"], "did you mean --rate?"),
+        (["--rate", "1", "--data-rot", "x", "--outt", "x"], "did you mean --data-root, --out?"),
+        (["--steps", "3"], "unrecognized arguments: --steps 3; --help with the same choices"),
+        (["7"], "unrecognized arguments: 7; --help with the same choices lists all"),
+        (["--rate", "much"], "invalid float value: 'much'"),
+    ],
+)
+def test_a_flag_that_is_not_there_is_refused_beside_the_nearest(words, told, capsys):
+    parser = Parser(prog="p", allow_abbrev=False)
+    add_run_flags(parser, "p")
+    parser.add_argument("--rate", type=float)
+    with pytest.raises(SystemExit) as left:
+        parser.parse_args(words)
+    said = capsys.readouterr().err
+    assert left.value.code == 2
+    assert told in said
+    assert said.count("\n") == 1
