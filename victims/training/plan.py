@@ -117,7 +117,10 @@ def make_plan(
     """
     t = training
     if t.batch_size > examples:
-        raise BadInput(f"the batch of {t.batch_size} is larger than the {examples} examples")
+        raise BadInput(
+            f"the batch of {t.batch_size} is larger than the {examples} examples: "
+            f"--batch-size is {examples} at most"
+        )
     rate = t.batch_size / examples
     per_epoch = (
         examples / t.batch_size if t.sampling == "poisson" else float(examples // t.batch_size)

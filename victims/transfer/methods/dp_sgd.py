@@ -37,7 +37,10 @@ class StochasticDescent(Method):
     def sample_rate(self, size: int) -> float:
         """See `Method.sample_rate`."""
         if self.batch_size > size:
-            raise BadInput(f"the batch of {self.batch_size} is larger than the {size} examples")
+            raise BadInput(
+                f"the batch of {self.batch_size} is larger than the {size} examples: "
+                f"--batch-size is {size} at most"
+            )
         return self.batch_size / size
 
     def fit(self, problem: Problem, mechanism: Mechanism) -> Tensor:
