@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import attacks
 import defenses
+import victims.transfer
 from attacks import audit, membership
 from defenses.conformance import examine
 from defenses.privacy.tradeoff import epsilon_of
@@ -25,6 +26,8 @@ from reports.detection import auc, sample
 from reports.records import write
 from reports.sweep.combine import COMMANDS, command_module
 from tests.conftest import seeded
+from victims.training.streams import Keyed
+from victims.transfer.conformance import examine as examine_head
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -55,7 +58,7 @@ def own(tmp_path, monkeypatch):
             (tmp_path / name).write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    for family in (defenses, attacks.invert, audit, membership):
+    for family in (defenses, attacks.invert, audit, membership, victims.transfer):
         monkeypatch.setattr(family.registry, "_classes", dict(family.registry._classes))
     yield tmp_path
     for path in tmp_path.glob("*.py"):
@@ -88,7 +91,8 @@ def test_a_defense_that_a_page_shows_is_what_it_says(name, own):
 ATTACK = "mydescent:Descent"
 AUDITOR = "myauditor:Zero"
 MEMBERSHIP = "mymargin:Margin"
-BASES = {"Inversion": ATTACK, "Auditor": AUDITOR, "Membership": MEMBERSHIP}
+HEAD = "mymeans:Means"
+BASES = {"Inversion": ATTACK, "Auditor": AUDITOR, "Membership": MEMBERSHIP, "Method": HEAD}
 
 
 def test_nothing_registered_that_a_page_shows_is_left_out(own):
@@ -130,6 +134,15 @@ def test_a_membership_attack_that_a_page_shows_scores_members_higher(own):
     scores = membership.get(MEMBERSHIP).scores(membership.Evidence(**given))
     assert scores.shape == (20,)
     assert auc(sample(scores, members)).mean > 0.8
+
+
+def test_a_private_head_that_a_page_shows_is_what_it_says(own):
+    method = victims.transfer.get(HEAD)
+    assert not [str(f) for f in examine_head(method) if not f.holds]
+    rows = victims.transfer.bounded(torch.eye(3).repeat(10, 1))
+    problem = victims.transfer.Problem(rows, torch.arange(30) % 3, 3, 30)
+    head = method.fit(problem, victims.transfer.Gaussian(0.1, Keyed(0, "t")))
+    assert (rows.double() @ head.T).argmax(1).equal(problem.labels)
 
 
 def opacus_parts() -> dict[str, object]:
