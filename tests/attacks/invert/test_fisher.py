@@ -51,7 +51,7 @@ def ceiling(tiny, name, probes=8, adaptive=True, **changed):
     )
 
 
-@pytest.mark.parametrize("clip", [0.1, 100.0])
+@pytest.mark.parametrize("clip", [0.1, pytest.param(100.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("defense", ["gaussian", "dpsgd", "dprs", "gep"])
 def test_the_trace_is_that_of_the_jacobian(defense, clip, tiny):
     model, images, labels = tiny

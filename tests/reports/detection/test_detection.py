@@ -30,7 +30,12 @@ def draw(members, others, shift, seed):
 
 @pytest.mark.parametrize(
     ("members", "others", "shift"),
-    [(40, 40, 0.0), (300, 200, 0.0), (100, 400, 1.0), (200, 200, 2.5)],
+    [
+        (40, 40, 0.0),
+        pytest.param(300, 200, 0.0, marks=pytest.mark.slow),
+        (100, 400, 1.0),
+        pytest.param(200, 200, 2.5, marks=pytest.mark.slow),
+    ],
 )
 def test_intervals_cover_what_is_true(members, others, shift):
     """Identical distributions too: AUC 0.5, TPR = FPR, at the nominal rate."""

@@ -34,7 +34,15 @@ def gaussian(canaries: int, mu: float, seed: object) -> tuple[torch.Tensor, torc
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("canaries", "mu"), [(60, 0.0), (250, 0.0), (250, 1.0), (60, 3.0)])
+@pytest.mark.parametrize(
+    ("canaries", "mu"),
+    [
+        (60, 0.0),
+        pytest.param(250, 0.0, marks=pytest.mark.slow),
+        pytest.param(250, 1.0, marks=pytest.mark.slow),
+        (60, 3.0),
+    ],
+)
 def test_a_true_claim_is_refuted_no_more_often_than_stated(method, canaries, mu):
     trials, truth = 200, epsilon_of(mu, DELTA)
     above = sum(

@@ -47,7 +47,12 @@ def test_without_noise_every_photograph_is_named(defense, adaptive, observe, len
         assert lineup.rank(release, threat, own, generator=seeded()) == 1
 
 
-@pytest.mark.parametrize("noise", [0.5, 1.0, 2.0])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "noise", [pytest.param(0.5, marks=SLOW), 1.0, pytest.param(2.0, marks=SLOW)]
+)
 def test_the_adaptive_attack_is_as_good_as_the_paper_allows_and_no_better(noise):
     """Orthogonal gradients longer than the clipping norm: the best that N candidates can be."""
     draw = seeded(int(10 * noise))
