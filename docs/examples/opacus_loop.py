@@ -54,7 +54,8 @@ class Loop:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "accountant": self.engine.accountant.state_dict(),
+            # Its own state dict holds a function before Opacus 1.6.
+            "accountant": [list(entry) for entry in self.engine.accountant.history],
             "sampling": self.loader.generator.get_state(),
             "noise": self.optimizer.generator.get_state(),
         }
@@ -63,7 +64,7 @@ class Loop:
         """Go on from a `state`."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.engine.accountant.load_state_dict(state["accountant"])
+        self.engine.accountant.history = [tuple(entry) for entry in state["accountant"]]
         self.loader.generator.set_state(state["sampling"])
         self.optimizer.generator.set_state(state["noise"])
 

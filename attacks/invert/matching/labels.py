@@ -166,7 +166,7 @@ def _counts(templates: Tensor, observed: Tensor, threat: Threat) -> Tensor:
     classes = len(templates)
     rows = torch.cat([templates.T, weight.expand(1, classes)])
     target = torch.cat([observed, (weight * threat.batch_size)[None]])
-    share = torch.from_numpy(nnls(rows.cpu().numpy(), target.cpu().numpy())[0])
+    share = torch.from_numpy(nnls(rows.detach().cpu().numpy(), target.detach().cpu().numpy())[0])
     share = share / share.sum().clamp(min=1e-12) * threat.batch_size
     counts = share.floor().long()
     rest = (share - counts).argsort(descending=True, stable=True)

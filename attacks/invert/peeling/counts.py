@@ -108,7 +108,9 @@ def _parts(rules: list[Weighted]) -> list[tuple[int, int]]:
         first += rule.geometry.taps
         weight += [len(rule.weight)] * rule.geometry.taps
     here, there = np.concatenate(joined, axis=1)
-    edges = coo_array((np.ones(len(here)), (here, there)), shape=(first, first))
+    # Of 32 bits: what scipy before 1.12 joins by takes no others.
+    ends = here.astype(np.int32), there.astype(np.int32)
+    edges = coo_array((np.ones(len(here)), ends), shape=(first, first))
     count, owner = connected_components(edges, directed=False)
     unknowns = np.bincount(owner[:places], minlength=count)
     equations = np.bincount(owner, weights=weight, minlength=count)
