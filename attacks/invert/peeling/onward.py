@@ -50,18 +50,22 @@ class Told:
         return self.misfit < CERTAIN
 
 
-def onward(graph: Graph, name: str) -> nn.Module:
+def onward(graph: Graph, name: str, given: tuple[str, ...] = ()) -> nn.Module:
     """A copy of the model in float64 that takes what a node gives and gives the logits.
 
     Args:
         graph: of the model.
         name: of a node that all goes through, see `Graph.is_passed_by_all`.
+        given: names of nodes whose values the copy gives, as a tuple, in place of the logits.
     """
     part = copy.deepcopy(graph.module)
     nodes = {node.name: node for node in part.graph.nodes}
     with part.graph.inserting_before(next(iter(part.graph.nodes))):
         fed = part.graph.placeholder("fed")
     nodes[name].replace_all_uses_with(fed)
+    if given:
+        part.graph.erase_node(nodes["output"])
+        part.graph.output(tuple(nodes[one] for one in given))
     part.graph.eliminate_dead_code()
     for node in list(part.graph.nodes):
         if node.op == "placeholder" and node is not fed and not node.users:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from attacks.invert.matching.meter import spend
 from attacks.invert.peeling.graph import Graph, Node
+from attacks.invert.peeling.onward import onward
 from attacks.invert.peeling.rules.contract import Routed
 from attacks.invert.peeling.rules.max_pool import MaxPool
 
@@ -78,23 +78,8 @@ class OpenChain:
         """Input (I, P) -> gates (O, Q), float64; None where something else has a say in them."""
         if any(len(node.inputs) > 1 for node in self.above):
             return None
-        part = copy.deepcopy(self.graph.module)
-        nodes = {node.name: node for node in part.graph.nodes}
-        with part.graph.inserting_before(next(iter(part.graph.nodes))):
-            fed = part.graph.placeholder("fed")
-        nodes[self.layer.inputs[0]].replace_all_uses_with(fed)
-        part.graph.erase_node(nodes["output"])
-        part.graph.output((nodes[self.layer.name], nodes[self.above[-1].name]))
-        part.graph.eliminate_dead_code()
-        for node in list(part.graph.nodes):
-            if node.op == "placeholder" and node is not fed and not node.users:
-                part.graph.erase_node(node)
-        part.delete_all_unused_submodules()
-        part.recompile()
-        for module in part.modules():
-            if isinstance(module, nn.ReLU | nn.LeakyReLU):
-                module.inplace = False
-        part.double().requires_grad_(False)
+        given = self.layer.name, self.above[-1].name
+        part = onward(self.graph, self.layer.inputs[0], given).requires_grad_(False)
         whole = self._pull(torch.ones(1, *self.above[-1].shape, dtype=torch.float64))[0]
         shape = self.graph.nodes[self.layer.inputs[0]].shape
 
