@@ -20,9 +20,10 @@ from defenses.bases.sparsified import Sparsified
 from defenses.bases.summed import Summed
 from defenses.chains.combine import combine
 from defenses.contract import Defense, Gradients, Release, Side, registry, with_effective_noise
+from defenses.errors import BadInput
+from defenses.options import option
 from defenses.privacy.accounting import gaussian_epsilon, noise_for_epsilon
 from defenses.randomness import stream
-from defenses.registry import BadInput, option
 
 register = registry.register
 get = registry.get

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from defenses.errors import BadInput
 from defenses.finite import all_finite, leave_out_unfinite
 from defenses.outer import Outer
 from defenses.precision import full_precision
-from defenses.registry import BadInput
 
 Method = Callable[..., Any]
 

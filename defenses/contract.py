@@ -13,8 +13,9 @@ from torch import Tensor
 
 from defenses.checks import guard
 from defenses.doors import refuse_two_guarantees
+from defenses.options import check_options
 from defenses.privacy.accounting import gaussian_epsilon
-from defenses.registry import Registry, check_options
+from defenses.registry import Registry
 
 Gradients = Mapping[str, Tensor]
 """Per-example gradients: parameter name -> tensor (B, *shape of the parameter)."""

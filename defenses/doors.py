@@ -8,7 +8,7 @@ happen. So this is said when the class is made, before anything is trained.
 
 from __future__ import annotations
 
-from defenses.registry import BadInput
+from defenses.errors import BadInput
 
 
 def owner_of(cls: type, name: str) -> type:

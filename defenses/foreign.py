@@ -1,11 +1,13 @@
-"""Code that a file names is not imported: only what the user's own command line names."""
+"""Code of the user's own: imported where the command line names it, refused where a file does."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from defenses.registry import BadInput
+from defenses.errors import BadInput
 
 SPECS = (
     *("data", "public", "model", "defense", "against", "attack", "attacks", "methods"),
@@ -16,6 +18,40 @@ ZOOS = ("torchvision", "timm")
 """Libraries of which ``torchvision:NAME`` as a backbone names a network."""
 PLAIN = {"data": ("folder",), "public": ("folder",), "backbone": ZOOS}
 """Of them, those in which some words before the colon, as in ``folder:PATH``, are no code."""
+
+
+def import_object(spec: str, what: str) -> Any:
+    """The object named ``pkg.module:attribute``.
+
+    Raises:
+        BadInput: when the module or the attribute is not there.
+    """
+    module, _, attribute = spec.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadInput(f"{what} {spec!r} cannot be imported: {error}") from error
+    return found
+
+
+def check_call(found: Any, what: str, takes: str, *arguments: Any, **named: Any) -> None:
+    """Raise `BadInput` unless ``found`` is a callable that takes these arguments.
+
+    Args:
+        found: from the user.
+        what: it is, for the message.
+        takes: the arguments, for the message.
+        arguments: by position.
+        named: by keyword.
+    """
+    try:
+        inspect.signature(found).bind(*arguments, **named)
+    except TypeError as error:
+        raise BadInput(f"{what} must be a callable that takes {takes}: {error}") from error
+    except ValueError:  # some of C have no signature
+        return
 
 
 def code_in(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from defenses import BadInput, option
-from defenses.registry import Registry, check_options
+from defenses.options import check_options
+from defenses.registry import Registry
 
 
 @dataclass(frozen=True)

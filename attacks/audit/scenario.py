@@ -9,7 +9,7 @@ import defenses
 from attacks.audit.contract import registry
 from attacks.audit.game.canaries import KINDS
 from defenses import BadInput
-from defenses.registry import check_types
+from defenses.options import check_types
 from reports.records.keyed import Keyed
 from victims.training import Training
 

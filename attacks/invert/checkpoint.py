@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from defenses import BadInput, preprocessing
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from victims.training import checkpoint as store
 from victims.training import run
 from victims.training.plan import Plan, make_plan

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from attacks.invert.matching.clock import Clock
 from defenses import Defense, Release
+from defenses.options import check_options
 from defenses.precision import full_precision
-from defenses.registry import Registry, check_options
+from defenses.registry import Registry
 from victims.gradients import LocalSteps
 
 Loss = Callable[[Tensor, Tensor], Tensor]

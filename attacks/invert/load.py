@@ -20,7 +20,7 @@ from attacks.invert.matching.objective import refuse_single_derivatives
 from attacks.invert.rounds import Schedule, schedule
 from attacks.invert.scenario import Scenario
 from defenses import BadInput, Defense, Side, preprocessing
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from reports.records.rounds import parted
 from victims.data import Data, digest
 from victims.data.trust import agree

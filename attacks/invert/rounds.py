@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from defenses import BadInput, Defense
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from reports.records import Record
 from reports.records.column import Column
 from reports.records.rounds import Round, other, parted, severity

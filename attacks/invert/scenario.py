@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from defenses import BadInput
-from defenses.registry import check_types
+from defenses.options import check_types
 from reports.records.column import ADAPTIVE, ATTACKERS, NAIVE
 from reports.records.keyed import Keyed
 from victims.gradients import LocalSteps

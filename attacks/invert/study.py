@@ -26,7 +26,7 @@ from attacks.invert.scenario import COLUMNS, Scenario
 from attacks.invert.score import column_summary, score
 from defenses import stream
 from defenses.checks import check_finite
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from reports.commands.progress import Report, unwatched
 from reports.records import Record
 from reports.records.column import ADAPTIVE, Column

@@ -11,7 +11,7 @@ from typing import Any
 
 import defenses
 from defenses import BadInput, Defense
-from defenses.registry import shown_options
+from defenses.options import shown_options
 
 
 @dataclass(frozen=True)

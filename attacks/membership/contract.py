@@ -10,7 +10,8 @@ from torch import Tensor
 
 from attacks.membership.evidence_checks import check_evidence
 from defenses import BadInput
-from defenses.registry import Registry, check_options
+from defenses.options import check_options
+from defenses.registry import Registry
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from attacks.membership.contract import registry
 from defenses import BadInput
-from defenses.registry import check_types
+from defenses.options import check_types
 from reports.records.keyed import Keyed, key_of
 from victims.training import Training
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from defenses.contract import Defense, Side
-from defenses.registry import BadInput
+from defenses.errors import BadInput
 
 
 @dataclass(frozen=True)

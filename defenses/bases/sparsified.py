@@ -13,8 +13,8 @@ from torch import Tensor
 
 from defenses.contract import Defense, Side
 from defenses.gradients import device_of, random_keep, random_mask, send, split
+from defenses.options import option
 from defenses.randomness import child, stream
-from defenses.registry import option
 
 
 @dataclass(frozen=True)

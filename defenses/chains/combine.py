@@ -11,7 +11,7 @@ from defenses.bases.before import Before
 from defenses.bases.summed import Summed
 from defenses.chains.chain import Chain, SummedChain
 from defenses.contract import Defense, registry
-from defenses.registry import BadInput
+from defenses.errors import BadInput
 
 
 def combine(name: str) -> type[Defense]:

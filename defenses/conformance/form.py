@@ -12,8 +12,8 @@ from defenses.conformance.doors import doors_of, factored, multiplied_out, relea
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import SAME, apart
 from defenses.conformance.subject import SIZE, VISITED, Subject, join
+from defenses.errors import BadInput
 from defenses.outer import Outer
-from defenses.registry import BadInput
 
 
 def shapes(subject: Subject) -> Verdict:

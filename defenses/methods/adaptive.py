@@ -14,7 +14,7 @@ from defenses.bases.remembering import Remembering
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.gradients import clipped_sum, squared_norms
 from defenses.methods.dpsgd import DPSGD
-from defenses.registry import option
+from defenses.options import option
 from defenses.secrecy import normal
 
 SHORT = "adaptive.short"

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from defenses.bases.before import Before
 from defenses.contract import registry
-from defenses.registry import BadInput, option
+from defenses.errors import BadInput
+from defenses.options import option
 
 FARTHEST = 150 / 331
 """Share of the image's edge that ``translate..9`` moves it by."""

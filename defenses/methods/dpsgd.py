@@ -11,7 +11,7 @@ from torch import Tensor
 from defenses.bases.summed import Summed
 from defenses.contract import Gradients, registry
 from defenses.gradients import clipped_sum
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("dpsgd")

@@ -13,7 +13,7 @@ from defenses.bases.remembering import Remembering
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.gradients import apply_mask, clipped_sum, flat, split
 from defenses.methods.dpsgd import DPSGD
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("dptopk")

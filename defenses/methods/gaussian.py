@@ -7,7 +7,7 @@ from typing import Any
 
 from defenses.bases.summed import Linear
 from defenses.contract import registry
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("gaussian")

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from defenses.bases.before import Before
 from defenses.contract import Release, registry
+from defenses.errors import BadInput
 from defenses.methods.precode_bottleneck import Bottleneck
+from defenses.options import option
 from defenses.randomness import seeded
-from defenses.registry import BadInput, option
 
 
 @registry.register("precode")

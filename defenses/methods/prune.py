@@ -11,7 +11,7 @@ from torch import Tensor
 
 from defenses.bases.compression import Compression, on_support
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("prune")

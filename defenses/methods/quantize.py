@@ -12,7 +12,7 @@ from torch import Tensor
 
 from defenses.bases.compression import Compression, coded_bytes
 from defenses.contract import Release, registry
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("quantize")

@@ -12,9 +12,10 @@ from torch import Tensor
 from defenses.bases.remembering import Remembering
 from defenses.bases.summed import Linear, average
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
+from defenses.errors import BadInput
 from defenses.gradients import random_mask
+from defenses.options import option
 from defenses.randomness import child, stream
-from defenses.registry import BadInput, option
 
 
 @registry.register("randk")

@@ -12,10 +12,11 @@ from torch import Tensor
 from defenses.bases.sparsified import Sparsified
 from defenses.bases.summed import average
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
+from defenses.errors import BadInput
 from defenses.gradients import add_noise, clipped_sum
 from defenses.methods.dpsgd import DPSGD
+from defenses.options import option
 from defenses.randomness import child
-from defenses.registry import BadInput, option
 
 
 @registry.register("rgp")

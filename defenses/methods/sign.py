@@ -11,7 +11,7 @@ from torch import Tensor
 
 from defenses.bases.compression import Compression, coded_bytes
 from defenses.contract import Gradients, Release, registry
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("sign")

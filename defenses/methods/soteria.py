@@ -11,7 +11,8 @@ from torch import Tensor
 
 from defenses.bases.compression import Compression
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
-from defenses.registry import BadInput, option
+from defenses.errors import BadInput
+from defenses.options import option
 
 
 @registry.register("soteria")

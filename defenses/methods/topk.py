@@ -12,7 +12,7 @@ from torch import Tensor
 from defenses.bases.compression import Compression, on_support
 from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release, registry
 from defenses.gradients import flat, split
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("topk")

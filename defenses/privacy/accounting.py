@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from defenses.errors import BadInput
 from defenses.privacy.calibrate import MOST_NOISE, least_noise
 from defenses.privacy.renyi import curve, epsilon_of_curve
 from defenses.privacy.tradeoff import epsilon_of
-from defenses.registry import BadInput
 
 ACCOUNTANTS = ("rdp", "prv")
 LARGEST_PRV = 500.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from defenses.registry import BadInput
+from defenses.errors import BadInput
 
 PRECISION = 2e-4
 """Of the noise multiplier, relative."""

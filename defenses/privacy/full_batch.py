@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from defenses.errors import BadInput
 from defenses.privacy.tradeoff import epsilon_of, mu_of
-from defenses.registry import BadInput
 
 CONVERSIONS = ("exact", "zcdp")
 """How mu becomes an epsilon: as it is, or by the looser bound of Mehta et al. (2022, 2023)."""

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from defenses import BadInput
-from defenses.errors import one_line
-from defenses.registry import PassedOver
+from defenses.errors import PassedOver, one_line
 
 
 def run_command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoReturn:

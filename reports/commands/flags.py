@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from defenses import BadInput
-from defenses.registry import allowed_range
+from defenses.options import allowed_range
 
 DEVICES = ("auto", "cpu", "cuda")
 DEVICE = "what computes (default auto: a GPU where there is one)"

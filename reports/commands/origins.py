@@ -10,8 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import defenses
 from defenses import BadInput
-from defenses.foreign import ZOOS
-from defenses.registry import import_object
+from defenses.foreign import ZOOS, import_object
 from defenses.sources import source_digest
 from reports.commands.listing import source
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from defenses import BadInput
-from defenses.registry import PassedOver
+from defenses.errors import PassedOver
 from reports.commands.listing import Source, source
 from victims.data.data import SPLITS, Data, choose
 from victims.data.pictures import FORMATS, Unreadable, grey, header, pixels

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from defenses import BadInput
-from defenses.registry import import_object
+from defenses.foreign import import_object
 from victims.data import built_in, downloads, folders, trust
 from victims.data.data import BUILT_IN, SPLITS, TORCHVISION, Data, choose, prefix, whole
 

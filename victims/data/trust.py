@@ -10,7 +10,7 @@ from torch import Tensor
 
 from defenses import BadInput
 from defenses.errors import one_line
-from defenses.registry import check_call
+from defenses.foreign import check_call
 from victims.data.data import Data
 
 FEW = 4

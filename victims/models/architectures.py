@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from defenses import BadInput
 from defenses.errors import one_line
+from defenses.foreign import check_call, import_object
 from defenses.randomness import seeded
-from defenses.registry import check_call, import_object
 from victims.models import probing, resnets, scatternets, small, wide_resnets
 from victims.models.frozen import Featurised
 from victims.models.normalise import Normalise

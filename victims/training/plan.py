@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import defenses
 from defenses import BadInput, Defense, Side
+from defenses.options import shown_options
 from defenses.privacy.accounting import Spent, gaussian_epsilon, noise_for_epsilon
 from defenses.randomness import seed_of
-from defenses.registry import shown_options
 from reports.records.training import RunBounds
 from victims.training.scenario import Training
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from defenses import BadInput
+from defenses.options import check_types
 from defenses.privacy.accounting import ACCOUNTANTS
-from defenses.registry import check_types
 from reports.records.keyed import Keyed
 
 CHOICES = {

@@ -7,7 +7,7 @@ import sys
 
 from tqdm import tqdm
 
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from reports.records import Record
 from reports.records.training import Row
 from victims.training.prepare import Prepared

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from defenses import stream
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from defenses.secrecy import SecretGenerator
 from victims.training.plan import Plan
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from defenses import BadInput
-from defenses.registry import Registry, check_options
+from defenses.options import check_options
+from defenses.registry import Registry
 from victims.transfer.mechanism import Mechanism
 
 

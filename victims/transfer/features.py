@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from defenses.registry import import_object
+from defenses.foreign import import_object
 from defenses.sources import source_digest
 from reports.commands.progress import Report, unwatched
 from reports.records import atomic

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from attacks.audit.contract import registry
 from defenses import BadInput
-from defenses.registry import check_types
+from defenses.options import check_types
 from reports.records.keyed import Keyed
 from victims.transfer.scenario import Transfer
 

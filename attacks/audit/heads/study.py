@@ -15,7 +15,7 @@ from attacks.audit.heads.likelihood import log_ratios
 from attacks.audit.heads.scenario import Scenario
 from attacks.audit.verdicts import doubt, verdict
 from defenses import BadInput, stream
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from reports.commands.progress import Report, unwatched
 from reports.detection import auc, sample
 from reports.records import Record

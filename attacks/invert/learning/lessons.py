@@ -16,7 +16,7 @@ from attacks.invert.learning.view import View
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.meter import spend
 from defenses import Gradients
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from victims import per_example_gradients
 from victims.training.streams import content_of
 

@@ -17,7 +17,7 @@ from attacks.invert.matching.settle import settle
 from attacks.invert.matching.spectral import descend, noise_levels
 from defenses import Release
 from defenses.gradients import flat
-from defenses.registry import option
+from defenses.options import option
 
 COARSE = 0.03
 """First noise level, relative to the norm of the release."""

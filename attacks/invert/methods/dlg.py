@@ -15,7 +15,7 @@ from attacks.invert.matching.lbfgs import Minimum, lbfgs
 from attacks.invert.matching.objective import Residual, is_explained, noise_std, residual
 from attacks.invert.matching.settle import settle
 from defenses import Release
-from defenses.registry import option
+from defenses.options import option
 
 STAGES = 6
 FALL = 0.3

@@ -15,7 +15,7 @@ from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.objective import noise_std, residual
 from attacks.invert.matching.settle import settle
 from defenses import Release
-from defenses.registry import option
+from defenses.options import option
 
 LEARNING_RATE = 0.1
 MILESTONES = (3 / 8, 5 / 8, 7 / 8)

@@ -19,7 +19,7 @@ from attacks.invert.matching.settle import settle
 from attacks.invert.matching.spectral import descend
 from defenses import Release, preprocessing
 from defenses.gradients import flat
-from defenses.registry import option
+from defenses.options import option
 
 FEWEST = 32
 """Fewer images teach nothing."""

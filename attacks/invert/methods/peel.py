@@ -36,7 +36,7 @@ from attacks.invert.peeling.scale import find_scale
 from attacks.invert.peeling.weights import Weights
 from attacks.invert.peeling.whole import images_of_batch
 from defenses import Release
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("peel")

@@ -21,7 +21,7 @@ from attacks.invert.matching.settle import settle
 from defenses import Release
 from defenses.eager import eager
 from defenses.gradients import flat
-from defenses.registry import option
+from defenses.options import option
 
 LEARNING_RATE = 0.1
 """Of the pixels, in [0, 1], by the sign of their slope."""

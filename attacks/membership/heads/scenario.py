@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from defenses import BadInput
-from defenses.registry import check_types
+from defenses.options import check_types
 from reports.records.keyed import Keyed
 from victims.transfer.scenario import Transfer
 

@@ -15,7 +15,7 @@ from attacks.membership.scenario import attack_of
 from attacks.membership.shadows.candidates import draw_members, split
 from attacks.membership.shadows.train import Piece
 from attacks.membership.study import evidence, record
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from reports.commands.progress import Report, unwatched
 from reports.records import Record
 from reports.records.environment import environment

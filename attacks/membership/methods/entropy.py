@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attacks.membership.contract import Evidence, Membership, registry
 from attacks.membership.signals import logits as signals
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("entropy")

@@ -15,7 +15,7 @@ from attacks.membership.signals.logits import log_odds
 from attacks.membership.signals.reference import over_shadows
 from attacks.membership.signals.shrinkage import shrunk_variance
 from defenses import BadInput
-from defenses.registry import option
+from defenses.options import option
 
 
 @registry.register("lira")

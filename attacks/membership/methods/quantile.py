@@ -13,7 +13,7 @@ from attacks.membership.evidence_checks import require_shadows
 from attacks.membership.signals.logits import log_odds
 from attacks.membership.signals.reference import over_shadows
 from defenses import BadInput
-from defenses.registry import option
+from defenses.options import option
 
 
 @dataclass(frozen=True, eq=False)

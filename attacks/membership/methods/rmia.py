@@ -14,7 +14,7 @@ from attacks.membership.evidence_checks import require_shadows
 from attacks.membership.signals.ratios import FALLBACK, log_prior, soften, tune
 from attacks.membership.signals.reference import log_mean_where, over_shadows
 from defenses import BadInput
-from defenses.registry import option
+from defenses.options import option
 
 ROUNDING = 1e-12
 """Log ratios this near are equal: sums over shadow models in another order differ by less."""

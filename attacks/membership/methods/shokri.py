@@ -17,7 +17,7 @@ from attacks.membership.contract import Evidence, Membership, registry
 from attacks.membership.evidence_checks import require_shadows
 from attacks.membership.signals import logits as signals
 from defenses import BadInput
-from defenses.registry import option
+from defenses.options import option
 
 Matrix = NDArray[np.float64]
 LARGEST = 10

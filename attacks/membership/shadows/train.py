@@ -14,7 +14,7 @@ from attacks.membership.scenario import Scenario
 from attacks.membership.shadows.candidates import Candidates, training_of
 from attacks.membership.shadows.lockstep import Lockstep
 from attacks.membership.shadows.watcher import Watcher
-from defenses.registry import shown_options
+from defenses.options import shown_options
 from victims.training import Training
 from victims.training.examples import Examples
 from victims.training.logits import logits

@@ -23,7 +23,7 @@ from attacks import Scenario, run
 from attacks.invert import bench
 from attacks.invert.__main__ import PROG, main
 from defenses import stream
-from defenses.registry import PassedOver
+from defenses.errors import PassedOver
 from reports import records
 from reports.commands.entry import run_command
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 import victims
 from defenses import BadInput
-from defenses.registry import PassedOver
+from defenses.errors import PassedOver
 from reports.commands import listing
 from victims.data import folders, pictures
 

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from defenses import BadInput, stream
 from defenses.errors import one_line
-from defenses.foreign import ZOOS
+from defenses.foreign import ZOOS, check_call, import_object
 from defenses.randomness import seeded
-from defenses.registry import check_call, import_object
 from victims.transfer.backbones.backbone import Backbone
 from victims.transfer.backbones.efficientnet_lite0 import efficientnet_lite0
 from victims.transfer.backbones.raw import raw
