@@ -26,7 +26,7 @@ from reports.detection import auc, sample
 from reports.records import write
 from reports.sweep.combine import COMMANDS, command_module
 from tests.conftest import seeded
-from victims.training.streams import Keyed
+from victims.training.streams import Repeatable
 from victims.transfer.conformance import examine as examine_head
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +141,7 @@ def test_a_private_head_that_a_page_shows_is_what_it_says(own):
     assert not [str(f) for f in examine_head(method) if not f.holds]
     rows = victims.transfer.bounded(torch.eye(3).repeat(10, 1))
     problem = victims.transfer.Problem(rows, torch.arange(30) % 3, 3, 30)
-    head = method.fit(problem, victims.transfer.Gaussian(0.1, Keyed(0, "t")))
+    head = method.fit(problem, victims.transfer.Gaussian(0.1, Repeatable(0, "t")))
     assert (rows.double() @ head.T).argmax(1).equal(problem.labels)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from defenses import Release, stream
 from defenses.conformance.finding import Finding, Verdict, finding_of
 from defenses.gradients import flat
-from victims.training.streams import Keyed
+from victims.training.streams import Repeatable
 from victims.training.trainer import Trainer
 from victims.training.views import augment
 
@@ -49,7 +49,7 @@ class Loop:
             both = [torch.cat([both[0], inputs]), torch.cat([both[1], labels])]
         trainer = self.build(*both)
         # Neighbouring data share their noise here and nowhere else: what is left is the example.
-        trainer.draw = Keyed(self.seed, "conformance")
+        trainer.draw = Repeatable(self.seed, "conformance")
         for module in trainer.net.modules():
             # Dropout would be drawn anew for everybody when one example joins.
             if isinstance(module, nn.modules.dropout._DropoutNd):

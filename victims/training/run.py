@@ -15,7 +15,7 @@ from reports.records.training import Row
 from victims.training import checkpoint as store
 from victims.training.prepare import Prepared, prepare
 from victims.training.state import restore, state
-from victims.training.streams import Keyed
+from victims.training.streams import Repeatable
 from victims.training.trainer import Trainer
 
 SAVE_SECONDS = 60.0
@@ -169,7 +169,7 @@ def _check(checkpoint: store.Checkpoint, trainer: Trainer, folder: Path) -> None
 
 def _key(trainer: Trainer) -> str:
     """The key of the run's streams; "" for a secure run."""
-    return trainer.draw.key if isinstance(trainer.draw, Keyed) else ""
+    return trainer.draw.key if isinstance(trainer.draw, Repeatable) else ""
 
 
 def _snapshot(trainer: Trainer, rows: list[Row]) -> store.Checkpoint:

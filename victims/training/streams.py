@@ -38,7 +38,7 @@ class Streams(Protocol):
 
 
 @dataclass(frozen=True)
-class Keyed:
+class Repeatable:
     """Streams that can be drawn again by whoever has the seed and all that the run works on.
 
     Attributes:

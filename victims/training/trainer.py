@@ -26,7 +26,7 @@ from victims.training.contributions import each_by_itself, together
 from victims.training.plan import Plan
 from victims.training.sampling import poisson_batch, shuffled_batch
 from victims.training.step import apply_release, optimizer_of, rate_factor
-from victims.training.streams import Keyed, Secret, Streams, content_of, run_key
+from victims.training.streams import Repeatable, Secret, Streams, content_of, run_key
 from victims.training.views import augment
 
 
@@ -132,7 +132,7 @@ class Trainer:
             shared = self.public or ()
             held = (self.inputs, self.labels, *shared)
             content = content_of(*held, dict(self.model.state_dict()))
-        return Keyed(self.plan.training.seed, run_key(self.plan, content))
+        return Repeatable(self.plan.training.seed, run_key(self.plan, content))
 
     @full_precision()
     def advance(self) -> Release:

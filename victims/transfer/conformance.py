@@ -18,7 +18,7 @@ from torch import Tensor
 from defenses import stream
 from defenses.conformance.finding import Finding, Verdict, finding_of
 from defenses.privacy.full_batch import mu_of_releases
-from victims.training.streams import Keyed
+from victims.training.streams import Repeatable
 from victims.transfer.contract import Method, Problem, bounded
 from victims.transfer.mechanism import Gaussian
 
@@ -35,7 +35,7 @@ ROUNDING = 1e-6
 ALIKE = 0.9
 """Two noises correlate more only where they are one."""
 NOISE = 3.0
-Make = Callable[[Keyed], Gaussian]
+Make = Callable[[Repeatable], Gaussian]
 
 
 @dataclass
@@ -179,7 +179,7 @@ def sampling(method: Method, make: Make) -> Verdict:
 
 def account(method: Method, make: Make) -> Verdict:
     """As many releases are made as the method says, and each is another."""
-    mechanism = make(Keyed(0, "account"))
+    mechanism = make(Repeatable(0, "account"))
     method.fit(private(), mechanism)
     mu, stated = (mu_of_releases([NOISE] * count) for count in (mechanism.count, method.releases()))
     return math.isclose(mu, stated), f"releases come to mu {mu:.6g}; {stated:.6g} is accounted for"
@@ -190,7 +190,7 @@ def noise(method: Method, make: Make) -> Verdict:
 
     Noises of two rows, or of two releases, that are one cancel in a difference.
     """
-    mechanism = make(Keyed(0, "noise"))
+    mechanism = make(Repeatable(0, "noise"))
     mechanism.keep = True
     raw: dict[tuple[object, ...], Tensor] = {}
     method.fit(private(), _Watched(mechanism, raw))
@@ -244,7 +244,7 @@ CHECKS: tuple[Callable[[Method, Make], Verdict], ...] = (
 )
 
 
-def honest(draw: Keyed) -> Gaussian:
+def honest(draw: Repeatable) -> Gaussian:
     """The mechanism of this project."""
     return Gaussian(NOISE, draw)
 

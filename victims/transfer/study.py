@@ -20,7 +20,7 @@ from reports.records.environment import environment
 from reports.records.training import KIND, HeadBounds, Row
 from victims.data import Data, digest, load_data
 from victims.data.trust import agree
-from victims.training.streams import Keyed, content_of
+from victims.training.streams import Repeatable, content_of
 from victims.transfer.backbones import Backbone, load_backbone
 from victims.transfer.contract import Problem, bounded
 from victims.transfer.features import code_of, features_of
@@ -61,7 +61,7 @@ class Prepared:
 
     def mechanism(self, *, keep: bool = False) -> Gaussian:
         """The mechanism that the plan accounts for; its noise follows from seed and `key`."""
-        return Gaussian(self.plan.noise, Keyed(self.plan.transfer.seed, self.key), keep=keep)
+        return Gaussian(self.plan.noise, Repeatable(self.plan.transfer.seed, self.key), keep=keep)
 
     def correct(self, head: Tensor) -> int:
         """How many tests a head (L, d) gets right."""
@@ -151,7 +151,7 @@ def fit(prepared: Prepared, *, keep: bool = False) -> tuple[Tensor, Gaussian]:
 
 def control(prepared: Prepared) -> Tensor:
     """The head (L, d) that the same method fits without noise: what the features can tell."""
-    return prepared.plan.method.fit(prepared.problem, Gaussian(0.0, Keyed(0, "control")))
+    return prepared.plan.method.fit(prepared.problem, Gaussian(0.0, Repeatable(0, "control")))
 
 
 def study(prepared: Prepared, device: str, command: str) -> tuple[Record, Tensor]:

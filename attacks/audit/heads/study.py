@@ -23,7 +23,7 @@ from reports.records.audit import KIND, Look, Row
 from reports.records.environment import environment
 from reports.records.training import ClaimBounds
 from victims.data import digest
-from victims.training.streams import Keyed
+from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Problem
 from victims.transfer.features import store
 from victims.transfer.mechanism import counted
@@ -91,7 +91,7 @@ def play(scenario: Scenario, prepared: Prepared, report: Report) -> tuple[Tensor
     columns, key = [], prepared.key
     for run, there in enumerate(coins.tolist()):
         report(f"fit {run + 1}", run, scenario.runs)
-        draw = Keyed(scenario.seed, f"audit {key} {run}")
+        draw = Repeatable(scenario.seed, f"audit {key} {run}")
         with counted(
             Gaussian(plan.noise, draw, keep=True), plan.releases, plan.sample_rate
         ) as mechanism:

@@ -21,7 +21,7 @@ from reports.records import Record
 from reports.records.environment import environment
 from reports.records.training import ClaimBounds
 from victims.data import digest, load_data
-from victims.training.streams import Keyed
+from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Problem
 from victims.transfer.features import store
 from victims.transfer.mechanism import counted
@@ -71,7 +71,7 @@ def study(
     for model, chosen in enumerate(candidates.members):
         report(f"head {model}", model, len(candidates.members))
         began = time.monotonic()
-        draw = Keyed(scenario.seed, f"membership {prepared.key} {model}")
+        draw = Repeatable(scenario.seed, f"membership {prepared.key} {model}")
         with counted(Gaussian(plan.noise, draw), plan.releases, plan.sample_rate) as mechanism:
             head = plan.method.fit(_of(rows, chosen, plan), mechanism)
         logits = (rows.features.double() @ head.T)[:, None]

@@ -18,7 +18,7 @@ from defenses import BadInput
 from reports.commands.progress import unwatched
 from reports.records import audit
 from tests.victims.transfer.methods import small
-from victims.training.streams import Keyed
+from victims.training.streams import Repeatable
 from victims.transfer import Gaussian
 from victims.transfer.conformance import private
 from victims.transfer.contract import registry
@@ -51,7 +51,7 @@ def test_scores_are_log_likelihood_ratios(method):
     for there, problem in ((False, without), (True, more)):
         total = []
         for run in range(60):
-            mechanism = Gaussian(4.0, Keyed(0, f"{there} {run}"), keep=True)
+            mechanism = Gaussian(4.0, Repeatable(0, f"{there} {run}"), keep=True)
             method.fit(problem, mechanism)
             ratios = log_ratios(method, without, more, mechanism.seen)
             assert len(ratios) == method.releases()

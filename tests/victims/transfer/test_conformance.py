@@ -10,7 +10,7 @@ import torch
 import victims.transfer
 from defenses.secrecy import normal
 from tests.victims.transfer.methods import small
-from victims.training.streams import Keyed
+from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, bounded
 from victims.transfer.conformance import NOISE, SHAPES, examine, honest, movements, private
 from victims.transfer.mechanism import counted
@@ -226,20 +226,20 @@ def test_a_fit_that_does_not_sample_as_it_is_accounted_for_is_stopped(method):
     rate = method.sample_rate(40)
     with (
         pytest.raises(RuntimeError, match="new sample of rate"),
-        counted(honest(Keyed(0, "")), method.releases(), rate) as mechanism,
+        counted(honest(Repeatable(0, "")), method.releases(), rate) as mechanism,
     ):
         method.fit(private(), mechanism)
 
 
 def test_a_sample_is_not_drawn_twice():
-    mechanism = honest(Keyed(0, ""))
+    mechanism = honest(Repeatable(0, ""))
     mechanism.sample(40, 0.5, 1)
     with pytest.raises(ValueError, match="of the same examples"):
         mechanism.sample(40, 0.5, 1)
 
 
 def test_a_name_is_not_released_twice_and_nothing_that_is_not_finite():
-    mechanism = Gaussian(1.0, Keyed(0, ""))
+    mechanism = Gaussian(1.0, Repeatable(0, ""))
     mechanism.release(torch.ones(2), 1.0, "sum")
     with pytest.raises(ValueError, match="released before"):
         mechanism.release(torch.ones(2), 1.0, "sum")
@@ -252,7 +252,7 @@ def test_a_name_is_not_released_twice_and_nothing_that_is_not_finite():
 
 
 def test_symmetric_noise_is_isotropic_among_symmetric_matrices():
-    mechanism = Gaussian(2.0, Keyed(0, "symmetric"))
+    mechanism = Gaussian(2.0, Repeatable(0, "symmetric"))
     noise = mechanism.release_symmetric(torch.zeros(3, 300, 300), 0.5, "matrix")
     assert torch.equal(noise, noise.mT)
     beside = noise[:, *torch.triu_indices(300, 300, 1)]

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 import victims.transfer
 from defenses import BadInput
 from tests.victims.transfer.methods import small
-from victims.training.streams import Keyed
+from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Problem, bounded
 from victims.transfer.conformance import Scripted
 from victims.transfer.descent import clipped_gradient
@@ -34,7 +34,7 @@ def problem(rows: int = ROWS) -> Problem:
 
 def fit(name, noise=0.0, key="", **options):
     method = victims.transfer.get(name, **options)
-    return method.fit(problem(), Gaussian(noise, Keyed(0, key)))
+    return method.fit(problem(), Gaussian(noise, Repeatable(0, key)))
 
 
 def test_least_squares_is_the_ridge_regression_on_indicators():
@@ -95,7 +95,7 @@ def test_descent_ends_where_multinomial_logistic_regression_does(name, options):
     p = Problem(0.7 * p.features, p.labels, CLASSES, ROWS)
     other = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=2000)
     chances = other.fit(p.features.double(), p.labels).predict_proba(p.features.double())
-    head = victims.transfer.get(name, **options).fit(p, Gaussian(0.0, Keyed(0, "")))
+    head = victims.transfer.get(name, **options).fit(p, Gaussian(0.0, Repeatable(0, "")))
     ours = torch.softmax(p.features.double() @ head.T, 1)
     assert float((ours - torch.from_numpy(chances)).abs().max()) < 2e-3
 
@@ -115,7 +115,7 @@ def test_lamb_steps_at_the_weights_length_once_they_have_one():
 @pytest.mark.parametrize("method", small(), ids=repr)
 def test_the_key_of_the_run_settles_the_head_and_another_key_another(method):
     one, again, other = (
-        method.fit(problem(), Gaussian(1.0, Keyed(0, key))) for key in ("a", "a", "b")
+        method.fit(problem(), Gaussian(1.0, Repeatable(0, key))) for key in ("a", "a", "b")
     )
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
@@ -128,7 +128,7 @@ def test_a_class_without_examples_is_no_error_for_nobody_may_tell():
     few = p.labels != 1
     without = Problem(p.features[few], p.labels[few], CLASSES, ROWS)
     for method in small():
-        head = method.fit(without, Gaussian(1.0, Keyed(0, "few")))
+        head = method.fit(without, Gaussian(1.0, Repeatable(0, "few")))
         assert bool(torch.isfinite(head).all())
 
 
