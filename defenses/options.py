@@ -62,7 +62,8 @@ def check_options(instance: Any) -> None:
             inside = inside and (value < high if m["open_high"] else value <= high)
         if not inside:
             limits = allowed_range(field) or "a finite number"
-            raise BadInput(f"{field.name} is {value:g}; it must be {limits.replace('[', 'in [')}")
+            into = "in " if limits[0] in "[(" else ""
+            raise BadInput(f"{field.name} is {value:g}; it must be {into}{limits}")
 
 
 KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {

@@ -26,6 +26,7 @@ SHARED_OPTIONS = {
     "rate": 0.6,
     "basis": 8,
     "residual_clip": 1.0,
+    "gamma": 10.0,
 }
 
 
