@@ -11,5 +11,6 @@ True
 
 from reports import detection, estimates, records, scores
 from reports.records import Record
+from reports.records.load import load
 
-__all__ = ["Record", "detection", "estimates", "records", "scores"]
+__all__ = ["Record", "detection", "estimates", "load", "records", "scores"]

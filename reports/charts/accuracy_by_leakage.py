@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from matplotlib.figure import Figure
-
-from reports.charts.chart import LINES, MARKERS, Chart, Theme, band, bars, blank, legend
+from reports.charts.chart import LINES, MARKERS, Chart, Figure, Theme, band, bars, blank, legend
 from reports.charts.scores_by_option import GUESS
 from reports.panels.panel import Panel, Setting
 from reports.panels.trained import Trained, match

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from matplotlib.figure import Figure
-
-from reports.charts.chart import MARKERS, Chart, Theme, bars, blank, legend
+from reports.charts.chart import MARKERS, Chart, Figure, Theme, bars, blank, legend
 from reports.panels.changes import LESS, MORE, Change
 from reports.panels.labels import shorten
 

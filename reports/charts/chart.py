@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as PlainFigure
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,6 +23,16 @@ LINES = len(MARKERS)
 """At most so many lines in one chart."""
 SMALL = (4.1, 3.3)
 """Width and height of a chart that shares a line of the page, in inches."""
+
+
+class Figure(PlainFigure):
+    """A figure that a notebook shows by itself: without pyplot nobody else would."""
+
+    def _repr_png_(self) -> bytes:
+        """The figure as it is saved."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
 
 
 @dataclass(frozen=True)

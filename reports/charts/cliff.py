@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from reports.charts.chart import LINES, MARKERS, Chart, Theme
+from reports.charts.chart import LINES, MARKERS, Chart, Figure, Theme
 from reports.estimates import Median
 from reports.scores import SCORES
 

@@ -6,9 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from matplotlib.figure import Figure
-
-from reports.charts.chart import DASHES, LINES, MARKERS, SMALL, Chart, Theme, blank, legend
+from reports.charts.chart import DASHES, LINES, MARKERS, SMALL, Chart, Figure, Theme, blank, legend
 
 
 def course_chart(

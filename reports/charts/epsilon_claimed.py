@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from matplotlib.figure import Figure
-
-from reports.charts.chart import LINES, MARKERS, SMALL, Chart, Theme, blank, legend
+from reports.charts.chart import LINES, MARKERS, SMALL, Chart, Figure, Theme, blank, legend
 from reports.records.audit import AuditRecord, AuditRow
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from matplotlib.figure import Figure
 
-from reports.charts.chart import Chart, Theme, image
+from reports.charts.chart import Chart, Figure, Theme, image
 from reports.records.exposed import ExposedMember
 from reports.records.images import channel_note
 from reports.records.membership import MembershipRecord

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from reports.charts.chart import DASHES, MARKERS, Chart, Theme, bars, blank, legend
+from reports.charts.chart import DASHES, MARKERS, Chart, Figure, Theme, bars, blank, legend
 from reports.charts.lines import Line, lines_along
 from reports.estimates import Estimate
 from reports.panels.panel import Panel, Setting

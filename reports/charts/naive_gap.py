@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from matplotlib.figure import Figure
-
-from reports.charts.chart import Chart, Theme, band, blank, legend
+from reports.charts.chart import Chart, Figure, Theme, band, blank, legend
 from reports.charts.scores_by_option import GUESS
 from reports.panels.labels import shorten
 from reports.panels.panel import Panel, Setting

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from reports.charts.chart import Chart, Theme, image
+from reports.charts.chart import Chart, Figure, Theme, image
 from reports.estimates import NOTHING, Estimate
 from reports.panels.labels import CUT
 from reports.records import Record, inversion

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from reports.charts.chart import DASHES, LINES, SMALL, Chart, Theme, blank, legend
+from reports.charts.chart import DASHES, LINES, SMALL, Chart, Figure, Theme, blank, legend
 from reports.evidence.refuted import FALSE_ALARMS
 from reports.records.membership import MembershipRecord
 

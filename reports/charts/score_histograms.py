@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reports.charts.chart import LINES, Chart, Theme
+from reports.charts.chart import LINES, Chart, Figure, Theme
 from reports.records.membership import MembershipRecord
 
 BINS = 40

@@ -7,9 +7,19 @@ from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from reports.charts.chart import DASHES, MARKERS, Chart, Theme, band, bars, blank, frame, legend
+from reports.charts.chart import (
+    DASHES,
+    MARKERS,
+    Chart,
+    Figure,
+    Theme,
+    band,
+    bars,
+    blank,
+    frame,
+    legend,
+)
 from reports.charts.lines import Line, lines_along
 from reports.estimates import NOTHING, Estimate
 from reports.panels.panel import Panel, Setting

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from reports.charts.chart import LINES, MARKERS, Chart, Theme, band, bars, legend
+from reports.charts.chart import LINES, MARKERS, Chart, Figure, Theme, band, bars, legend
 from reports.estimates import NOTHING, Estimate
 from reports.records import Record, inversion
 from reports.records.column import ADAPTIVE, ATTACKERS, Column

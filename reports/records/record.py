@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from reports.records.files import pack
+from reports.records.headline import headline
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 VERSION = 2
 """Of the format in which Records are stored; `reports.records.upgrade` opens earlier ones.
@@ -21,7 +28,7 @@ MEASURED = ("seconds",)
 """Row fields that the clock sets, left out of `canonical`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Record:
     """One Scenario's outcome, in the form of the present version.
 
@@ -66,6 +73,53 @@ class Record:
             TypeError: a field is missing, or there is one that no Record has.
         """
         return cls(**{k: v for k, v in document.items() if k != "version"}, arrays=arrays)
+
+    def __repr__(self) -> str:
+        return f"<{headline(self.kind, self.scenario, self.rows, self.summary)}>"
+
+    # What follows is for notebooks. The modules are asked for by name, as pandas asks for what
+    # plots for it: whatever stores or draws Records imports this file.
+
+    def _repr_html_(self) -> str:
+        """The Record as a notebook shows it: its line, its picture, its Scenario."""
+        html: str = import_module("reports.page.card").card(self)
+        return html
+
+    def plot(self) -> Figure:
+        """The Record's chart as a matplotlib figure, which a notebook shows and `savefig` writes.
+
+        Of an inversion that is the private images beside the guesses, of a membership attack its
+        ROC, of an audit epsilon along the run, of a training its accuracy along the run.
+
+        Raises:
+            ValueError: the Record holds what no Record of its kind does.
+        """
+        figure: Figure = import_module("reports.page.card").plot(self)
+        return figure
+
+    def to_pandas(self) -> DataFrame:
+        """The rows as a table; a column for each field, ``scores.loss`` for one within another.
+
+        Raises:
+            BadInput: pandas is not installed.
+        """
+        frame: DataFrame = import_module("reports.tables.frame").frame(self.rows)
+        return frame
+
+    def save(self, folder: str | Path) -> Path:
+        """Store the Record; `reports.records.load.save` says what is refused.
+
+        Returns:
+            The folder, which ``Record.load`` and ``python -m reports.build`` read.
+        """
+        path: Path = import_module("reports.records.load").save(self, folder)
+        return path
+
+    @staticmethod
+    def load(folder: str | Path) -> Record:
+        """The Record in a folder, or the only one below it; see `reports.records.load.load`."""
+        record: Record = import_module("reports.records.load").load(folder)
+        return record
 
 
 def canonical(record: Record) -> bytes:
