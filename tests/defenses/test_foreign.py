@@ -9,6 +9,7 @@ import pytest
 import defenses
 from attacks import Scenario, run
 from defenses import BadInput, Defense, Release
+from defenses.foreign import code_in, refuse_code
 
 QUICK = {"data": "digits", "model": "linear", "images": 1, "against": (), "columns": "adaptive"}
 
@@ -36,3 +37,12 @@ def test_a_defense_without_a_replay_is_refused_by_the_method_it_lacks():
 def test_an_update_that_keeps_the_examples_apart_is_refused_by_its_shape():
     with pytest.raises(BadInput, match=r"has shape \(1, 10.*the parameter's is \(10"):
         run(Scenario(defense=f"{__name__}:Unsummed", **QUICK, evaluations=2))
+
+
+def test_every_field_that_is_imported_is_looked_at():
+    fields = {"data": "folder:a:b", "public": "folder:x", "weights": "c:\\w"}
+    fields |= {"model": "folder:x", "defense": "dpsgd+a.b:C", "against": ["none", "m:N"]}
+    assert code_in(fields) == {"folder:x": "model", "dpsgd+a.b:C": "defense", "m:N": "against"}
+    refuse_code(fields, "f", ["folder:x", "dpsgd+a.b:C", "m:N"])
+    with pytest.raises(BadInput, match="f names 'm:N' as its against"):
+        refuse_code(fields, "f", ["folder:x", "dpsgd+a.b:C"])

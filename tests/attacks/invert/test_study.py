@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import torch
 from torch.nn.functional import cross_entropy
 
 import victims
+from attacks.families import run
 from attacks.invert import study as studying
 from attacks.invert.before.victim import Victim
 from attacks.invert.scenario import Scenario
 from attacks.invert.study import columns_of, study
 from defenses import BadInput
+from defenses.gradients import add_noise
 from reports.records import canonical
 from reports.records.column import Column
 from tests.conftest import configured, seeded
+from tests.victims.training.linear import alike
 
 QUICK = Scenario(
     data="digits", images=2, model="linear", attack="analytic", defense="none", against=("topk",)
@@ -76,3 +80,32 @@ def test_a_victim_who_does_nothing_before_the_gradient_draws_nothing(lenet, phot
 def test_an_attack_that_does_not_apply_is_refused_before_anything_is_attacked():
     with pytest.raises(BadInput, match="analytic"):
         study(dataclasses.replace(QUICK, data="photos", model="lenet"))
+
+
+def test_single_releases_of_different_images_share_no_noise():
+    few = {
+        "defense": "gaussian",
+        "against": (),
+        "images": 1,
+        "split": "train",
+        "columns": "adaptive",
+    }
+    few |= {"defense_options": {"noise_multiplier": 100.0}, "attack_options": {"iterations": 2}}
+    few |= {"columns": "adaptive"}
+    seen = []
+    inner = add_noise
+
+    def noted(update, std, generator):
+        noisy = inner(update, std, generator)
+        seen.append(torch.cat([(noisy[k] - update[k]).flatten() for k in update]))
+        return noisy
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("defenses.bases.summed.add_noise", noted)
+        firsts = []
+        for changed in ({"data": "digits"}, {"data": "tests.parts:private"}, {"data": "digits"}):
+            run(Scenario(model="linear", attack="dlg", **{**few, **changed}))
+            firsts.append(seen[-1])  # those before look for a schedule, on no one's gradients
+            seen.clear()
+    assert abs(alike(firsts[0], firsts[1])) < 0.2
+    assert torch.equal(firsts[0], firsts[2])
