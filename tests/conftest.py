@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks.invert import Threat
-from defenses import Defense, Release, Side
+from defenses import Defense, Release, Side, preprocessing
 
 # As much residual as embedding, so that the noise std that gep states is nearly all of its noise.
 SHARED_OPTIONS = {
@@ -72,6 +72,13 @@ def auxiliary() -> victims.Data:
 @pytest.fixture(scope="session")
 def lenet() -> nn.Module:
     return victims.load_model("lenet")
+
+
+@pytest.fixture(scope="session")
+def guarded(lenet: nn.Module) -> nn.Module:
+    """LeNet with a bottleneck that draws."""
+    made = preprocessing.equip(defenses.get("precode"), lenet, seeded())
+    return preprocessing.let_draw(made.eval())
 
 
 @pytest.fixture

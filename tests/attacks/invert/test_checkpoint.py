@@ -8,16 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from attacks.invert.__main__ import main as invert
+from attacks.invert.along import main as along
 from defenses import BadInput
+from reports.records import read
 from tests.victims.training.small import small
 from victims.train import main
 from victims.training import prepare
 
 
 def test_a_checkpoint_can_be_attacked_at_any_step(tmp_path, capsys):
-    from attacks.invert.__main__ import main as invert
-    from attacks.invert.along import main as along
-
     run = tmp_path / "run"
     flags = ["--data", "digits", "--count", "100", "--model", "linear", "--batch-size", "25"]
     flags += ["--defense", "dprs", "--rate", "0.8", "--noise-multiplier", "0", "--epochs", "3"]
@@ -41,3 +41,17 @@ def test_a_checkpoint_can_be_attacked_at_any_step(tmp_path, capsys):
     assert along([str(run), "--moments", "2", *short, "--out", str(tmp_path / "along")]) == 0
     assert "| dprs | 12 | 0.80 | adaptive |" in capsys.readouterr().out
     assert (tmp_path / "along/along.png").stat().st_size > 10_000
+
+
+def test_a_run_under_precode_is_attacked_with_its_own_weights(tmp_path):
+    words = "--defense precode --data digits --model lenet --count 60 --batch-size 20 --epochs 1"
+    assert main([*words.split(), "--out", str(tmp_path / "run")]) == 0
+    found = invert(
+        [
+            *["--checkpoint", str(tmp_path / "run"), "--step", "2", "--images", "1"],
+            *["--attack", "bayes", "--evaluations", "30", "--out", str(tmp_path / "attack")],
+        ]
+    )
+    assert found == 0
+    record = read(tmp_path / "attack")
+    assert record.rows[0]["rank"] == 1
