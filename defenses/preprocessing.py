@@ -56,7 +56,8 @@ def solve(defense: Defense, model: nn.Module, release: Release) -> tuple[nn.Modu
     for stage in stages(defense):
         model, names = stage.solve(model, release, defense.noise(release))
         used |= names
-    if not used or not (isinstance(defense, Summed) and defense.linear):
+    apart = isinstance(defense, Summed) and defense.linear and getattr(defense, "apart", True)
+    if not used or not apart:
         return model, release
     for name in used:
         model.get_parameter(name).requires_grad_(False)

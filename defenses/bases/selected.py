@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ class Selected(Compression):
     ``gamma`` has the unit of what is released: a gradient's, or after local steps a weight
     difference's.
     """
+
+    apart: ClassVar[bool] = False  # coordinates of all layers compete
 
     gamma: float = option(
         10.0, "what is sent is truncated to [-gamma, gamma]", low=0, open_low=True

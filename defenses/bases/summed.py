@@ -120,9 +120,13 @@ class Summed(Defense):
 
 @dataclass(frozen=True)
 class Linear(Summed):
-    """A `Summed` defense that needs no more of a batch than the plain sum of its gradients."""
+    """A `Summed` defense that needs no more of a batch than the plain sum of its gradients.
+
+    ``apart`` says that what it releases of one layer does not depend on the others.
+    """
 
     linear: ClassVar[bool] = True
+    apart: ClassVar[bool] = True
 
     def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
         """The sum of the gradients over the examples."""

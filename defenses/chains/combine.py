@@ -53,6 +53,7 @@ def _combine(name: str, classes: tuple[type[Defense], ...]) -> type[Defense]:
         "wants": frozenset().union(*(cls.wants for cls in classes)),
         "name": name,
         "linear": issubclass(first, Summed) and first.linear,
+        "apart": all(getattr(cls, "apart", True) for cls in classes),
         "__doc__": Chain.__doc__,
     }
     bases = (SummedChain if issubclass(first, Summed) else Chain,)

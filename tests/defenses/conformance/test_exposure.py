@@ -21,27 +21,27 @@ def test_ours_conform(name):
 
 def test_what_mixes_examples_or_hides_its_draws_is_found():
     class Whitened(Before):
-        def view(images: Tensor, way: int) -> Tensor:
+        def view(self, images: Tensor, way: int) -> Tensor:
             return (images - images.mean(0) + 0.5).clamp(0, 1)
 
     class Bright(Before):
-        def view(images: Tensor, way: int) -> Tensor:
+        def view(self, images: Tensor, way: int) -> Tensor:
             return 2 * images
 
     class Jitter(Before):
-        def view(images: Tensor, way: int) -> Tensor:
+        def view(self, images: Tensor, way: int) -> Tensor:
             return torch.rand_like(images)
 
     class Secret(Before):
-        def equip(model: nn.Module, generator: torch.Generator) -> nn.Module:
+        def equip(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
             return nn.Sequential(model, nn.Dropout(0.5))
 
     class Batched(Before):
-        def equip(model: nn.Module, generator: torch.Generator) -> nn.Module:
+        def equip(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
             return nn.Sequential(model, nn.Softmax(0))
 
     class Rude(Before):
-        def equip(model: nn.Module, generator: torch.Generator) -> nn.Module:
+        def equip(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
             for p in model.parameters():
                 p.data.zero_()
             return model
