@@ -30,7 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if asked.budget is not None:
         print(show.TIMED, file=sys.stderr)
     if arguments.observation is not None:
-        seen = observed.Observed.of(asked, arguments.observation)
+        seen = observed.Observed.of(
+            asked,
+            arguments.observation,
+            arguments.truth or (),
+            train_mode=arguments.train_mode,
+            eval_mode=arguments.eval_mode,
+            noises=arguments.noises,
+        )
         record, out = run_or_reuse(
             arguments, seen, "invert", observed.run, show.draw, figures, observed.content
         )

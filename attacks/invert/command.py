@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from attacks.invert.observation_flags import add_flags, refuse_ignored
 from attacks.invert.scenario import Scenario
 from defenses import BadInput
 from defenses.foreign import code_in
@@ -58,6 +59,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     _add_victim(flags, start)
     _add_steps(flags, start)
     _add_limits(flags, start)
+    add_flags(flags)
     add_run_flags(flags, "invert")
     add_options(flags, defenses.registry.find(chosen.defense), "defense", chosen.defense)
     add_options(flags, invert.registry.find(chosen.attack), "attack", chosen.attack)
@@ -83,7 +85,7 @@ def _add_attackers(parser: Parser, start: Scenario) -> None:
 
 
 def _add_victim(parser: Parser, start: Scenario) -> None:
-    """Whom they attack: images and a model, or an update of it that was captured elsewhere."""
+    """Whom they attack: images and a model."""
     from victims import model_names
 
     add = parser.add_argument
@@ -101,8 +103,6 @@ def _add_victim(parser: Parser, start: Scenario) -> None:
     add("--model", default=start.model, help=text)
     text = "trained weights (default untrained)"
     add("--state", default=start.state, metavar="FILE.safetensors", help=text)
-    text = "attack this captured update of the model instead of making one"
-    add("--observation", type=Path, metavar="FILE.safetensors", help=text)
 
 
 def _add_steps(parser: Parser, start: Scenario) -> None:
@@ -146,6 +146,7 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
     fields["step"] = None
     for kind in ("defense", "attack"):
         fields[f"{kind}_options"] = given_options(arguments, kind)
+    refuse_ignored(arguments)
     if arguments.observation is not None:
         from attacks.invert.observation import agree_on_facts
 
@@ -198,8 +199,13 @@ def check(scenario: Scenario) -> Scenario:
     return scenario
 
 
-def command_line(scenario: Scenario) -> str:
-    """The command that runs this Scenario again, with the flags that are not at their default."""
+def command_line(scenario: Scenario, **flags: Any) -> str:
+    """The command that runs this Scenario again, with the flags that are not at their default.
+
+    Args:
+        scenario: to run again.
+        **flags: what other flags than a Scenario's say, and what is said of it otherwise.
+    """
     values = {f.name: getattr(scenario, f.name) for f in dataclasses.fields(Scenario)}
     values["against"] = list(scenario.against)
     for kind in ("defense", "attack"):
@@ -214,7 +220,7 @@ def command_line(scenario: Scenario) -> str:
         if not scenario.against:
             del values["against"]
     chosen = ["--defense", scenario.defense, "--attack", scenario.attack]
-    return line(PROG, parser(chosen), values)
+    return line(PROG, parser(chosen), values | flags)
 
 
 def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Record:

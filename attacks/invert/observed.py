@@ -1,40 +1,50 @@
-"""Attack a captured update: no truth, so the guess is written and drawn but not scored."""
+"""Attack a captured update, and say how much of it the guess explains."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shlex
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from attacks.invert.before.adversary import Adversary
 from attacks.invert.before.victim import Victim
 from attacks.invert.bounds import guarantee
 from attacks.invert.command import command_line
-from attacks.invert.contract import Threat, registry
+from attacks.invert.contract import Guess, Threat, registry
+from attacks.invert.evidence import Trial, weigh
 from attacks.invert.images import for_learning, image_shape, load_auxiliary
 from attacks.invert.load import build_defenses, load_model_under
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.meter import measure
+from attacks.invert.modes import in_training, mode_warning
 from attacks.invert.observation import load_observation
+from attacks.invert.observation_flags import NOISES
 from attacks.invert.scenario import Scenario
 from attacks.invert.show import CUT
-from defenses import BadInput, stream
+from attacks.invert.truth import load_truth, truth_digest
+from defenses import BadInput, Release, preprocessing, stream
 from reports.commands.origins import note
 from reports.commands.progress import Report
-from reports.estimates import NOTHING
+from reports.estimates import Estimate
 from reports.records import Record
 from reports.records.column import ADAPTIVE, NAIVE, Column
 from reports.records.environment import environment
+from reports.records.explained import sentences
 from reports.records.inversion import OBSERVATION, Row
 from reports.records.keyed import Keyed
-from reports.scores import SCORES
-from victims.data import digest
+from reports.records.scored import ScoreRow
+from reports.scores import assign
+from reports.scores.prior import means_of, prior_baseline, score_rows
+from victims.data import Data, digest
+from victims.gradients import LocalSteps
 
 
 @dataclass(frozen=True)
@@ -45,28 +55,46 @@ class Observed(Keyed):
         scenario: data, model and defense that it is said to come from, and the attack.
         path: its file.
         sha256: of that file, so that another update under the same name is another one.
+        truth: files of the private pictures, to score the guesses by; empty where nobody has them.
+        truth_sha256: of these files.
+        train_mode: whether the update was made in training mode, see `in_training`.
+        eval_mode: whether it is known that it was not; otherwise a model that acts differently in
+            the two modes is warned of.
+        noises: how many updates of noise are attacked for comparison, see `weigh`.
     """
 
     scenario: Scenario
     path: Path
     sha256: str
+    truth: tuple[Path, ...] = ()
+    truth_sha256: str = ""
+    train_mode: bool = False
+    eval_mode: bool = False
+    noises: int = NOISES
 
     @staticmethod
-    def of(scenario: Scenario, path: Path) -> Observed:
-        """The update in a file.
+    def of(scenario: Scenario, path: Path, truth: Sequence[Path] = (), **facts: Any) -> Observed:
+        """The update in a file, its truth in others, and the other attributes by name.
 
         Raises:
-            BadInput: the file cannot be read.
+            BadInput: a file cannot be read.
         """
+        private = truth_digest(truth) if truth else ""
         try:
             with open(path, "rb") as file:
-                return Observed(scenario, path, hashlib.file_digest(file, "sha256").hexdigest())
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, ValueError) as error:
             raise BadInput(f"{path} is not a readable safetensors file: {error}") from error
+        return Observed(scenario, path, digest, tuple(truth), private, **facts)
 
     def document(self) -> dict[str, Any]:
         """The Scenario's fields and the update's, as JSON holds them."""
-        own = {"observation": self.path.name, "observation_sha256": self.sha256}
+        own: dict[str, Any] = {"observation": self.path.name, "observation_sha256": self.sha256}
+        own["noises"] = self.noises
+        if self.truth:
+            own |= {"truth": [path.name for path in self.truth], "truth_sha256": self.truth_sha256}
+        if self.train_mode:
+            own["train_mode"] = True
         return {**self.scenario.document(), **own}
 
 
@@ -97,28 +125,11 @@ def attack_update(
     """
     scenario = seen.scenario
     own = load_auxiliary(scenario, "train", data_root)
-    auxiliary, learning = for_learning(own)
-    defense = build_defenses(dataclasses.replace(scenario, against=()))[scenario.defense]
-    shape = image_shape(auxiliary)
-    model = load_model_under(defense, scenario, shape, auxiliary.classes).to(device)
-    release = load_observation(seen.path, model, defense, scenario.batch, scenario.local)
-    release = dataclasses.replace(
-        release, update={k: v.to(device) for k, v in release.update.items()}
-    )
+    shape = image_shape(own)
+    truth = load_truth(seen.truth, shape, scenario.batch) if seen.truth else None
+    victim, release = load_victim(seen, own, device)
     column = Column(scenario.defense, NAIVE if scenario.columns == NAIVE else ADAPTIVE)
-    threat = Threat(
-        defense=defense,
-        adaptive=column.adaptive,
-        image_shape=shape,
-        classes=auxiliary.classes,
-        batch_size=scenario.batch,
-        auxiliary_images=auxiliary.images,
-        auxiliary_labels=auxiliary.labels,
-        evaluations=scenario.evaluations,
-        learning_images=learning.images if len(learning.images) else None,
-        local=scenario.local,
-    )
-    victim = Victim(model, cross_entropy, defense, local=scenario.local)
+    threat = _threat(scenario, victim, own, adaptive=column.adaptive)
     adversary = Adversary(registry.get(scenario.attack, **scenario.attack_options), threat)
     clock = Clock.of(scenario.budget and scenario.budget * scenario.batch)
     report("practising on auxiliary images", 0, 2)
@@ -131,6 +142,83 @@ def attack_update(
         guess = adversary.guess(victim, release, generator=draw)
     if adversary.hurried or clock.over:
         guess = dataclasses.replace(guess, stopped="time")
+    baseline: dict[str, Any] = {}
+    arrays: dict[str, Tensor] = {}
+    if not preprocessing.stages(victim.defense):
+        trial = Trial(victim, adversary, release, guess, scenario.seed)
+        baseline["explained"] = weigh(trial, seen.noises, report)
+    if truth is not None:
+        order = assign(guess.images, truth)
+        guess = dataclasses.replace(guess, images=guess.images[order], labels=guess.labels[order])
+        told, arrays["prior"] = prior_baseline(truth, own.images)
+        baseline |= told
+        arrays["truth"] = truth
+    arrays[column.key] = torch.clone(guess.images)
+    spent = (meter.gradients // scenario.batch, adversary.practice // scenario.batch)
+    rows = _rows(guess, truth, column, *spent, release.wire_bytes)
+    facts = environment(seed=scenario.seed, device=device)
+    facts["data_sha256"] = digest(own)
+    facts["command"] = command(seen)
+    return Record(
+        OBSERVATION,
+        seen.document(),
+        rows,
+        {column.key: {name: e.document() for name, e in means_of(rows).items()}},
+        baseline,
+        {scenario.defense: guarantee(victim.defense, scenario.delta)},
+        facts,
+        arrays,
+    )
+
+
+def load_victim(seen: Observed, own: Data, device: str) -> tuple[Victim, Release]:
+    """The victim as the flags tell of it, and its update, both on the device."""
+    scenario, shape = seen.scenario, image_shape(own)
+    defense = build_defenses(dataclasses.replace(scenario, against=()))[scenario.defense]
+    model = load_model_under(defense, scenario, shape, own.classes)
+    local = scenario.local
+    if seen.train_mode and local is None and scenario.batch > 1:
+        # The examples of such a batch have no gradients of their own: it is one step of a client.
+        local = LocalSteps(1, 1.0, scenario.batch)
+    release = load_observation(seen.path, model, defense, scenario.batch, local)
+    if not (seen.train_mode or seen.eval_mode) and (text := mode_warning(model)):
+        print(text, file=sys.stderr)
+    if seen.train_mode:
+        model = in_training(model, shape, scenario.batch if local is None else local.batch)
+    update = {k: v.to(device) for k, v in release.update.items()}
+    victim = Victim(model.to(device), cross_entropy, defense, local=local)
+    return victim, dataclasses.replace(release, update=update)
+
+
+def _threat(scenario: Scenario, victim: Victim, own: Data, *, adaptive: bool) -> Threat:
+    """What the adversary has beside the update."""
+    auxiliary, learning = for_learning(own)
+    return Threat(
+        defense=victim.defense,
+        adaptive=adaptive,
+        image_shape=image_shape(own),
+        classes=own.classes,
+        batch_size=scenario.batch,
+        auxiliary_images=auxiliary.images,
+        auxiliary_labels=auxiliary.labels,
+        evaluations=scenario.evaluations,
+        learning_images=learning.images if len(learning.images) else None,
+        local=victim.local,
+    )
+
+
+def _rows(
+    guess: Guess,
+    truth: Tensor | None,
+    column: Column,
+    evaluations: int,
+    practice: int,
+    wire_bytes: int,
+) -> list[Row]:
+    """A row per guess, in the order of the truth, with its scores where there is one."""
+    unknown: ScoreRow = {"psnr": None, "ssim": None, "lpips": None}
+    count = len(guess.labels)
+    scores = [unknown] * count if truth is None else score_rows(guess.images, truth)
     rows = []
     for image, label in enumerate(guess.labels):
         row = Row(
@@ -138,39 +226,64 @@ def attack_update(
             defense=column.defense,
             adaptive=column.adaptive,
             attack=guess.attack,
-            psnr=None,
-            ssim=None,
-            lpips=None,
             iterations=guess.iterations,
             stopped=guess.stopped,
             label_found=int(label),
-            evaluations=meter.gradients // scenario.batch,
-            practice=adversary.practice // scenario.batch,
-            wire_bytes=release.wire_bytes,
+            evaluations=evaluations,
+            practice=practice,
+            wire_bytes=wire_bytes,
+            psnr=scores[image]["psnr"],
+            ssim=scores[image]["ssim"],
+            lpips=scores[image]["lpips"],
         )
         if guess.note:
             row["note"] = guess.note
         rows.append(row)
-    unknown = {s: NOTHING.document() for s in SCORES}
-    facts = environment(seed=scenario.seed, device=device)
-    facts["data_sha256"] = digest(own)
-    facts["command"] = f"{command_line(scenario)} --observation {shlex.quote(str(seen.path))}"
-    return Record(
-        OBSERVATION,
-        seen.document(),
-        rows,
-        {column.key: unknown},
-        {},
-        {scenario.defense: guarantee(defense, scenario.delta)},
-        facts,
-        {column.key: torch.clone(guess.images)},
+    return rows
+
+
+def command(seen: Observed) -> str:
+    """The command that attacks the same update again."""
+    start = Scenario()
+    return command_line(
+        seen.scenario,
+        images=start.images,
+        against=list(start.against),
+        observation=seen.path,
+        truth=list(seen.truth) or None,
+        train_mode=seen.train_mode,
+        eval_mode=seen.eval_mode,
+        noises=seen.noises,
     )
 
 
 def headline(record: Record) -> str:
-    """What was recovered, in one line."""
+    """What was recovered, scored or not, and how much of the update it explains."""
     found = ", ".join(str(row["label_found"]) for row in record.rows)
     name, attack = record.scenario["observation"], record.rows[0]["attack"]
-    text = f"{name}: {attack} recovered {len(record.rows)} image(s), labels {found}; unscored"
-    cut = any(row["stopped"] == "time" for row in record.rows)
-    return f"{text}\n{CUT}" if cut else text
+    images = "1 image" if len(record.rows) == 1 else f"{len(record.rows)} images"
+    lines = [f"{name}: {attack} guessed {images}, label{'s' * (len(record.rows) > 1)} {found}"]
+    if "explained" in record.baseline:
+        lines.append(sentences(record.baseline["explained"]))
+    else:
+        defense = record.scenario["defense"]
+        lines.append(f"what it explains is not told: {defense} acts before the gradient")
+    if "shown" in record.baseline:
+        lines += ["image      PSNR dB    SSIM   LPIPS", *map(_scored, record.rows)]
+        best = record.baseline["shown"]
+        mean = Estimate.read(record.baseline[best]["psnr"]).show()
+        lines.append(f"a guess without the update ({best.replace('_', ' ')}): {mean} dB")
+    else:
+        lines.append("unscored: --truth PICTURE scores it")
+    if any(row["stopped"] == "time" for row in record.rows):
+        lines.append(CUT)
+    return "\n".join(lines)
+
+
+def _scored(row: Mapping[str, Any]) -> str:
+    """One guess's scores as a line of a table."""
+    cells = (
+        f"{'-' if row[name] is None else format(row[name], f'.{digits}f'):>{wide}}"
+        for name, digits, wide in (("psnr", 1, 13), ("ssim", 2, 8), ("lpips", 2, 8))
+    )
+    return f"{row['image']:>5}{''.join(cells)}"

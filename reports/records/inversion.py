@@ -22,6 +22,7 @@ from reports.records.checks import (
     whole,
 )
 from reports.records.column import Column
+from reports.records.explained import Explained
 from reports.records.find import Source
 from reports.records.form import Count, Number, Share, Size, check_form
 from reports.records.options import MAIN, Option
@@ -112,6 +113,8 @@ class Baseline(TypedDict):
         shown: the better one's name.
         rows: its scores.
         auxiliary: what the adversary's images are.
+        explained: of a captured update, how much of it is explained, and by what; missing of
+            others, and where a defense acts before the gradient.
     """
 
     mean_image: NotRequired[Means]
@@ -119,6 +122,7 @@ class Baseline(TypedDict):
     shown: NotRequired[str]
     rows: NotRequired[list[PriorRow]]
     auxiliary: NotRequired[Dropped]
+    explained: NotRequired[Explained]
 
 
 class Bounds(TypedDict):
@@ -273,7 +277,8 @@ def _check_sizes(record: Record, guarantees: Mapping[str, Guarantee]) -> None:
         raise ValueError(f"a Record of kind {record.kind} is of no such scenario")
     for row in record.rows:
         if record.kind == OBSERVATION:
-            if any(row.get(name) is not None for name in SCORES):
+            known = "truth" in record.scenario
+            if not known and any(row.get(name) is not None for name in SCORES):
                 raise ValueError("rows have scores, though nobody knows the truth")
         elif row["image"] >= record.scenario["images"]:
             raise ValueError(f"rows.image is {row['image']}; there are {record.scenario['images']}")

@@ -267,4 +267,4 @@ def test_a_captured_difference_is_attacked(tmp_path, monkeypatch, capsys, lenet,
     record = records.read(tmp_path / "o")
     assert len(record.rows) == 2
     assert record.scenario["local_steps"] == 2 and record.scenario["batch"] == 2
-    assert "recovered 2 image(s)" in capsys.readouterr().out
+    assert "bayes guessed 2 images" in capsys.readouterr().out
