@@ -26,10 +26,11 @@ from reports.commands.flags import (
 from reports.commands.progress import Progress
 from reports.records import Record
 from victims.gradients import LocalSteps
-from victims.gradients.local_steps import FACTS
+from victims.gradients.local_steps import FACTS, MOMENTUM
 
 PROG = "python -m attacks.invert"
-SETTLED = {"data", "size", "model", "state", "defense", "epsilon", "observation", *FACTS}
+SETTLED = {"data", "size", "model", "state", "defense", "epsilon", "observation"}
+SETTLED |= {*FACTS, MOMENTUM}
 """Flags that a training run has settled, where one is given by ``--checkpoint``."""
 SWEPT: Mapping[str, Sequence[str]] = {"against": ()}
 """What a flag is in a sweep that does not give it: there every defense has its own Scenario."""
@@ -99,6 +100,7 @@ def _add_victim(parser: Parser, start: Scenario) -> None:
     add("--local-steps", type=int, metavar="K", help=text)
     add("--local-lr", type=float, metavar="LR", help="learning rate of the local steps")
     add("--local-batch", type=int, metavar="B", help="examples in each local step")
+    add("--local-momentum", type=float, metavar="M", help="of the local steps (default none)")
     text = f"{', '.join(model_names())} or pkg.module:callable (default lenet)"
     add("--model", default=start.model, help=text)
     text = "trained weights (default untrained)"
@@ -148,9 +150,7 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
         fields[f"{kind}_options"] = given_options(arguments, kind)
     refuse_ignored(arguments)
     if arguments.observation is not None:
-        from attacks.invert.observation import agree_on_facts
-
-        fields |= agree_on_facts(arguments.observation, {name: fields[name] for name in FACTS})
+        fields |= _told_by(arguments, fields)
     if (local := LocalSteps.among(fields)) is not None and "batch" not in arguments.given:
         fields["batch"] = local.images
     if arguments.observation is not None:
@@ -173,6 +173,22 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
         fields |= reached
     fields["state_sha256"] = _digest(fields["state"])
     return check(Scenario(**fields))
+
+
+def _told_by(arguments: argparse.Namespace, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that the file of a captured update settles: facts, and weights beside it."""
+    from attacks.invert.observation import agree_on_facts
+    from victims.gradients.seen import BATCH, holds_weights
+
+    path = arguments.observation
+    known = {name: fields[name] for name in (*FACTS, MOMENTUM)}
+    known[BATCH] = fields["batch"] if "batch" in arguments.given else None
+    found = agree_on_facts(path, known)
+    if found[BATCH] is None:
+        found[BATCH] = fields["batch"]
+    if "state" not in arguments.given and holds_weights(path):
+        found["state"] = str(path)
+    return found
 
 
 def _digest(state: str) -> str | None:

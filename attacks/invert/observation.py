@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from defenses import BadInput, Defense, Release
 from victims.gradients import LocalSteps
-from victims.gradients.local_steps import FACTS
+from victims.gradients.local_steps import MOMENTUM
+from victims.gradients.seen import UPDATE, part_of
 
 PREFIXES = ("module.", "_module.", "_orig_mod.")
 """What DataParallel, Opacus and torch.compile put before the names of what they wrap."""
@@ -28,9 +29,9 @@ def load_observation(
     """Read ``parameter name -> update`` tensors from a safetensors file.
 
     Args:
-        path: the file; its tensors must carry the model's parameter names and shapes. Buffers
-            and frozen parameters of the model may be among them and are passed over, whatever
-            they hold.
+        path: the file, perhaps written by `victims.capture`; its tensors must carry the model's
+            parameter names and shapes. Buffers and frozen parameters of the model may be among
+            them and are passed over, whatever they hold.
         model: the model whose update it is.
         defense: what produced the update, so that an adaptive attack can replay it.
         batch_size: examples in the private batch.
@@ -42,11 +43,13 @@ def load_observation(
             infinite values, in float32 too, or zeros in all trainable parameters.
     """
     expected = {k: tuple(p.shape) for k, p in model.named_parameters() if p.requires_grad}
-    passed = {k for k, _ in (*model.named_buffers(), *model.named_parameters())} - set(expected)
+    passed = {*model.state_dict(), *(k for k, _ in model.named_parameters())} - set(expected)
+    passed |= {k for k, _ in model.named_buffers()}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            _check_names(path, set(file.keys()), expected, passed)
-            found = {name: file.get_tensor(name) for name in expected}
+            places = part_of(set(file.keys()), UPDATE)
+            _check_names(path, set(places), expected, passed)
+            found = {name: file.get_tensor(places[name]) for name in expected}
     except BadInput:
         raise
     except Exception as error:  # what the reader raises for a hostile header is not documented
@@ -65,8 +68,9 @@ def load_observation(
 def agree_on_facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """What is public of a weight difference: what the file's metadata state, and flags do.
 
-    A file of a weight difference states ``local_steps``, ``local_lr`` and ``local_batch`` in its
-    safetensors metadata, as text.
+    A file of a weight difference states ``local_steps``, ``local_lr``, ``local_batch`` and, where
+    there is any, ``local_momentum`` in its safetensors metadata, as text; one of a gradient
+    perhaps its ``batch``.
 
     Args:
         path: the file.
@@ -85,9 +89,10 @@ def agree_on_facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     except Exception as error:  # what the reader raises for a hostile header is not documented
         raise BadInput(f"{path} is not a readable safetensors file: {error}") from error
     facts = dict(given)
-    for name in set(FACTS) & set(stated):
+    for name in set(facts) & set(stated):
+        real = name in ("local_lr", MOMENTUM)
         try:
-            value = float(stated[name]) if name == "local_lr" else int(stated[name])
+            value = float(stated[name]) if real else int(stated[name])
         except ValueError as error:
             raise BadInput(f"{path} states {name} {stated[name]!r:.40}, not a number") from error
         if facts[name] not in (None, value):

@@ -10,7 +10,7 @@ from defenses.options import check_types
 from reports.records.column import ADAPTIVE, ATTACKERS, NAIVE
 from reports.records.keyed import Keyed
 from victims.gradients import LocalSteps
-from victims.gradients.local_steps import FACTS
+from victims.gradients.local_steps import FACTS, MOMENTUM
 
 COLUMNS = {"both": ATTACKERS, "adaptive": (ADAPTIVE,), "naive": (NAIVE,)}
 """The attackers that a Scenario asks for."""
@@ -41,6 +41,7 @@ class Scenario(Keyed):
             gradient. These three are given together or not at all.
         local_lr: learning rate of these steps.
         local_batch: examples in each step; ``batch`` must be ``local_steps`` times as many.
+        local_momentum: of these steps; None: none.
         columns: ``both``, ``adaptive`` or ``naive`` attackers.
         labels_known: whether the attacker is told the labels.
         epsilon: sets the noise multiplier so that one release spends this; None leaves it.
@@ -78,11 +79,14 @@ class Scenario(Keyed):
     local_steps: int | None = None
     local_lr: float | None = None
     local_batch: int | None = None
+    local_momentum: float | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
         if self.local_lr is not None:
             object.__setattr__(self, "local_lr", float(self.local_lr))
+        if self.local_momentum is not None:
+            object.__setattr__(self, MOMENTUM, float(self.local_momentum) or None)
         if self.local is not None and self.batch != self.local.images:
             raise BadInput(
                 f"batch is {self.batch}; {self.local_steps} local steps of {self.local_batch} "
@@ -114,12 +118,13 @@ class Scenario(Keyed):
         Raises:
             BadInput: one of the three facts is missing, or out of its range.
         """
-        return LocalSteps.among({name: getattr(self, name) for name in FACTS})
+        return LocalSteps.among({name: getattr(self, name) for name in (*FACTS, MOMENTUM)})
 
     def document(self) -> dict[str, Any]:
         """See `Keyed.document`; without local steps it is silent on them, as older Records are."""
-        told = super().document()
-        return {k: v for k, v in told.items() if self.local or k not in FACTS}
+        told, local = super().document(), self.local
+        unsaid = {*(FACTS if local is None else ()), *(() if self.local_momentum else (MOMENTUM,))}
+        return {k: v for k, v in told.items() if k not in unsaid}
 
     @property
     def batches(self) -> int:

@@ -12,7 +12,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(Path(__file__).parent.resolve()), os.environ.get("PYTHONPATH")))
 )
 
-from flower_record import client, server
+from flower_app import client, server
 from flwr.simulation import run_simulation
 
 from attacks.invert.__main__ import main as invert
@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     folder = arguments.out.resolve()  # clients run in processes and folders of their own
     run_simulation(server(), client(folder, arguments.image), num_supernodes=1)
-    seen = ["--observation", str(folder / "update.safetensors"), "--defense", "none"]
-    seen += ["--state", str(folder / "weights.safetensors"), "--model", "lenet"]
+    (update,) = folder.glob("round-1-client-*.safetensors")
+    seen = ["--observation", str(update), "--defense", "none", "--model", "lenet"]
     return invert([*seen, "--out", str(folder / "attack")])
 
 

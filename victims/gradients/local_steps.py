@@ -17,25 +17,30 @@ from victims.gradients.per_example import frozen_parameters, trainable_parameter
 from victims.gradients.vmapping import Loss
 
 FACTS = ("local_steps", "local_lr", "local_batch")
-"""Names of what is public of a weight difference, in `Release.public` and elsewhere."""
+"""Names of what must be public of a weight difference, in `Release.public` and elsewhere."""
+MOMENTUM = "local_momentum"
+"""Name of the fact that may go with them."""
 
 
 @dataclass(frozen=True)
 class LocalSteps:
     """The local training of one client between two messages, all of it public.
 
-    Plain SGD (FedAvg's ClientUpdate, McMahan et al. 2017, Algorithm 1), one pass over the client's
-    images in their order: each step takes the mean loss of the next ``batch`` images.
+    SGD (FedAvg's ClientUpdate, McMahan et al. 2017, Algorithm 1), one pass over the client's
+    images in their order: each step takes the mean loss of the next ``batch`` images. Momentum is
+    PyTorch's: the velocity v starts at 0, becomes momentum v + g, and moves the weights by lr v.
 
     Attributes:
         steps: local steps, K >= 1.
         lr: learning rate, > 0.
         batch: images in each step, >= 1.
+        momentum: of the steps, in [0, 1).
     """
 
     steps: int
     lr: float
     batch: int
+    momentum: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1:
@@ -44,6 +49,8 @@ class LocalSteps:
             )
         if not 0 < self.lr < float("inf"):
             raise BadInput(f"local_lr is {self.lr:g}; it must be > 0 and finite")
+        if not 0 <= self.momentum < 1:
+            raise BadInput(f"{MOMENTUM} is {self.momentum:g}; it must be in [0, 1)")
 
     @staticmethod
     def among(facts: Mapping[str, Any]) -> LocalSteps | None:
@@ -55,14 +62,16 @@ class LocalSteps:
         """
         told = {name: facts.get(name) for name in FACTS}
         missing = [name for name, value in told.items() if value is None]
-        if len(missing) == len(FACTS):
+        momentum = facts.get(MOMENTUM) or 0.0
+        if len(missing) == len(FACTS) and not momentum:
             return None
         if missing:
             raise BadInput(
                 f"a weight difference says nothing without {missing[0]}: give "
                 f"{', '.join(FACTS[:-1])} and {FACTS[-1]} together"
             )
-        return LocalSteps(int(facts[FACTS[0]]), float(facts[FACTS[1]]), int(facts[FACTS[2]]))
+        steps, lr, batch = (facts[name] for name in FACTS)
+        return LocalSteps(int(steps), float(lr), int(batch), float(momentum))
 
     @property
     def images(self) -> int:
@@ -71,7 +80,8 @@ class LocalSteps:
 
     def facts(self) -> dict[str, Any]:
         """The public facts, by the names that `among` reads."""
-        return dict(zip(FACTS, (self.steps, self.lr, self.batch), strict=True))
+        told: dict[str, Any] = dict(zip(FACTS, (self.steps, self.lr, self.batch), strict=True))
+        return told | ({MOMENTUM: self.momentum} if self.momentum else {})
 
     def difference(
         self,
@@ -108,6 +118,7 @@ class LocalSteps:
             )
         start = {k: p for k, p in model.named_parameters() if p.requires_grad}
         moved = {k: torch.zeros_like(p) for k, p in start.items()}
+        speed = dict(moved)
         with eager(model), torch.enable_grad():
             for x, y in zip(images.split(self.batch), labels.split(self.batch), strict=True):
                 weights = {k: p - moved[k] for k, p in start.items()}
@@ -121,6 +132,11 @@ class LocalSteps:
                     allow_unused=True,
                     materialize_grads=True,
                 )
+                if self.momentum:
+                    slopes = tuple(
+                        self.momentum * v + s for v, s in zip(speed.values(), slopes, strict=True)
+                    )
+                    speed = dict(zip(moved, slopes, strict=True))
                 moved = {k: moved[k] + self.lr * s for k, s in zip(moved, slopes, strict=True)}
         return {k: m[None] for k, m in moved.items()}
 
@@ -151,7 +167,9 @@ class LocalSteps:
 
         slopes = vmap(grad(step_loss), randomness="different")
         moved = {k: p.new_zeros(len(images), *p.shape) for k, p in start.items()}
+        speed = dict(moved)
         for x, y in zip(images.split(self.batch, 1), labels.split(self.batch, 1), strict=True):
             here = slopes({k: p - moved[k] for k, p in start.items()}, x, y)
-            moved = {k: m + self.lr * here[k] for k, m in moved.items()}
+            speed = {k: self.momentum * v + here[k] for k, v in speed.items()}
+            moved = {k: m + self.lr * speed[k] for k, m in moved.items()}
         return moved

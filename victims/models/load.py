@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from defenses import BadInput, Defense, preprocessing, stream
 from defenses.errors import one_line
 from defenses.randomness import child
+from victims.gradients.seen import WEIGHTS, part_of
 from victims.models import probing
 from victims.models.architectures import draw_model
 
@@ -34,8 +35,8 @@ def load_model(
         classes: number of labels.
         mean: per channel, subtracted by the first layer; None: 0.5, or 0 for those in `PLAIN`.
         std: per channel, divided by; None: 0.25, or 1 for those in `PLAIN`.
-        weights: a safetensors file with the model's state dict, before or after ``fit``; None
-            leaves it untrained.
+        weights: a safetensors file with the model's state dict, before or after ``fit``, or one
+            that `victims.capture` wrote; None leaves it untrained.
         generator: draws the initial weights; None: that of seed 0.
         fit: what a defense makes of the model (`defenses.preprocessing.equip`).
 
@@ -116,7 +117,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise BadInput(
             f"{path} is not a readable safetensors file: {one_line(error, 300)}"
         ) from error
-    return state
+    return {name: state[place] for name, place in part_of(set(state), WEIGHTS).items()}
 
 
 def _with_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> nn.Module:

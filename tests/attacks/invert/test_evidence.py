@@ -195,9 +195,9 @@ def test_an_update_in_training_mode_is_matched_by_batch_statistics(invoke, tmp_p
     code, _, err = invoke(*flags, "--out", "eval")
     assert code == 0 and "warning: 'net.1' is BatchNorm2d" in err
     for mode in ("--train-mode", "--eval-mode"):
-        code, _, err = invoke(*flags, mode, "--out", mode)
+        code, _, err = invoke(*flags, mode, "--out", mode.strip("-"))
         assert code == 0 and "warning" not in err
-    assert records.read(tmp_path / "--train-mode").scenario["train_mode"] is True
+    assert records.read(tmp_path / "train-mode").scenario["train_mode"] is True
     share = {}
     for mode in (True, False):
         flat = Scenario(data="digits", model=f"{__name__}:moody", defense="none", batch=2)
