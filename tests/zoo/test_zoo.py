@@ -11,6 +11,8 @@ import victims.conformance
 from defenses.conformance import CHECKS
 from tests.zoo import BUGS, private
 from tests.zoo.audit import audited
+from tests.zoo.heads import HEADS
+from victims.transfer.conformance import examine
 
 OF_DEFENSES = {c.name: c for c in CHECKS}
 OF_LOOPS = {c.name: c for c in victims.conformance.CHECKS}
@@ -27,6 +29,19 @@ def test_the_check_that_is_said_to_catch_a_bug_does(bug):
     assert "raised" not in finding.told, "a crash is no diagnosis"
 
 
+@pytest.mark.parametrize("bug", HEADS, ids=str)
+def test_the_check_that_is_said_to_catch_a_bug_of_heads_does_and_no_other(bug):
+    broken = [finding for finding in examine(bug.method, bug.make) if not finding.holds]
+    assert [finding.check for finding in broken] == [bug.check]
+    assert "raised" not in broken[0].told, "a crash is no diagnosis"
+
+
+@pytest.mark.parametrize("bug", HEADS, ids=str)
+def test_every_bug_of_heads_names_a_public_source(bug):
+    (number,) = re.findall(r"\d{4}\.\d{5}|issue \d+|commit \w+", bug.source)
+    assert number in " ".join(bug.kind.__doc__.split())
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=str)
 def test_every_bug_claims_an_epsilon_and_names_a_public_source(bug):
     assert bug.build(*private()).plan.epsilon(1) < 100
@@ -39,7 +54,8 @@ def test_every_bug_claims_an_epsilon_and_names_a_public_source(bug):
 
 def test_the_zoo_is_complete_and_nothing_shipped_knows_it():
     assert len(BUGS) >= 18
-    assert len({b.name for b in BUGS}) == len({b.kind for b in BUGS}) == len(BUGS)
+    for bugs in (BUGS, HEADS):
+        assert len({b.name for b in bugs}) == len({b.kind for b in bugs}) == len(bugs)
     for room in ("attacks", "defenses", "reports", "victims"):
         for path in (ROOT / room).rglob("*.py"):
             assert "tests.zoo" not in path.read_text()

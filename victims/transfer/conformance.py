@@ -35,6 +35,8 @@ ROUNDING = 1e-6
 ALIKE = 0.9
 """Two noises correlate more only where they are one."""
 NOISE = 3.0
+NOTHING = 1e-9
+"""Noise of less than this share of its std is what rounding left of none."""
 Make = Callable[[Repeatable], Gaussian]
 
 
@@ -186,7 +188,7 @@ def account(method: Method, make: Make) -> Verdict:
 
 
 def noise(method: Method, make: Make) -> Verdict:
-    """Every class and every step has noise of its own, of the stated size.
+    """Every number has noise, every class and every step its own, of the stated size.
 
     Noises of two rows, or of two releases, that are one cancel in a difference.
     """
@@ -202,6 +204,9 @@ def noise(method: Method, make: Make) -> Verdict:
         stated = release.std * (math.sqrt(0.5 + 0.5 / DIM) if release.symmetric else 1.0)
         if not 0.6 < size / stated < 1.6:
             return False, f"{release.name[0]} has noise of std {size:.4g}; {stated:.4g} is stated"
+        bare = int((left.abs() < NOTHING * release.std).sum())
+        if bare:
+            return False, f"{bare} of {left.numel()} numbers of {release.name[0]} have no noise"
         parts = left.reshape(-1, DIM, DIM).flatten(1) if release.symmetric else left
         drawn += [(f"{release.name} row {row}", part) for row, part in enumerate(parts)]
     for turn, (one, first) in enumerate(drawn):
