@@ -10,6 +10,7 @@ from attacks.invert.methods import (
     peel,
     prior,
     sme,
+    spear,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "peel",
     "prior",
     "sme",
+    "spear",
 ]

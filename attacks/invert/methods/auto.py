@@ -29,6 +29,7 @@ from attacks.invert.methods.geiping import Geiping
 from attacks.invert.methods.peel import Peel
 from attacks.invert.methods.prior import Prior
 from attacks.invert.methods.sme import SME
+from attacks.invert.methods.spear import Spear
 from defenses import Release
 
 WEIGHTS = {"bayes": (1e-5, 1e-4, 1e-3), "dlg": (1e-5, 1e-4, 1e-3), "geiping": (1e-4, 1e-3, 1e-2)}
@@ -50,13 +51,13 @@ PEELED = 0.01
 class Auto(Inversion):
     """What is exact, then the optimisers in the order and with the TV weight that practice favours.
 
-    `tuned` first tries what is exact and cheapest, ``analytic`` and ``peel``, on images of the
-    adversary's own, defended like the victim's; where one rebuilds them, nothing else is
-    practised. Where ``peel`` rebuilds them in part, it takes the place of ``dlg`` and ``geiping``:
-    on ReLU networks features are matched better than gradients. Otherwise ``bayes``, ``dlg``,
-    ``geiping``, ``peel`` and ``prior`` (under noise ``analytic`` too) are ranked by how well they
-    do on such images, and the first one's TV weight is chosen from a grid. A plan that ranks
-    ``prior`` first stops there: to go on would be to fit noise.
+    `tuned` first tries what is exact and cheapest, ``analytic`` (of batches ``spear``) and
+    ``peel``, on images of the adversary's own, defended like the victim's; where one rebuilds
+    them, nothing else is practised. Where ``peel`` rebuilds them in part, it takes the place of
+    ``dlg`` and ``geiping``: on ReLU networks features are matched better than gradients.
+    Otherwise ``bayes``, ``dlg``, ``geiping``, ``peel`` and ``prior`` (under noise ``analytic``
+    too) are ranked by how well they do on such images, and the first one's TV weight is chosen
+    from a grid. A plan that ranks ``prior`` first stops there: to go on would be to fit noise.
     After several local steps ``sme`` is ranked too.
     `reconstruct` then goes down that list, each attack with half the evaluations of the one
     before, all its stages together, until a guess explains the release or time is up, and keeps
@@ -72,7 +73,7 @@ class Auto(Inversion):
     )
     practice: int = defenses.option(2, "own batches to practise on; 0 skips it", low=0)
     exact: tuple[Inversion, ...] = dataclasses.field(
-        default=(Analytic(), Peel()), metadata={"hidden": True}
+        default=(Analytic(), Spear(), Peel()), metadata={"hidden": True}
     )
     plan: tuple[Inversion, ...] = dataclasses.field(
         default=(Bayes(), DLG(), Geiping(), Prior()), metadata={"hidden": True}
@@ -97,7 +98,7 @@ class Auto(Inversion):
         std = noise_std(release, threat)
         guesses: list[Guess] = []
         # Under noise a closed form may explain the release and still be noise: practice decides.
-        first = () if _has_noise(threat) and self.plan else self.exact
+        first = () if _has_noise(threat) and self.plan else self._exact(threat)
         for turn, attack in enumerate((*first, *self.plan), start=1 - len(first)):
             spent = sum(g.iterations for g in guesses)
             done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
@@ -144,7 +145,7 @@ class Auto(Inversion):
         noisy = _has_noise(threat)
         useful = tuple(
             exact.tuned(model, loss, threat, generator=generator)
-            for exact in self.exact
+            for exact in self._exact(threat)
             if not exact.refusal(model, threat)
         )
         plan = self.plan
@@ -185,8 +186,14 @@ class Auto(Inversion):
         # What practice ranks behind the prior does worse than a guess without the release.
         ahead = itertools.takewhile(lambda trial: trial.name != "prior", ranked[1:])
         later = () if best.name == "prior" else tuple(ahead)
-        exact = tuple(trial for trial in self.exact if isinstance(trial, Analytic))
+        exact = tuple(trial for trial in self.exact if isinstance(trial, Analytic | Spear))
         return dataclasses.replace(self, exact=exact, plan=(best, *later), hurried=hurried)
+
+    def _exact(self, threat: Threat) -> tuple[Inversion, ...]:
+        """What is exact and worth trying: of one example `Analytic` sees all that `Spear` does."""
+        if threat.batch_size > 1 and not _has_noise(threat):
+            return self.exact
+        return tuple(attack for attack in self.exact if not isinstance(attack, Spear))
 
     def _practise(
         self,

@@ -1,0 +1,166 @@
+"""Batches of fully connected ReLU networks come out exactly, or it is said why they do not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+import victims
+from attacks import invert
+from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.meter import measure
+from attacks.invert.sparsity.directions import _made_exact, sparse_directions
+from attacks.invert.sparsity.factors import factors
+from defenses import BadInput
+from reports.scores import assign, psnr
+from tests.conftest import configured, seeded
+
+QUIET = {"noise_multiplier": 0.0, "cooling": False}
+
+
+@pytest.fixture(scope="module")
+def mlp():
+    return victims.load_model("mlp")
+
+
+def attack(model, release, threat):
+    return invert.get("spear").reconstruct(
+        model, cross_entropy, release, threat, generator=seeded()
+    )
+
+
+def worst(guess, images):
+    return float(psnr(guess.images[assign(guess.images, images)], images).min())
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+def test_a_batch_comes_out_exactly_with_its_labels(batch, observe, mlp):
+    release, threat, images, labels = observe(mlp, configured("none"), batch=batch)
+    with measure() as meter:
+        guess = attack(mlp, release, threat)
+    assert worst(guess, images) > 55
+    assert guess.labels.tolist() == sorted(labels.tolist())
+    assert (guess.stopped, guess.note, guess.iterations) == ("solved", "", 1)
+    # Each image under each label, and the energy of the guess.
+    assert meter.gradients == batch * threat.classes + batch
+
+
+def test_labels_that_are_known_stand_with_their_images(observe, mlp):
+    release, threat, images, labels = observe(mlp, configured("none"), batch=5)
+    guess = attack(mlp, release, dataclasses.replace(threat, labels=labels))
+    assert torch.equal(guess.labels, labels)
+    order = assign(guess.images, images)
+    assert torch.equal(guess.labels[order], labels)
+
+
+@pytest.mark.parametrize(
+    ("defense", "options"),
+    [("dprs", {"rate": 0.8}), ("dpsgd", {"clip": 0.5}), ("prune", {"rate": 0.5})],
+)
+def test_masks_are_completed_and_clipping_is_nothing(defense, options, observe, mlp):
+    shield = configured(defense, **QUIET, **options)
+    release, threat, images, labels = observe(mlp, shield, batch=3)
+    guess = attack(mlp, release, threat)
+    assert worst(guess, images) > 50
+    assert guess.labels.tolist() == sorted(labels.tolist())
+    naive = attack(mlp, release, dataclasses.replace(threat, adaptive=False))
+    assert defense == "dpsgd" or worst(naive, images) < 30
+
+
+def test_under_noise_the_guess_is_the_mean_and_says_so(observe, mlp):
+    release, threat, _, labels = observe(mlp, configured("dpsgd"), batch=3)
+    guess = attack(mlp, release, threat)
+    mean = threat.auxiliary_images.mean(0)
+    assert torch.allclose(guess.images, mean.expand_as(guess.images), atol=1e-5)
+    assert guess.note == "the release has noise"
+    assert guess.stopped == "iterations"
+    assert guess.labels.shape == labels.shape
+
+
+def test_an_image_that_occurs_twice_is_told_once(observe, mlp):
+    _, threat, _, _ = observe(mlp, configured("none"), batch=3)
+    photos = victims.load_data("photos")
+    twice = torch.tensor([0, 1, 1])
+    images, labels = photos.images[twice], photos.labels[twice]
+    grads = victims.per_example_gradients(mlp, cross_entropy, images, labels)
+    guess = attack(mlp, configured("none").release(grads, generator=seeded()), threat)
+    assert guess.note == "2 of 3 examples were told apart by their zeros"
+    for image in images[:2]:
+        assert float(psnr(guess.images, image.expand_as(guess.images)).max()) > 55
+
+
+def test_it_refuses_what_leaves_no_zeros(observe, lenet, mlp):
+    spear = invert.get("spear")
+    _, threat, _, _ = observe(lenet, configured("none"), batch=2)
+    assert "first layer is not linear" in spear.refusal(lenet, threat)
+    smooth = nn.Sequential(nn.Flatten(), nn.Linear(3072, 64), nn.Tanh(), nn.Linear(64, 10))
+    assert "no ReLU" in spear.refusal(smooth, threat)
+    assert spear.refusal(smooth, dataclasses.replace(threat, batch_size=1)) == ""
+    assert "do not tell 128 images" in spear.refusal(
+        mlp, dataclasses.replace(threat, batch_size=128)
+    )
+    release, threat, _, _ = observe(lenet, configured("none"), batch=2)
+    with pytest.raises(BadInput, match="attack 'spear' does not apply"):
+        attack(lenet, release, threat)
+
+
+def test_auto_tells_a_batch_apart_before_it_optimises(observe, mlp):
+    release, threat, images, _ = observe(mlp, configured("none"), batch=4)
+    auto = invert.get("auto").tuned(mlp, cross_entropy, threat, generator=seeded(1))
+    guess = auto.reconstruct(mlp, cross_entropy, release, threat, generator=seeded())
+    assert guess.attack == "spear"
+    assert worst(guess, images) > 55
+
+
+def mixture(rows=80, size=5):
+    draw = seeded(3)
+    slopes = torch.randn(rows, size, generator=draw, dtype=torch.float64)
+    slopes *= torch.rand(rows, size, generator=draw) < 0.5
+    mixing = torch.randn(size, size, generator=draw, dtype=torch.float64)
+    return slopes, slopes @ mixing, torch.linalg.inv(mixing)
+
+
+def test_the_sparsest_directions_are_the_examples():
+    slopes, rows, unmix = mixture()
+    found = sparse_directions(rows, rounds=4, zero=1e-8, generator=seeded(), clock=Clock())
+    true = nn.functional.normalize(unmix.T, dim=1)
+    assert torch.allclose((found @ true.T).abs().amax(0), torch.ones(5, dtype=torch.float64))
+    assert len(found) == slopes.shape[1]
+
+
+def test_a_sum_of_two_examples_is_no_example_however_many_zeros_it_has():
+    draw = seeded(5)
+    slopes, _, _ = mixture()
+    on = slopes[:, :2] != 0
+    slopes[:, 0] = on[:, 0] * 1.0
+    slopes[:, 1] = on[:, 1] * (5.5 + 0.5 * torch.rand(len(slopes), generator=draw).double())
+    both = int((on[:, 0] & on[:, 1]).nonzero()[0])
+    slopes[both, 1] = 5.0
+    basis, mixing = torch.linalg.qr(slopes)
+    turn = torch.linalg.qr(torch.randn(5, 5, generator=draw, dtype=torch.float64)).Q
+    basis, mixing = basis @ turn, turn.T @ mixing
+    neither = int((~on).all(1).sum())
+    # Two that are zero where both are, the second in one chosen row more.
+    for pair, more in (((1.0, 1.0), 0), ((5.0, -1.0), 1)):
+        sum_of_two = slopes[:, :2] @ torch.tensor(pair).double()
+        assert int((sum_of_two == 0).sum()) == neither + more > 5 - 1 + 3
+        apart = mixing[:, :2] @ torch.tensor(pair).double()
+        assert _made_exact(basis, apart / apart.norm(), 1e-8) is None
+    alone = mixing[:, 0]
+    assert _made_exact(basis, alone / alone.norm(), 1e-8) is not None
+
+
+def test_factors_complete_what_a_mask_hides_and_own_up_to_what_is_of_higher_rank():
+    draw = seeded(4)
+    left, right = (torch.randn(*s, generator=draw).double() for s in ((40, 3), (3, 60)))
+    matrix, seen = left @ right, torch.rand(40, 60, generator=draw) < 0.5
+    seen[7] = False
+    first, second, misfit = factors(matrix * seen, seen, 3, Clock())
+    rows = [i for i in range(40) if i != 7]
+    assert misfit < 1e-6
+    assert torch.allclose((first @ second)[rows], matrix[rows], atol=1e-3)
+    assert factors(torch.randn(40, 60, generator=draw).double(), seen | True, 3, Clock())[2] > 0.1
