@@ -30,7 +30,8 @@ def factors(matrix: Tensor, seen: Tensor, most: int, clock: Clock) -> tuple[Tens
         clock: ends the rounds.
 
     Returns:
-        (m, r) and (r, n) with r <= ``most``, and the relative misfit over what is seen.
+        (m, r) and orthonormal (r, n) with r <= ``most``, and the relative misfit over what is
+        seen.
     """
     whole = bool(seen.all())
     given = matrix * seen
@@ -51,7 +52,8 @@ def factors(matrix: Tensor, seen: Tensor, most: int, clock: Clock) -> tuple[Tens
         right = _solved(left, given, visible)
         left = _solved(right.T, given.T, visible.T).T
         misfit = float(((left @ right - given) * seen).norm() / size)
-    return left, right, misfit
+    turned, lengths = torch.linalg.qr(right.T)
+    return left @ lengths.T, turned.T, misfit
 
 
 def _solved(known: Tensor, given: Tensor, visible: Tensor) -> Tensor:

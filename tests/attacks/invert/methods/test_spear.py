@@ -58,14 +58,18 @@ def test_labels_that_are_known_stand_with_their_images(observe, mlp):
 
 
 @pytest.mark.parametrize(
-    ("defense", "options"),
-    [("dprs", {"rate": 0.8}), ("dpsgd", {"clip": 0.5}), ("prune", {"rate": 0.5})],
+    ("defense", "options", "floor"),
+    [
+        ("dprs", {"rate": 0.8}, 55),
+        ("dpsgd", {"clip": 0.5}, 55),
+        ("prune", {"rate": 0.5}, 40),  # of a few pixels no entry is seen
+    ],
 )
-def test_masks_are_completed_and_clipping_is_nothing(defense, options, observe, mlp):
+def test_masks_are_completed_and_clipping_is_nothing(defense, options, floor, observe, mlp):
     shield = configured(defense, **QUIET, **options)
     release, threat, images, labels = observe(mlp, shield, batch=3)
     guess = attack(mlp, release, threat)
-    assert worst(guess, images) > 50
+    assert worst(guess, images) > floor
     assert guess.labels.tolist() == sorted(labels.tolist())
     naive = attack(mlp, release, dataclasses.replace(threat, adaptive=False))
     assert defense == "dpsgd" or worst(naive, images) < 30
@@ -162,5 +166,6 @@ def test_factors_complete_what_a_mask_hides_and_own_up_to_what_is_of_higher_rank
     first, second, misfit = factors(matrix * seen, seen, 3, Clock())
     rows = [i for i in range(40) if i != 7]
     assert misfit < 1e-6
+    assert torch.allclose(second @ second.T, torch.eye(3).double(), atol=1e-9)
     assert torch.allclose((first @ second)[rows], matrix[rows], atol=1e-3)
     assert factors(torch.randn(40, 60, generator=draw).double(), seen | True, 3, Clock())[2] > 0.1
