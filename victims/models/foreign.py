@@ -29,12 +29,11 @@ KEPT = ("penalty",)
 class Foreign(nn.Module):
     """What `as_foreign` puts before a module's class: its parameters keep their names."""
 
-    def forward(self, images: Tensor, *others: Any) -> Any:
+    def forward(self, images: Tensor) -> Any:
         """The class's own pass over a copy of ``images``; of its answer the logits alone.
 
         Args:
             images: (B, ...), left as they are.
-            others: what `torch.func.functional_call` may add: nothing.
 
         Returns:
             The ``logits`` of an answer that has them (as those of Hugging Face's models have),
@@ -43,7 +42,7 @@ class Foreign(nn.Module):
         before = {name: dict(module.__dict__) for name, module in self.named_modules()}
         try:
             with eager(self):
-                answer = super().forward(images.clone(), *others)
+                answer = super().forward(images.clone())
         finally:
             for name, module in self.named_modules():
                 _forget(module, before.get(name, {}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,6 +32,12 @@ class Identity(Rule):
 @reads(nn.Identity)
 def identity(call: Call) -> Identity:
     """The rule of `torch.nn.Identity`."""
+    return Identity()
+
+
+@reads("clone", torch.clone, "contiguous")
+def copying(call: Call) -> Identity:
+    """The rule of a copy, such as a model of the user's own is given of its images."""
     return Identity()
 
 

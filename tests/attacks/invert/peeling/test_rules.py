@@ -216,6 +216,26 @@ def test_models_of_ours_are_covered_and_left_alone(name):
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(144, 10)
+
+    def forward(self, x):
+        return self.head(F.relu(self.conv(x)).contiguous().flatten(1))
+
+
+def own(image_shape, classes):
+    return Own()
+
+
+def test_a_model_of_the_users_own_is_read_like_any_other():
+    model = victims.load_model(f"{__name__}:own", image_shape=(3, 8, 8))
+    nodes = read_graph(model, (3, 8, 8)).nodes
+    assert [node.missing for node in nodes.values() if node.missing] == []
+    assert {"conv", "head"} < {node.title for node in nodes.values()}
+
+
 class Asks(nn.Module):
     """A model that decides by a value."""
 
