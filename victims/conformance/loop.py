@@ -103,7 +103,7 @@ def released_sum(release: Release) -> Tensor:
 
 def weights_of(trainer: Trainer) -> Tensor:
     """(P,) a copy of all trained weights."""
-    return flat(trainer.weights())
+    return flat(trainer.network.weights())
 
 
 def claims(trainer: Trainer) -> bool:

@@ -69,9 +69,9 @@ def memory(loop: Loop) -> Verdict:
         return True, "claims no epsilon: what it remembers is its own affair"
     company = torch.arange(3) % len(loop.inputs)
     for trainer, index in ((base, company), (other, torch.cat([company, _last(loop)]))):
-        start = trainer.weights()
+        start = trainer.network.weights()
         take_step(trainer, index)
-        trainer.put(start)
+        trainer.network.put(start)
     other.memory = {k: v.clone() for k, v in base.memory.items()}
     plain, after = (released_sum(take_step(t, company)) for t in (base, other))
     gap, scale = float((after - plain).norm()), float(plain.norm())

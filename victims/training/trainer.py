@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from defenses import BadInput, Defense, Gradients, Release, Summed, preprocessing, stream
-from defenses.errors import one_line
+from defenses import BadInput, Defense, Gradients, Release, Summed, preprocessing
 from defenses.gradients import send
 from defenses.precision import full_precision
 from defenses.randomness import seeded
-from victims.gradients import per_example_gradients, refuse_batchnorm
-from victims.gradients.any_model import ordinary
-from victims.gradients.factorable import factorable
-from victims.models.frozen import Featurised, on_features
-from victims.training.contributions import each_by_itself, together
+from victims.gradients import per_example_gradients
+from victims.training.network import Network
 from victims.training.plan import Plan
 from victims.training.sampling import poisson_batch, shuffled_batch
 from victims.training.step import apply_release, optimizer_of, rate_factor
@@ -53,6 +46,7 @@ class Trainer:
 
     Attributes:
         draw: the run's generators.
+        network: the part of the model that trains; ``net`` and ``parameters`` are its own.
 
     Raises:
         BadInput: BatchNorm under a defense that needs per-example gradients, or no public data
@@ -74,54 +68,20 @@ class Trainer:
         self.model = model.to(device).train()
         self.inputs, self.labels, self.public = inputs, labels, public
         self.device = device
-        self.net = on_features(self.model) if isinstance(self.model, Featurised) else self.model
-        self.linear = isinstance(plan.defense, Summed) and plan.defense.linear
-        if not self.linear:
-            refuse_batchnorm(self.net, plan.training.defense)
+        self.network = Network(plan.training, plan.defense, self.model, inputs, labels, device)
+        self.net, self.parameters = self.network.module, self.network.parameters
         if "anchors" in plan.defense.wants and public is None:
             raise BadInput(
                 f"defense {plan.training.defense!r} learns from public data: "
                 "name some with --public, none of it private"
             )
-        self.parameters = {k: p for k, p in self.net.named_parameters() if p.requires_grad}
-        if not self.parameters:
-            raise BadInput(f"model {plan.training.model!r} has no trainable parameter")
-        self.outer: list[str] = []
-        if len(inputs) and not ordinary(self.net):
-            self.rehearse()
-        summed = isinstance(plan.defense, Summed) and plan.defense.takes_factors()
-        if summed and plan.training.views == 1 and len(inputs):
-            example = inputs[:1].to(device), labels[:1].to(device)
-            self.outer = factorable(self.net, cross_entropy, *example)
         self.draw = self._streams()
-        self.start = {k: p.detach().clone() for k, p in self.parameters.items()}
+        self.start = self.network.weights()
         self.average = {k: p.clone() for k, p in self.start.items()}
         self.optimizer = optimizer_of(plan.training, list(self.parameters.values()))
         self.memory: dict[str, Tensor] = {}
         self.step = 0
         self.wire_bytes = 0
-
-    def rehearse(self) -> None:
-        """Take the first two examples' gradients and throw them away; buffers are as before.
-
-        Raises:
-            BadInput: the model cannot be trained, said before anything is written.
-        """
-        few = self.inputs[:2].to(self.device), self.labels[:2].to(self.device)
-        buffers = {k: v.clone() for k, v in self.net.named_buffers()}
-        try:
-            with seeded(stream(0, "rehearsal")):
-                for _ in self.chunks(*few):
-                    pass
-        except BadInput:
-            raise
-        except Exception as error:  # a model of the user's own may say anything
-            said = f"{type(error).__name__}: {one_line(error, 200)}"
-            model = self.plan.training.model
-            raise BadInput(f"model {model!r} cannot be trained: {said}") from error
-        with torch.no_grad():
-            for name, value in self.net.named_buffers():
-                value.copy_(buffers[name])
 
     def _streams(self) -> Streams:
         """The run's generators. A plan that knows no content is keyed by the tensors at hand."""
@@ -233,25 +193,8 @@ class Trainer:
                 grads, step=step, steps=steps, batch_size=size, generator=generator
             )
         plan = defense.plan(self.parameters, step=step, steps=steps, generator=generator)
-        total = self.total(defense, plan, images, labels, extra)
+        total = self.network.total(defense, plan, images, labels, extra)
         return defense.finish(total, plan, batch_size=size, generator=generator)
-
-    @full_precision()
-    def total(
-        self,
-        defense: Summed,
-        plan: Mapping[str, Any],
-        images: Tensor,
-        labels: Tensor,
-        extra: Gradients | None = None,
-    ) -> dict[str, Tensor]:
-        """The batch's contributions, summed chunk by chunk; see `release` for the arguments."""
-        total: dict[str, Tensor] = {}
-        for part in chain(self.chunks(images, labels), [extra] if extra else []):
-            given = defense.contribute(part, plan)
-            total = _added(total, given) if total else given
-        nothing = {k: torch.zeros_like(p) for k, p in self.parameters.items() if k not in total}
-        return {**nothing, **total} if nothing else total
 
     def informed(self, memory: dict[str, Tensor] | None = None) -> Defense:
         """The defense, informed of what is public at this step and of what it remembers.
@@ -279,37 +222,6 @@ class Trainer:
         chosen = self.average if self.plan.training.average else dict(self.parameters)
         return {k: v.detach() for k, v in chosen.items()}
 
-    def weights(self) -> dict[str, Tensor]:
-        """A copy of the trained parameters."""
-        return {k: p.detach().clone() for k, p in self.parameters.items()}
-
-    @torch.no_grad()
-    def put(self, weights: Mapping[str, Tensor]) -> None:
-        """Set the trained parameters to ``weights``, from `weights`."""
-        for name, parameter in self.parameters.items():
-            parameter.copy_(weights[name])
-
-    @torch.no_grad()
-    def correct(self, inputs: Tensor, labels: Tensor, batch: int = 512) -> int:
+    def correct(self, inputs: Tensor, labels: Tensor) -> int:
         """How many of (M, ...) inputs the evaluated weights classify right."""
-        self.net.eval()
-        right = 0
-        for x, y in zip(inputs.split(batch), labels.split(batch), strict=True):
-            images = x.to(self.device, copy=True)  # a layer may work in place
-            logits = functional_call(self.net, self.evaluated_weights(), (images,))
-            right += int((logits.argmax(1).cpu() == y).sum())
-        self.net.train()
-        return right
-
-    def chunks(self, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
-        """Per-example gradients a chunk at a time, or their sum where that will do."""
-        if self.linear:
-            return together(self.net, self.parameters, images, labels)
-        return each_by_itself(self.net, images, labels, self.outer)
-
-
-def _added(total: Mapping[str, Tensor], part: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The sums of what both have, and what one of them has."""
-    both = [k for k in total if k in part]
-    sums = torch._foreach_add([total[k] for k in both], [part[k] for k in both])
-    return {**total, **part, **dict(zip(both, sums, strict=True))}
+        return self.network.correct(self.evaluated_weights(), inputs, labels)

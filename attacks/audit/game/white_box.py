@@ -69,7 +69,7 @@ def white_box(
         scores = list(saved.pop("audit.found"))
         restore(victim, saved)
     while victim.step < plan.steps:
-        believed, weights, index = victim.informed(), victim.weights(), victim.sample()
+        believed, weights, index = victim.informed(), victim.network.weights(), victim.sample()
         release = victim.advance()
         others = None
         if isinstance(believed, Summed):  # what a batch gives is the sum of what its examples give
@@ -107,13 +107,13 @@ def contribution(
         defense: the defense as the adversary believes it to be.
         release: the release, whose public plan, such as a mask, is followed.
     """
-    now = victim.weights()
-    victim.put(weights)
+    now = victim.network.weights()
+    victim.network.put(weights)
     total = {k: torch.zeros_like(v) for k, v in weights.items()}
     step = victim.step - 1
     with victim.drawing(step):  # as they drew then: what is random about them is theirs
-        for part in victim.chunks(*victim.inputs_at(index, step)):
+        for part in victim.network.chunks(*victim.inputs_at(index, step)):
             for name, value in defense.replay(part, release).items():
                 total[name] += value
-    victim.put(now)
+    victim.network.put(now)
     return total

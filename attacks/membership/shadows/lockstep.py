@@ -40,7 +40,8 @@ class Lockstep:
     def __init__(self, trainers: Sequence[Trainer]) -> None:
         self.trainers = list(trainers)
         first = self.trainers[0]
-        self.net, self.outer, self.linear = first.net, first.outer, first.linear
+        self.net = first.net
+        self.outer, self.linear = first.network.outer, first.network.linear
         parameters, buffers = stack_module_state([t.net for t in self.trainers])
         everything = {k: v.detach() for k, v in (parameters | buffers).items()}
         for i, trainer in enumerate(self.trainers):
@@ -81,7 +82,7 @@ class Lockstep:
     def totals(
         self, defense: Summed, plans: Sequence[Mapping[str, Any]], batches: Sequence[Batch]
     ) -> list[dict[str, Tensor]]:
-        """`victims.training.trainer.Trainer.total` of every model.
+        """`victims.training.network.Network.total` of every model.
 
         Args:
             defense: the defense of any model; what tells them apart is in their plans.
@@ -113,7 +114,7 @@ class Lockstep:
             for i, sums in enumerate(each):
                 if not all_finite(sums.values()):
                     # It hides which examples are not finite; the trainer looks at each.
-                    each[i] = self.trainers[i].total(defense, plans[i], *batches[i])
+                    each[i] = self.trainers[i].network.total(defense, plans[i], *batches[i])
         return each
 
     def _chunk(self, images: Tensor) -> int:

@@ -60,7 +60,7 @@ def _agree(trainers: Sequence[Trainer], defense: Summed) -> bool:
         )
         batches.append((images, labels))
         plans.append(plan)
-        alone.append(t.total(informed, plan, images, labels))
+        alone.append(t.network.total(informed, plan, images, labels))
     together = Lockstep(trainers).totals(defense, plans, batches)
     return all(
         torch.allclose(b[k], a[k], rtol=1e-3, atol=1e-4 * float(a[k].abs().max()))

@@ -47,13 +47,13 @@ class Watcher:
     def advance(self) -> None:
         """One step of training, seen by the adversary, who knows the weights before it."""
         trainer = self.trainer
-        before = trainer.weights()
+        before = trainer.network.weights()
         defense = trainer.informed()
         release = trainer.advance()
-        after = trainer.weights()
-        trainer.put(before)
+        after = trainer.network.weights()
+        trainer.network.put(before)
         cosine, dot = agreement(trainer, self.pool, defense, release)
-        trainer.put(after)
+        trainer.network.put(after)
         self.cosine += cosine
         self.dot += dot
 

@@ -71,5 +71,5 @@ def test_every_step_shows_other_images_and_the_same_ones_again():
         shown.append(images)
         one.advance()
         other.advance()
-    again = other.weights()
-    assert all(torch.equal(v, again[k]) for k, v in one.weights().items())
+    again = other.network.weights()
+    assert all(torch.equal(v, again[k]) for k, v in one.network.weights().items())

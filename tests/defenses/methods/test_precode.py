@@ -107,7 +107,7 @@ def test_codes_are_drawn_by_the_seed(defense):
         trainer = prepare(training).trainer
         for _ in range(3):
             trainer.advance()
-        runs.append(torch.cat([v.flatten() for v in trainer.weights().values()]))
+        runs.append(torch.cat([v.flatten() for v in trainer.network.weights().values()]))
     assert torch.equal(runs[0], runs[1])
     assert not torch.allclose(runs[0], runs[2])
 
@@ -125,7 +125,7 @@ def test_one_backward_pass_is_the_sum_over_examples():
     trainer = prepare(training).trainer
     trainer.net.eval()
     images, labels = trainer.inputs[:7], trainer.labels[:7]
-    (whole,) = trainer.chunks(images, labels)
+    (whole,) = trainer.network.chunks(images, labels)
     each = victims.per_example_gradients(trainer.net, cross_entropy, images, labels)
     for name, value in each.items():
         assert torch.allclose(whole[name][0], value.sum(0), rtol=1e-3, atol=1e-5)

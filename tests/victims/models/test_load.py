@@ -209,7 +209,7 @@ def test_batches_of_none_and_of_one_pass_batchnorm():
     assert {0, 1} <= set(sizes)
     assert all(torch.isfinite(v).all() for v in trainer.model.state_dict().values())
     images, labels = trainer.inputs[:1], trainer.labels[:1]
-    one = trainer.total(trainer.informed(), {}, images, labels)
+    one = trainer.network.total(trainer.informed(), {}, images, labels)
     trainer.net.eval()
     right = torch.autograd.grad(
         cross_entropy(trainer.net(images), labels), list(trainer.parameters.values())

@@ -37,7 +37,7 @@ class TestStep:
             for key, grad in zip(total, grads, strict=True):
                 total[key] += grad * min(1, 0.3 / norm)
         trainer.advance()
-        assert trainer.outer == ["1.1", "1.3"]
+        assert trainer.network.outer == ["1.1", "1.3"]
         for key, after in weights(trainer).items():
             assert torch.allclose(after, before[key] - 0.5 * total[key] / 20, atol=1e-6)
 
@@ -45,7 +45,7 @@ class TestStep:
         ended = []
         for outer in (True, False):
             trainer = trainer_of(defense="dprs", momentum=0.9)
-            trainer.outer = trainer.outer if outer else []
+            trainer.network.outer = trainer.network.outer if outer else []
             for _ in range(15):
                 trainer.advance()
             ended.append(weights(trainer))
@@ -56,7 +56,7 @@ class TestStep:
         trainer = trainer_of(defense="none")
         batch = trainer.inputs[:7], trainer.labels[:7]
         clever = trainer.release(*batch, seeded()).update
-        trainer.linear = False
+        trainer.network.linear = False
         plain = trainer.release(*batch, seeded()).update
         assert all(torch.allclose(clever[k], plain[k], atol=1e-7) for k in plain)
 

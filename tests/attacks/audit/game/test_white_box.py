@@ -26,7 +26,7 @@ def test_what_the_others_gave_is_known_to_the_adversary(changed):
     options = {"defense_options": {"noise_multiplier": 0.0}}
     victim = prepare(Training(**{**about, **options, **changed})).trainer
     for _ in range(3):
-        believed, weights, index = victim.informed(), victim.weights(), victim.sample()
+        believed, weights, index = victim.informed(), victim.network.weights(), victim.sample()
         release = victim.advance()
         known = contribution(victim, index, weights, believed, release)
         for name, value in release.update.items():

@@ -128,7 +128,7 @@ def test_padding_contributes_nothing_even_where_it_gives_nan(defense):
         made.append(Trainer(t.plan, nn.Sequential(Unit(), nn.Linear(64, 10)), t.inputs, t.labels))
     batches = [(t.inputs[:n], t.labels[:n]) for t, n in zip(made, (5, 0), strict=True)]
     shield = made[0].plan.defense
-    alone = [t.total(shield, {}, *b) for t, b in zip(made, batches, strict=True)]
+    alone = [t.network.total(shield, {}, *b) for t, b in zip(made, batches, strict=True)]
     together = Lockstep(made).totals(shield, [{}, {}], batches)
     for key in alone[0]:
         assert torch.allclose(alone[0][key], together[0][key], atol=1e-6)
@@ -162,9 +162,9 @@ def test_an_example_that_is_not_finite_is_left_out_together_as_alone(changed):
             trainer.advance()
         group.advance()
     for one, other in zip(alone, together, strict=True):
-        for key, value in one.weights().items():
+        for key, value in one.network.weights().items():
             assert value.isfinite().all()
-            assert torch.allclose(value, other.weights()[key], rtol=1e-9, atol=1e-12)
+            assert torch.allclose(value, other.network.weights()[key], rtol=1e-9, atol=1e-12)
 
 
 @pytest.fixture
