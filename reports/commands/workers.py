@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -59,12 +60,28 @@ def spread(
 def start_pool(
     size: int, begin: Callable[..., None], given: tuple[Any, ...] = ()
 ) -> ProcessPoolExecutor:
-    """A pool of spawned processes, not forked: torch's threads and CUDA do not survive a fork.
+    """A pool of processes that are not forked from this one, as threads and CUDA do not survive it.
+
+    Where the system can, they are forked from a server that does nothing but import what they
+    need: torch is then imported once, not once a process, and its memory is shared.
 
     Fill it with `submit`, and end it with `kill`.
     """
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(size, mp_context=context, initializer=begin, initargs=given)
+    context: Any = multiprocessing.get_context(START)
+    if START == "forkserver":  # it starts with the first pool, and later ones take it as it is
+        context.set_forkserver_preload(["torch", begin.__module__])
+    # The server's surroundings are those of its start; a process gets those of its own.
+    arguments = (dict(os.environ), begin, given)
+    return ProcessPoolExecutor(size, mp_context=context, initializer=_begin, initargs=arguments)
+
+
+def _begin(
+    surroundings: dict[str, str], begin: Callable[..., None], given: tuple[Any, ...]
+) -> None:
+    """What a process does first."""
+    os.environ.clear()
+    os.environ.update(surroundings)
+    begin(*given)
 
 
 def submit(pool: ProcessPoolExecutor, act: Callable[..., Result], *given: Any) -> Future[Result]:
