@@ -58,18 +58,27 @@ def spread(
 
 
 def start_pool(
-    size: int, begin: Callable[..., None], given: tuple[Any, ...] = ()
+    size: int,
+    begin: Callable[..., None],
+    given: tuple[Any, ...] = (),
+    needs: Sequence[str] = (),
 ) -> ProcessPoolExecutor:
     """A pool of processes that are not forked from this one, as threads and CUDA do not survive it.
 
     Where the system can, they are forked from a server that does nothing but import what they
     need: torch is then imported once, not once a process, and its memory is shared.
 
+    Args:
+        size: how many processes.
+        begin: called in each process with ``given`` before its first item; importable.
+        given: sent once per process.
+        needs: modules that the processes will import, beside that of ``begin``.
+
     Fill it with `submit`, and end it with `kill`.
     """
     context: Any = multiprocessing.get_context(START)
     if START == "forkserver":  # it starts with the first pool, and later ones take it as it is
-        context.set_forkserver_preload(["torch", begin.__module__])
+        context.set_forkserver_preload(["torch", begin.__module__, *needs])
     # The server's surroundings are those of its start; a process gets those of its own.
     arguments = (dict(os.environ), begin, given)
     return ProcessPoolExecutor(size, mp_context=context, initializer=_begin, initargs=arguments)

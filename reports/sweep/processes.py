@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from reports.commands.workers import kill, prepare_process, start_pool, submit
+from reports.sweep.combine import COMMANDS
 from reports.sweep.task import Outcome, Task, failed, run_task
 
 TRIES = 2
@@ -29,7 +30,8 @@ def run(
         ended: set[str] = set()
         # After a death one at a time, so that the next one names its Scenario.
         size = 1 if strikes else min(jobs, len(waiting))
-        pool = start_pool(size, prepare_process, (waiting[0].threads,))
+        needs = sorted({COMMANDS[task.job.command] for task in waiting})
+        pool = start_pool(size, prepare_process, (waiting[0].threads,), needs)
         try:
             in_flight: dict[Future[Outcome], Task] = {}
             queue = iter(waiting)
