@@ -8,24 +8,24 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import defenses
-from attacks.invert.before.adversary import Adversary
-from attacks.invert.before.victim import Victim
+from attacks.invert.before.rehearsal import Rehearsal
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.objective import (
     Fit,
-    candidate_gradients,
     noise_std,
     residual,
+    support,
 )
 from attacks.invert.methods.analytic import Analytic
 from attacks.invert.methods.bayes import Bayes
 from attacks.invert.methods.dlg import DLG
 from attacks.invert.methods.geiping import Geiping
+from attacks.invert.methods.lti import FEWEST, Lti
 from attacks.invert.methods.peel import Peel
 from attacks.invert.methods.prior import Prior
 from attacks.invert.methods.sme import SME
@@ -58,7 +58,8 @@ class Auto(Inversion):
     Otherwise ``bayes``, ``dlg``, ``geiping``, ``peel`` and ``prior`` (under noise ``analytic``
     too) are ranked by how well they do on such images, and the first one's TV weight is chosen
     from a grid. A plan that ranks ``prior`` first stops there: to go on would be to fit noise.
-    After several local steps ``sme`` is ranked too.
+    After several local steps ``sme`` is ranked too, and where coordinates of one example are
+    missing ``lti``, which learns from the auxiliary images and from `learn` others.
     `reconstruct` then goes down that list, each attack with half the evaluations of the one
     before, all its stages together, until a guess explains the release or time is up, and keeps
     the guess of lowest energy: never the truth, which it does not have. All of that is counted in
@@ -72,6 +73,9 @@ class Auto(Inversion):
         400, "evaluations of the first optimiser, halved for each next", low=1
     )
     practice: int = defenses.option(2, "own batches to practise on; 0 skips it", low=0)
+    learn: int = defenses.option(
+        0, "further images that lti learns from where coordinates are missing", low=0
+    )
     exact: tuple[Inversion, ...] = dataclasses.field(
         default=(Analytic(), Spear(), Peel()), metadata={"hidden": True}
     )
@@ -90,7 +94,7 @@ class Auto(Inversion):
         generator: torch.Generator,
     ) -> Guess:
         """See `Inversion.reconstruct`; what is allowed covers all attacks together."""
-        clock = threat.clock()
+        clock, given = threat.clock(), threat.labels
         labels = recover_labels(model, loss, release, threat)
         threat = dataclasses.replace(threat, labels=labels)
         compares = {tuple(labels.tolist()): residual(model, loss, release, threat, labels)}
@@ -107,6 +111,8 @@ class Auto(Inversion):
             rest = _rest(threat, spent, clock)
             if turn > 0:
                 attack, rest = _limit(attack, max(1, 2 * self.iterations >> turn), rest)
+            if isinstance(attack, Spear):  # it names exact images better than counts do
+                rest = dataclasses.replace(rest, labels=given)
             guess = attack.reconstruct(model, loss, release, rest, generator=generator)
             guesses.append(guess)
             key = tuple(guess.labels.tolist())
@@ -124,6 +130,10 @@ class Auto(Inversion):
             stopped="time" if clock.over or self.hurried else best.stopped,
         )
 
+    def learns_from(self) -> int:
+        """See `Inversion.learns_from`."""
+        return self.learn
+
     def tuned(
         self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator
     ) -> Auto:
@@ -134,14 +144,16 @@ class Auto(Inversion):
         if batches == 0:
             return self
         order = torch.randperm(len(threat.auxiliary_images), generator=generator)
-        own = [
-            (threat.auxiliary_images[index], threat.auxiliary_labels[index])
-            for index in order[: batches * size].split(size)
-        ]
+        chosen = order[: batches * size].split(size)
+        batch_of = [(threat.auxiliary_images[i], threat.auxiliary_labels[i]) for i in chosen]
         # What practice is about must not be among what the adversary looks at.
         if len(rest := order[batches * size :].sort().values):
             images, labels = threat.auxiliary_images[rest], threat.auxiliary_labels[rest]
             threat = dataclasses.replace(threat, auxiliary_images=images, auxiliary_labels=labels)
+        own = [
+            Rehearsal.of(model, loss, _rest(threat, 0, clock), *batch, Prior(), generator=generator)
+            for batch in batch_of
+        ]
         noisy = _has_noise(threat)
         useful = tuple(
             exact.tuned(model, loss, threat, generator=generator)
@@ -151,12 +163,15 @@ class Auto(Inversion):
         plan = self.plan
         if threat.local is not None and threat.local.steps > 1:
             plan = (*plan, SME())
+        if _misses(own[0].release, threat):
+            lti = Lti(learn=max(FEWEST, len(threat.learning)))
+            plan = (*plan, lti.tuned(model, loss, threat, generator=generator))
         for trial in () if noisy else useful:
-            told = self._practise(trial, model, loss, threat, own[0], clock, generator, whole=True)
+            told = self._practise(trial, threat, own[0], clock, generator, whole=True)
             if told < REBUILT * size:
                 return dataclasses.replace(self, exact=(trial,), plan=plan, hurried=clock.over)
             if isinstance(trial, Peel):
-                blind = self._practise(Prior(), model, loss, threat, own[0], clock, generator)
+                blind = self._practise(Prior(), threat, own[0], clock, generator)
                 if told < blind - CLOSER * size:
                     plan = tuple(other for other in plan if other.name not in REPLACED)
         trials = (*useful, *plan) if noisy else (*plan, *useful)
@@ -171,7 +186,7 @@ class Auto(Inversion):
                     hurried = True
                     return math.inf
                 share, runs = clock.part(1 / max(1, runs)), runs - 1
-                total += self._practise(trial, model, loss, threat, batch, share, generator)
+                total += self._practise(trial, threat, batch, share, generator)
                 hurried |= share.over
             return total
 
@@ -198,10 +213,8 @@ class Auto(Inversion):
     def _practise(
         self,
         trial: Inversion,
-        model: nn.Module,
-        loss: Loss,
         threat: Threat,
-        batch: tuple[Tensor, Tensor],
+        own: Rehearsal,
         clock: Clock,
         generator: torch.Generator,
         *,
@@ -211,32 +224,18 @@ class Auto(Inversion):
 
         With as many evaluations as its options say, where ``whole``; else with few.
         """
-        device = next(model.parameters()).device
-        images, labels = batch[0].to(device), batch[1]
-        defense = threat.defense if threat.adaptive else defenses.get("none")
-        # The same draws and start for every trial: only the attack differs.
-        state = generator.get_state()
-        victim = Victim(model, loss, defense, take=_counted_gradients, local=threat.local)
-        grads = victim.gradients(images, labels.to(device), generator=generator)
-        release = victim.release(grads, generator=generator)
-        # Labels are recovered in practice too, errors included, unless they are always known, or
-        # their order is sought, which costs more than what is practised.
-        own = None if threat.labels is None and threat.local is None else labels
-        known = dataclasses.replace(_rest(threat, 0, clock), labels=own)
+        known = _rest(threat, 0, clock)
         if not whole:
             few = max(1, int(threat.allowed(self.iterations) * PRACTICE))
             trial, known = _limit(trial, few, known)
-        guess = Adversary(trial, known).guess(victim, release, generator=generator)
-        generator.set_state(state)
-        errors = (guess.images[None] - images.cpu()[:, None]).square().flatten(2).mean(2)
-        return float(errors.amin(1).clamp(min=1e-6).log().sum())
+        return own.error(trial, known, generator=generator)
 
 
-def _counted_gradients(
-    model: nn.Module, loss: Loss, images: Tensor, labels: Tensor
-) -> dict[str, Tensor]:
-    """Per-example gradients, detached, counted as the attack's own."""
-    return candidate_gradients(model, loss, images, labels, differentiable=False)
+def _misses(release: Release, threat: Threat) -> bool:
+    """Whether coordinates of one example's gradient are missing, so that learning pays."""
+    if threat.batch_size > 1 or threat.local is not None or not threat.adaptive:
+        return False
+    return not all(bool(mask.all()) for mask in support(release, threat).values())
 
 
 def _rest(threat: Threat, spent: int, clock: Clock) -> Threat:
@@ -257,6 +256,6 @@ def _limit(attack: Inversion, evaluations: int, threat: Threat) -> tuple[Inversi
     most = threat.allowed(evaluations)
     if isinstance(attack, DLG):
         attack = dataclasses.replace(attack, iterations=evaluations, restarts=1)
-    elif isinstance(attack, Bayes | Geiping | SME):
+    elif isinstance(attack, Bayes | Geiping | Lti | SME):
         attack = dataclasses.replace(attack, iterations=evaluations)
     return attack, dataclasses.replace(threat, evaluations=most)

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
+import sys
 
 import pytest
 from torch.nn.functional import cross_entropy
@@ -46,7 +47,10 @@ def work(monkeypatch):
         now[0] += 0.1 * gradients
         spend(gradients)
 
-    monkeypatch.setattr("attacks.invert.matching.objective.spend", slowly)
+    # Wherever gradients are counted, whoever imported it.
+    for name, module in list(sys.modules.items()):
+        if name.startswith("attacks.invert") and vars(module).get("spend") is spend:
+            monkeypatch.setattr(module, "spend", slowly)
     return now
 
 
@@ -90,6 +94,36 @@ def test_every_gradient_is_counted(work):
     assert work[0] * 10 == pytest.approx(counted + others, abs=2)
     for row in record.rows:
         assert row["evaluations"] > row["iterations"]
+
+
+def test_every_gradient_that_is_learned_from_is_counted(work):
+    """Where coordinates are missing, labels by evidence and `lti` take gradients by themselves."""
+    mask = {"defense": "dprs", "moments": 2}
+    options = {"rate": 0.9, "cooling": False, "noise_multiplier": 0.0}
+    record = run(Scenario(**FEW | mask, defense_options=options))
+    counted = sum(row["evaluations"] for row in record.rows) + record.rows[0]["practice"]
+    others = 63  # the candidates, once; without noise there is no Fisher information
+    assert work[0] * 10 == pytest.approx(counted + others, abs=2)
+    assert 255 < record.rows[0]["practice"] < 10_000
+
+
+def test_labels_are_recovered_once_for_each_batch_of_practice(observe, lenet, monkeypatch):
+    _, threat, _, _ = observe(lenet, configured("dprs", rate=0.9, noise_multiplier=0.0))
+    asked: list[int] = []
+    monkeypatch.setattr(labels, "_by_signs", lambda *a: None)
+    evidence = labels.log_evidence
+    monkeypatch.setattr(labels, "log_evidence", lambda *a: asked.append(0) or evidence(*a))
+    auto = invert.get("auto", iterations=4, practice=2)
+    ready = auto.tuned(lenet, cross_entropy, threat, generator=seeded(2))
+    assert len(asked) == 2
+    assert "lti" in {attack.name for attack in ready.plan}
+
+
+def test_learning_is_left_out_where_nothing_is_missing(observe, lenet):
+    _, threat, _, _ = observe(lenet, configured("dpsgd", noise_multiplier=0.01))
+    auto = invert.get("auto", iterations=4, practice=1)
+    ready = auto.tuned(lenet, cross_entropy, threat, generator=seeded(2))
+    assert "lti" not in {attack.name for attack in ready.plan}
 
 
 @pytest.mark.parametrize("name", ["auto", "bayes", "dlg", "geiping"])
