@@ -110,7 +110,7 @@ def without_bias(layers, rate, clip):
 
 
 @pytest.mark.parametrize("layers", [averaged, dense, shifted])
-@pytest.mark.parametrize("clip", [1e6, 1e-4])
+@pytest.mark.parametrize("clip", [1e6, 1.0, 1e-4])
 def test_without_an_entry_of_the_last_bias_softmax_tells_the_length(layers, clip):
     guess = without_bias(layers, 0.4, clip)
     assert (guess.stopped, guess.note) == ("solved", "")
