@@ -123,6 +123,8 @@ def _add_limits(parser: Parser, start: Scenario) -> None:
     """How much is known, promised and spent."""
     add = parser.add_argument
     add("--labels-known", action="store_true", help="tell the attacker the labels")
+    text = f"of the candidate game; 1: it is not played (default {start.candidates})"
+    add("--candidates", type=int, default=start.candidates, metavar="N", help=text)
     add("--epsilon", type=float, help="set the noise so that one release spends this epsilon")
     add("--delta", type=float, default=start.delta, help="of the guarantee (default 1e-5)")
     text = "gradient evaluations per image (default: as the attack's own options say)"

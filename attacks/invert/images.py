@@ -7,7 +7,6 @@ from typing import Any
 import torch
 
 import victims
-from attacks.invert.candidates.lineup import CANDIDATES
 from attacks.invert.contract import registry
 from attacks.invert.scenario import Scenario
 from victims.data import Data, digest
@@ -30,7 +29,7 @@ def load_images(scenario: Scenario, data_root: str | None) -> tuple[Data, Data]:
     """
     where: dict[str, Any] = {"root": data_root, "size": scenario.size, "seed": scenario.seed}
     count = scenario.images
-    more = count + CANDIDATES - 1
+    more = count + scenario.candidates - 1
     images = victims.load_data(
         scenario.data, split=scenario.split, count=more, at_most=True, **where
     )

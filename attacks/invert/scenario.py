@@ -12,6 +12,8 @@ from reports.records.keyed import Keyed
 from victims.gradients import LocalSteps
 from victims.gradients.local_steps import FACTS, MOMENTUM
 
+CANDIDATES = 64
+"""Of the candidate game, the private image included; fewer where the split has fewer."""
 COLUMNS = {"both": ATTACKERS, "adaptive": (ADAPTIVE,), "naive": (NAIVE,)}
 """The attackers that a Scenario asks for."""
 
@@ -44,6 +46,7 @@ class Scenario(Keyed):
         local_momentum: of these steps; None: none.
         columns: ``both``, ``adaptive`` or ``naive`` attackers.
         labels_known: whether the attacker is told the labels.
+        candidates: N of the candidate game, the private image included; 1: it is not played.
         epsilon: sets the noise multiplier so that one release spends this; None leaves it.
         delta: of every guarantee.
         evaluations: gradient evaluations that the attack's optimisers may spend on each image;
@@ -71,6 +74,7 @@ class Scenario(Keyed):
     moments: int = 3
     columns: str = "both"
     labels_known: bool = False
+    candidates: int = CANDIDATES
     epsilon: float | None = None
     delta: float = 1e-5
     evaluations: int | None = None
@@ -102,6 +106,11 @@ class Scenario(Keyed):
             raise BadInput(f"{self.images} images do not make whole batches of {self.batch}")
         if self.moments < 2:
             raise BadInput(f"moments is {self.moments}; it must be >= 2: the first and the last")
+        if not 1 <= self.candidates <= CANDIDATES:
+            raise BadInput(
+                f"candidates is {self.candidates}; it must be in [1, {CANDIDATES}], "
+                "1 for no candidate game"
+            )
         if self.evaluations is not None and self.evaluations < 1:
             raise BadInput(f"evaluations is {self.evaluations}; it must be >= 1")
         if self.budget is not None and not self.budget > 0:
@@ -121,10 +130,16 @@ class Scenario(Keyed):
         return LocalSteps.among({name: getattr(self, name) for name in (*FACTS, MOMENTUM)})
 
     def document(self) -> dict[str, Any]:
-        """See `Keyed.document`; without local steps it is silent on them, as older Records are."""
-        told, local = super().document(), self.local
-        unsaid = {*(FACTS if local is None else ()), *(() if self.local_momentum else (MOMENTUM,))}
-        return {k: v for k, v in told.items() if k not in unsaid}
+        """See `Keyed.document`; silent on what older Records do not know, where it says nothing.
+
+        That is on local steps and momentum without any, and on the candidates when all take part.
+        """
+        unsaid = set() if self.local else set(FACTS)
+        if not self.local_momentum:
+            unsaid.add(MOMENTUM)
+        if self.candidates == CANDIDATES:
+            unsaid.add("candidates")
+        return {k: v for k, v in super().document().items() if k not in unsaid}
 
     @property
     def batches(self) -> int:

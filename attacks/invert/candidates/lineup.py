@@ -14,8 +14,6 @@ from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.objective import candidate_gradients
 from defenses import Defense, Release, preprocessing
 
-CANDIDATES = 64
-"""N, the private pair included; fewer where the adversary has fewer images."""
 KEPT_VALUES = 192 * 2**20
 """The candidates' gradients stay in memory up to so many values (768 MiB); those of larger models
 are made again for every release."""
@@ -57,10 +55,9 @@ class Lineup:
         labels: Tensor,
         defense: Defense | None = None,
     ) -> Lineup:
-        """At most N - 1 candidates from images (M, C, H, W) and labels (M,)."""
+        """The candidates of images (N - 1, C, H, W) and labels (N - 1,), wherever these lie."""
         device = next(model.parameters()).device
-        few = slice(CANDIDATES - 1)
-        return cls(model, loss, images[few].to(device), labels[few].to(device), defense)
+        return cls(model, loss, images.to(device), labels.to(device), defense)
 
     @property
     def size(self) -> int:

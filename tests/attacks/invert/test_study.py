@@ -109,3 +109,23 @@ def test_single_releases_of_different_images_share_no_noise():
             seen.clear()
     assert abs(alike(firsts[0], firsts[1])) < 0.2
     assert torch.equal(firsts[0], firsts[2])
+
+
+@pytest.mark.parametrize("candidates", [1, 5, 64])
+def test_as_many_candidates_take_part_as_are_asked_for(candidates):
+    record = study(dataclasses.replace(QUICK, candidates=candidates, against=()))
+    played = candidates > 1
+    assert all((row["rank"] is not None) == played for row in record.rows)
+    assert record.bounds["none"]["candidates"] == (candidates if played else None)
+    assert record.scenario.get("candidates", 64) == candidates
+
+
+def test_a_scenario_of_all_candidates_is_the_one_it_was():
+    assert "candidates" not in QUICK.document()
+    assert Scenario(**{**QUICK.document(), "against": QUICK.against}) == QUICK
+
+
+@pytest.mark.parametrize("candidates", [0, 65])
+def test_more_candidates_than_a_split_gives_are_refused(candidates):
+    with pytest.raises(BadInput, match=r"it must be in \[1, 64\], 1 for no candidate game"):
+        Scenario(candidates=candidates)

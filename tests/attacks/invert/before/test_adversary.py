@@ -40,7 +40,7 @@ class TestPrecode:
         assert found[False] < 14
 
     def test_the_private_image_is_named(self, guarded, photos, auxiliary):
-        lineup = Lineup.of(guarded, cross_entropy, auxiliary.images, auxiliary.labels)
+        lineup = Lineup.of(guarded, cross_entropy, auxiliary.images[:63], auxiliary.labels[:63])
         for index in range(2):
             release, threat, images, labels, own = seen_by(
                 guarded, defenses.get("precode"), photos, auxiliary, index
