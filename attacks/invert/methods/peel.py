@@ -87,16 +87,22 @@ class Peel(Inversion):
         if threat.batch_size == 1 and (part := _part(release, threat)) is not None:
             return self._of_part(model, loss, release, threat, graph, part, prior, clock)
         told = functools.cache(lambda: recover_labels(model, loss, release, threat))
-        peeled = peel_release(graph, release, threat, clock, labels=told, generator=generator)
+        own = self.own or Own.of(model, threat.auxiliary_images)
+        plan = plan_within(threat.evaluations)
+        top = MaskedTop(graph, own.images, own.seen, 0.0, clock, plan)
+        peeled = peel_release(
+            graph, release, threat, clock, labels=told, top=top, generator=generator
+        )
         labels = told() if peeled.labels is None else peeled.labels
-        looked = 0
+        looked = 0 if top.guess is None else top.guess.evaluations
         if threat.batch_size == 1 and _affords(threat):
-            peeled, looked = with_length(graph, peeled, loss, labels)
+            peeled, spent = with_length(graph, peeled, loss, labels)
+            looked += spent
         found = images_of_batch(
             graph,
             peeled,
             prior,
-            self.own or Own.of(model, threat.auxiliary_images),
+            own,
             threat.batch_size,
             evaluations=max(1, threat.allowed(self.iterations + looked) - looked),
             clock=clock,

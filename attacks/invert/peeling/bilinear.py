@@ -43,10 +43,10 @@ class Stage:
     """Where the solution stands after a stage.
 
     Attributes:
-        inputs: (I, P) float32, what the convolution was fed.
-        opened: (O, n) float32, slopes at its outputs, in units of `Top.sizes`.
+        inputs: (I, B * P) float32, what the convolution was fed.
+        opened: (O, B * n) float32, slopes at its outputs, in units of `Top.sizes`.
         residual: what is left of the gradient, relative.
-        evaluations: spent on this stage.
+        evaluations: spent on this stage, for each example.
     """
 
     inputs: Tensor
@@ -100,7 +100,7 @@ class Problem:
         return ((along @ members - limit).clamp(min=0).square() / scale).sum()
 
     def preconditioners(self, stage: Stage, strength: float) -> tuple[Tensor, Tensor]:
-        """Inverse roots of the curvature in the inputs (P, P) and in the slopes (n, n)."""
+        """Inverse roots of the curvature in the inputs (B * P, B * P) and in the slopes."""
         weight = 2 * float(self.seen.mean()) / self.total
         ridge = 2 * strength / self.size
         rows, patches = self.top.system(stage.opened), self.top.unfold(stage.inputs)
@@ -147,7 +147,7 @@ def _descend(
         return inputs, opened * open_somewhere
 
     def objective(point: Tensor) -> Tensor:
-        spend(1)
+        spend(problem.top.examples)
         return problem.energy(*moved(point), strength)
 
     found = lbfgs(

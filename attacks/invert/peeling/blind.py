@@ -28,8 +28,8 @@ class Opened:
     """A convolution whose slope was known but for which entries were passed on.
 
     Attributes:
-        features: (I, H, W) what it was fed.
-        chosen: (O, h, w) share of the slope that each output has: 1 or the leak.
+        features: (B, I, H, W) what it was fed.
+        chosen: (B, O, h, w) share of the slope that each output has: 1 or the leak.
         residual: of the weight's gradient, relative; 1 where nothing was found.
         reason: why nothing was found, in a few words.
     """
@@ -41,7 +41,7 @@ class Opened:
 
 
 TopStep = Callable[[Tensor, Tensor | None, Tensor, Geometry, float], Opened]
-"""(gradient (O, I, k, k), visible mask or None, slope if all entries are passed on (O, h, w),
+"""(gradient (O, I, k, k), visible mask or None, slope if all entries are passed on (B, O, h, w),
 geometry, leak) -> Opened."""
 
 
@@ -142,16 +142,18 @@ def blind_top(
     Args:
         gradient: (O, I, k, k) of the weight, float64.
         visible: bool, likewise; the row space of a masked gradient says nothing.
-        slope: (O, h, w) that each output would have if it were passed on.
+        slope: (B, O, h, w) that each output would have if it were passed on; of one example.
         geometry: of the convolution.
         leak: share of the slope that the others have.
     """
 
     def nothing(reason: str) -> Opened:
-        shape = (gradient.shape[1], *geometry.size)
+        shape = (len(slope), gradient.shape[1], *geometry.size)
         return Opened(gradient.new_zeros(shape), slope * 0, 1.0, reason)
 
-    active = (slope != 0).any(0).flatten()
+    if len(slope) > 1:  # see `take_apart`
+        return nothing("which entries are passed on above it could not be told")
+    active = (slope[0] != 0).any(0).flatten()
     places, channels = int(active.sum()), len(gradient)
     if visible is not None and not bool(visible.all()):
         return nothing("its gradient is masked")
@@ -164,7 +166,7 @@ def blind_top(
     patches = geometry.unfold(found)[0, active]
     target = gradient.flatten(1)
     shares = torch.linalg.lstsq(patches.T, target.T).solution.T
-    wanted = slope.flatten(1)[:, active]
+    wanted = slope[0].flatten(1)[:, active]
     scale = common_scale(shares, wanted)
     if scale == 0:
         return nothing("its scale could not be told")
@@ -173,9 +175,9 @@ def blind_top(
     explained = scale * (wanted * chosen) @ patches
     residual = float((explained - target).norm() / target.norm())
     reason = f"{residual:.1e} of its gradient is left unexplained"
-    spread = torch.zeros_like(slope).flatten(1)
-    spread[:, active] = chosen
-    return Opened(found[0] * scale, spread.reshape(slope.shape), residual, reason)
+    spread = torch.zeros_like(slope).flatten(2)
+    spread[0, :, active] = chosen
+    return Opened(found * scale, spread.reshape(slope.shape), residual, reason)
 
 
 def common_scale(shares: Tensor, wanted: Tensor) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.lbfgs import lbfgs
 from attacks.invert.matching.meter import spend
-from attacks.invert.peeling.top import Top
+from attacks.invert.peeling.top import Top, beside
 
 COMPONENTS = 200
 IMAGE_WEIGHT = 0.3
@@ -66,16 +66,16 @@ class Latent:
         return Latent(self.inputs, self.gates[..., places], self.images)
 
     def decode(self, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores (K,) -> inputs (I, P), gates (O, n), image (C, H, W)."""
-        with_mean = torch.cat([scores.new_ones(1), scores]).float()
-        inputs, gates, image = (
-            (with_mean @ basis.flatten(1)).reshape(basis.shape[1:])
+        """Scores (B, K) -> inputs (I, B * P), gates (O, B * n), images (B, C, H, W)."""
+        with_mean = torch.cat([scores.new_ones(len(scores), 1), scores], 1).float()
+        inputs, gates, images = (
+            (with_mean @ basis.flatten(1)).reshape(-1, *basis.shape[1:])
             for basis in (self.inputs, self.gates, self.images)
         )
-        return inputs, gates, image
+        return beside(inputs), beside(gates), images
 
     def match(self, top: Top, *, evaluations: int, clock: Clock) -> tuple[Tensor, int]:
-        """The scores that explain the gradient best, and evaluations spent.
+        """The scores (B, K) that explain the gradient best, and evaluations spent on each example.
 
         Args:
             top: what the release says of the top convolution.
@@ -87,11 +87,12 @@ class Latent:
         total = float(value.square().sum())
 
         def energy(scores: Tensor) -> Tensor:
-            spend(1)
+            spend(top.examples)
             inputs, gates, _ = self.decode(scores)
             left = (slope * gates) @ top.unfold(inputs) * seen - value
             return left.square().sum() / total + STRENGTH * scores.square().mean()
 
-        start = self.inputs.new_zeros(len(self.inputs) - 1, dtype=torch.float64)
+        shape = top.examples, len(self.inputs) - 1
+        start = self.inputs.new_zeros(shape, dtype=torch.float64)
         found = lbfgs(energy, start, evaluations=evaluations, clock=clock)
         return found.point.detach(), found.evaluations

@@ -74,7 +74,7 @@ class MaskedTop:
         layer = next(
             n for n in self.graph.nodes.values() if getattr(n.rule, "geometry", None) is geometry
         )
-        nothing = gradient.new_zeros(gradient.shape[1], *geometry.size)
+        nothing = gradient.new_zeros(len(slope), gradient.shape[1], *geometry.size)
         chain = OpenChain.of(self.graph, layer)
         if self.guess is not None:  # once: a layer below one that is not solved is out of reach
             return Opened(nothing, slope * 0, 1.0, "what passes on its slope is not told")
@@ -83,19 +83,22 @@ class MaskedTop:
         if layer.name not in self.seen:
             self.seen[layer.name] = Seen.of(chain, self.images)
         shown = torch.ones_like(gradient, dtype=torch.bool) if visible is None else visible
-        top = Top.of(geometry, slope.flatten(1), gradient, shown, chain.windows, self.noise)
+        top = Top.of(geometry, slope.flatten(2), gradient, shown, chain.windows, self.noise)
+        few = f"{top.equations:,} equations for {top.equations - top.spare:,} unknowns"
+        if len(slope) > 1 and top.spare <= 0:  # the latent images would say nothing of who is who
+            return Opened(nothing, slope * 0, 1.0, few)
         pool = next((n.name for n in chain.above if isinstance(n.rule, MaxPool)), "")
         seen, certain = self.seen[layer.name], self.open.get(pool)
+        if len(slope) > 1 and chain.windows is not None:  # closed windows have no slope any more
+            certain = (top.slope != 0).to(slope) @ top.members.to(slope) > 0
         found = guess_top(top, seen, certain, clock=self.clock, plan=self.plan)
         self.layer, self.top, self.guess = layer, top, found
-        spread = torch.zeros_like(slope).flatten(1)
-        spread[:, top.places] = found.gates
         reason = f"{found.residual:.1e} of its gradient is left unexplained"
         if top.spare <= 0:
-            reason = f"{top.equations:,} equations for {top.equations - top.spare:,} unknowns"
+            reason = few
         residual = found.residual if found.solved else 1.0
-        fed = found.inputs.reshape(nothing.shape)
-        return Opened(fed, spread.reshape(slope.shape), residual, reason)
+        fed = found.inputs.reshape(len(nothing[0]), len(nothing), *geometry.size).transpose(0, 1)
+        return Opened(fed, top.everywhere(found.gates), residual, reason)
 
 
 @dataclass(frozen=True)

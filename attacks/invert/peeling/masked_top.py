@@ -58,20 +58,20 @@ class TopGuess:
     """The top convolution, as far as its gradient tells it.
 
     Attributes:
-        inputs: (I, P) float64, what the convolution was fed.
-        gates: (O, n) float64, the share of the slope that comes through at the places of the
+        inputs: (I, B * P) float64, what the convolution was fed.
+        gates: (O, B * n) float64, the share of the slope that comes through at the places of the
             `Top`; all 0 or 1 where they are certain.
         residual: what is left of the gradient, relative.
         solved: whether the residual proves that all gates are right.
-        image: (1, C, H, W), the latent image.
-        evaluations: of the misfit.
+        images: (B, C, H, W), the latent ones.
+        evaluations: of the misfit, for each example.
     """
 
     inputs: Tensor
     gates: Tensor
     residual: float
     solved: bool
-    image: Tensor
+    images: Tensor
     evaluations: int
 
 
@@ -83,17 +83,19 @@ def guess_top(
     Args:
         top: what the release says.
         seen: of the adversary's images.
-        certain: (O, windows) bool, pooling windows that are known to let something through.
+        certain: (O, windows) bool, pooling windows that are known to let something through; those
+            of all examples side by side.
         clock: guards it.
         plan: see `stages`.
     """
     latent = seen.latent.at(top.places)
     brief = min(LATENT_EVALUATIONS, sum(count for _, count in plan))
     scores, spent = latent.match(top, evaluations=brief, clock=clock)
-    inputs, gates, image = latent.decode(scores)
+    inputs, gates, images = latent.decode(scores)
     if top.spare <= 0:
-        return TopGuess(inputs.double(), gates.double(), 1.0, False, image[None], spent)
-    prior = _prior(top, seen.variance, inputs, gates, certain)
+        return TopGuess(inputs.double(), gates.double(), 1.0, False, images, spent)
+    variance = seen.variance.repeat(1, top.examples)
+    prior = _prior(top, variance, inputs, gates, certain)
     raw, fed, residual = prior.gates.double(), prior.inputs.double(), 1.0
     rounded: Rounded | None = None
     plenty = top.spare > (PLENTY - 1) * (top.equations - top.spare)
@@ -106,21 +108,21 @@ def guess_top(
         if rounded.residual < POLISHED and plenty and not rounded.solved():
             rounded = _polished(top, seen, raw, certain)
         if rounded.solved():
-            return _told(rounded, image, spent)
+            return _told(rounded, images, spent)
     if top.noise > 0:
         rounded = _believed(top, round_once(top, raw, certain), prior)
     elif not plenty:
         rounded = _polished(top, seen, raw, certain)
     if rounded is not None and rounded.residual < max(TRUSTED, NOISY * top.floor):
-        return _told(rounded, image, spent)
+        return _told(rounded, images, spent)
     # What the gradient fixes is the product alone: the open gates among the shares say the scale.
     scale = _open_level(top, raw)
-    return TopGuess(fed * scale, raw / scale, residual, False, image[None], spent)
+    return TopGuess(fed * scale, raw / scale, residual, False, images, spent)
 
 
-def _told(rounded: Rounded, image: Tensor, spent: int) -> TopGuess:
+def _told(rounded: Rounded, images: Tensor, spent: int) -> TopGuess:
     parts = rounded.inputs, rounded.gates, rounded.residual, rounded.solved()
-    return TopGuess(*parts, image[None], spent)
+    return TopGuess(*parts, images, spent)
 
 
 def _prior(
@@ -145,7 +147,12 @@ def _polished(top: Top, seen: Seen, gates: Tensor, certain: Tensor | None) -> Ro
     forward = seen.chain.gates_of()
     if forward is None:
         return round_top(top, gates, certain=certain)
-    return round_top(top, gates, certain=certain, forward=lambda fed: forward(fed)[:, top.places])
+
+    def caused(fed: Tensor) -> Tensor:
+        parts = fed.reshape(len(fed), top.examples, -1).unbind(1)
+        return torch.cat([forward(one)[:, top.places] for one in parts], 1)
+
+    return round_top(top, gates, certain=certain, forward=caused)
 
 
 def _believed(top: Top, rounded: Rounded, prior: TopPrior) -> Rounded:

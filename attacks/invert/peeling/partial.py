@@ -58,10 +58,10 @@ def images_of(
     guess, top, layer = found.top.guess, found.top.top, found.top.layer
     if found.top.noise > 0:
         yield Match(prior.mean[None], 1.0, 0, "iterations")
-    start = None if guess is None else guess.image.to(prior.mean)
+    start = None if guess is None else guess.images.to(prior.mean)
     if guess is not None and top is not None and layer is not None and not guess.solved:
         if top.spare <= 0:  # any input fits: what fits is no news
-            yield Match(guess.image.clamp(0, 1), 1.0, 0, "iterations")
+            yield Match(guess.images.clamp(0, 1), 1.0, 0, "iterations")
             return
         assert start is not None
         features = graph.upto([layer.inputs[0]], torch.float32)

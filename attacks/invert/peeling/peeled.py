@@ -11,6 +11,7 @@ from torch import Tensor
 from attacks.invert.contract import Threat
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.batch import take_apart
+from attacks.invert.peeling.blind import TopStep, blind_top
 from attacks.invert.peeling.directions import find_directions, is_positive
 from attacks.invert.peeling.flow import Choice, Slopes
 from attacks.invert.peeling.graph import Graph
@@ -78,6 +79,7 @@ def peel_release(
     clock: Clock,
     *,
     labels: Callable[[], Tensor],
+    top: TopStep = blind_top,
     generator: torch.Generator,
 ) -> Peeled:
     """Walk down from the slopes at the logits that a release tells.
@@ -90,6 +92,7 @@ def peel_release(
         threat: what the adversary has.
         clock: ends the walk early.
         labels: the batch's, (B,) int64, as they are recovered; asked for where they are needed.
+        top: the top step of a batch that is told apart behind the logits alone.
         generator: of the draws that take a batch apart.
     """
     if is_noisy(release, threat):
@@ -102,11 +105,12 @@ def peel_release(
     if slopes is None:
         peeled = Peeled(None, mixed)
     else:
-        walk = Walk(graph, weights, slopes, clock=clock)
+        walk = Walk(graph, weights, slopes, top=top if mixed else blind_top, clock=clock)
         walk.run()
         stop = "" if walk.stop is None else f"{walk.stop.layer}: {walk.stop.reason}"
-        # What kept the examples together higher up is why the walk ended.
-        peeled = Peeled(walk, mixed or stop if stop else "")
+        # What kept the examples together higher up is why the walk ended, if it did.
+        apart = any(choice.closes for choice in slopes.choices.values())
+        peeled = Peeled(walk, mixed if mixed and stop and not apart else stop)
     if not peeled.note or (peeled.walk is not None and size > 1):
         return peeled
     below, deepest = list(graph.nodes), peeled.deepest()

@@ -20,17 +20,19 @@ class Top:
 
     Known is the slope that every output would have if its gate were open: if its unit were on,
     or if it were the largest of its pooling window. Only the n outputs that anything above
-    looks at are kept. One example.
+    looks at are kept. The outputs of the B examples of a batch stand side by side, example by
+    example, as do the P places of what each was fed.
 
     Attributes:
         geometry: of the convolution.
-        places: (n,) int64, these outputs among all.
-        slope: (O, n) float64, of the loss there, were the gate open.
+        places: (n,) int64, these outputs among all of one example.
+        slope: (O, B * n) float64, of the loss there, were the gate open.
         value: (O, I * taps) float64, gradient of the weights, 0 where it is not seen.
         seen: (O, I * taps) bool.
-        windows: (n,) int64, the pooling window of each place, of whose gates one at most is
+        windows: (B * n,) int64, the pooling window of each place, of whose gates one at most is
             open; None where gates are those of a ReLU.
         noise: std of the noise on ``value``.
+        examples: B.
     """
 
     geometry: Geometry
@@ -40,6 +42,7 @@ class Top:
     seen: Tensor
     windows: Tensor | None = None
     noise: float = 0.0
+    examples: int = 1
 
     @classmethod
     def of(
@@ -51,15 +54,20 @@ class Top:
         windows: Tensor | None = None,
         noise: float = 0.0,
     ) -> Top:
-        """From the slope at every output, (O, Q), and the weight's gradient, (O, I, rows, columns).
+        """From the slope at every output, (B, O, Q), and the weight's gradient, (O, I, h, w).
 
         ``windows`` is (Q,), -1 where no window looks.
         """
-        looked_at = slope.abs().sum(0) > 0
+        looked_at = slope.abs().sum((0, 1)) > 0
         places = looked_at.nonzero()[:, 0]
         value = (gradient.double() * seen).flatten(1)
-        own = None if windows is None else windows.to(places.device)[places]
-        return cls(geometry, places, slope.double()[:, places], value, seen.flatten(1), own, noise)
+        own = None
+        if windows is not None:
+            first = torch.arange(len(slope), device=places.device)[:, None]
+            one = windows.to(places.device)[places]
+            own = (first * (int(windows.max()) + 1) + one).flatten()
+        kept = beside(slope.double()[:, :, places])
+        return cls(geometry, places, kept, value, seen.flatten(1), own, noise, len(slope))
 
     @property
     def channels(self) -> int:
@@ -86,35 +94,36 @@ class Top:
     @property
     def spare(self) -> int:
         """By how many the equations outnumber inputs and gates; not positive: they run out."""
-        inputs = self.channels * self.geometry.places
+        inputs = self.channels * self.geometry.places * self.examples
         return self.equations - inputs - int((self.slope != 0).sum())
 
     @property
     def told_channels(self) -> Tensor:
         """(I,) bool, input channels whose rows that are seen outnumber their places by far."""
         rows = self.by_channel(self.seen).sum(0)
-        return rows >= SPARE * self.geometry.places
+        return rows >= SPARE * self.geometry.places * self.examples
 
     @cached_property
     def members(self) -> Tensor:
-        """(n, windows) bool, which places belong to which pooling window."""
+        """(B * n, windows) bool, which places belong to which pooling window."""
         assert self.windows is not None
         return F.one_hot(self.windows, int(self.windows.max()) + 1).bool()
 
     def unfold(self, inputs: Tensor) -> Tensor:
-        """(..., I, P) -> (..., n, I * taps): a patch for each of the places."""
-        shape = inputs.shape[:-2]
-        maps = inputs.reshape(-1, self.channels, *self.geometry.size)
-        patches = self.geometry.unfold(maps)
-        if len(self.places) < patches.shape[1]:
-            patches = patches[:, self.places]
-        return patches.reshape(*shape, *patches.shape[1:])
+        """(I, B * P) -> (B * n, I * taps): a patch for each of the places."""
+        maps = inputs.reshape(self.channels, self.examples, *self.geometry.size).transpose(0, 1)
+        return self.geometry.unfold(maps)[:, self.places].flatten(0, 1)
 
     def system(self, opened: Tensor) -> Tensor:
-        """(O, n) slopes -> (O * taps, P), the equations of every input channel."""
-        every = opened.new_zeros(len(opened), self.geometry.output[0] * self.geometry.output[1])
-        every[:, self.places] = opened
-        return self.geometry.system(every.reshape(1, len(opened), *self.geometry.output))
+        """(O, B * n) slopes -> (O * taps, B * P), the equations of every input channel."""
+        return self.geometry.system(self.everywhere(opened))
+
+    def everywhere(self, opened: Tensor) -> Tensor:
+        """(O, B * n) values at the places -> (B, O, h, w), 0 where nothing looks."""
+        rows, columns = self.geometry.output
+        every = opened.new_zeros(len(opened), self.examples, rows * columns)
+        every[..., self.places] = opened.reshape(len(opened), self.examples, -1)
+        return every.transpose(0, 1).reshape(self.examples, len(opened), rows, columns)
 
     def by_channel(self, values: Tensor) -> Tensor:
         """(O, I * taps) -> (O * taps, I), a right-hand side of `system` for every channel."""
@@ -122,7 +131,7 @@ class Top:
         return rows.reshape(-1, self.channels)
 
     def gates(self, opened: Tensor) -> Tensor:
-        """(O, n) slopes as shares of those of open gates; 0 where these are 0."""
+        """(O, B * n) slopes as shares of those of open gates; 0 where these are 0."""
         whole = torch.where(self.slope != 0, self.slope, 1).to(opened)
         return torch.where(self.slope != 0, opened / whole, 0)
 
@@ -132,13 +141,18 @@ class TopPrior:
     """Means and variances over the adversary's own images.
 
     Attributes:
-        inputs: (I, P), mean input of the convolution.
-        inputs_variance: (I, P).
-        gates: (O, n), share of the images whose gate is open.
-        gates_variance: (O, n).
+        inputs: (I, B * P), mean input of the convolution.
+        inputs_variance: (I, B * P).
+        gates: (O, B * n), share of the images whose gate is open.
+        gates_variance: (O, B * n).
     """
 
     inputs: Tensor
     inputs_variance: Tensor
     gates: Tensor
     gates_variance: Tensor
+
+
+def beside(values: Tensor) -> Tensor:
+    """(B, R, n) -> (R, B * n): what each example has, side by side."""
+    return values.transpose(0, 1).flatten(1)

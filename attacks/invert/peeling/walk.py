@@ -120,18 +120,16 @@ class Walk:
         flow, rule = self.slopes.at(layer.name), layer.rule
         if flow is None or flow.open in (None, MIXED) or not isinstance(rule, Convolution):
             return
-        if len(flow.slope) > 1:  # a batch is taken apart before the walk begins
-            return
         above = self.graph.nodes[str(flow.open)].rule
         found = self.top(
             self.weights.gradient(rule),
             self.weights.mask(rule),
-            flow.slope[0],
+            flow.slope,
             rule.geometry,
             above.leak if isinstance(above, Routed) else 0.0,
         )
         if found.residual <= ACCEPTED:
-            self.slopes.choose(str(flow.open), Choice(found.chosen[None], closes=True))
+            self.slopes.choose(str(flow.open), Choice(found.chosen, closes=True))
         else:
             self.stop = self.stop or Stop(layer.title, found.reason)
 

@@ -14,6 +14,7 @@ import victims
 from attacks import invert
 from attacks.invert.matching.meter import measure
 from attacks.invert.peeling import masked, scale
+from attacks.invert.peeling.blind import Opened
 from attacks.invert.peeling.readable import is_noisy
 from reports.scores import psnr
 from tests.conftest import seeded
@@ -231,15 +232,31 @@ def test_auto_gives_peel_no_more_than_any_other_attack_of_its_plan(monkeypatch):
     assert all(spent <= given for given, spent in seen)
 
 
-def test_a_batch_that_no_convolution_takes_apart_is_matched_by_its_last_features():
-    model, images, labels = build(averaged), smooth(4, 3), torch.tensor([0, 1, 3, 5])
+def four(layers):
+    """A batch of four, with more places than the top convolution has channels."""
+    model, images, labels = build(layers), smooth(4, 3), torch.tensor([0, 1, 3, 5])
     grads = victims.per_example_gradients(model, cross_entropy, images, labels)
     defense = defenses.get("none")
     release = defense.release(grads, generator=seeded(5))
     threat = invert.Threat(defense, True, SHAPE, 6, 4, OWN, torch.arange(96) % 6)
     peel = invert.get("peel", iterations=60)
-    guess = peel.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
-    assert guess.note == "2: 48 channels do not tell 64 places apart"
+    with measure() as meter:
+        guess = peel.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
     assert guess.labels.tolist() == labels.tolist()
-    guessed = psnr(OWN.mean(0, keepdim=True).expand_as(images), images)
-    assert bool((psnr(guess.images, images) > guessed + 3).all())
+    return guess, psnr(guess.images, images), meter.gradients
+
+
+def test_a_batch_that_no_row_space_takes_apart_is_by_its_slopes_at_the_logits():
+    guess, found, spent = four(averaged)
+    assert bool((found > 33).all())
+    assert guess.note.startswith("0: ")  # the convolution above it has told its input
+    assert spent >= 4 * guess.iterations
+
+
+def test_where_that_fails_a_batch_is_matched_by_its_last_features(monkeypatch):
+    told = Opened(torch.zeros(4, 24, 4, 4), torch.zeros(4, 48, 4, 4), 1.0, "for a test")
+    monkeypatch.setattr(masked.MaskedTop, "__call__", lambda *given: told)
+    guess, found, _ = four(averaged)
+    assert guess.note == "2: 48 channels do not tell 64 places apart"
+    guessed = psnr(OWN.mean(0, keepdim=True).expand(4, -1, -1, -1), smooth(4, 3))
+    assert bool((found > guessed + 3).all())

@@ -17,7 +17,7 @@ from attacks.invert.peeling.geometry import Geometry
 from attacks.invert.peeling.latent import Latent
 from attacks.invert.peeling.outer import split_outer
 from attacks.invert.peeling.rounding import round_top
-from attacks.invert.peeling.top import Top, TopPrior
+from attacks.invert.peeling.top import Top, TopPrior, beside
 from tests.conftest import seeded
 
 PLAN = tuple((10.0**-k, 60) for k in range(2, 8))
@@ -86,7 +86,7 @@ def test_under_noise_a_belief_weighs_as_much_as_its_precision_says():
 class Case:
     """A convolution between ReLU features and an average or a max pool, one image masked."""
 
-    def __init__(self, rate, pooled=False, noise=0.0):
+    def __init__(self, rate, pooled=False, noise=0.0, batch=1):
         conv = nn.Conv2d(FED, OUT, 3, padding=1).double().requires_grad_(False)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(3)
@@ -97,10 +97,10 @@ class Case:
         outputs = conv(fed)
         self.gates = self.chosen(outputs, pooled)
         self.inputs = fed.flatten(2)
-        slope = randoms(OUT, 4 if pooled else 1, seed=6)
-        slope = slope[:, WINDOWS] if pooled else slope.expand(OUT, 16)
-        patches = GEOMETRY.unfold(fed[:1])[0]
-        gradient = (slope * self.gates[0]) @ patches
+        slope = randoms(batch, OUT, 4 if pooled else 1, seed=6)
+        slope = slope[..., WINDOWS] if pooled else slope.expand(batch, OUT, 16)
+        patches = GEOMETRY.unfold(fed[:batch])
+        gradient = ((slope * self.gates[:batch]) @ patches).sum(0)
         seen = dropped(gradient.shape, rate)
         gradient = gradient + noise * randoms(*gradient.shape, seed=8)
         shape = (OUT, FED, 3, 3)
@@ -108,10 +108,10 @@ class Case:
         self.top = Top.of(
             GEOMETRY, slope, gradient.reshape(shape), seen.reshape(shape), windows, noise
         )
-        gates = self.gates[1:].mean(0)
+        gates = self.gates[batch:].mean(0).repeat(1, batch)
         self.prior = TopPrior(
-            self.inputs[1:].mean(0),
-            self.inputs[1:].var(0),
+            self.inputs[batch:].mean(0).repeat(1, batch),
+            self.inputs[batch:].var(0).repeat(1, batch),
             gates,
             (gates * (1 - gates)).clamp(min=0.02),
         )
@@ -173,7 +173,7 @@ def test_under_noise_the_stages_end_at_the_noise_instead_of_fitting_it():
 def test_the_latent_image_is_that_of_the_scores_that_made_the_release():
     case = Case(0.9)
     latent = Latent.fit(case.inputs[1:], case.gates[1:], case.images[1:], components=6)
-    truth = 0.7 * randoms(6, seed=9)
+    truth = 0.7 * randoms(1, 6, seed=9)
     inputs, gates, image = latent.decode(truth)
     value = (case.top.slope * gates) @ case.top.unfold(inputs.double()) * case.top.seen
     top = dataclasses.replace(case.top, value=value)
@@ -182,3 +182,15 @@ def test_the_latent_image_is_that_of_the_scores_that_made_the_release():
     found = latent.decode(scores)[2]
     # The scores' prior draws them a little towards the mean.
     assert float((found - image).norm()) < 0.25 * float((latent.images[0] - image).norm())
+
+
+@pytest.mark.parametrize(
+    ("rate", "pooled", "batch"), [(0.0, False, 4), (0.3, False, 2), (0.0, True, 2)]
+)
+def test_the_examples_of_a_batch_are_told_apart_by_slopes_that_are_known(rate, pooled, batch):
+    case = Case(rate, pooled, batch=batch)
+    found = case.solve()
+    assert found.solved()
+    # A gate may be wrong whose slope is too faint to be seen in the residual.
+    assert float((found.gates != beside(case.gates[:batch])).double().mean()) < 5e-3
+    assert torch.allclose(found.inputs, beside(case.inputs[:batch]), atol=1e-3)
