@@ -53,11 +53,12 @@ class Auto(Inversion):
 
     `tuned` first tries what is exact and cheapest, ``analytic`` (of batches ``spear``) and
     ``peel``, on images of the adversary's own, defended like the victim's; where one rebuilds
-    them, nothing else is practised. Where ``peel`` rebuilds them in part, it takes the place of
-    ``dlg`` and ``geiping``: on ReLU networks features are matched better than gradients.
-    Otherwise ``bayes``, ``dlg``, ``geiping``, ``peel`` and ``prior`` (under noise ``analytic``
-    too) are ranked by how well they do on such images, and the first one's TV weight is chosen
-    from a grid. A plan that ranks ``prior`` first stops there: to go on would be to fit noise.
+    them, nothing else is practised. Where ``peel`` rebuilds them in part, it comes first all the
+    same, with all that its own options say, and takes the place of ``dlg`` and ``geiping``: on
+    ReLU networks features are matched better than gradients. Otherwise ``bayes``, ``dlg``,
+    ``geiping``, ``peel`` and ``prior`` (under noise ``analytic`` too) are ranked by how well they
+    do on such images, and the first one's TV weight is chosen from a grid. A plan that ranks
+    ``prior`` first stops there: to go on would be to fit noise.
     After several local steps ``sme`` is ranked too, and where coordinates of one example are
     missing ``lti``, which learns from the auxiliary images and from `learn` others.
     `reconstruct` then goes down that list, each attack with half the evaluations of the one
@@ -161,6 +162,7 @@ class Auto(Inversion):
             if not exact.refusal(model, threat)
         )
         plan = self.plan
+        partly: tuple[Inversion, ...] = ()
         if threat.local is not None and threat.local.steps > 1:
             plan = (*plan, SME())
         if _misses(own[0].release, threat):
@@ -174,6 +176,9 @@ class Auto(Inversion):
                 blind = self._practise(Prior(), threat, own[0], clock, generator)
                 if told < blind - CLOSER * size:
                     plan = tuple(other for other in plan if other.name not in REPLACED)
+                    partly = (trial,)
+        # What comes first anyway is not ranked.
+        useful = tuple(trial for trial in useful if trial not in partly)
         trials = (*useful, *plan) if noisy else (*plan, *useful)
         runs = (len(trials) + 3) * len(own)  # the grid has three
         hurried = False
@@ -202,7 +207,9 @@ class Auto(Inversion):
         ahead = itertools.takewhile(lambda trial: trial.name != "prior", ranked[1:])
         later = () if best.name == "prior" else tuple(ahead)
         exact = tuple(trial for trial in self.exact if isinstance(trial, Analytic | Spear))
-        return dataclasses.replace(self, exact=exact, plan=(best, *later), hurried=hurried)
+        return dataclasses.replace(
+            self, exact=(*exact, *partly), plan=(best, *later), hurried=hurried
+        )
 
     def _exact(self, threat: Threat) -> tuple[Inversion, ...]:
         """What is exact and worth trying: of one example `Analytic` sees all that `Spear` does."""

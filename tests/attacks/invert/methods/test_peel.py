@@ -142,8 +142,20 @@ def test_matching_features_takes_the_place_of_matching_gradients(observe):
     attack = invert.get("auto", iterations=2, practice=1)
     brief = dataclasses.replace(attack, exact=(invert.get("peel", iterations=4),))
     ready = brief.tuned(model, cross_entropy, threat, generator=seeded(1))
-    assert ready.plan[0].name == "peel"
-    assert not {"dlg", "geiping"} & {trial.name for trial in ready.plan}
+    assert [trial.name for trial in ready.exact] == ["peel"]
+    assert not {"dlg", "geiping", "peel"} & {trial.name for trial in ready.plan}
+
+
+def test_what_peels_in_part_is_not_cut_short_by_the_plan(observe):
+    model = strided()
+    release, threat, _, _ = observe(model, configured("none"))
+    attack = invert.get("auto", iterations=2, practice=1)
+    brief = dataclasses.replace(attack, exact=(invert.get("peel", iterations=4),))
+    ready = brief.tuned(model, cross_entropy, threat, generator=seeded(1))
+    (alone,) = ready.exact
+    whole = alone.reconstruct(model, cross_entropy, release, threat, generator=seeded())
+    guess = ready.reconstruct(model, cross_entropy, release, threat, generator=seeded())
+    assert guess.iterations >= whole.iterations == 4
 
 
 def test_auto_practises_on_images_that_it_does_not_look_at(observe, monkeypatch):
