@@ -117,14 +117,16 @@ def _victim(name: str, records: Sequence[Record], classes: int) -> Victim:
             if own:
                 lines[defense][state] = _points(own, option)
     layers, picture, coordinates = _counted(records[0], classes)
-    out = [RunOut("whole update", *[whole(coordinates, picture.pixels)] * 2)]
+    out = RunOut("whole update", *[whole(coordinates, picture.pixels)] * 2)
+    falls = picture.falls or (out.first, out.half)
     blank = [r.baseline["mean_image"]["psnr"]["mean"] for r in records]
     return Victim(
         name,
         lines[MASKED],
         lines[NOISY],
         _guess(records),
-        (*_run_outs(layers, picture.pixels), *out),
+        (*_run_outs(layers, picture.pixels), out),
+        RunOut("predicted cliff", *falls),
         _expected(picture, sum(blank) / len(blank)),
     )
 
@@ -179,21 +181,23 @@ def _run_outs(layers: Sequence[Cliff], pixels: int) -> list[RunOut]:
 
     A layer that says less than the picture has no cliff, and its rate no beginning.
     """
-    groups: dict[tuple[float, float], list[str]] = {}
+    groups: dict[float, list[tuple[float, str]]] = {}
     for layer in layers:
         first, half = layer.falls
         first = first if layer.values >= pixels else half
         if half > 0:
-            groups.setdefault((round(first, 4), round(half, 4)), []).append(layer.layers[-1])
+            groups.setdefault(round(half, 3), []).append((first, layer.layers[-1]))
     return [
-        RunOut(f"layer {titles[0]}" if len(titles) == 1 else _layers(titles), first, half)
-        for (first, half), titles in groups.items()
+        RunOut(_layers([title for _, title in found]), min(first for first, _ in found), half)
+        for half, found in groups.items()
     ]
 
 
 def _layers(titles: Sequence[str]) -> str:
-    """The layers from the first to the last, which are listed from the logits down."""
-    return f"{len(titles)} layers, {titles[-1]} to {titles[0]}"
+    """The layers, which are listed from the logits down, by the lowest of them."""
+    if len(titles) == 1:
+        return f"layer {titles[0]}"
+    return f"{len(titles)} layers from {titles[-1]}"
 
 
 def _expected(picture: Picture, guess: float) -> tuple[tuple[float, float], ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from reports.charts.chart import LINES, MARKERS, Chart, Figure, Theme
 from reports.estimates import Median
@@ -18,9 +19,11 @@ Points = tuple[tuple[float, Median], ...]
 LEAST_KEPT = 5e-4
 """Share of coordinates kept at the right end of the axis of rates."""
 RATES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
-ROOM = 26
-"""dB above the highest PSNR, for the names of the layers."""
-APART = 0.035
+NAMES = 5.5
+"""Points, of the names of layers; a character is about half as wide."""
+SAME = 0.002
+"""Rates no further apart are one."""
+APART = 0.024
 """Of the axis, at least between two names."""
 
 
@@ -49,6 +52,7 @@ class Victim:
         noisy: PSNR against the noise multiplier, likewise.
         guess: PSNR of the best guesses without a release.
         layers: where equations run out.
+        cliff: the same of the picture, by the layer that says as much, or by the whole update.
         predicted: drop rate and PSNR that the count expects; empty where it expects none.
     """
 
@@ -57,6 +61,7 @@ class Victim:
     noisy: Mapping[str, Points]
     guess: Median
     layers: tuple[RunOut, ...]
+    cliff: RunOut
     predicted: tuple[tuple[float, float], ...] = ()
 
 
@@ -74,8 +79,9 @@ def cliff_chart(victims: Sequence[Victim], subtitle: str) -> Chart:
         f"PSNR in dB. {' '.join(map(_told, victims))}",
         partial(_draw, tuple(victims), f"{title}\n{subtitle}"),
         wide=True,
-        note="Dashed: the drop rate at which half of a layer's input is expected not to be told "
-        "any more, by counting equations; shaded from where one value is missing.",
+        note="Dotted: the drop rate at which half of a layer's input is expected not to be told, "
+        "by counting equations. Dashed: the same of the layer that says as much as the picture, "
+        "shaded from where one value is missing; of the whole update where there is none.",
     )
 
 
@@ -87,19 +93,34 @@ def _told(victim: Victim) -> str:
         for points in lines.values()
         for x, m in points
     ]
-    out = [f"{layer.label} at {layer.half:.4g}" for layer in victim.layers]
+    out = [f"{found.label} at {found.half:.4g}" for found in (*victim.layers, victim.cliff)]
     return f"{victim.name}: {', '.join(parts)}; equations run out: {', '.join(out)}."
 
 
 def _draw(victims: tuple[Victim, ...], title: str, theme: Theme) -> Figure:
-    height = 0.9 + 2.3 * len(victims)
-    figure = Figure(figsize=(7.6, height), layout="constrained")
-    rows = figure.subplots(
-        len(victims), 2, sharex="col", sharey=True, width_ratios=(5, 2), squeeze=False
+    strips = [_room(victim) for victim in victims]
+    heights = [inches for strip in strips for inches in (strip, 1.75)]
+    figure = Figure(figsize=(7.6, 1.1 + sum(heights)), layout=ConstrainedLayoutEngine(h_pad=0.02))
+    every = figure.subplots(
+        len(heights), 2, sharex="col", width_ratios=(5, 2.4), height_ratios=heights, squeeze=False
     )
+    names, rows = every[::2], every[1::2]
     states = list(dict.fromkeys(s for v in victims for s in (*v.masked, *v.noisy)))
-    for victim, (left, right) in zip(victims, rows, strict=True):
-        _layers(left, victim.layers, theme)
+    for victim, (left, right), (above, beside) in zip(victims, rows, names, strict=True):
+        for strip in (above, beside):
+            strip.set_axis_off()
+        for axes in (left, right):
+            axes.axhline(victim.guess.value, color=theme.soft, lw=1.1, label="no release")
+            if victim.guess.spread:
+                axes.axhspan(
+                    victim.guess.low, victim.guess.high, color=theme.soft, alpha=0.14, lw=0
+                )
+            axes.set_xscale("log")
+            axes.grid(True, axis="y")
+            axes.set_yticks(range(0, 61, 10))
+            axes.set_ylim(0, SCORES["psnr"].range[1] + 3)
+        right.tick_params(labelleft=False)
+        _layers(left, above, victim, theme)
         for state in states:
             turn = states.index(state) % LINES
             look = theme.series[turn], MARKERS[turn], state
@@ -115,24 +136,16 @@ def _draw(victims: tuple[Victim, ...], title: str, theme: Theme) -> Figure:
                 ls=(0, (1, 1.5)),
                 label="pixels expected to be told, others guessed",
             )
-        for axes in (left, right):
-            axes.axhline(victim.guess.value, color=theme.soft, lw=1.1, label="no release")
-            if victim.guess.spread:
-                axes.axhspan(
-                    victim.guess.low, victim.guess.high, color=theme.soft, alpha=0.14, lw=0
-                )
-            axes.set_xscale("log")
-            axes.grid(True, axis="y")
         left.set_ylabel(f"{victim.name}\n{SCORES['psnr'].title}")
     noises = sorted({x for v in victims for points in v.noisy.values() for x, _ in points})
     for left, right in rows:
-        right.set_xticks(noises, [f"{x:g}" for x in noises])
+        if noises:
+            right.set_xlim(min(noises) / 2, max(noises) * 2)
+        right.set_xticks(noises, [_power(x) for x in noises])
         right.set_xticks([], minor=True)
         left.set_xlim(1.15, LEAST_KEPT * 0.85)
         left.set_xticks([1 - r for r in RATES], [f"{r:g}" for r in RATES])
         left.set_xticks([], minor=True)
-        left.set_yticks(range(0, 61, 10))
-    rows[0][0].set_ylim(0, SCORES["psnr"].range[1] + ROOM)
     rows[-1][0].set_xlabel("share of coordinates dropped")
     rows[-1][1].set_xlabel("DP-SGD: noise / clipping norm")
     entries = {
@@ -148,26 +161,70 @@ def _draw(victims: tuple[Victim, ...], title: str, theme: Theme) -> Figure:
     return figure
 
 
-def _layers(axes: Axes, layers: Sequence[RunOut], theme: Theme) -> None:
-    """A dashed line per layer, with its name above the data; names stand apart."""
-    top = SCORES["psnr"].range[1] + ROOM
-    last = -1.0
-    for layer in sorted(layers, key=lambda found: found.half):
-        where = max(1 - layer.half, LEAST_KEPT)
-        axes.axvspan(max(1 - layer.first, LEAST_KEPT), where, color=theme.soft, alpha=0.1, lw=0)
-        axes.axvline(where, color=theme.soft, ls="--", lw=0.8)
-        place = last = max(_along(where), last + APART)
-        axes.text(
+def _power(value: float) -> str:
+    """``1e-4`` for a small power of ten, another value as it is."""
+    exponent = round(math.log10(value)) if value > 0 else 0
+    return f"1e{exponent}" if exponent < -1 and value == float(f"1e{exponent}") else f"{value:g}"
+
+
+def _named(found: RunOut, *, span: bool) -> str:
+    """``layer 1.1 99.5%``; with where it begins, too."""
+    first, half = 100 * found.first, 100 * found.half
+    return f"{found.label} {f'{first:.1f}-' if span and half - first > 0.1 else ''}{half:.1f}%"
+
+
+def _room(victim: Victim) -> float:
+    """Inches above a row for the names of its layers, which are written upwards."""
+    longest = max(len(_named(found, span=bold)) for found, bold in _lines_of(victim))
+    return 0.15 + longest * NAMES * 0.48 / 72
+
+
+def _lines_of(victim: Victim) -> list[tuple[RunOut, bool]]:
+    """The layers by rising rate, and whether each is the cliff, which stands for its own layer."""
+    others = [(one, False) for one in victim.layers if abs(one.half - victim.cliff.half) > SAME]
+    return sorted([*others, (victim.cliff, True)], key=lambda pair: pair[0].half)
+
+
+def _layers(axes: Axes, above: Axes, victim: Victim, theme: Theme) -> None:
+    """A line per layer, with its name above the panel; names stand apart, and lines lead there."""
+    cliff, found = victim.cliff, _lines_of(victim)
+    axes.axvspan(
+        max(1 - cliff.first, LEAST_KEPT),
+        max(1 - cliff.half, LEAST_KEPT),
+        color=theme.soft,
+        alpha=0.18,
+        lw=0,
+    )
+    wheres = [max(1 - layer.half, LEAST_KEPT) for layer, _ in found]
+    places = _apart([_along(where) for where in wheres])
+    for (layer, bold), where, place in zip(found, wheres, places, strict=True):
+        colour = theme.ink if bold else theme.soft
+        axes.axvline(where, lw=1.2 if bold else 0.8, ls="--" if bold else ":", color=colour)
+        ends = [_along(where), place], [0, 0.12]
+        above.plot(*ends, transform=above.transAxes, lw=0.5, color=colour, clip_on=False)
+        above.text(
             place,
-            (top - 1) / top,
-            f"{layer.label} {100 * layer.half:.4g}%",
-            transform=axes.transAxes,
+            0.14,
+            _named(layer, span=bold),
+            transform=above.transAxes,
             rotation=90,
-            ha="right",
-            va="top",
-            fontsize=5.5,
-            color=theme.soft,
+            ha="center",
+            va="bottom",
+            fontsize=NAMES,
+            color=colour,
         )
+
+
+def _apart(places: Sequence[float]) -> list[float]:
+    """Rising places, moved to the right until none is too near, and back from the end."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + APART) if moved else place)
+    over = 1.0
+    for k in reversed(range(len(moved))):
+        moved[k] = over = min(moved[k], over)
+        over -= APART
+    return moved
 
 
 def _along(kept: float) -> float:
