@@ -50,12 +50,13 @@ class Peel(Inversion):
     alone, and with it what was passed on. The walk goes on while equations outnumber unknowns;
     the image is then the one whose features at the deepest layer are those found, sought in the
     whitened coordinates of `SpectralPrior`. Clipping multiplies everything by one factor and costs
-    nothing. A batch is taken apart at the top convolution.
+    nothing. A batch is taken apart at the top convolution, or behind the logits.
 
-    Under a mask the row space says nothing: that convolution's input and gates are solved for
-    together, near the joint principal components of image, input and gates over auxiliary images,
-    until a residual proves them right; under noise until it meets the noise. Where nothing is
-    proven, the likeliest image for what was found and the latent image compete. One example.
+    Under a mask, or of a batch with too many places, the row space says nothing: that
+    convolution's input and gates are solved for together, near the joint principal components of
+    image, input and gates over auxiliary images, until a residual proves them right; under noise
+    until it meets the noise. Where nothing is proven of one example, the likeliest image for what
+    was found and the latent image compete. Masks and noise are taken on with one example alone.
     """
 
     iterations: int = option(600, "evaluations of feature matching", low=1)
