@@ -25,9 +25,9 @@ __all__ = ["Scenario", "audit", "invert", "membership", "run"]
 def __getattr__(name: str) -> Any:
     # On demand: the pytest plugin lies below, and every run of pytest would load torch.
     if name in ("audit", "invert", "membership"):
-        return import_module(f"attacks.{name}")
+        return import_module(f"{__name__}.{name}")
     if name == "Scenario":
-        return import_module("attacks.invert.scenario").Scenario
+        return import_module(f"{__name__}.invert.scenario").Scenario
     if name == "run":
-        return import_module("attacks.families").run
+        return import_module(f"{__name__}.families").run
     raise AttributeError(f"module 'attacks' has no attribute {name!r}")

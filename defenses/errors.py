@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
+ALIKE = 0.6
+"""How alike, of 1, a mistyped name and the one that is proposed are."""
+
 
 class BadInput(ValueError):
     """What the user gave cannot be used; the message is one line that says what is allowed.
@@ -22,3 +28,15 @@ def one_line(error: BaseException, most: int | None = None) -> str:
         most: characters after which the line is cut; None: nowhere.
     """
     return " ".join(str(error).split())[:most] or type(error).__name__
+
+
+def meant(wrong: str, known: Iterable[str], alike: float = ALIKE) -> str:
+    """``did you mean dprs? ``, with the known name that is most like a wrong one; else empty.
+
+    Args:
+        wrong: what was typed.
+        known: what there is.
+        alike: how alike both must be, of 1.
+    """
+    near = difflib.get_close_matches(wrong, [*known], 1, alike)
+    return f"did you mean {near[0]}? " if near else ""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from defenses.errors import BadInput
+from defenses.errors import BadInput, meant
 from defenses.foreign import import_object
 
 T = TypeVar("T")
@@ -89,7 +89,8 @@ class Registry(Generic[T]):
                 raise BadInput(f"{self.kind} {name!r} is not a dataclass")
             return found
         known = ", ".join(self.names())
-        raise BadInput(f"unknown {self.kind} {name!r}; known: {known}, or pkg.module:Class")
+        hint = meant(name, self.names())
+        raise BadInput(f"unknown {self.kind} {name!r}; {hint}known: {known}, or pkg.module:Class")
 
     def get(self, name: str, **options: Any) -> T:
         """An instance by name, its fields set by keyword.
@@ -110,5 +111,6 @@ class Registry(Generic[T]):
         for key in options:
             if key not in known:
                 has = ", ".join(known) or "none"
-                raise BadInput(f"{self.kind} {name!r} has no option {key!r}; it has: {has}")
+                hint = meant(key, known)
+                raise BadInput(f"{self.kind} {name!r} has no option {key!r}; {hint}it has: {has}")
         return cls(**options)

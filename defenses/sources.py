@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 from types import ModuleType
 
-OURS = frozenset({"attacks", "defenses", "reports", "victims"})
+OURS = frozenset({"attacks", "defenses", "leakgauge", "reports", "victims"})
 
 
 def source_digest(found: object) -> str:

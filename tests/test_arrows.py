@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ORDER = ("attacks", "victims", "reports", "defenses")
+ORDER = ("leakgauge", "attacks", "victims", "reports", "defenses")
 """Each room may import those to its right, and itself."""
 FILES = sorted(path for room in ORDER for path in (ROOT / room).rglob("*.py"))
 INGREDIENTS = ("charts", "tables", "pictures", "sentences")

@@ -5,23 +5,44 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from defenses import BadInput
+from defenses.errors import meant
 from defenses.options import allowed_range
+from reports.commands.examples import examples
 
 DEVICES = ("auto", "cpu", "cuda")
 DEVICE = "what computes (default auto: a GPU where there is one)"
 DATA_ROOT = "where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)"
+MODULE, SCRIPT = "python -m ", "leakgauge "
+"""How a command is typed: as a module, or by the script of `leakgauge.main`."""
 ALIKE = 0.8
 """How alike, of 1, a mistyped flag and the one that is proposed are."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, saying what is wrong in one line with exit code 2."""
+    """argparse, saying what is wrong in one line with exit code 2.
+
+    Args:
+        prog: the command as ``python -m attacks.invert``; messages and help name it as it was
+            typed, and help ends with its `examples`.
+        given: what argparse takes.
+    """
+
+    def __init__(self, prog: str, **given: Any) -> None:
+        self.command = prog.rpartition(" ")[2]
+        typed = sys.argv[0].startswith(SCRIPT) and prog.startswith(MODULE)
+        super().__init__(prog=sys.argv[0] if typed else prog, **given)
+
+    def format_help(self) -> str:
+        """The help of argparse, and examples."""
+        return super().format_help() + examples(self.command, self.prog)
 
     def error(self, message: str) -> NoReturn:
         """Print the message without the usage text and leave with 2.
@@ -33,6 +54,9 @@ class Parser(argparse.ArgumentParser):
         wrong = [w.split("=")[0] for w in words if w.startswith("--")]
         found = [difflib.get_close_matches(w, self._option_string_actions, 1, ALIKE) for w in wrong]
         near = ", ".join(name for names in found for name in names)
+        if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)$", message):
+            known = choice[2].replace("'", "").split(", ")
+            message = message.replace("(choose", f"({meant(choice[1], known)}choose")
         hint = f"; did you mean {near}?" if near else "; --help with the same choices lists all"
         self.exit(2, f"{self.prog}: {message}{hint if words else ''}\n")
 

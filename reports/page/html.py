@@ -66,7 +66,7 @@ def _style() -> str:
 
 @cache
 def _part(name: str) -> str:
-    return (files("reports.page") / "template" / name).read_text(encoding="utf-8")
+    return (files(__name__.rpartition(".")[0]) / "template" / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:

@@ -50,7 +50,8 @@ def command_module(name: str) -> Command:
     """
     if name not in COMMANDS:
         raise BadInput(f"no command {name!r} runs Scenarios; there are: {', '.join(COMMANDS)}")
-    module: Any = importlib.import_module(COMMANDS[name])
+    # By its second name: `attacks` may be another project's in this process.
+    module: Any = importlib.import_module(f"leakgauge.{COMMANDS[name]}")
     found: Command = module
     return found
 

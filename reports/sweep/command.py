@@ -27,7 +27,7 @@ from reports.records.failure import ERROR, read_failure
 from reports.records.keyed import key_of
 from reports.scores import SCORES
 from reports.sweep import processes, ray_cluster, serial
-from reports.sweep.combine import Job
+from reports.sweep.combine import COMMANDS, Job
 from reports.sweep.study_file import jobs_of, split_flags
 from reports.sweep.task import Outcome, Task
 
@@ -39,6 +39,8 @@ WRITES = Writes("reports.sweep", (LIST,))
 EXECUTORS = ("auto", "here", "processes", "ray")
 DOCUMENT = {"mean", "low", "high", "n"}
 """Fields of `Estimate.document`."""
+SHORT = {name.rpartition(".")[2]: name for name in COMMANDS}
+"""``invert`` -> ``attacks.invert``."""
 USAGE = "%(prog)s [COMMAND | STUDY.toml] [--FLAG VALUE ...] ... [options below]"
 
 
@@ -59,22 +61,30 @@ def parser() -> Parser:
     add("--data-root", help=DATA_ROOT)
     made.epilog = (
         "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default), "
-        "attacks.membership, attacks.audit, victims.train or victims.transfer. STUDY.toml holds "
+        "attacks.membership, attacks.audit, victims.train or victims.transfer, or their last "
+        "word alone. STUDY.toml holds "
         "the same flags by name, and [[block]] tables."
     )
     return made
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Plan, run what is missing, say what failed. 0: all Records are there; 1: some failed."""
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The sweep's own flags; ``first`` and ``flags`` are the command's, not read yet."""
     first, flags = split_flags(sys.argv[1:] if argv is None else argv)
     own = [w for name in OWN.split() if name in flags for w in (name, *flags.pop(name))]
-    arguments = parser().parse_args(own)
+    parsed = parser().parse_args(own)
+    parsed.first, parsed.flags = SHORT.get(first or "", first), flags
+    return parsed
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Plan, run what is missing, say what failed. 0: all Records are there; 1: some failed."""
+    arguments = parse(argv)
     for name in ("jobs", "threads"):
         count = getattr(arguments, name)
         if count is not None and count < 1:
             raise BadInput(f"--{name} is {count}; it must be >= 1")
-    jobs = jobs_of(first, flags, arguments.code)
+    jobs = jobs_of(arguments.first, arguments.flags, arguments.code)
     if arguments.dry_run:
         print("\n".join(f"{job.key}  {job.again}" for job in jobs))
         return 0

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from defenses import BadInput
+from defenses.errors import meant
 from defenses.foreign import import_object
 from victims.data import built_in, downloads, folders, trust
 from victims.data.data import BUILT_IN, SPLITS, TORCHVISION, Data, choose, prefix, whole
@@ -54,7 +55,7 @@ def load_data(
         if not spec[7:].strip():
             raise BadInput("folder: names no path; folder:PATH takes a folder or a zip")
         return folders.folder(Path(spec[7:]).expanduser(), split, count, seed, size, at_most)
-    base = Path(root or os.environ.get("LEAKGAUGE_DATA") or Path.home() / ".cache/leakgauge")
+    base = data_root(root)
     if spec in TORCHVISION and (base / f"{spec}.zip").exists():
         # A zip of class folders stands in for the set.
         return folders.folder(base / f"{spec}.zip", split, count, seed, size, at_most)
@@ -69,8 +70,14 @@ def load_data(
     else:
         known = ", ".join([*BUILT_IN, *TORCHVISION])
         raise BadInput(
-            f"unknown data {spec!r}; known: {known}, folder:PATH, or pkg.module:callable"
+            f"unknown data {spec!r}; {meant(spec, [*BUILT_IN, *TORCHVISION])}known: {known}, "
+            "folder:PATH, or pkg.module:callable"
         )
     return (
         data if count is None else data.take(choose(len(data.labels), count, seed, spec, at_most))
     )
+
+
+def data_root(given: str | Path | None) -> Path:
+    """Where sets lie: ``given``, else ``$LEAKGAUGE_DATA``, else ~/.cache/leakgauge."""
+    return Path(given or os.environ.get("LEAKGAUGE_DATA") or Path.home() / ".cache/leakgauge")

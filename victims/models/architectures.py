@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from defenses import BadInput
-from defenses.errors import one_line
+from defenses.errors import meant, one_line
 from defenses.foreign import check_call, import_object
 from defenses.randomness import seeded
 from victims.models import probing, resnets, scatternets, small, wide_resnets
@@ -90,7 +90,8 @@ def _build(
         return probing.copy_model(name, model)
     if name not in ARCHITECTURES:
         known = ", ".join(model_names())
-        raise BadInput(f"unknown model {name!r}; known: {known}, or pkg.module:callable")
+        hint = meant(name, ARCHITECTURES)
+        raise BadInput(f"unknown model {name!r}; {hint}known: {known}, or pkg.module:callable")
     plain = name in PLAIN
     channels = image_shape[0]
     mean = mean or [0.0 if plain else 0.5] * channels

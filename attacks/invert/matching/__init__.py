@@ -9,5 +9,5 @@ __all__ = ["candidate_gradients", "energy", "is_explained", "noise_std", "residu
 def __getattr__(name: str) -> Any:
     # On demand: the contract of attacks imports the clock from beside it.
     if name in __all__:
-        return getattr(import_module("attacks.invert.matching.objective"), name)
+        return getattr(import_module(f"{__name__}.objective"), name)
     raise AttributeError(f"module 'attacks.invert.matching' has no attribute {name!r}")

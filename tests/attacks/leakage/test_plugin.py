@@ -88,9 +88,8 @@ def test_a_users_repository(pytester):
 
 
 def test_the_plugin_costs_a_run_without_leakage_tests_next_to_nothing():
-    told = (
-        "import sys, attacks.leakage.plugin; print({'torch', 'numpy', 'defenses'} & {*sys.modules})"
-    )
+    told = "import sys, leakgauge.plugin; from leakgauge.rooms import ROOMS; "
+    told += "print({'torch', 'numpy', *ROOMS} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "set()", done.stderr
 
@@ -100,7 +99,7 @@ def test_the_worked_example_in_an_environment_of_its_own(tmp_path):
     """Both packages installed, by name and by flags; then a weaker version of the defense."""
     source, example = tmp_path / "leakgauge", tmp_path / "example"
     source.mkdir()
-    for name in ("attacks", "defenses", "reports", "victims"):
+    for name in ("attacks", "defenses", "leakgauge", "reports", "victims"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)

@@ -1,24 +1,25 @@
 """The pytest plugin: fixture and marker `leakage`, failures with numbers, a summary of leaks.
 
-Loaded by every run of pytest in an environment with leakgauge, so torch comes with the first
-test that asks for the fixture, not before.
+Loaded by every run of pytest in an environment with leakgauge, so nothing of the rooms comes
+before the first test that asks for the fixture: a project may have an ``attacks`` of its own.
 """
 
 from __future__ import annotations
 
 import shlex
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from attacks.leakage.numbers import explain
 
 if TYPE_CHECKING:
     from attacks.leakage.fixture import Leakage
 
 PROPERTY = "leakage"
 """Name of the lines that tests report; they are in a JUnit file too."""
+FIXTURE, NUMBERS = "leakgauge.attacks.leakage.fixture", "leakgauge.attacks.leakage.numbers"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,14 +47,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     """A failing comparison of a leak: its interval, guessing, the bound, the figure."""
-    return explain(op, left, right)
+    numbers: Any = sys.modules.get(NUMBERS)  # no leak has been measured before it is there
+    found: list[str] | None = numbers and numbers.explain(op, left, right)
+    return found
 
 
 @pytest.fixture
 def leakage(request: pytest.FixtureRequest) -> Leakage:
     """Attacks on a defense: `invert`, `membership`, `audit`; `conforms`; `check`."""
-    from attacks.leakage.fixture import Leakage
-
+    try:
+        import_module(NUMBERS)
+        made: type[Leakage] = import_module(FIXTURE).Leakage
+    except ImportError as error:  # no skip: a test that did not run would pass for safety
+        pytest.fail(f"leakage: leakgauge cannot be imported here: {error}", pytrace=False)
     node = request.node
     out = request.config.getoption("--leakage-out")
     names = [node.path.stem, *node.nodeid.split("::")[1:]]
@@ -61,7 +67,7 @@ def leakage(request: pytest.FixtureRequest) -> Leakage:
     def tell(line: str) -> None:
         node.user_properties.append((PROPERTY, line))
 
-    return Leakage(
+    return made(
         out=Path(out).absolute() if out else _cache(request),
         baselines=node.path.parent / "leakage_baselines",
         test=".".join(names),
