@@ -137,13 +137,25 @@ def _state(record: Record) -> str:
 
 
 def _points(records: Sequence[Record], option: str) -> Points:
-    """Median PSNR of the adaptive attacker at each value of an option, over images and seeds."""
+    """Median PSNR of the adaptive attacker at each value of an option, over images and seeds.
+
+    Raises:
+        BadInput: two Records are about one image under one release.
+    """
     scores: dict[float, list[tuple[float, int]]] = {}
+    seen: set[tuple[float, int, int]] = set()
     for record in records:
         defense = record.scenario["defense"]
         value = float(record.bounds[defense]["options"][option])
         for row in record.rows:
             if row["defense"] == defense and row["adaptive"]:
+                seed = record.scenario["seed"]
+                if (value, seed, row["image"]) in seen:
+                    raise BadInput(
+                        f"two Records have image {row['image']} of {record.scenario['model']} at "
+                        f"{option} {value:g}, seed {seed}; give folders that have it once"
+                    )
+                seen.add((value, seed, row["image"]))
                 scores.setdefault(value, []).append((row["psnr"], record.scenario["seed"]))
     return tuple((value, _median(pairs)) for value, pairs in sorted(scores.items()))
 

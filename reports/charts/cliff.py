@@ -9,6 +9,7 @@ from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from reports.charts.chart import LINES, MARKERS, Chart, Figure, Theme
 from reports.estimates import Median
@@ -141,8 +142,9 @@ def _draw(victims: tuple[Victim, ...], title: str, theme: Theme) -> Figure:
     for left, right in rows:
         if noises:
             right.set_xlim(min(noises) / 2, max(noises) * 2)
-        right.set_xticks(noises, [_power(x) for x in noises])
-        right.set_xticks([], minor=True)
+        right.xaxis.set_major_locator(FixedLocator(noises))
+        right.xaxis.set_major_formatter(FixedFormatter([_power(x) for x in noises]))
+        right.xaxis.set_minor_locator(NullLocator())
         left.set_xlim(1.15, LEAST_KEPT * 0.85)
         left.set_xticks([1 - r for r in RATES], [f"{r:g}" for r in RATES])
         left.set_xticks([], minor=True)

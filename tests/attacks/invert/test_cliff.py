@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 import attacks
@@ -59,6 +61,14 @@ def test_lines_stand_where_the_count_says(study):
     expected = dict(cliff._expected(picture, 10.0))
     assert expected[0.0] == 60.0
     assert min(expected.values()) == pytest.approx(10.0, abs=0.1)
+
+
+def test_an_image_that_two_records_have_is_not_counted_twice(study, tmp_path):
+    first = next(study.iterdir())
+    shutil.copytree(first, tmp_path / "again" / first.name)
+    with pytest.raises(BadInput, match=r"two Records have image 0 of mlp at .* have it once"):
+        cliff.main([str(study), str(tmp_path / "again"), "--out", str(tmp_path / "none.png")])
+    assert not (tmp_path / "none.png").exists()
 
 
 def test_a_folder_without_such_records_is_refused(tmp_path):

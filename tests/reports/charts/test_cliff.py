@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import pytest
@@ -33,6 +34,13 @@ def test_names_stand_above_the_data_and_apart():
     assert all(b - a >= 0.99 * cliff.APART for a, b in pairwise(places))
     assert not data.texts
     assert data.get_ylim()[1] < 64
+
+
+@pytest.mark.parametrize("noisy", [{}, {"untrained": ((0.1, MEDIAN),)}])
+def test_a_sweep_that_has_just_begun_is_drawn_too(noisy):
+    figure = cliff._draw((dataclasses.replace(VICTIM, noisy=noisy),), "a title", PAPER)
+    beside = figure.axes[3]
+    assert [text.get_text() for text in beside.get_xticklabels()] == ["0.1"] * len(noisy)
 
 
 @pytest.mark.parametrize("places", [[0.1, 0.1, 0.1], [0.97, 0.99, 1.0], [0.2, 0.5]])
