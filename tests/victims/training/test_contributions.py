@@ -51,7 +51,7 @@ def test_a_step_is_that_of_the_batch_without_the_example(name, bad):
 
 
 def test_factors_are_in_use_where_the_examples_are_left_out():
-    assert trainer_of("dpsgd").outer  # or the test above would not try them
+    assert trainer_of("dpsgd").network.outer  # or the test above would not try them
 
 
 def test_views_are_left_out_with_their_example():

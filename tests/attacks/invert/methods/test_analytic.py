@@ -10,8 +10,9 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import invert
+from attacks.invert.matching.first_layer import LENGTHS
 from attacks.invert.matching.rank_one import complete
-from attacks.invert.methods.analytic import EVALUATIONS, LENGTHS
+from attacks.invert.methods.analytic import EVALUATIONS
 from attacks.invert.peeling.cliff import cliffs
 from attacks.invert.peeling.graph import read_graph
 from reports.scores import psnr
