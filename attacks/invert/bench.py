@@ -24,8 +24,8 @@ from reports.commands.clock import now
 from reports.commands.entry import run_command
 from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
-from reports.records.column import Column
 from reports.records.environment import environment
+from reports.records.inversion import psnr_of, rows_of
 
 PROG = "python -m attacks.invert.bench"
 MASKED = {"noise_multiplier": 0.0, "cooling": False}
@@ -116,10 +116,8 @@ def _measure(
         kept.add(**row, cannot=said)
         return
     peak = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else None
-    for name in record.summary:
-        column = Column.of(name)
-        rows = [r for r in record.rows if r["adaptive"] == column.adaptive]
-        values, spent = ([r[key] for r in rows] for key in ("psnr", "seconds"))
+    for column, rows in rows_of(record).items():
+        values, spent = [psnr_of(r) for r in rows], [r["seconds"] for r in rows]
         cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
         kept.add(**row, attacker=column.attacker, psnr=values, seconds=spent, peak_mb=peak)
         print(

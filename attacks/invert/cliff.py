@@ -19,7 +19,9 @@ from reports.commands.entry import run_command
 from reports.commands.flags import Parser
 from reports.estimates import Median
 from reports.records import Record
+from reports.records.column import ADAPTIVE, Column
 from reports.records.find import gather
+from reports.records.inversion import prior_rows, psnr_of, rows_of
 from reports.scores import SCORES
 
 PROG = "python -m attacks.invert.cliff"
@@ -147,16 +149,15 @@ def _points(records: Sequence[Record], option: str) -> Points:
     for record in records:
         defense = record.scenario["defense"]
         value = float(record.bounds[defense]["options"][option])
-        for row in record.rows:
-            if row["defense"] == defense and row["adaptive"]:
-                seed = record.scenario["seed"]
-                if (value, seed, row["image"]) in seen:
-                    raise BadInput(
-                        f"two Records have image {row['image']} of {record.scenario['model']} at "
-                        f"{option} {value:g}, seed {seed}; give folders that have it once"
-                    )
-                seen.add((value, seed, row["image"]))
-                scores.setdefault(value, []).append((row["psnr"], record.scenario["seed"]))
+        seed = record.scenario["seed"]
+        for row in rows_of(record)[Column(defense, ADAPTIVE)]:
+            if (value, seed, row["image"]) in seen:
+                raise BadInput(
+                    f"two Records have image {row['image']} of {record.scenario['model']} at "
+                    f"{option} {value:g}, seed {seed}; give folders that have it once"
+                )
+            seen.add((value, seed, row["image"]))
+            scores.setdefault(value, []).append((psnr_of(row), seed))
     return tuple((value, _median(pairs)) for value, pairs in sorted(scores.items()))
 
 
@@ -164,8 +165,8 @@ def _guess(records: Sequence[Record]) -> Median:
     """Median PSNR of the best guesses without a release, each image of a seed once."""
     seen: dict[tuple[int, int], float] = {}
     for record in records:
-        for row in record.baseline["rows"]:
-            seen[record.scenario["seed"], row["image"]] = row["psnr"]
+        for row in prior_rows(record):
+            seen[record.scenario["seed"], row["image"]] = psnr_of(row)
     return _median([(psnr, seed) for (seed, _), psnr in seen.items()])
 
 

@@ -38,7 +38,7 @@ from reports.records import Record
 from reports.records.column import ADAPTIVE, NAIVE, Column
 from reports.records.environment import environment
 from reports.records.explained import sentences
-from reports.records.inversion import OBSERVATION, Row
+from reports.records.inversion import OBSERVATION, Row, rows_of
 from reports.records.keyed import Keyed
 from reports.records.scored import ScoreRow
 from reports.scores import assign
@@ -259,23 +259,24 @@ def command(seen: Observed) -> str:
 
 def headline(record: Record) -> str:
     """What was recovered, scored or not, and how much of the update it explains."""
-    found = ", ".join(str(row["label_found"]) for row in record.rows)
-    name, attack = record.scenario["observation"], record.rows[0]["attack"]
-    images = "1 image" if len(record.rows) == 1 else f"{len(record.rows)} images"
-    lines = [f"{name}: {attack} guessed {images}, label{'s' * (len(record.rows) > 1)} {found}"]
+    (rows,) = rows_of(record).values()
+    found = ", ".join(str(row["label_found"]) for row in rows)
+    name, attack = record.scenario["observation"], rows[0]["attack"]
+    images = "1 image" if len(rows) == 1 else f"{len(rows)} images"
+    lines = [f"{name}: {attack} guessed {images}, label{'s' * (len(rows) > 1)} {found}"]
     if "explained" in record.baseline:
         lines.append(sentences(record.baseline["explained"]))
     else:
         defense = record.scenario["defense"]
         lines.append(f"what it explains is not told: {defense} acts before the gradient")
     if "shown" in record.baseline:
-        lines += ["image      PSNR dB    SSIM   LPIPS", *map(_scored, record.rows)]
+        lines += ["image      PSNR dB    SSIM   LPIPS", *map(_scored, rows)]
         best = record.baseline["shown"]
         mean = Estimate.read(record.baseline[best]["psnr"]).show()
         lines.append(f"a guess without the update ({best.replace('_', ' ')}): {mean} dB")
     else:
         lines.append("unscored: --truth PICTURE scores it")
-    if any(row["stopped"] == "time" for row in record.rows):
+    if any(row["stopped"] == "time" for row in rows):
         lines.append(CUT)
     return "\n".join(lines)
 

@@ -14,7 +14,8 @@ from typing import Any
 from defenses import BadInput, Defense
 from defenses.options import shown_options
 from reports.records import Record
-from reports.records.column import Column
+from reports.records.column import ADAPTIVE, NAIVE, Column
+from reports.records.inversion import prior_rows, psnr_of, rows_of
 from reports.records.rounds import Round, other, parted, severity
 
 STEPS = 1000
@@ -121,11 +122,11 @@ def keep_worst(record: Record, schedules: Mapping[str, Schedule]) -> Record:
 
 def _severity(record: Record, name: str) -> tuple[float, float, float]:
     """Sorts rounds; the highest is the worst for privacy."""
-    own = [row for row in record.rows if row["defense"] == name]
-    own = [row for row in own if row["adaptive"]] or own
-    guesses = {row["image"]: row["psnr"] for row in record.baseline["rows"]}
-    gains = [row["psnr"] - guesses[row["image"]] for row in own]
-    return severity(gains, [row["rank"] for row in own if row.get("rank") is not None])
+    columns = rows_of(record)
+    own = columns.get(Column(name, ADAPTIVE)) or columns[Column(name, NAIVE)]
+    guesses = {row["image"]: psnr_of(row) for row in prior_rows(record)}
+    gains = [psnr_of(row) - guesses[row["image"]] for row in own]
+    return severity(gains, [rank for row in own if (rank := row.get("rank")) is not None])
 
 
 def _row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL
 from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
 from reports.records.column import Column
+from reports.records.inversion import Row
 from reports.records.rounds import parted
 from reports.scores import PSNR_CAP, SCORES
 from victims.gradients import LocalSteps
@@ -54,9 +55,10 @@ def table(record: Record) -> str:
     ]
     for name in ("mean_image", "nearest_auxiliary"):
         lines.append(_line(wide, "(prior)", name.replace("_", " ")[:10], record.baseline[name], ""))
+    columns = inversion.rows_of(record)
     for name, summary in record.summary.items():
         column = Column.of(name)
-        rows = [r for r in record.rows if Column.of_row(r) == column]
+        rows = columns[column]
         seconds = f"{sum(r['seconds'] for r in rows) / len(rows):.1f}"
         cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
         line = _line(wide, _row_label(record, column), column.attacker, summary, seconds + cut)
@@ -66,7 +68,7 @@ def table(record: Record) -> str:
     lines.append(work(record))
     if total:
         lines.append(f"1 of {total}: how often the private image was named first of so many")
-    if any(r["stopped"] == "time" for r in record.rows):
+    if any(r["stopped"] == "time" for rows in columns.values() for r in rows):
         lines.append(CUT)
     if found := dropped_line(record):
         lines.append(found)
@@ -84,9 +86,11 @@ def table(record: Record) -> str:
 def work(record: Record) -> str:
     """What the column ``evals`` counts, and what practice cost beside it."""
     text = "evals: gradients taken per image"
-    practice = {r["practice"] for r in record.rows if r.get("practice")}
+    practice = max(
+        r.get("practice", 0) for rows in inversion.rows_of(record).values() for r in rows
+    )
     if practice:
-        text += f"; practice on its own took up to {max(practice):,} more, once for all images"
+        text += f"; practice on its own took up to {practice:,} more, once for all images"
     return text
 
 
@@ -102,7 +106,7 @@ def dropped_line(record: Record) -> str:
     )
 
 
-def count_named(rows: Sequence[Mapping[str, Any]]) -> str:
+def count_named(rows: Sequence[Row]) -> str:
     """``12/32``: the candidate game won so often in so many rows; ``-`` where it was not played."""
     ranks = [r["rank"] for r in rows if r.get("rank") is not None]
     return f"{ranks.count(1)}/{len(ranks)}" if ranks else "-"
@@ -127,7 +131,7 @@ def _row_label(record: Record, column: Column) -> str:
     return f"{name}, step {held.step}" if held and len(held.attacked) > 1 else name
 
 
-def count_labels(rows: Sequence[Mapping[str, Any]]) -> str:
+def count_labels(rows: Sequence[Row]) -> str:
     """``12/16``: so many of the labels in the batches were found."""
     return f"{sum(r['label'] == r['label_found'] for r in rows)}/{len(rows)}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -218,6 +218,26 @@ class InversionRecord:
     means: dict[Column, dict[str, Estimate]]
     guess: str
     guess_means: dict[str, Estimate]
+
+
+def rows_of(record: Record) -> dict[Column, list[Row]]:
+    """The rows that a study wrote, by column, each in the order of the Record."""
+    found: dict[Column, list[Row]] = {}
+    for row in cast("list[Row]", record.rows):
+        found.setdefault(Column.of_row(row), []).append(row)
+    return found
+
+
+def prior_rows(record: Record) -> list[PriorRow]:
+    """The scores of the best guesses without the release, as a study wrote them."""
+    return cast("list[PriorRow]", record.baseline["rows"])
+
+
+def psnr_of(row: Guessed | PriorRow) -> float:
+    """PSNR in dB of a row that a study wrote: the truth is known, so that there is one."""
+    psnr = row["psnr"]
+    assert psnr is not None
+    return psnr
 
 
 def parse(record: Record, source: Source | None = None) -> InversionRecord:
