@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from attacks.audit.bounds import bounds_of, concatenate
 from attacks.audit.game.seen import Seen
+from attacks.audit.lower_bounds import bounds_of, concatenate
 from attacks.audit.scenario import Scenario
 
 

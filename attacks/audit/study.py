@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from attacks.audit.bounds import bounds_of, concatenate
 from attacks.audit.contract import lower_bound, registry
 from attacks.audit.control import controls, reaches
 from attacks.audit.game.play import content, plan_with_canaries
 from attacks.audit.game.play_all import play_all
 from attacks.audit.game.seen import Seen
+from attacks.audit.lower_bounds import bounds_of, concatenate
 from attacks.audit.scenario import Scenario
 from attacks.audit.verdicts import GAUSSIAN, doubt, verdict
 from defenses import BadInput, Defense

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attacks.invert.rounds import STEPS, Schedule, moments_of
+from attacks.invert.schedules import STEPS, Schedule, moments_of
 from defenses import Defense, stream
 
 BATCH = 4
@@ -30,7 +30,7 @@ def with_drift(
         rounds: the schedule as `Defense.at` tells it.
         defense: the defense, told what is public.
         like: tensors of the parameters' names and shapes.
-        count: rounds to look at, see `rounds.schedule`; 0: none.
+        count: rounds to look at, see `schedules.schedule`; 0: none.
     """
     if not count or rounds.fixed or rounds.unseen:
         return rounds

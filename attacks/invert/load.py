@@ -17,8 +17,8 @@ from attacks.invert.before.victim import Victim
 from attacks.invert.drift import hold_at, with_drift
 from attacks.invert.images import for_learning, image_shape, load_images
 from attacks.invert.matching.objective import refuse_single_derivatives
-from attacks.invert.rounds import Schedule, schedule
 from attacks.invert.scenario import Scenario
+from attacks.invert.schedules import Schedule, schedule
 from defenses import BadInput, Defense, Side, preprocessing
 from defenses.options import shown_options
 from reports.records.rounds import parted

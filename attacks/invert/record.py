@@ -10,8 +10,8 @@ import torch
 from attacks.invert.bounds import guarantee
 from attacks.invert.load import Cast
 from attacks.invert.pieces import Piece
-from attacks.invert.rounds import keep_worst
 from attacks.invert.scenario import Scenario
+from attacks.invert.schedules import keep_worst
 from attacks.invert.score import column_summary
 from reports.records import Record
 from reports.records.column import Column

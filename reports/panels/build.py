@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from reports.evidence.control import NO_CONTROL, UNDEFENDED, control
+from reports.panels.by_seed import BySeed, guess_levels, pool_scores
 from reports.panels.labels import panel_titles, setting_labels
 from reports.panels.panel import Panel, Setting
-from reports.panels.pieces import Pieces, guess_levels, pool_scores
-from reports.panels.rounds import round_settings, worst_round
 from reports.panels.verdicts import judge
+from reports.panels.worst_round import round_settings, worst_round
 from reports.records.inversion import InversionRecord, Scores
 from reports.records.options import CLIP, NOISE, RATE
 
@@ -36,10 +36,10 @@ def _panel(group: Sequence[InversionRecord], anchor: str) -> Panel:
         if one.prior is not None:
             priors.setdefault(one.seed, one.prior)
     guesses = guess_levels(priors)
-    pieces, notes = _collect(group)
-    labels = setting_labels([(own.defense, own.guarantee) for own in pieces])
+    held, notes = _collect(group)
+    labels = setting_labels([(own.defense, own.guarantee) for own in held])
     settings = []
-    for turn, (own, label) in enumerate(zip(pieces, labels, strict=True), 1):
+    for turn, (own, label) in enumerate(zip(held, labels, strict=True), 1):
         name = f"{anchor}-setting-{turn}"
         rounds = round_settings(group, own, name, guesses)
         setting = replace(own.setting(name, label, guesses), rounds=tuple(rounds.values()))
@@ -55,16 +55,16 @@ def _panel(group: Sequence[InversionRecord], anchor: str) -> Panel:
     )
 
 
-def _collect(group: Sequence[InversionRecord]) -> tuple[list[Pieces], list[str]]:
+def _collect(group: Sequence[InversionRecord]) -> tuple[list[BySeed], list[str]]:
     """What the Records hold of each setting, from no defense to much; what they hold twice."""
-    found: dict[str, Pieces] = {}
+    found: dict[str, BySeed] = {}
     others: dict[int, list[int]] = {}
     for record in group:
         for (defense, attacker), scores in record.columns.items():
             guarantee = record.guarantees[defense]
-            key = Pieces.key(defense, guarantee)
-            pieces = found.setdefault(key, Pieces(defense, guarantee))
-            first = pieces.add(record, attacker, scores)
+            key = BySeed.key(defense, guarantee)
+            held = found.setdefault(key, BySeed(defense, guarantee))
+            first = held.add(record, attacker, scores)
             if first is not None:
                 numbers = others.setdefault(first.source.number, [])
                 numbers += {record.source.number} - set(numbers)
@@ -78,12 +78,12 @@ def _collect(group: Sequence[InversionRecord]) -> tuple[list[Pieces], list[str]]
     return sorted(found.values(), key=_order), notes
 
 
-def _order(pieces: Pieces) -> tuple[Any, ...]:
+def _order(held: BySeed) -> tuple[Any, ...]:
     """Sorts settings, from no defense to much noise, a high rate and a wide clip."""
-    options = pieces.guarantee.options
+    options = held.guarantee.options
     numbers = [float(options.get(n, 0)) for n in (NOISE, RATE, CLIP)]
-    bare = pieces.defense == UNDEFENDED
-    return (not bare, pieces.defense, *numbers, json.dumps(options, sort_keys=True))
+    bare = held.defense == UNDEFENDED
+    return (not bare, held.defense, *numbers, json.dumps(options, sort_keys=True))
 
 
 def _with_control(settings: Sequence[Setting]) -> list[Setting]:

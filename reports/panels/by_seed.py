@@ -1,4 +1,4 @@
-"""What the Records of a panel hold of one setting, until its seeds are pooled."""
+"""Scores of one setting by attacker and seed, as a panel's Records hold them, and pooled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Guesses = Mapping[int, Mapping[int, float]]
 
 
 @dataclass
-class Pieces:
+class BySeed:
     """Scores of one setting by attacker and seed.
 
     Attributes:

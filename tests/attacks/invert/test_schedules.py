@@ -13,7 +13,7 @@ import defenses
 from attacks import Scenario, run
 from attacks.invert.command import command_line
 from attacks.invert.drift import with_drift
-from attacks.invert.rounds import STEPS, keep_worst, schedule
+from attacks.invert.schedules import STEPS, keep_worst, schedule
 from attacks.invert.show import table
 from attacks.leakage.fixture import Leakage
 from defenses import BadInput, Side, option

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from reports.panels.by_seed import BySeed, Guesses
 from reports.panels.panel import Setting
-from reports.panels.pieces import Guesses, Pieces
 from reports.records.inversion import InversionRecord
 from reports.records.rounds import parted, severity
 
 
 def round_settings(
-    group: Sequence[InversionRecord], whole: Pieces, anchor: str, guesses: Guesses
+    group: Sequence[InversionRecord], whole: BySeed, anchor: str, guesses: Guesses
 ) -> dict[int, Setting]:
     """Every round of a setting by its step, pooled over seeds; nothing where there is one.
 
@@ -24,19 +24,19 @@ def round_settings(
         anchor: starts the anchors of the rounds.
         guesses: see `Guesses`.
     """
-    key = Pieces.key(whole.defense, whole.guarantee)
-    found: dict[int, Pieces] = {}
+    key = BySeed.key(whole.defense, whole.guarantee)
+    found: dict[int, BySeed] = {}
     for record in group:
         for (name, attacker), scores in (*record.columns.items(), *record.rounds.items()):
             defense, step = parted(name)
             counts = record.guarantees.get(defense)
-            if counts is None or counts.round is None or Pieces.key(defense, counts) != key:
+            if counts is None or counts.round is None or BySeed.key(defense, counts) != key:
                 continue
             step = counts.round.step if step is None else step
             own = record.guarantees[name]
             if name == defense:  # its options are those of the whole schedule
                 own = replace(own, options={**own.options, **counts.round.options})
-            found.setdefault(step, Pieces(defense, own)).add(record, attacker, scores)
+            found.setdefault(step, BySeed(defense, own)).add(record, attacker, scores)
     if len(found) < 2:
         return {}
     return {
