@@ -14,8 +14,8 @@ from reports.commands.progress import Report, unwatched
 from reports.records.training import Row
 from victims.training import checkpoint as store
 from victims.training.prepare import Prepared, prepare
-from victims.training.state import restore, state
-from victims.training.streams import Repeatable
+from victims.training.resume import check_run, checkpoints_in, resume, snapshot
+from victims.training.state import restore
 from victims.training.trainer import Trainer
 
 SAVE_SECONDS = 60.0
@@ -51,7 +51,7 @@ def run(
         Stopped: see `Trainer.advance`.
     """
     trainer, plan = prepared.trainer, prepared.trainer.plan
-    rows = _resume(trainer, folder)
+    rows = resume(trainer, folder)
     yield from rows
     ends = plan.epoch_ends()
     last = plan.steps if until is None else min(until, plan.steps)
@@ -61,7 +61,7 @@ def run(
         if folder and trainer.step in kept:
             place = folder / "checkpoints" / f"step-{trainer.step:06d}.safetensors"
             if not place.exists():
-                store.save(_snapshot(trainer, rows), place)
+                store.save(snapshot(trainer, rows), place)
         watch(trainer)
         report(f"step {trainer.step + 1}", trainer.step, plan.steps)
         try:
@@ -71,7 +71,7 @@ def run(
         if trainer.step in ends:
             rows.append(_row(prepared, len(rows) + 1))
         if folder and (trainer.step in ends or time.monotonic() - saved > save_seconds):
-            store.save(_snapshot(trainer, rows), folder / store.LATEST)
+            store.save(snapshot(trainer, rows), folder / store.LATEST)
             saved = time.monotonic()
         if trainer.step in ends:  # what has been shown is never trained again
             yield rows[-1]
@@ -100,7 +100,7 @@ def at_step(
         BadInput: no run there, a step that it does not have or that a secure run does not keep,
             code that the user has not named, or data that have changed.
     """
-    kept = _checkpoints(folder)
+    kept = checkpoints_in(folder)
     if not kept:
         raise BadInput(f"{folder} holds no training run (no {store.LATEST})")
     training = store.training_in(kept[0], folder, code)
@@ -112,7 +112,7 @@ def at_step(
     before = [c for c in kept if c.step <= step]
     if before:
         nearest = max(before, key=lambda c: c.step)
-        _check(nearest, trainer, folder)
+        check_run(nearest, trainer, folder)
         restore(trainer, nearest.state)
     if training.secure and trainer.step != step:
         known = ", ".join(map(str, sorted({0, *(c.step for c in kept)})))
@@ -125,66 +125,12 @@ def at_step(
     return prepared
 
 
-def _checkpoints(folder: Path) -> list[store.Checkpoint]:
-    """All checkpoints of the run in a folder."""
-    paths = sorted((folder / "checkpoints").glob("step-*.safetensors"))
-    return [store.read(p) for p in (*paths, folder / store.LATEST) if p.exists()]
-
-
-def _resume(trainer: Trainer, folder: Path | None) -> list[Row]:
-    """Load the furthest checkpoint of this training where there is one; its rows.
-
-    The furthest, not the latest written: what lies in the folder may have been seen, and a secure
-    run that went there again would go another way.
-    """
-    if folder is None:
-        return []
-    latest = store.read(folder / store.LATEST) if (folder / store.LATEST).exists() else None
-    named = sorted((folder / "checkpoints").glob("step-*.safetensors"))
-    if named and (latest is None or named[-1].stem > f"step-{latest.step:06d}"):
-        latest = store.read(named[-1])
-    if latest is None:
-        return []
-    _check(latest, trainer, folder)
-    restore(trainer, latest.state)
-    return latest.rows
-
-
-def _check(checkpoint: store.Checkpoint, trainer: Trainer, folder: Path) -> None:
-    """Raise `BadInput` where a checkpoint is not of the trainer's run."""
-    plan = trainer.plan
-    if checkpoint.training != plan.training.document():
-        raise BadInput(f"{folder} holds another training run: choose another --out, or --fresh")
-    if checkpoint.key == "" and not plan.training.secure:
-        raise BadInput(
-            f"{folder} was trained by an earlier version, whose noise followed from the seed "
-            "alone and cannot go on: choose another --out, or --fresh"
-        )
-    if checkpoint.key != _key(trainer) or checkpoint.ledger != plan.ledger(checkpoint.step):
-        raise BadInput(
-            f"the data, weights or public data of the run in {folder} have changed since it began: "
-            "choose another --out, or --fresh"
-        )
-
-
-def _key(trainer: Trainer) -> str:
-    """The key of the run's streams; "" for a secure run."""
-    return trainer.draw.key if isinstance(trainer.draw, Repeatable) else ""
-
-
-def _snapshot(trainer: Trainer, rows: list[Row]) -> store.Checkpoint:
-    """The run as it is now."""
-    plan = trainer.plan
-    document, ledger = plan.training.document(), plan.ledger(trainer.step)
-    return store.Checkpoint(document, trainer.step, rows, ledger, state(trainer), _key(trainer))
-
-
 def _stop_message(error: BadInput, trainer: Trainer, rows: list[Any], folder: Path | None) -> str:
     """Why a run stopped; the weights before that step are saved where there is a folder."""
     text = f"training stopped at step {trainer.step + 1}: {error}"
     if folder is None:
         return text
-    path = store.save(_snapshot(trainer, rows), folder / store.LATEST)
+    path = store.save(snapshot(trainer, rows), folder / store.LATEST)
     return f"{text}; {path} holds the weights before it; a smaller --lr may help"
 
 
