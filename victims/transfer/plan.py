@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 
 from defenses import BadInput
+from defenses.options import shown_options
 from defenses.privacy.accounting import gaussian_epsilon, noise_for_epsilon
 from defenses.privacy.full_batch import epsilon_of_mu, mu_of_releases, noise_of_epsilon
+from reports.records.training import RunBounds
 from victims.transfer.contract import Method, registry
 from victims.transfer.scenario import Transfer
 
@@ -60,6 +62,20 @@ class Plan:
         """The same by the paper's looser conversion; None where some release samples."""
         mu = self.mu
         return None if mu is None else epsilon_of_mu(mu, self.transfer.delta, "zcdp")
+
+    def options(self) -> dict[str, int | float | str]:
+        """The method's options, and the noise that was found for it, as Records hold them."""
+        return {**shown_options(self.method), "noise_multiplier": self.noise}
+
+    def bounds(self) -> RunBounds:
+        """What an epsilon of all releases is about, for every Record that states one."""
+        return RunBounds(
+            delta=self.transfer.delta,
+            steps=self.releases,
+            sample_rate=self.sample_rate,
+            assumes=self.assumes,
+            holds=True,
+        )
 
     @property
     def assumes(self) -> str:

@@ -15,7 +15,6 @@ from attacks.audit.heads.likelihood import log_ratios
 from attacks.audit.heads.scenario import Scenario
 from attacks.audit.verdicts import doubt, verdict
 from defenses import BadInput, stream
-from defenses.options import shown_options
 from reports.commands.progress import Report, unwatched
 from reports.detection import auc, sample
 from reports.records import Record
@@ -150,16 +149,7 @@ def _record(
         inserted=int(inserted.sum()),
     )
     look = Look(step=plan.releases, claimed=told, audited={scenario.auditor: audited})
-    options = {k: v for k, v in shown_options(plan.method).items() if not isinstance(v, bool)}
-    bounds = ClaimBounds(
-        options={**options, "noise_multiplier": plan.noise},
-        epsilon=told,
-        delta=scenario.transfer.delta,
-        steps=plan.releases,
-        sample_rate=plan.sample_rate,
-        assumes=plan.assumes,
-        holds=True,
-    )
+    bounds = ClaimBounds(options=plan.options(), epsilon=told, **plan.bounds())
     return Record(
         KIND,
         scenario.document(),

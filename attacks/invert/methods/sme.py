@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,16 +17,14 @@ from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.meter import spend
 from attacks.invert.matching.objective import noise_std, replay, residual
 from attacks.invert.matching.settle import settle
+from attacks.invert.matching.signs import walk
 from defenses import Release
 from defenses.eager import eager
 from defenses.gradients import flat
 from defenses.options import option
 
-LEARNING_RATE = 0.1
-"""Of the pixels, in [0, 1], by the sign of their slope."""
 PLACE_RATE = 0.01
 """Of the place between the weights."""
-MILESTONES = (3 / 8, 5 / 8, 7 / 8)
 
 
 @registry.register("sme")
@@ -61,39 +58,19 @@ class SME(Inversion):
         shape = (threat.batch_size, *threat.image_shape)
         images = (0.5 + 0.1 * torch.randn(shape, generator=generator)).clamp(0, 1).to(device)
         place = torch.tensor(0.0 if threat.local is None else 0.5, device=device)
-        images.requires_grad_()
-        place.requires_grad_(threat.local is not None)
-        adam = torch.optim.Adam([images], lr=LEARNING_RATE)
-        adam.add_param_group({"params": [place], "lr": PLACE_RATE})
         explain = _surrogate(model, loss, release, threat, labels)
         observed = flat(release.update).float()
-        best = (math.inf, images.detach().clone())
-        stopped, done = "iterations", 0
-        for step in range(1, total + 1):
-            if clock.over:
-                stopped = "time"
-                break
-            done = step
-            fall = 0.1 ** sum(step / total > m for m in MILESTONES)
-            adam.param_groups[0]["lr"] = LEARNING_RATE * fall
+
+        def objective(images: Tensor) -> Tensor:
             value = 1 - F.cosine_similarity(explain(images, place), observed, dim=0)
-            value = value + self.tv * total_variation(images)
-            moving = [one for one in (images, place) if one.requires_grad]
-            slopes = torch.autograd.grad(value, moving)
-            if not all(bool(torch.isfinite(s).all()) for s in slopes):
-                break
-            if (now := float(value.detach())) < best[0]:
-                best = (now, images.detach().clone())
-            images.grad = slopes[0].sign()
-            if place.requires_grad:
-                place.grad = slopes[1]
-            adam.step()
-            images.data.clamp_(0, 1)
-            place.data.clamp_(0, 1)
+            return value + self.tv * total_variation(images)
+
+        others = [] if threat.local is None else [(place, PLACE_RATE)]
+        walked = walk(objective, images, steps=total, clock=clock, others=others)
         prior = SpectralPrior.fit(threat.auxiliary_images.to(device))
         precise = residual(model, loss, release, threat, labels)
-        found, score = settle(precise, best[1], prior, noise_std(release, threat))
-        return Guess(found.cpu(), labels, score, "sme", done, stopped)
+        found, score = settle(precise, walked.images, prior, noise_std(release, threat))
+        return Guess(found.cpu(), labels, score, "sme", walked.steps, walked.stopped)
 
 
 def _surrogate(

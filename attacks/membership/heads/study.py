@@ -15,7 +15,6 @@ from attacks.membership.scenario import attack_of
 from attacks.membership.shadows.candidates import draw_members, split
 from attacks.membership.shadows.train import Piece
 from attacks.membership.study import evidence, record
-from defenses.options import shown_options
 from reports.commands.progress import Report, unwatched
 from reports.records import Record
 from reports.records.environment import environment
@@ -105,15 +104,8 @@ def content(scenario: Scenario, data_root: str | None = None) -> str:
 def claim_of(plan: Plan) -> ClaimBounds:
     """What a head claims, as the bounds of a Record."""
     epsilon = plan.epsilon()
-    return ClaimBounds(
-        options={**shown_options(plan.method), "noise_multiplier": plan.noise},
-        epsilon=epsilon if math.isfinite(epsilon) else None,
-        delta=plan.transfer.delta,
-        steps=plan.releases,
-        sample_rate=plan.sample_rate,
-        assumes=plan.assumes,
-        holds=True,
-    )
+    told = epsilon if math.isfinite(epsilon) else None
+    return ClaimBounds(options=plan.options(), epsilon=told, **plan.bounds())
 
 
 def _wide(scenario: Scenario) -> Transfer:
