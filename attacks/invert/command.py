@@ -122,6 +122,8 @@ def _add_steps(parser: Parser, start: Scenario) -> None:
 def _add_limits(parser: Parser, start: Scenario) -> None:
     """How much is known, promised and spent."""
     add = parser.add_argument
+    text = "of the server: honest, or malicious, which sends a model of its own (default honest)"
+    add("--threat", default=start.threat, metavar="honest|malicious", help=text)
     add("--labels-known", action="store_true", help="tell the attacker the labels")
     text = f"of the candidate game; 1: it is not played (default {start.candidates})"
     add("--candidates", type=int, default=start.candidates, metavar="N", help=text)
@@ -213,7 +215,12 @@ def check(scenario: Scenario) -> Scenario:
     from attacks.invert.load import build_defenses
 
     build_defenses(scenario)
-    invert.get(scenario.attack, **scenario.attack_options)
+    attack = invert.get(scenario.attack, **scenario.attack_options)
+    if attack.threat != scenario.threat:
+        raise BadInput(
+            f"attack {scenario.attack!r} is of a server that is {attack.threat}, not "
+            f"{scenario.threat}: give --threat {attack.threat}, or another --attack"
+        )
     return scenario
 
 

@@ -18,6 +18,9 @@ from defenses.precision import full_precision
 from defenses.registry import Registry
 from victims.gradients import LocalSteps
 
+HONEST, MALICIOUS = "honest", "malicious"
+"""A server that runs the protocol and looks at what it gets, and one that sends another model."""
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, C), labels (B,)) -> scalar mean over the batch."""
 
@@ -106,6 +109,8 @@ class Inversion(ABC):
     """Reconstructs the private batch from a release; a frozen dataclass whose fields are flags."""
 
     name: ClassVar[str] = ""
+    threat: ClassVar[str] = HONEST
+    """The server that it needs: `HONEST` or `MALICIOUS`."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -136,6 +141,15 @@ class Inversion(ABC):
     def refusal(self, model: nn.Module, threat: Threat) -> str:
         """Why this attack cannot be run here, in one line; empty when it can."""
         return ""
+
+    def send(self, model: nn.Module, images: Tensor) -> nn.Module:
+        """The model that clients are sent: as it is, unless the server cheats.
+
+        Args:
+            model: logits from images.
+            images: (N, C, H, W) in [0, 1], the server's own.
+        """
+        return model
 
     def learns_from(self) -> int:
         """How many images of its own it learns from, beside the auxiliary ones."""

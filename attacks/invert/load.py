@@ -14,6 +14,7 @@ import defenses
 import victims
 from attacks.invert.apart import keep_apart
 from attacks.invert.before.victim import Victim
+from attacks.invert.contract import registry
 from attacks.invert.drift import hold_at, with_drift
 from attacks.invert.images import for_learning, image_shape, load_images
 from attacks.invert.matching.objective import refuse_single_derivatives
@@ -122,6 +123,7 @@ def load_victims(
     shape = image_shape(auxiliary)
     found: dict[str, Victim] = {}
     schedules: dict[str, Schedule] = {}
+    attack = registry.get(scenario.attack, **scenario.attack_options)
     plain: nn.Module | None = None
     for name, defense in build_defenses(scenario).items():
         if scenario.local and preprocessing.stages(defense):
@@ -135,6 +137,7 @@ def load_victims(
         model = plain
         if model is None or preprocessing.stages(defense):
             model = load_model_under(defense, scenario, shape, classes).to(device)
+        model = attack.send(model, auxiliary.images.to(device)) if model is not plain else model
         if plain is None and not preprocessing.stages(defense):
             plain = model
         informed = with_public(defense, model, auxiliary, device)

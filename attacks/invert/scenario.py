@@ -16,6 +16,8 @@ CANDIDATES = 64
 """Of the candidate game, the private image included; fewer where the split has fewer."""
 COLUMNS = {"both": ATTACKERS, "adaptive": (ADAPTIVE,), "naive": (NAIVE,)}
 """The attackers that a Scenario asks for."""
+THREATS = ("honest", "malicious")
+"""What the server does: as the protocol says, or sends another model."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Scenario(Keyed):
         local_batch: examples in each step; ``batch`` must be ``local_steps`` times as many.
         local_momentum: of these steps; None: none.
         columns: ``both``, ``adaptive`` or ``naive`` attackers.
+        threat: ``honest``, or ``malicious`` where the server sends a model of its own making; each
+            attack is of one of them.
         labels_known: whether the attacker is told the labels.
         candidates: N of the candidate game, the private image included; 1: it is not played.
         epsilon: sets the noise multiplier so that one release spends this; None leaves it.
@@ -73,6 +77,7 @@ class Scenario(Keyed):
     attack_options: dict[str, Any] = field(default_factory=dict)
     moments: int = 3
     columns: str = "both"
+    threat: str = "honest"
     labels_known: bool = False
     candidates: int = CANDIDATES
     epsilon: float | None = None
@@ -117,6 +122,10 @@ class Scenario(Keyed):
             raise BadInput(f"budget is {self.budget:g}; it must be > 0 seconds per image")
         if not 0 < self.delta < 1:
             raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")
+        if self.threat not in THREATS:
+            raise BadInput(f"unknown threat {self.threat!r}; known: {', '.join(THREATS)}")
+        if self.threat != THREATS[0] and self.layers != "all":
+            raise BadInput(f"threat {self.threat!r} plants layers; layers must be 'all'")
         if self.columns not in COLUMNS:
             raise BadInput(f"unknown columns {self.columns!r}; known: {', '.join(COLUMNS)}")
 
@@ -132,13 +141,16 @@ class Scenario(Keyed):
     def document(self) -> dict[str, Any]:
         """See `Keyed.document`; silent on what older Records do not know, where it says nothing.
 
-        That is on local steps and momentum without any, and on the candidates when all take part.
+        That is on local steps and momentum without any, on the candidates when all take part, and
+        on a server that is honest.
         """
         unsaid = set() if self.local else set(FACTS)
         if not self.local_momentum:
             unsaid.add(MOMENTUM)
         if self.candidates == CANDIDATES:
             unsaid.add("candidates")
+        if self.threat == THREATS[0]:
+            unsaid.add("threat")
         return {k: v for k, v in super().document().items() if k not in unsaid}
 
     @property

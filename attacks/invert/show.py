@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from attacks.invert.contract import MALICIOUS
 from reports.charts.reconstructions import reconstruction_chart
 from reports.charts.render import save
 from reports.estimates import Estimate
@@ -46,6 +47,8 @@ def table(record: Record) -> str:
     count = f"{facts['images']} images, batch {facts['batch']}"
     if local := LocalSteps.among(facts):
         count += f", {local.steps} local steps of {local.batch} at learning rate {local.lr:g}"
+    if facts.get("threat") == MALICIOUS:
+        count += ", a server that cheats: it sends a model of its own making"
     lines = [
         f"{facts['data']}: {count}, {facts['model']} ({facts['state']}), attack {facts['attack']}",
         f"mean [95% interval over {FEWEST} images and more]; PSNR capped at {PSNR_CAP:g} dB; "

@@ -56,6 +56,8 @@ def _title(panel: Panel, state: str) -> str:
     seeds = len({o for s in panel.settings for c in s.scores.values() for o in c.seeds.tolist()})
     count = f"{panel.images} image{'s' * (panel.images != 1)}"
     count += f" \N{MULTIPLICATION SIGN} {seeds} seeds" if seeds > 1 else ""
+    if (threat := facts.get("threat")) is not None:
+        count += f", {_short(threat)} server"
     return f"{_short(facts['model'])}, {how}, {_short(facts['data'])}, {count}"
 
 

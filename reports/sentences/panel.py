@@ -44,9 +44,12 @@ def _attack(panel: Panel) -> Sentence:
     made = "one image" if batch == 1 else f"{batch} images"
     when = "Without a defense" if bare else f"Under {shown.label}, where most leaks"
     guess = panel.guess("psnr")
+    who = "an attacker who sees one update of"
+    if panel.facts.get("threat"):
+        who = "a server that cheats, and gets one update of its own version of"
     against = f"; the best guess without the update reaches {guess.mean:.1f} dB"
     return (
-        f"{when}, an attacker who sees one update of {panel.facts['model']!s:.60}, made from "
+        f"{when}, {who} {panel.facts['model']!s:.60}, made from "
         f"{made}, rebuilds {'it' if batch == 1 else 'them'} at ",
         Link(f"{_level(shown):.1f} dB", shown.anchor),
         (against if guess.known else "") + " (PSNR: higher is closer).",

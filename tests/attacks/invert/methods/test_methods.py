@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 import victims
@@ -22,11 +23,17 @@ def brief(name: str) -> invert.Inversion:
     return invert.get(name, **{k: v for k, v in SHORT.items() if k in fields})
 
 
+def sent(name: str) -> nn.Module:
+    """The model `linear`, as the attack's server sends it."""
+    own = victims.load_data("photos", split="train", count=64)
+    return brief(name).send(victims.load_model("linear"), own.images)
+
+
 @pytest.mark.parametrize("name", invert.names())
 @pytest.mark.parametrize("defense", ["none", "dprs"])
 class TestEveryAttack:
     def guess(self, name, defense, observe, adaptive=True):
-        model = victims.load_model("linear")
+        model = sent(name)
         release, threat, _, _ = observe(model, configured(defense), adaptive=adaptive)
         return brief(name).reconstruct(model, cross_entropy, release, threat, generator=seeded())
 
@@ -47,7 +54,7 @@ class TestEveryAttack:
         assert first.energy == second.energy
 
     def test_the_release_and_the_model_are_left_alone(self, name, defense, observe):
-        model = victims.load_model("linear")
+        model = sent(name)
         before = [p.clone() for p in model.parameters()]
         release, threat, _, _ = observe(model, configured(defense))
         update = {k: v.clone() for k, v in release.update.items()}

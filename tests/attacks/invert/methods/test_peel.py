@@ -166,9 +166,9 @@ def test_auto_practises_on_images_that_it_does_not_look_at(observe, monkeypatch)
         looked.append(threat.auxiliary_images)
         return self
 
-    def practise(self, trial, model, loss, threat, batch, *rest, **options):
+    def practise(self, trial, threat, own, *rest, **options):
         looked.append(threat.auxiliary_images)
-        practised.append(batch[0])
+        practised.append(own.images)
         return 0.0
 
     practised = []

@@ -1,0 +1,1 @@
+"""What a server that cheats puts into the model that it sends."""

@@ -1,0 +1,81 @@
+"""A server that cheats: it sends a model whose gradient holds single images of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from attacks.invert.contract import MALICIOUS, Guess, Inversion, Loss, Threat, registry
+from attacks.invert.malicious.divide import ROUNDING, divide, levels
+from attacks.invert.malicious.imprint_block import SCALE, ImprintBlock, plant
+from attacks.invert.matching.labels import recover_labels
+from attacks.invert.matching.objective import require
+from attacks.invert.peeling.readable import visible_coordinates
+from defenses import Release
+from defenses.options import option
+
+WEIGHT, BIAS = "imprint.rows.weight", "imprint.rows.bias"
+
+
+@registry.register("imprint")
+@dataclass(frozen=True)
+class Imprint(Inversion):
+    """Robbing the fed (Fowl et al. 2022): bins over brightness, told apart by exact division.
+
+    The server puts an `ImprintBlock` in front of the model that it sends. Whatever the size of the
+    batch, an image that is alone in its bin is what two neighbouring rows of the block's gradient
+    differ by. Clipping stretches an image's slopes; of a mask or noise, all rows between two images
+    say the same. Secure aggregation does not help: it hides whose image it is.
+    """
+
+    threat: ClassVar[str] = MALICIOUS
+    bins: int = option(256, "rows of the block that the server plants", low=2)
+
+    def send(self, model: nn.Module, images: Tensor) -> nn.Module:
+        """See `Inversion.send`."""
+        return plant(model, images, self.bins)
+
+    def refusal(self, model: nn.Module, threat: Threat) -> str:
+        """Needs a gradient of a model that this server has sent."""
+        if threat.local is not None:
+            return "it takes a gradient, not a weight difference after local steps"
+        if not isinstance(getattr(model, "imprint", None), ImprintBlock):
+            return "the model has no imprint block; only a malicious server's (--threat) has one"
+        return ""
+
+    def reconstruct(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        release: Release,
+        threat: Threat,
+        *,
+        generator: torch.Generator,
+    ) -> Guess:
+        """See `Inversion.reconstruct`; deterministic."""
+        require(self.refusal(model, threat), "imprint")
+        device = next(model.parameters()).device
+        own = threat.auxiliary_images.to(device).double().flatten(1)
+        mean, spread = own.mean(0), float(own.var(0).mean())
+        rows = torch.cat([release.update[WEIGHT], release.update[BIAS][:, None]], 1).double()
+        shown = visible_coordinates(release, threat)
+        if isinstance(shown, str):
+            found, note = mean.new_zeros(0, len(mean)), shown
+        else:
+            seen = torch.cat([shown[WEIGHT], shown[BIAS][:, None]], 1)
+            noise = threat.defense.noise(release) if threat.adaptive else 0.0
+            std = max(noise, ROUNDING * float((rows * seen).abs().max()), 1e-30)
+            thresholds = -model.get_parameter(BIAS).detach().double() / SCALE
+            usual = (mean, max(spread, 1e-6))
+            most = threat.batch_size
+            found = divide(levels(rows, seen, std), thresholds, std, most, usual)
+            note = f"{len(found)} of {most} images have a bin that shows"
+        missing = threat.batch_size - len(found)
+        pixels = torch.cat([found, mean.expand(missing, -1)]).clamp(0, 1).float()
+        images = pixels.reshape(-1, *threat.image_shape)
+        labels = recover_labels(model, loss, release, threat)
+        stopped = "iterations" if missing else "solved"
+        return Guess(images.cpu(), labels, 0.0, "imprint", 1, stopped, note if missing else "")

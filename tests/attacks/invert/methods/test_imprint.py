@@ -1,0 +1,132 @@
+"""A server that cheats reads single images of a large batch; honest ones are told apart from it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+import victims
+from attacks import invert
+from attacks.invert.__main__ import main
+from attacks.invert.command import parse, scenario
+from attacks.invert.malicious.divide import divide, levels
+from attacks.invert.methods.imprint import BIAS
+from defenses import BadInput
+from reports.panels.build import build_panels
+from reports.records import read
+from reports.records.inversion import parse as parse_record
+from reports.scores import assign, psnr
+from reports.sentences.panel import panel_sentences
+from reports.sentences.sentence import plain
+from tests.conftest import configured, seeded
+
+BATCH = 16
+
+
+@pytest.fixture(scope="module")
+def planted():
+    own = victims.load_data("photos", split="train", count=64)
+    return invert.get("imprint").send(victims.load_model("lenet"), own.images)
+
+
+def scores(observe, model, defense, adaptive=True):
+    release, threat, images, _ = observe(model, defense, batch=BATCH, adaptive=adaptive)
+    attack = invert.get("imprint")
+    guess = attack.reconstruct(model, cross_entropy, release, threat, generator=seeded())
+    return psnr(guess.images[assign(guess.images, images)], images), guess
+
+
+def test_images_alone_in_their_bins_come_out_exactly(observe, planted):
+    found, guess = scores(observe, planted, configured("none"))
+    thresholds = -planted.get_parameter(BIAS).detach()
+    photos = victims.load_data("photos").images[:BATCH]
+    bins = planted.imprint.rows(photos.flatten(1)).gt(0).sum(1).tolist()
+    alone = [bins.count(b) == 1 and b > 0 for b in bins]
+    assert sum(alone) >= BATCH // 2
+    assert bool((found[torch.tensor(alone)] > 45).all())
+    assert guess.labels.shape == (BATCH,)
+    assert bool((thresholds.diff() >= 0).all())
+
+
+def test_the_planted_model_computes_what_the_model_did(planted):
+    model, photos = victims.load_model("lenet"), victims.load_data("photos")
+    close = torch.allclose(planted(photos.images[:4]), model(photos.images[:4]), atol=0.1)
+    assert close
+    assert not planted.training
+
+
+def test_noise_and_masks_are_reckoned_with(observe, planted):
+    loud = configured("dpsgd", noise_multiplier=1e-4)
+    knowing, ignorant = (scores(observe, planted, loud, a)[0].median() for a in (True, False))
+    assert knowing > ignorant + 2
+    mask = configured("dprs", rate=0.5, noise_multiplier=0.0, cooling=False)
+    knowing, ignorant = (scores(observe, planted, mask, a)[0].median() for a in (True, False))
+    assert knowing > ignorant + 5
+
+
+def test_noise_of_dp_sgd_leaves_nothing(observe, planted):
+    found, guess = scores(observe, planted, configured("dpsgd", noise_multiplier=1.0))
+    photos = victims.load_data("photos").images[:BATCH]
+    own = victims.load_data("photos", split="train", count=64).images.mean(0)
+    assert bool((found < psnr(own.expand_as(photos), photos) + 1).all())
+    assert guess.note.endswith("images have a bin that shows")
+
+
+def test_levels_are_rows_that_agree_and_slopes_are_told_by_brightness_without_a_bias():
+    draw = seeded(2)
+    images = torch.rand(2, 50, generator=draw).double()
+    images *= torch.tensor([[0.3], [0.7]]) / images.mean(1, keepdim=True)
+    thresholds = torch.tensor([0.1, 0.2, 0.5, 0.6, 0.8]).double()
+    on = (images.mean(1) > thresholds[:, None]).double()
+    slopes = torch.tensor([2.0, -3.0]).double()
+    rows = (on * slopes) @ torch.cat([images, torch.ones(2, 1)], 1)
+    seen = torch.ones_like(rows, dtype=torch.bool)
+    usual = (torch.full((50,), 0.5).double(), 0.1)
+    found = levels(rows, seen, 1e-9)
+    assert [(one.first, one.last) for one in found] == [(0, 1), (2, 3), (4, 4)]
+    assert torch.allclose(divide(found, thresholds, 1e-9, 5, usual), images)
+    seen[:, -1] = False
+    told = divide(levels(rows, seen, 1e-9), thresholds, 1e-9, 5, usual)
+    assert torch.allclose(told, images, rtol=0.2)
+
+
+def test_what_is_not_a_malicious_servers_is_refused(observe, lenet, planted):
+    release, threat, _, _ = observe(lenet, configured("none"), batch=2)
+    with pytest.raises(BadInput, match="no imprint block"):
+        invert.get("imprint").reconstruct(lenet, cross_entropy, release, threat, generator=seeded())
+    assert "not a weight difference" in invert.get("imprint").refusal(
+        planted, dataclasses.replace(threat, local=object())
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--threat", "malicious"], "attack 'auto' is of a server that is honest, not malicious"),
+        (["--attack", "imprint"], "attack 'imprint' is of a server that is malicious, not honest"),
+        (["--threat", "mean"], "unknown threat 'mean'; known: honest, malicious"),
+    ],
+)
+def test_threat_and_attack_must_agree(flags, said):
+    with pytest.raises(BadInput, match=said):
+        scenario(parse(flags))
+
+
+def test_an_honest_scenario_is_what_it_was_and_a_malicious_one_stands_alone(tmp_path, capsys):
+    honest = invert.Scenario()
+    assert "threat" not in honest.document()
+    words = "--data digits --model lenet --images 8 --batch 8 --defense none --against".split()  # noqa: SIM905
+    sly = [*words, "--threat", "malicious", "--attack", "imprint"]
+    assert main([*sly, "--out", str(tmp_path / "sly")]) == 0
+    assert "a server that cheats: it sends a model of its own making" in capsys.readouterr().out
+    fair = [*words, "--attack", "prior", "--out", str(tmp_path / "fair")]
+    assert main(fair) == 0
+    found = [parse_record(read(tmp_path / name)) for name in ("sly", "fair")]
+    first, second = sorted(build_panels(found), key=lambda panel: "malicious" in panel.title)
+    assert "malicious server" in second.title
+    assert "malicious" not in first.title
+    said = "".join(plain(s) for s in panel_sentences(second, []))
+    assert "a server that cheats, and gets one update of its own version of lenet" in said
