@@ -1,7 +1,9 @@
-"""A progress bar for long work."""
+"""Progress of long work: a bar where somebody watches, a line now and then where nobody does."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,18 +11,38 @@ from tqdm import tqdm
 
 Report = Callable[[str, int, int], None]
 """Called with a line of progress, the pieces done and the pieces in all."""
+FIRST, APART = 10.0, 30.0
+"""Seconds until a log gets its first line, and from one line to the next: what is quick is silent,
+so that bad input prints one line there too."""
 
 
 def unwatched(line: str, done: int, total: int) -> None:
     """The `Report` of work that nobody watches."""
 
 
-class Progress:
-    """A progress bar that appears with the first report, so that bad input prints one line."""
+def span(seconds: float) -> str:
+    """``45 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
-    def __init__(self, prefix: str = "") -> None:
+
+class Progress:
+    """A progress bar on a terminal, plain lines with the time left elsewhere; both on stderr.
+
+    Either appears with a report, not before.
+
+    Args:
+        prefix: before every line.
+        now: seconds on a clock that never goes back.
+    """
+
+    def __init__(self, prefix: str = "", now: Callable[[], float] = time.monotonic) -> None:
         self.prefix = prefix
         self.bar: Any = None
+        self.now = now
+        self.next = now() + FIRST
+        self.start: tuple[float, int] | None = None
 
     def __enter__(self) -> Progress:
         return self
@@ -31,10 +53,25 @@ class Progress:
 
     def __call__(self, line: str, done: int, total: int) -> None:
         """Show a line of progress, the pieces done and the pieces in all."""
+        if not sys.stderr.isatty():
+            self._log(line, done, total)
+            return
         if self.bar is None:
-            # disable=None draws the bar on a terminal only: logs and pipes keep one line an error.
-            self.bar = tqdm(
-                total=total, unit="piece", dynamic_ncols=True, leave=False, disable=None
-            )
+            self.bar = tqdm(total=total, unit="piece", dynamic_ncols=True, leave=False)
         self.bar.total, self.bar.n = total, done
         self.bar.set_description_str(self.prefix + line)
+
+    def _log(self, line: str, done: int, total: int) -> None:
+        """Write a line, where it is time for one.
+
+        What is left is as long as this run's own pieces took: those that an earlier run has
+        finished took it no time.
+        """
+        now = self.now()
+        began, before = self.start = self.start or (now, done)
+        if now < self.next:
+            return
+        self.next = now + APART
+        mine = done - before
+        left = f", about {span((now - began) / mine * (total - done))} left" if mine > 0 else ""
+        print(f"[{done}/{total}{left}] {self.prefix}{line}", file=sys.stderr, flush=True)

@@ -21,6 +21,7 @@ from reports import records
 from reports.commands.claim import Writes, claim
 from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.origins import origins
+from reports.commands.progress import span
 from reports.estimates import Estimate
 from reports.records import atomic
 from reports.records.failure import ERROR, read_failure
@@ -188,8 +189,8 @@ def _follow(outcomes: Iterator[Outcome], tasks: Sequence[Task], out: Path) -> di
             left = (time.monotonic() - began) / count * (len(tasks) - count)
             said = outcome.error or _headline(out / outcome.key)
             tqdm.write(
-                f"[{count}/{len(tasks)}, {_span(left)} left] {named[outcome.key].again}\n"
-                f"    {outcome.key}: {said} ({_span(outcome.seconds)})"
+                f"[{count}/{len(tasks)}, {span(left)} left] {named[outcome.key].again}\n"
+                f"    {outcome.key}: {said} ({span(outcome.seconds)})"
             )
             sys.stdout.flush()
             bar.update()
@@ -227,7 +228,3 @@ def _estimates(scores: Any) -> list[tuple[str, Estimate]]:
     inner = {"": scores} if "mean" in scores else scores
     means = {k: v for k, v in inner.items() if isinstance(v, dict) and v.keys() >= DOCUMENT}
     return [(k, found) for k, v in means.items() if (found := Estimate.read(v)).known]
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
