@@ -13,10 +13,12 @@ from reports.charts.identified import candidate_charts
 from reports.charts.naive_gap import attacker_charts
 from reports.charts.roc import roc_charts
 from reports.charts.score_histograms import histogram_chart
+from reports.charts.scores_by_batch import batch_charts
 from reports.charts.scores_by_option import score_charts
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import refutations
 from reports.panels import trained as trainings
+from reports.panels.batches import batches_of
 from reports.panels.build import build_panels
 from reports.panels.changes import Change
 from reports.panels.panel import Panel
@@ -36,6 +38,7 @@ from reports.sentences.lead import (
 from reports.sentences.panel import panel_sentences
 from reports.sentences.sentence import Sentence
 from reports.tables.audits import audit_table
+from reports.tables.batches import batch_table
 from reports.tables.changes import change_table
 from reports.tables.exposed import exposed_table
 from reports.tables.memberships import membership_table
@@ -132,6 +135,9 @@ def build_outline(
     board = scoreboard(panels, trained, found.memberships, found.audits)
     if board is not None and changes is None:
         sections.append(Section("scoreboard", "Scoreboard", table=board))
+    if batches := batches_of(panels):
+        drawn, listed = tuple(batch_charts(batches)), batch_table(batches)
+        sections.append(Section("batches", "What a batch hides", charts=drawn, table=listed))
     sections += [_study(p, trained) for p in panels]
     sections += [
         Section(p.anchor, f"Before: {p.title}", table=panel_table(p), notes=tuple(p.notes))
