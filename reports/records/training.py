@@ -42,6 +42,20 @@ class Row(TypedDict):
     wire_bytes: Count
 
 
+class Round(Row):
+    """A round of a federated training, see `victims.federated`; ``step`` counts uploads taken.
+
+    Attributes:
+        rejected: uploads that were not taken so far.
+        staleness: mean number of others' uploads between a download and its upload, so far.
+        sent_bytes: sent to participants so far; ``wire_bytes`` came from them.
+    """
+
+    rejected: Count
+    staleness: Size
+    sent_bytes: Count
+
+
 class RunBounds(TypedDict):
     """What an epsilon of a whole run is about, in the bounds of every Record that states one.
 
@@ -100,16 +114,53 @@ class HeadBounds(Bounds):
     zcdp: Size | None
 
 
+class OneParticipant(TypedDict):
+    """What one participant of a federation sent, and what that spent.
+
+    Attributes:
+        participant: its number, from 0.
+        uploads: how many it was asked for.
+        rejected: reason -> how many of them were not taken.
+        epsilon: of whom the guarantee protects, if this one is it; None: nothing is guaranteed.
+    """
+
+    participant: Count
+    uploads: Count
+    rejected: dict[str, Count]
+    epsilon: Size | None
+
+
+class FederatedBounds(Bounds):
+    """Bounds of a federated training; ``epsilon`` is the largest of any participant's.
+
+    Attributes:
+        unit: whom the guarantee protects, in a word.
+        participants: each one's own account.
+        per_parameter: epsilon of each uploaded parameter; None: no sparse vector technique.
+        per_upload: epsilon of one upload or step; None: nothing is guaranteed.
+        added_up: the participants' epsilons added up, which no theorem asks for, since their data
+            are apart; None: nothing is guaranteed.
+    """
+
+    unit: str
+    participants: list[OneParticipant]
+    per_parameter: Size | None
+    per_upload: Size | None
+    added_up: Size | None
+
+
 class Summary(TypedDict):
     """What the run came to.
 
     Attributes:
         accuracy: the last epoch's.
         without_noise: of a head, what its method reaches without noise.
+        rejected: of a federation, reason -> how many uploads were not taken.
     """
 
     accuracy: ShareOf
     without_noise: NotRequired[ShareOf]
+    rejected: NotRequired[dict[str, Count]]
 
 
 class Baseline(TypedDict):
@@ -121,10 +172,10 @@ class Baseline(TypedDict):
 class Form(TypedDict):
     """The parts of a Record of this kind that hold numbers."""
 
-    rows: list[Annotated[Row, Ordered(("low", "accuracy", "high"))]]
+    rows: list[Annotated[Round | Row, Ordered(("low", "accuracy", "high"))]]
     summary: Summary
     baseline: Baseline
-    bounds: HeadBounds | Bounds
+    bounds: FederatedBounds | HeadBounds | Bounds
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from reports.commands.contract import Command
 from reports.commands.flags import Parser
 
 COMMANDS = {f"attacks.{f}": f"attacks.{f}.command" for f in ("invert", "membership", "audit")}
-COMMANDS |= {"victims.train": "victims.train", "victims.transfer": "victims.transfer.command"}
+COMMANDS |= {"victims.train": "victims.train"}
+COMMANDS |= {f"victims.{f}": f"victims.{f}.command" for f in ("transfer", "federated")}
 """What can be swept, and the module that says how."""
 CHOOSING = ("--defense", "--attack", "--method")
 """Flags that settle which others there are."""

@@ -12,7 +12,7 @@ from defenses import BadInput
 from defenses.errors import meant, one_line
 from defenses.foreign import check_call, import_object
 from defenses.randomness import seeded
-from victims.models import probing, resnets, scatternets, small, wide_resnets
+from victims.models import probing, resnets, scatternets, shared, small, wide_resnets
 from victims.models.frozen import Featurised
 from victims.models.normalise import Normalise
 
@@ -24,6 +24,8 @@ ARCHITECTURES: dict[str, Builder] = {
     "lenet": small.lenet,
     "lenet5": small.lenet5,
     "dpcnn": small.dpcnn,
+    "shared-mlp": shared.shared_mlp,
+    "shared-cnn": shared.shared_cnn,
     "convnet": resnets.convnet,
     "resnet20-4": resnets.resnet20_4,
     "resnet18": resnets.resnet18,
@@ -36,7 +38,7 @@ ARCHITECTURES: dict[str, Builder] = {
     "tanh-cnn": scatternets.tanh_cnn,
 }
 
-PLAIN = ("lenet", "scatter-linear", "scatter-cnn", "tanh-cnn")
+PLAIN = ("lenet", "shared-mlp", "shared-cnn", "scatter-linear", "scatter-cnn", "tanh-cnn")
 """Fed with [0, 1] as it is, as in the papers they come from."""
 
 
