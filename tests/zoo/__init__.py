@@ -1,6 +1,6 @@
 """Documented ways to get differentially private training wrong, planted for tests alone."""
 
-from tests.zoo import clipping, keys, mixing, noise, sampling, steps
+from tests.zoo import clipping, keys, mixing, noise, sampling, sparse_vector, steps
 from tests.zoo.specimen import Specimen, builder, private
 
 BUGS = [
@@ -23,6 +23,12 @@ BUGS = [
     ),
     Specimen(
         "noise skipped on one branch", "NVFlare issue 343", "calibration", noise.SkippedBranch
+    ),
+    Specimen(
+        "accepted coordinates that are not drawn leave raw",
+        "NVFlare issue 343, issue 1214",
+        "calibration",
+        sparse_vector.LeavesAcceptedRaw,
     ),
     Specimen("one key for all layers", "jax PR 3646", "independence", keys.SameKeyForLayers),
     Specimen(

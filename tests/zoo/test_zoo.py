@@ -12,6 +12,8 @@ from defenses.conformance import CHECKS
 from tests.zoo import BUGS, private
 from tests.zoo.audit import audited
 from tests.zoo.heads import HEADS
+from tests.zoo.sparse_vector import LeavesAcceptedRaw
+from tests.zoo.specimen import OPTIONS
 from victims.transfer.conformance import examine
 
 OF_DEFENSES = {c.name: c for c in CHECKS}
@@ -42,6 +44,11 @@ def test_every_bug_of_heads_names_a_public_source(bug):
     assert number in " ".join(bug.kind.__doc__.split())
 
 
+def test_a_sparse_vector_filter_that_forgets_nothing_is_spared_by_that_check():
+    fixed = LeavesAcceptedRaw(**{**OPTIONS, "raw": False})
+    assert OF_DEFENSES["calibration"](fixed).holds
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=str)
 def test_every_bug_claims_an_epsilon_and_names_a_public_source(bug):
     assert bug.build(*private()).plan.epsilon(1) < 100
@@ -56,6 +63,8 @@ def test_the_zoo_is_complete_and_nothing_shipped_knows_it():
     assert len(BUGS) >= 18
     for bugs in (BUGS, HEADS):
         assert len({b.name for b in bugs}) == len({b.kind for b in bugs}) == len(bugs)
+    assert len(BUGS) >= 24
+    assert len({b.name for b in BUGS}) == len({b.kind for b in BUGS}) == len(BUGS)
     for room in ("attacks", "defenses", "reports", "victims"):
         for path in (ROOT / room).rglob("*.py"):
             assert "tests.zoo" not in path.read_text()

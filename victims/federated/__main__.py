@@ -68,6 +68,7 @@ def _run(arguments: argparse.Namespace, federation: Federation, held: Claim) -> 
             engine=arguments.engine,
             data_root=arguments.data_root,
             timeout=arguments.timeout,
+            save_seconds=arguments.save_seconds,
             watch=watch,
         )
     record = record_of(victim, server, rows, "cpu", command_line(federation))

@@ -91,8 +91,9 @@ def restore(checkpoint: Checkpoint, course: Course) -> Kept:
     try:
         if parts["weights"].keys() != server.weights.keys():
             raise ValueError("its parameters are not the model's")
-        server.weights = parts["weights"]
-        server.counters = parts["counters"]
+        # In the model's order, which a file does not keep, and on which ties and sums hang.
+        server.weights = {k: parts["weights"][k] for k in server.weights}
+        server.counters = {k: parts["counters"][k] for k in server.weights}
         server.memory = parts.get("memory", {})
         server.asked = [int(n) for n in facts["asked"]]
         server.rejected = [Counter(counts) for counts in facts["rejected"]]

@@ -37,6 +37,12 @@ def parser(argv: Sequence[str] | None) -> Parser:
         default=600.0,
         help="seconds after which a participant is late (default 600)",
     )
+    flags.add_argument(
+        "--save-seconds",
+        type=float,
+        default=10.0,
+        help="a checkpoint after a round when the last is so old (default 10)",
+    )
     return flags
 
 

@@ -60,6 +60,8 @@ def run_federation(
         raise BadInput(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
     if not timeout > 0:
         raise BadInput(f"timeout is {timeout:g}; it must be > 0")
+    if not save_seconds >= 0:
+        raise BadInput(f"save_seconds is {save_seconds:g}; it must be >= 0")
     plan = victim.plan
     contexts = new_contexts(plan.federation.participants)
     course = Course(victim.server())

@@ -18,10 +18,12 @@ from victims.federated.flower import (
     Error,
     Grid,
     Message,
+    MessageType,
     RecordDict,
     ServerApp,
 )
 
+TRAIN = MessageType.TRAIN
 RUN = 1
 """Number of the run, and of the server's node and task, in a process that has one of each."""
 
@@ -32,7 +34,7 @@ class InProcessGrid(Grid):  # type: ignore[misc]
     Args:
         app: of the participants.
         contexts: one for each, whose ``partition-id`` is its place from 0.
-        delays: partition-id -> for how many questions its answers are held back.
+        delays: partition-id -> for how many questions its uploads are held back.
     """
 
     def __init__(
@@ -96,7 +98,8 @@ class InProcessGrid(Grid):  # type: ignore[misc]
         except Exception as error:  # a participant's own; the server must go on
             answer = Message(Error(code=0, reason=type(error).__name__), reply_to=message)
         place = int(self.contexts[node].node_config["partition-id"])
-        self._answers[ticket] = self.delays.get(place, 0), answer
+        slow = self.delays.get(place, 0) if message.metadata.message_type == TRAIN else 0
+        self._answers[ticket] = slow, answer
         return ticket
 
 

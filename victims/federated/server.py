@@ -79,7 +79,7 @@ class Server:
         if reason is not None:
             self.rejected[participant][reason] += 1
             return None
-        return update
+        return {k: update[k] for k in self.weights}
 
     def take(self, participant: int, answer: Answer, size: float, usual: list[float]) -> bool:
         """Count an upload, as taken or as rejected for its norm. Returns whether it is taken.

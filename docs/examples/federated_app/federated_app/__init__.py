@@ -1,0 +1,1 @@
+"""A federation of leakgauge as an app of Flower."""
