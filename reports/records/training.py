@@ -172,10 +172,10 @@ class Baseline(TypedDict):
 class Form(TypedDict):
     """The parts of a Record of this kind that hold numbers."""
 
-    rows: list[Annotated[Round | Row, Ordered(("low", "accuracy", "high"))]]
+    rows: list[Annotated[Row | Round, Ordered(("low", "accuracy", "high"))]]
     summary: Summary
     baseline: Baseline
-    bounds: FederatedBounds | HeadBounds | Bounds
+    bounds: Bounds | HeadBounds | FederatedBounds
 
 
 @dataclass(frozen=True)
