@@ -14,6 +14,8 @@ from reports.records.options import Option
 from reports.records.record import Record
 
 KIND = "training"
+INTERVAL = Ordered(("low", "accuracy", "high"))
+"""Of the fields of a row."""
 
 
 class Row(TypedDict):
@@ -172,7 +174,7 @@ class Baseline(TypedDict):
 class Form(TypedDict):
     """The parts of a Record of this kind that hold numbers."""
 
-    rows: list[Annotated[Row | Round, Ordered(("low", "accuracy", "high"))]]
+    rows: list[Annotated[Row, INTERVAL] | Annotated[Round, INTERVAL]]
     summary: Summary
     baseline: Baseline
     bounds: Bounds | HeadBounds | FederatedBounds
