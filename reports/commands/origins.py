@@ -51,7 +51,10 @@ def origins(document: Mapping[str, Any]) -> dict[str, str]:
         "model": _code(document.get("model"), "model"),
         "backbone": _backbone(document.get("backbone")),
         "method": _code(document.get("method"), "method"),
-        "defense": _defenses([document.get("defense"), *document.get("against", ())]),
+        # What a private head has for a defense is its method.
+        "defense": _defenses(
+            [] if "method" in document else [document.get("defense"), *document.get("against", ())]
+        ),
         "attack": _all(_code(name, "attack") for name in _attacks(document)),
         "weights": _file(document.get("weights")),
         "state": _file(document.get("state")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from defenses import BadInput
 from defenses.options import check_options
 from defenses.registry import Registry
 from victims.transfer.mechanism import Mechanism
+from victims.transfer.sums import gramian
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Problem:
     def dim(self) -> int:
         """D, the number of features."""
         return self.features.shape[1]
+
+    @cached_property
+    def gramian(self) -> Tensor:
+        """(D, D) float64 sum of x x^T, summed once for all fits; private, as the features are."""
+        return gramian(self.features)
 
     @property
     def targets(self) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,6 +101,26 @@ def transfer_of(arguments: argparse.Namespace) -> Transfer:
     if epsilon is not None and not (epsilon > 0 and math.isfinite(epsilon)):
         raise BadInput(f"epsilon is {epsilon:g}; it must be > 0, or inf for no noise")
     return Transfer(**given, options=options, epsilon=epsilon, noise_multiplier=noise)
+
+
+def read_method(text: str) -> tuple[str, dict[str, Any]]:
+    """The name and options that ``NAME,OPTION=VALUE,...`` says.
+
+    Raises:
+        BadInput: an unknown method or option, or a value of another type.
+    """
+    name, *options = text.split(",")
+    given: dict[str, Any] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise BadInput(f"method {text!r}: {option!r} is not OPTION=VALUE")
+        try:
+            given[key.replace("-", "_")] = json.loads(value)
+        except ValueError:
+            raise BadInput(f"method {text!r}: {value!r} is no number, true or false") from None
+    registry.get(name, **given)
+    return name, given
 
 
 def transfer_values(transfer: Transfer) -> dict[str, Any]:

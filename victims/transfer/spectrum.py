@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -25,8 +26,9 @@ class Spectrum:
     vectors: Tensor
 
     @classmethod
+    @lru_cache(maxsize=1)  # whoever replays a fit asks for the spectrum of one release every time
     def of(cls, matrix: Tensor) -> Spectrum:
-        """The spectrum of a symmetric (d, d) matrix."""
+        """The spectrum of a symmetric (d, d) matrix, which nobody changes afterwards."""
         values, vectors = torch.linalg.eigh(matrix)
         return cls(values.clamp(min=0), vectors)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -62,6 +63,14 @@ class Prepared:
     def mechanism(self, *, keep: bool = False) -> Gaussian:
         """The mechanism that the plan accounts for; its noise follows from seed and `key`."""
         return Gaussian(self.plan.noise, Repeatable(self.plan.transfer.seed, self.key), keep=keep)
+
+    def under(self, transfer: Transfer) -> Prepared:
+        """The same examples under other settings of method, noise and seed.
+
+        Raises:
+            BadInput: no such plan, see `make_plan`.
+        """
+        return dataclasses.replace(self, plan=make_plan(transfer, self.plan.examples))
 
     def correct(self, head: Tensor) -> int:
         """How many tests a head (L, d) gets right."""
@@ -154,18 +163,23 @@ def control(prepared: Prepared) -> Tensor:
     return prepared.plan.method.fit(prepared.problem, Gaussian(0.0, Repeatable(0, "control")))
 
 
-def study(prepared: Prepared, device: str, command: str) -> tuple[Record, Tensor]:
+def study(
+    prepared: Prepared, device: str, command: str, plain: Tensor | None = None
+) -> tuple[Record, Tensor]:
     """The Record of a head, and the head (L, d).
 
     Args:
         prepared: see `prepare`.
         device: where the features were computed.
         command: that fits it again.
+        plain: the head (L, d) of `control`, where it is known already.
     """
     head, mechanism = fit(prepared)
     plan, total = prepared.plan, len(prepared.labels)
     accuracy = Estimate.share(prepared.correct(head), total)
-    noiseless = Estimate.share(prepared.correct(control(prepared)), total)
+    noiseless = Estimate.share(
+        prepared.correct(control(prepared) if plain is None else plain), total
+    )
     majority = float(prepared.labels.bincount().max()) / total
     facts = environment(seed=plan.transfer.seed, device=device)
     facts["command"] = command

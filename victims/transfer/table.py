@@ -15,6 +15,7 @@ from reports.estimates import Estimate
 from reports.panels.trained import Trained, pool_runs
 from reports.records.find import gather
 from reports.records.kinds import sort_out
+from reports.records.training import TrainingRecord
 
 PROG = "python -m victims.transfer.table"
 
@@ -28,12 +29,21 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table of all heads in or below the folders. Returns the exit code."""
-    found = sort_out(gather(parse(argv).folders))
+    print(table(pool_runs(heads_in(parse(argv).folders))))
+    return 0
+
+
+def heads_in(folders: Sequence[Path]) -> list[TrainingRecord]:
+    """Records of heads in or below the folders.
+
+    Raises:
+        BadInput: there is none.
+    """
+    found = sort_out(gather(folders))
     heads = [run for run in found.trainings if "method" in run.source.record.scenario]
     if not heads:
         raise BadInput("there is no Record of a head in or below these folders")
-    print(table(pool_runs(heads)))
-    return 0
+    return heads
 
 
 def table(heads: Sequence[Trained]) -> str:

@@ -12,7 +12,6 @@ from victims.transfer.contract import Method, Problem, registry
 from victims.transfer.descent import clipped_gradient
 from victims.transfer.mechanism import Mechanism
 from victims.transfer.spectrum import Spectrum, ridge
-from victims.transfer.sums import gramian
 
 
 @registry.register("dp-fc")
@@ -43,7 +42,7 @@ class FeatureCovariance(Method):
 
     def fit(self, problem: Problem, mechanism: Mechanism) -> Tensor:
         """See `Method.fit`."""
-        covariance = mechanism.release_symmetric(gramian(problem.features), 1.0, "covariance")
+        covariance = mechanism.release_symmetric(problem.gramian, 1.0, "covariance")
         metric = Spectrum.of(covariance)
         extra = ridge(self.strength, mechanism.std(1.0), problem.dim)
         head = torch.zeros(problem.classes, problem.dim, dtype=torch.float64)

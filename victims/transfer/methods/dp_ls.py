@@ -44,7 +44,7 @@ class LeastSquares(Method):
     def fit(self, problem: Problem, mechanism: Mechanism) -> Tensor:
         """See `Method.fit`."""
         x, y = problem.features, problem.targets
-        shared = Spectrum.of(mechanism.release_symmetric(gramian(x), 1.0, "gramian"))
+        shared = Spectrum.of(mechanism.release_symmetric(problem.gramian, 1.0, "gramian"))
         sums = mechanism.release(outer_sum(y, x), 1.0, "class sums")
         extra = ridge(self.strength, mechanism.std(1.0), problem.dim)
         if not self.per_class:

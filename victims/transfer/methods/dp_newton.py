@@ -49,7 +49,9 @@ class Newton(Method):
             gradient = outer_sum(chances - y, x)
             if step == 0:
                 bent, slope = 0.25, root / 2
-                hessians = mechanism.release_symmetric(gramian(x) / 4, bent, "hessian", step)[None]
+                hessians = mechanism.release_symmetric(problem.gramian / 4, bent, "hessian", step)[
+                    None
+                ]
             else:
                 bent, slope = root / 4, root
                 each = [gramian(x, p * (1 - p)) for p in chances.T]

@@ -1,0 +1,266 @@
+"""Fits a head beside every sought example, and names and rebuilds it from the releases."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from attacks.invert.apart import FEWEST, is_near
+from attacks.invert.bounds import named_at_most
+from attacks.invert.heads.decoder import train_decoder
+from attacks.invert.heads.features import Found, from_gradients, from_gramians
+from attacks.invert.heads.residue import Residue, rank
+from attacks.invert.heads.scenario import Scenario
+from attacks.invert.score import column_summary
+from defenses import BadInput, stream
+from defenses.options import shown_options
+from reports.commands.progress import Report, unwatched
+from reports.records import Record
+from reports.records.column import ADAPTIVE, Column
+from reports.records.environment import environment
+from reports.records.inversion import KIND, Bounds, Row
+from reports.scores.prior import lpips_or_reason, prior_baseline, score_rows
+from victims.data import Data, digest
+from victims.training.streams import Repeatable
+from victims.transfer import Gaussian, Problem
+from victims.transfer.features import store
+from victims.transfer.mechanism import counted
+from victims.transfer.plan import Plan, make_plan
+from victims.transfer.scenario import Transfer
+from victims.transfer.study import Prepared, load, prepare
+
+CONTROL = "none"
+"""Name of the column without noise, the positive control."""
+FEATURES: dict[str, Callable[[Residue, Tensor], Found]] = {
+    "gradients": from_gradients,
+    "gramians": from_gramians,
+}
+PUBLIC = 10000
+"""Public images at most, the first of the test split."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a Scenario names, loaded.
+
+    Attributes:
+        scenario: what is played.
+        plan: of every fit with noise.
+        known: the other examples of every fit.
+        sought: (images, d) features of the sought ones, then of the further candidates.
+        labels: theirs.
+        truth: (images, C, H, W) in [0, 1].
+        public: features (n, d) of the adversary's own images.
+        images: (n, C, H, W) in [0, 1], the adversary's own.
+        key: of the fits' noise.
+    """
+
+    scenario: Scenario
+    plan: Plan
+    known: Problem
+    sought: Tensor
+    labels: Tensor
+    truth: Tensor
+    public: Tensor
+    images: Tensor
+    key: str
+
+
+def study(
+    scenario: Scenario,
+    *,
+    out: Path | None = None,
+    device: str = "cpu",
+    data_root: str | None = None,
+    report: Report = unwatched,
+    features: Path | None = None,
+) -> Record:
+    """Play the game with noise and without.
+
+    The adversary knows the method, all examples but one, and every release; public images are
+    the test split.
+
+    Args:
+        scenario: what is played.
+        out: not used: a game takes minutes.
+        device: where features are computed.
+        data_root: see `victims.load_data`.
+        report: called with the fits done.
+        features: see `victims.transfer.features.store`.
+
+    Returns:
+        The Record of an inversion with the columns ``none`` (no noise) and the method.
+
+    Raises:
+        BadInput: the Scenario cannot be played.
+    """
+    plan = make_plan(scenario.transfer, scenario.others + 1)
+    if plan.sample_rate < 1:
+        raise BadInput(
+            f"{scenario.transfer.method} samples its examples, and who was sampled is hidden; "
+            "take a method whose releases are of all examples"
+        )
+    wide = _wide(scenario)
+    prepared = prepare(
+        wide, folder=store(features), device=device, data_root=data_root, report=report
+    )
+    private, test = load(wide, data_root)
+    stage, dropped = _stage(scenario, plan, prepared, private, test)
+    names = [CONTROL, *([scenario.transfer.method] if plan.noise > 0 else [])]
+    rows: list[Row] = []
+    arrays = {"truth": stage.truth}
+    for name in names:
+        mine, arrays[Column(name, ADAPTIVE).key] = _attack(stage, name, report)
+        rows += mine
+    report("scoring the baseline", 0, 1)
+    baseline, arrays["prior"] = prior_baseline(stage.truth, stage.images)
+    baseline["auxiliary"] = {"images": len(stage.images), "dropped": dropped}
+    facts = environment(seed=scenario.seed, device=device)
+    facts["data_sha256"] = digest(private, test)
+    facts["lpips"] = lpips_or_reason(stage.truth[:1], stage.truth[:1])[1] or "available"
+    summary = {
+        Column(name, ADAPTIVE).key: column_summary([r for r in rows if r["defense"] == name])
+        for name in names
+    }
+    bounds = {name: _bounds(stage, name) for name in names}
+    return Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)
+
+
+def content(scenario: Scenario, data_root: str | None) -> str:
+    """Digest of the data that a Scenario sees."""
+    return digest(*load(_wide(scenario), data_root))
+
+
+def _wide(scenario: Scenario) -> Transfer:
+    """The Transfer whose private examples are all: sought ones, candidates and others."""
+    count = scenario.images + scenario.candidates - 1 + scenario.others
+    return dataclasses.replace(scenario.transfer, count=count, seed=scenario.seed)
+
+
+def _stage(
+    scenario: Scenario, plan: Plan, prepared: Prepared, private: Data, test: Data
+) -> tuple[Stage, int]:
+    """All that is needed, and how many public images show a private one and were dropped."""
+    sought = scenario.images + scenario.candidates - 1
+    rows = prepared.problem
+    truth = private.images[: scenario.images]
+    apart = ~is_near(test.images[:PUBLIC], truth)
+    index = apart.nonzero()[:, 0]
+    if len(index) < FEWEST:
+        raise BadInput(f"of the public images {len(index)} show no private one; take {FEWEST}")
+    known = Problem(rows.features[sought:], rows.labels[sought:], rows.classes, scenario.others + 1)
+    return (
+        Stage(
+            scenario=scenario,
+            plan=plan,
+            known=known,
+            sought=rows.features[:sought],
+            labels=rows.labels[:sought],
+            truth=truth,
+            public=prepared.tests[index],
+            images=test.images[index],
+            key=prepared.key,
+        ),
+        int((~apart).sum()),
+    )
+
+
+def _attack(stage: Stage, name: str, report: Report) -> tuple[list[Row], Tensor]:
+    """Rows and images of one column."""
+    scenario = stage.scenario
+    start = torch.nn.functional.normalize(stage.public.double().mean(0), dim=0)
+    found, ranks, began, sent = [], [], time.monotonic(), 0
+    for image in range(scenario.images):
+        report(f"{name}: image {image + 1} of {scenario.images}", image, scenario.images)
+        mechanism = _fit(stage, name, image)
+        sent = mechanism.wire_bytes
+        residue = Residue.of(stage.plan.method, stage.known, mechanism.seen)
+        found.append(FEATURES[scenario.see](residue, start))
+        ranks.append(_named(stage, residue, name, image))
+    errors = torch.tensor([one.error for one in found])
+    if not bool(errors.isfinite().all()):
+        raise BadInput(f"{scenario.transfer.method} releases no {scenario.see}: take another --see")
+    report(f"{name}: the decoder learns", scenario.images, scenario.images)
+    error = float(errors.median())
+    decoder = train_decoder(
+        stage.public,
+        stage.images,
+        error,
+        scenario.iterations,
+        stream(scenario.seed, "decoder", name),
+    )
+    with torch.no_grad():
+        guesses = decoder(torch.stack([one.feature for one in found]).float()).clamp(0, 1)
+    seconds = (time.monotonic() - began) / scenario.images
+    scores = score_rows(guesses, stage.truth)
+    return [
+        Row(
+            image=image,
+            defense=name,
+            adaptive=True,
+            attack="decoder",
+            psnr=score["psnr"],
+            ssim=score["ssim"],
+            lpips=score["lpips"],
+            iterations=0,
+            stopped="",
+            label=int(stage.labels[image]),
+            label_found=found[image].label,
+            seconds=seconds,
+            evaluations=0,
+            practice=scenario.iterations,
+            wire_bytes=sent,
+            rank=ranks[image],
+            fisher_psnr=None,
+        )
+        for image, score in enumerate(scores)
+    ], guesses
+
+
+def _fit(stage: Stage, name: str, image: int) -> Gaussian:
+    """Everything that one fit releases, of the known examples and a sought one."""
+    known, plan = stage.known, stage.plan
+    joined = dataclasses.replace(
+        known,
+        features=torch.cat([known.features, stage.sought[image : image + 1]]),
+        labels=torch.cat([known.labels, stage.labels[image : image + 1]]),
+    )
+    noise = 0.0 if name == CONTROL else plan.noise
+    draw = Repeatable(stage.scenario.seed, f"invert {stage.key} {image}")
+    with counted(Gaussian(noise, draw, keep=True), plan.releases, plan.sample_rate) as mechanism:
+        plan.method.fit(joined, mechanism)
+    return mechanism
+
+
+def _named(stage: Stage, residue: Residue, name: str, image: int) -> int | None:
+    """The place of the sought one among the candidates; None where the game is not played."""
+    scenario = stage.scenario
+    if scenario.candidates == 1:
+        return None
+    index = [image, *range(scenario.images, scenario.images + scenario.candidates - 1)]
+    draw = stream(scenario.seed, "ties", name, image)
+    return rank(residue, stage.sought[index], stage.labels[index].tolist(), generator=draw)
+
+
+def _bounds(stage: Stage, name: str) -> Bounds:
+    """What theory says of all releases of a fit together."""
+    plan, count = stage.plan, stage.scenario.candidates
+    epsilon = math.inf if name == CONTROL else plan.epsilon()
+    mu = plan.mu
+    noise = 0.0 if name == CONTROL or mu is None else 1 / mu
+    options = shown_options(plan.method) | {"noise_multiplier": plan.noise}
+    return Bounds(
+        options={} if name == CONTROL else options,
+        epsilon=epsilon if math.isfinite(epsilon) else None,
+        delta=plan.transfer.delta,
+        top1_of_1000=named_at_most(1000, noise),
+        candidates=count if count > 1 else None,
+        top1=named_at_most(count, noise) if count > 1 else None,
+    )

@@ -1,0 +1,132 @@
+"""``python -m victims.transfer.compare``: private heads of many methods and epsilons, side by side.
+
+As `reports.sweep` would, but features are read once, and sums and controls computed once, for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from defenses import BadInput
+from reports import records
+from reports.charts.accuracy_by_epsilon import accuracy_chart
+from reports.charts.render import save
+from reports.commands.entry import run_command
+from reports.commands.flags import Parser, add_run_flags, chosen_device
+from reports.commands.keep import earlier_record, refuse_other
+from reports.commands.progress import Progress, Report
+from reports.panels.trained import pool_runs
+from reports.records.kinds import check_written
+from victims.transfer.command import command_line
+from victims.transfer.contract import registry
+from victims.transfer.features import store
+from victims.transfer.flags import add_features_flag, read_method
+from victims.transfer.scenario import Transfer
+from victims.transfer.study import Prepared, control, prepare, study
+from victims.transfer.table import heads_in, table
+
+PROG = "python -m victims.transfer.compare"
+FIGURE = "accuracy.png"
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command."""
+    parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("--data", default="digits", help="see victims.transfer (default digits)")
+    add("--backbone", default="scatternet", help="see victims.transfer (default scatternet)")
+    text = "NAME,OPTION=VALUE,... (default all, at their defaults)"
+    add("--method", nargs="+", metavar="METHOD", help=text)
+    add("--epsilon", nargs="+", type=float, default=[1.0, 8.0], help="(default 1 8)")
+    add("--delta", type=float, default=Transfer.delta, help="of the guarantee (default 1e-05)")
+    add("--seeds", type=int, default=3, help="fits of each, by seeds 0, 1, ... (default 3)")
+    add_run_flags(parser, "heads")
+    add_features_flag(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fit what is not there yet, print the table, draw the figure. Returns the exit code."""
+    arguments = parse(argv)
+    transfers = list(transfers_of(arguments))
+    device = chosen_device(arguments.device)
+    out = arguments.out or Path("runs/heads")
+    with Progress() as bar:
+        base = prepare(
+            transfers[0],
+            folder=store(arguments.features),
+            device=device,
+            data_root=arguments.data_root,
+            report=bar,
+        )
+        plans = [
+            base.under(transfer) for transfer in transfers
+        ]  # all of them, before any is fitted
+        fit_all(plans, out, device, fresh=arguments.fresh, report=bar)
+    heads = pool_runs(heads_in([out]))
+    print(table(heads))
+    for number, chart in enumerate(accuracy_chart(heads)):
+        save(chart, out / (FIGURE if number == 0 else f"accuracy-{number + 1}.png"))
+    return 0
+
+
+def transfers_of(arguments: argparse.Namespace) -> Iterator[Transfer]:
+    """All heads that the flags ask for; one without noise is the same for every seed.
+
+    Raises:
+        BadInput: no seed, an unknown method or option, or an epsilon that is not > 0.
+    """
+    if arguments.seeds < 1:
+        raise BadInput(f"--seeds is {arguments.seeds}; it must be >= 1")
+    methods = [read_method(text) for text in arguments.method or registry.names()]
+    for (method, options), epsilon in itertools.product(methods, arguments.epsilon):
+        if not epsilon > 0:
+            raise BadInput(f"epsilon is {epsilon:g}; it must be > 0, or inf for no noise")
+        plain = math.isinf(epsilon)
+        for seed in range(1 if plain else arguments.seeds):
+            yield Transfer(
+                data=arguments.data,
+                backbone=arguments.backbone,
+                method=method,
+                options=options,
+                epsilon=None if plain else epsilon,
+                noise_multiplier=0.0 if plain else None,
+                delta=arguments.delta,
+                seed=seed,
+            )
+
+
+def fit_all(
+    plans: Sequence[Prepared], out: Path, device: str, *, fresh: bool, report: Report
+) -> None:
+    """Fit every head whose Record does not lie in ``out/KEY`` yet, and write it there."""
+    known: dict[str, torch.Tensor] = {}
+    for turn, one in enumerate(plans):
+        transfer = one.plan.transfer
+        folder = out / transfer.key()
+        report(f"{transfer.method}, epsilon {_epsilon(transfer):g}", turn, len(plans))
+        earlier = None if fresh else earlier_record(folder, transfer.document())
+        if earlier is not None:
+            refuse_other(earlier, one.data, folder)
+            continue
+        name = repr(one.plan.method)
+        if name not in known:
+            known[name] = control(one)
+        record, _ = study(one, device, command_line(transfer), known[name])
+        records.write(check_written(record), folder)
+
+
+def _epsilon(transfer: Transfer) -> float:
+    return math.inf if transfer.epsilon is None else transfer.epsilon
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, "")
+    run_command(main, PROG)
