@@ -15,9 +15,10 @@ from reports.records import Record
 class Command(Protocol):
     """A command that runs Scenarios, as its module; ``S`` below is its own kind of Scenario.
 
-    `attacks.invert.command`, `attacks.membership.command`, `attacks.audit.command` and
-    `victims.train` are such modules. A Scenario is a `reports.records.keyed.Keyed`: whatever
-    decides the result is in it, and neither paths nor the device are.
+    `attacks.invert.command`, `attacks.membership.command`, `attacks.audit.command`, those of their
+    ``heads``, `victims.transfer.command` and `victims.train` are such modules. A Scenario is a
+    `reports.records.keyed.Keyed`: whatever decides the result is in it, and neither paths nor the
+    device are.
     """
 
     @property

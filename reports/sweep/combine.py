@@ -15,6 +15,7 @@ from reports.commands.contract import Command
 from reports.commands.flags import Parser
 
 COMMANDS = {f"attacks.{f}": f"attacks.{f}.command" for f in ("invert", "membership", "audit")}
+COMMANDS |= {f"{name}.heads": f"{name}.heads.command" for name in COMMANDS}
 COMMANDS |= {"victims.train": "victims.train"}
 COMMANDS |= {f"victims.{f}": f"victims.{f}.command" for f in ("transfer", "federated")}
 """What can be swept, and the module that says how."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attacks.audit.heads.scenario import Scenario
@@ -17,6 +17,7 @@ from victims.transfer.flags import transfer_of, transfer_parser, transfer_values
 PROG = "python -m attacks.audit.heads"
 DESCRIPTION = "Attack a private head's guarantee: fit it often, with a canary and without."
 FIELDS = ("runs", "canary", "auditor", "confidence", "claim")
+SWEPT: Mapping[str, Sequence[str]] = {}
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

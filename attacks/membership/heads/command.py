@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attacks.membership.heads.scenario import Scenario
@@ -17,6 +17,7 @@ from victims.transfer.flags import transfer_of, transfer_parser, transfer_values
 PROG = "python -m attacks.membership.heads"
 DESCRIPTION = "Find the members of a private head by shadow heads."
 FIELDS = ("shadows", "population")
+SWEPT: Mapping[str, Sequence[str]] = {}
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
