@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from defenses import BadInput
 from reports import records
 from reports.commands.claim import Claim, Writes, claim
 from reports.commands.entry import run_command
@@ -34,6 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with claim(out, WRITES, lambda folder: is_made_by(WRITES.command, folder)) as held:
         if arguments.fresh:
             held.refuse_strangers()
+            if transfer.secure and records.read(out) is not None:
+                raise BadInput(
+                    f"{out} holds a head already, which may have been seen: a second secure fit "
+                    "spends its epsilon again; choose another --out, and add the two"
+                )
         elif (record := earlier_record(out, transfer.document())) is not None:
             refuse_other(record, digest(*load(transfer, arguments.data_root)), out)
             print(f"{out} holds this result already (--fresh fits it again)")

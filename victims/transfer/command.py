@@ -28,6 +28,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the method that ``argv`` chooses."""
     flags = transfer_parser(argv, PROG, DESCRIPTION)
+    flags.add_argument(
+        "--secure",
+        action="store_true",
+        help="noise and batches from the operating system, which nobody can draw again; no control",
+    )
     add_run_flags(flags, "transfer")
     add_features_flag(flags)
     return flags

@@ -100,7 +100,10 @@ def transfer_of(arguments: argparse.Namespace) -> Transfer:
         epsilon, noise = None, 0.0
     if epsilon is not None and not (epsilon > 0 and math.isfinite(epsilon)):
         raise BadInput(f"epsilon is {epsilon:g}; it must be > 0, or inf for no noise")
-    return Transfer(**given, options=options, epsilon=epsilon, noise_multiplier=noise)
+    secure = getattr(arguments, "secure", False)
+    return Transfer(
+        **given, options=options, epsilon=epsilon, noise_multiplier=noise, secure=secure
+    )
 
 
 def read_method(text: str) -> tuple[str, dict[str, Any]]:
@@ -126,4 +129,6 @@ def read_method(text: str) -> tuple[str, dict[str, Any]]:
 def transfer_values(transfer: Transfer) -> dict[str, Any]:
     """Flag values (dest -> value) that say a Transfer, for `reports.commands.flags.line`."""
     values = {f.name: getattr(transfer, f.name) for f in dataclasses.fields(transfer)}
+    if not values["secure"]:
+        del values["secure"]  # most commands that fit heads have no such flag
     return values | {f"method.{k}": v for k, v in values.pop("options").items()}

@@ -28,6 +28,8 @@ class Transfer(Keyed):
         delta: the delta of every guarantee, in (0, 1).
         conversion: how epsilon and noise belong together, see `defenses.privacy.full_batch`.
         seed: the seed of the noise, which is keyed by the data as well, and of the chosen ones.
+        secure: for deployments: noise and batches come from the operating system, nobody can draw
+            them again, and nothing is said of the private examples beside the head.
     """
 
     data: str = "digits"
@@ -41,6 +43,7 @@ class Transfer(Keyed):
     delta: float = 1e-5
     conversion: str = "exact"
     seed: int = 0
+    secure: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -62,3 +65,10 @@ class Transfer(Keyed):
             raise BadInput(f"unknown conversion {self.conversion!r}; known: {known}")
         if self.seed < 0:
             raise BadInput(f"seed is {self.seed}; it must be >= 0")
+
+    def document(self) -> dict[str, Any]:
+        """The fields as JSON holds them; ``secure`` where it is true."""
+        document = super().document()
+        if not document["secure"]:
+            del document["secure"]
+        return document

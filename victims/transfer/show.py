@@ -17,6 +17,8 @@ def describe(prepared: Prepared) -> str:
     given = ", ".join(f"{name} {value}" for name, value in vars(plan.method).items())
     lines = [f"{t.method} on {t.backbone}" + (f": {given}" if given else "")]
     rate = "" if plan.sample_rate == 1 else f", sample rate {plan.sample_rate:.4g}"
+    if t.secure:
+        lines.append("secure: noise and batches come from the operating system, once")
     lines.append(
         f"{plan.examples} private examples, {plan.releases} releases{rate}, "
         f"noise {plan.noise:.4g} times their sensitivity"
@@ -31,12 +33,13 @@ def describe(prepared: Prepared) -> str:
 
 def table(record: Record) -> str:
     """Accuracy beside guessing and the head without noise, and the guarantee, in lines."""
-    reached, control = (
-        Estimate.read(record.summary[name]).percent(2) for name in ("accuracy", "without_noise")
-    )
-    lines = [
-        f"accuracy                              {reached}",
-        f"the same method without noise         {control} (not private)",
+    found = {name: Estimate.read(value).percent(2) for name, value in record.summary.items()}
+    lines = [f"accuracy                              {found['accuracy']}"]
+    if "without_noise" in found:
+        lines.append(
+            f"the same method without noise         {found['without_noise']} (not private)"
+        )
+    lines += [
         f"always naming the most frequent class {record.baseline['accuracy']:.2%}",
         guarantee(record),
     ]

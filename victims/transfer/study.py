@@ -21,7 +21,7 @@ from reports.records.environment import environment
 from reports.records.training import KIND, HeadBounds, Row
 from victims.data import Data, digest, load_data
 from victims.data.trust import agree
-from victims.training.streams import Repeatable, content_of
+from victims.training.streams import Repeatable, Secret, content_of
 from victims.transfer.backbones import Backbone, load_backbone
 from victims.transfer.contract import Problem, bounded
 from victims.transfer.features import code_of, features_of
@@ -61,8 +61,13 @@ class Prepared:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def mechanism(self, *, keep: bool = False) -> Gaussian:
-        """The mechanism that the plan accounts for; its noise follows from seed and `key`."""
-        return Gaussian(self.plan.noise, Repeatable(self.plan.transfer.seed, self.key), keep=keep)
+        """The mechanism that the plan accounts for; its noise follows from seed and `key`.
+
+        That of a secure fit follows from nothing.
+        """
+        transfer = self.plan.transfer
+        draw = Secret() if transfer.secure else Repeatable(transfer.seed, self.key)
+        return Gaussian(self.plan.noise, draw, keep=keep)
 
     def under(self, transfer: Transfer) -> Prepared:
         """The same examples under other settings of method, noise and seed.
@@ -168,6 +173,8 @@ def study(
 ) -> tuple[Record, Tensor]:
     """The Record of a head, and the head (L, d).
 
+    Of a secure fit nothing is in it that noise does not hide: no control, no digest of the data.
+
     Args:
         prepared: see `prepare`.
         device: where the features were computed.
@@ -177,19 +184,21 @@ def study(
     head, mechanism = fit(prepared)
     plan, total = prepared.plan, len(prepared.labels)
     accuracy = Estimate.share(prepared.correct(head), total)
-    noiseless = Estimate.share(
-        prepared.correct(control(prepared) if plain is None else plain), total
-    )
+    summary = {"accuracy": accuracy.document()}
+    if not plan.transfer.secure:
+        bare = prepared.correct(control(prepared) if plain is None else plain)
+        summary["without_noise"] = Estimate.share(bare, total).document()
     majority = float(prepared.labels.bincount().max()) / total
     facts = environment(seed=plan.transfer.seed, device=device)
     facts["command"] = command
     facts["origins"] = origins(plan.transfer.document())
-    facts["data_sha256"] = prepared.data
+    if not plan.transfer.secure:
+        facts["data_sha256"] = prepared.data
     record = Record(
         KIND,
         plan.transfer.document(),
         [_row(plan, accuracy, mechanism)],
-        {"accuracy": accuracy.document(), "without_noise": noiseless.document()},
+        summary,
         {"accuracy": majority},
         bounds_of(plan),
         facts,

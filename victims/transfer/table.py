@@ -11,7 +11,7 @@ from pathlib import Path
 from defenses import BadInput
 from reports.commands.entry import run_command
 from reports.commands.flags import Parser
-from reports.estimates import Estimate
+from reports.estimates import NOTHING, Estimate
 from reports.panels.trained import Trained, pool_runs
 from reports.records.find import gather
 from reports.records.kinds import sort_out
@@ -68,7 +68,8 @@ def table(heads: Sequence[Trained]) -> str:
         rows.setdefault(row, {})[_epsilon(head)] = head
     for (place, method), cells in sorted(rows.items()):
         runs = [run for head in cells.values() for run in head.runs]
-        control = Estimate.read(runs[0].source.record.summary["without_noise"])
+        known = (run.source.record.summary.get("without_noise") for run in runs)
+        control = next((Estimate.read(value) for value in known if value), NOTHING)
         shown = [_percent(cells[e].accuracy) if e in cells else "-" for e in columns]
         seeds = str(max(len(head.runs) for head in cells.values()))
         ends = [_percent(control), f"{100 * runs[0].guess:.1f}", seeds]

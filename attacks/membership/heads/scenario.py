@@ -16,7 +16,8 @@ class Scenario(Keyed):
 
     Attributes:
         transfer: the fit of the target, and with other members and noise that of every shadow;
-            its ``count`` is how many examples each of them is fitted on.
+            its ``count`` is how many examples each of them is fitted on by expectation: every
+            candidate is a member by a fair coin. It is their public number, too.
         shadows: shadow heads, an even number: they come in pairs that split the candidates.
         population: further examples on which no head is fitted.
         attacks: names of `attacks.membership.names`, with options after commas.
@@ -42,5 +43,5 @@ class Scenario(Keyed):
 
     @property
     def members(self) -> int:
-        """Examples that each head is fitted on; there are twice as many candidates."""
+        """Examples that each head is fitted on by expectation, of twice as many candidates."""
         return int(self.transfer.count or 0)

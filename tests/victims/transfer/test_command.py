@@ -19,11 +19,13 @@ from reports.records.kinds import sort_out
 from victims.transfer import show, study
 from victims.transfer.__main__ import main
 from victims.transfer.command import PROG, command_line, parse, scenario
+from victims.transfer.compare import main as compare
 from victims.transfer.contract import registry
 from victims.transfer.features import store
 from victims.transfer.head import read_head
 from victims.transfer.plan import make_plan
 from victims.transfer.scenario import Transfer
+from victims.transfer.table import main as table_of
 
 FLAGS = ["--backbone", "raw", "--count", "300"]
 
@@ -264,3 +266,70 @@ def test_what_is_no_head_is_refused(damage, tmp_path):
         save_file({"weight": torch.zeros(2, 3)}, path)
     with pytest.raises(BadInput, match="head"):
         read_head(path)
+
+
+def test_a_secure_head_cannot_be_drawn_again_and_its_record_says_nothing_of_the_data(capsys):
+    words = [*FLAGS, "--method", "dp-ls", "--epsilon", "8", "--secure"]
+    for out in ("one", "two"):
+        assert main([*words, "--out", out]) == 0
+    told = capsys.readouterr().out
+    assert "operating system" in told
+    assert "without noise" not in told
+    heads = [read_head(Path(f"{out}/head.safetensors"))[0] for out in ("one", "two")]
+    assert not torch.allclose(*heads)
+    record = record_in("one")
+    assert "data_sha256" not in record.environment
+    assert set(record.summary) == {"accuracy"}
+    assert record.scenario["secure"] is True
+    assert "--secure" in record.environment["command"]
+    before = Path("one/head.safetensors").read_bytes()
+    with pytest.raises(BadInput, match="spends its epsilon again"):
+        main([*words, "--out", "one", "--fresh"])
+    assert Path("one/head.safetensors").read_bytes() == before
+    assert main([*words, "--out", "one"]) == 0
+    assert "holds this result already" in capsys.readouterr().out
+    assert table_of(["one"]) == 0
+    assert len(sort_out(gather([Path("one")])).trainings) == 1
+
+
+def test_without_secure_scenarios_have_the_keys_that_they_had():
+    assert "secure" not in Transfer(epsilon=1.0).document()
+    assert Transfer(epsilon=1.0).key() != Transfer(epsilon=1.0, secure=True).key()
+
+
+def test_heads_of_many_methods_and_epsilons_are_compared_and_found_again(tmp_path, capsys):
+    words = ["--backbone", "raw", "--method", "dp-ls", "dp-fc,steps=2", "--seeds", "2"]
+    words += ["--epsilon", "1", "8", "inf", "--out", "heads"]
+    assert compare(words) == 0
+    told = capsys.readouterr().out
+    assert "| digits, raw | dp-ls |" in told
+    assert "steps 2" in told
+    assert (tmp_path / "heads/accuracy.png").stat().st_size > 5000
+    folders = {p.parent for p in tmp_path.glob("heads/*/result.json")}
+    assert len(folders) == 2 * (2 * 2 + 1)
+    wanted = {"epsilon": 8.0, "method": "dp-ls", "seed": 1}
+    (one,) = (f for f in folders if wanted.items() <= record_in(str(f)).scenario.items())
+    # Shared sums and controls change nothing: the command of the Record makes the same.
+    argv = record_in(str(one)).environment["command"].split()[3:]
+    assert main([*argv, "--out", "alone"]) == 0
+    assert records.canonical(record_in("alone")) == records.canonical(record_in(str(one)))
+    written = [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("heads/*/result.json"))]
+    assert compare(words) == 0
+    assert written == [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("heads/*/result.json"))]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--epsilon", "0"], "epsilon is 0; it must be > 0"),
+        (["--seeds", "0"], "--seeds is 0"),
+        (["--method", "dp-ls,steps"], "is not OPTION=VALUE"),
+        (["--method", "dp-ls,strength=much"], "is no number, true or false"),
+        (["--method", "dp-new"], "unknown method"),
+        (["--method", "dp-ls", "dp-sgd,batch_size=99999"], "larger than"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_refused_before_a_fit(words, told, tmp_path):
+    with pytest.raises(BadInput, match=told):
+        compare(["--backbone", "raw", *words, "--out", "heads"])
+    assert not (tmp_path / "heads").exists()
