@@ -1,62 +1,105 @@
-"""What private heads reach at every epsilon, one line a method."""
+"""What private heads reach at every epsilon, and how often somebody is named from them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
-from reports.charts.chart import DASHES, LINES, MARKERS, Chart, Figure, Theme, bars, blank, legend
+from matplotlib.axes import Axes
+
+from reports.charts.chart import DASHES, LINES, MARKERS, Chart, Figure, Theme, bars, legend
+from reports.estimates import Estimate
 from reports.panels.trained import Trained
+from reports.records.inversion import InversionRecord
 
-HeadLines = dict[str, list[tuple[float, Trained]]]
-"""Method and its options -> (epsilon, head), ascending."""
+Points = dict[str, list[tuple[float, Estimate]]]
+"""A line's name -> (epsilon, share), ascending."""
 
 
-def accuracy_chart(heads: Sequence[Trained]) -> Iterator[Chart]:
-    """One chart per data and backbone: accuracy in percent against epsilon, on a log axis.
+def accuracy_chart(heads: Sequence[Trained], named: Sequence[InversionRecord] = ()) -> Chart:
+    """Accuracy in percent against epsilon, and beside it how often the right one of N is named.
 
     Args:
-        heads: pooled over seeds; what has no noise is the right end of its line's method, and
-            is not drawn.
+        heads: pooled over seeds, of one data and backbone; what has no noise is not drawn.
+        named: candidate games with the releases of a head; empty: accuracy alone.
     """
-    places: dict[tuple[str, str], HeadLines] = {}
+    lines: Points = {}
     for head in heads:
-        facts = head.runs[0].facts
-        spent = max(head.runs[0].epsilons.values())
+        facts, spent = head.runs[0].facts, max(head.runs[0].epsilons.values())
         if math.isfinite(spent):
-            lines = places.setdefault((str(facts["data"]), str(facts["model"])), {})
-            lines.setdefault(head.label, []).append((spent, head))
-    for (data, backbone), lines in places.items():
-        found = {name: sorted(lines[name], key=lambda p: p[0]) for name in sorted(lines)[:LINES]}
-        numbers = "; ".join(
-            f"{name}: " + ", ".join(f"{h.accuracy.mean:.1%} at {e:.3g}" for e, h in line)
-            for name, line in found.items()
-        )
-        left = len(lines) - len(found)
-        yield Chart(
-            f"heads-{data}-{backbone}".replace(":", "-").replace(".", "-"),
-            f"Private heads on {data}, {backbone}",
-            f"Test accuracy against epsilon. {numbers}.",
-            partial(draw_accuracy, found),
-            note=(f"Lines left out: {left}. " if left else "") + "Bars: 95% over seeds and tests.",
-        )
+            options = "".join(f", {k} {v}" for k, v in facts["defense_options"].items())
+            name = f"{facts['defense']}{options}"
+            lines.setdefault(name, []).append((spent, head.accuracy.times(100)))
+    found = _sorted(lines)
+    games: Points = {}
+    limits: dict[float, tuple[float, int]] = {}
+    for record in named:
+        for column, scores in record.columns.items():
+            held, ranks = record.guarantees[column.defense], scores.values["rank"]
+            if math.isfinite(held.epsilon):
+                share = Estimate.share(int((ranks == 1).sum()), len(ranks)).times(100)
+                games.setdefault(column.defense, []).append((held.epsilon, share))
+                limits[held.epsilon] = 100 * held.top1, held.candidates
+    facts = heads[0].runs[0].facts
+    left = len(lines) - len(found)
+    return Chart(
+        "heads",
+        f"Private heads on {facts['data']}, {facts['model']}",
+        f"Test accuracy in percent against epsilon. {_told(found)}. {_told(games)}",
+        partial(draw_heads, found, _sorted(games), limits),
+        wide=bool(games),
+        note=(f"Lines left out: {left}. " if left else "") + "Bars: 95% intervals.",
+    )
 
 
-def draw_accuracy(lines: HeadLines, theme: Theme) -> Figure:
-    """A line per method, with bars, in percent."""
-    figure, axes = blank((5.0, 3.9))
-    for index, (name, line) in enumerate(lines.items()):
-        kept = [head.accuracy.times(100) for _, head in line]
-        x, colour = [e for e, _ in line], theme.series[index]
-        means = [e.mean for e in kept]
-        axes.errorbar(x, means, yerr=bars(kept), color=colour, ls=DASHES[index], elinewidth=0.9)
-        axes.scatter(x, means, color=colour, marker=MARKERS[index], s=24, zorder=3, label=name)
+def draw_heads(
+    lines: Points, games: Points, limits: dict[float, tuple[float, int]], theme: Theme
+) -> Figure:
+    """Accuracy left, and right, where a game was played, the share named and what mu allows."""
+    figure = Figure(figsize=(8.4 if games else 5.0, 3.7), layout="constrained")
+    places = figure.subplots(1, 2 if games else 1, squeeze=False)[0]
+    _draw_lines(places[0], lines, theme, 0)
+    places[0].set_ylabel("tests right (%)")
+    if games:
+        _draw_lines(places[1], games, theme, len(lines), "named, ")
+        count = max(count for _, count in limits.values())
+        epsilons = sorted(limits)
+        most = [limits[e][0] for e in epsilons]
+        places[1].plot(epsilons, most, color=theme.ink, lw=1.6, label="no adversary more often")
+        places[1].axhline(
+            100 / count, color=theme.soft, ls="--", lw=1.1, label=f"chance, 1 in {count}"
+        )
+        places[1].set_ylabel(f"right one of {count} named (%)")
+        places[1].set_ylim(0)
+    for axes in places:
+        legend(figure, axes) if len(places) == 1 else axes.legend(fontsize=7.5)
+    return figure
+
+
+def _draw_lines(axes: Axes, lines: Points, theme: Theme, first: int, before: str = "") -> None:
+    axes.grid(True)
+    for index, (name, line) in enumerate(lines.items(), first):
+        shares = [share for _, share in line]
+        x, colour = [e for e, _ in line], theme.series[index % LINES]
+        means = [share.mean for share in shares]
+        style = DASHES[index % LINES]
+        axes.errorbar(x, means, yerr=bars(shares), color=colour, ls=style, elinewidth=0.9)
+        marker = MARKERS[index % LINES]
+        axes.scatter(x, means, color=colour, marker=marker, s=24, zorder=3, label=before + name)
     axes.set_xscale("log")
     ticks = sorted({float(f"{e:.2g}") for line in lines.values() for e, _ in line})
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("epsilon")
-    axes.set_ylabel("tests right (%)")
-    legend(figure, axes)
-    return figure
+
+
+def _sorted(lines: Points) -> Points:
+    return {name: sorted(lines[name], key=lambda p: p[0]) for name in sorted(lines)[:LINES]}
+
+
+def _told(lines: Points) -> str:
+    return "; ".join(
+        f"{name}: " + ", ".join(f"{share.show(1)} at {e:.3g}" for e, share in line)
+        for name, line in lines.items()
+    )

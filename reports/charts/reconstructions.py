@@ -40,11 +40,18 @@ def reconstruction_chart(record: Record) -> Chart:
     means = [f"{' '.join(column)} {_mean(found.means[column])}" for column in columns]
     return Chart(
         "reconstructions",
-        f"What one {record.scenario['model']} gradient gives away",
+        _title(record),
         f"Private images and guesses. Mean PSNR in dB by attacker: {'; '.join(means)}.",
         partial(_draw, found, columns),
         wide=True,
     )
+
+
+def _title(record: Record) -> str:
+    facts = record.scenario
+    if "method" in facts:
+        return f"What the releases of a head by {facts['method']} give away"
+    return f"What one {facts['model']} gradient gives away"
 
 
 def _draw(found: InversionRecord, columns: list[Column], theme: Theme) -> Figure:
@@ -110,7 +117,7 @@ def _heading(found: InversionRecord, name: str, theme: Theme) -> tuple[str, str]
 def _write_title(figure: Figure, found: InversionRecord, theme: Theme) -> None:
     """Write the title, and under it how to read the figure."""
     high = figure.get_size_inches()[1]
-    title = f"What one {found.source.record.scenario['model']} gradient gives away"
+    title = _title(found.source.record)
     figure.text(0.012, 1 - 0.22 / high, title, fontsize=11, weight="bold")
     how = (
         "Under each image: PSNR, then SSIM / LPIPS (lower is closer). "

@@ -30,7 +30,7 @@ from victims.transfer.features import store
 from victims.transfer.flags import add_features_flag, read_method
 from victims.transfer.scenario import Transfer
 from victims.transfer.study import Prepared, control, prepare, study
-from victims.transfer.table import heads_in, table
+from victims.transfer.table import heads_in, place_of, table
 
 PROG = "python -m victims.transfer.compare"
 FIGURE = "accuracy.png"
@@ -72,8 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         fit_all(plans, out, device, fresh=arguments.fresh, report=bar)
     heads = pool_runs(heads_in([out]))
     print(table(heads))
-    for number, chart in enumerate(accuracy_chart(heads)):
-        save(chart, out / (FIGURE if number == 0 else f"accuracy-{number + 1}.png"))
+    here = (arguments.data, arguments.backbone)
+    save(accuracy_chart([head for head in heads if place_of(head) == here]), out / FIGURE)
+    print(f"\n{out / FIGURE}")
     return 0
 
 

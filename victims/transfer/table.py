@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from defenses import BadInput
+from reports.charts.accuracy_by_epsilon import accuracy_chart
+from reports.charts.render import save
 from reports.commands.entry import run_command
 from reports.commands.flags import Parser
 from reports.estimates import NOTHING, Estimate
@@ -24,13 +26,32 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of the command."""
     parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of Records")
+    parser.add_argument(
+        "--figure",
+        type=Path,
+        help="PNG of accuracy, and of how often somebody is named where attacks.invert.heads ran",
+    )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table of all heads in or below the folders. Returns the exit code."""
-    print(table(pool_runs(heads_in(parse(argv).folders))))
+    arguments = parse(argv)
+    heads = pool_runs(heads_in(arguments.folders))
+    print(table(heads))
+    if arguments.figure is not None:
+        if len(places := {place_of(head) for head in heads}) > 1:
+            raise BadInput(f"a figure is of one data and backbone; here are {len(places)}")
+        found = sort_out(gather(arguments.folders)).inversions
+        named = [one for one in found if "method" in one.source.record.scenario]
+        save(accuracy_chart(heads, named), arguments.figure)
     return 0
+
+
+def place_of(head: Trained) -> tuple[str, str]:
+    """The data and the backbone of a head."""
+    facts = head.runs[0].facts
+    return str(facts["data"]), str(facts["model"])
 
 
 def heads_in(folders: Sequence[Path]) -> list[TrainingRecord]:
