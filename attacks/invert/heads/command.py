@@ -36,7 +36,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     add("--candidates", type=int, default=start.candidates, help=text)
     text = "what features are made of: gradients and class sums, or Gramians (default gradients)"
     add("--see", choices=SEEN, default=start.see, help=text)
-    text = "steps in which the decoder learns on the public images (default 1000)"
+    text = "steps of the decoder beyond a linear map, learned on public images (default 200)"
     add("--iterations", type=int, default=start.iterations, help=text)
     add_run_flags(flags, "invert.heads")
     return flags

@@ -23,7 +23,7 @@ class Scenario(Keyed):
         candidates: N, among which each is to be named; 1: that game is not played.
         see: what features are made of: ``gradients`` (class sums are some too), which are
             matrices (classes, features), or ``gramians``.
-        iterations: steps in which the decoder learns.
+        iterations: steps in which the decoder learns what a linear map cannot tell.
         seed: of examples, noise and decoder.
     """
 
@@ -31,14 +31,14 @@ class Scenario(Keyed):
     images: int = 16
     candidates: int = 64
     see: str = "gradients"
-    iterations: int = 1000
+    iterations: int = 200
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("images", "candidates", "iterations"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"{name} is {getattr(self, name)}; it must be >= 1")
+        for name, low in (("images", 1), ("candidates", 1), ("iterations", 0)):
+            if getattr(self, name) < low:
+                raise BadInput(f"{name} is {getattr(self, name)}; it must be >= {low}")
         if (self.transfer.count or 0) < 1:
             raise BadInput(f"count is {self.transfer.count}; it must be >= 1")
         if self.see not in SEEN:
