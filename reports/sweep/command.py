@@ -62,9 +62,9 @@ def parser() -> Parser:
     add("--data-root", help=DATA_ROOT)
     made.epilog = (
         "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default), "
-        "attacks.membership, attacks.audit, victims.train or victims.transfer, or their last "
-        "word alone. STUDY.toml holds "
-        "the same flags by name, and [[block]] tables."
+        "attacks.membership, attacks.audit, victims.train, victims.transfer or "
+        "victims.federated, or their last word alone. STUDY.toml holds the same "
+        "flags by name, and [[block]] tables."
     )
     return made
 
