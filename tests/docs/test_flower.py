@@ -1,4 +1,4 @@
-"""The page's example of a Flower client."""
+"""The page's examples of Flower clients."""
 
 from __future__ import annotations
 
@@ -24,3 +24,23 @@ def test_a_flower_clients_photograph_comes_out(tmp_path):
     subprocess.run(command, check=True, cwd=ROOT, timeout=300)
     guess = read(tmp_path / "attack").arrays["none/adaptive"]
     assert psnr(guess[0], victims.load_data("photos").images[1]) > 20
+
+
+def quickstart(out, *flags):
+    """What the example prints."""
+    example = ROOT / "docs" / "examples" / "flower_quickstart.py"
+    command = [sys.executable, str(example), "--out", str(out), *flags]
+    done = subprocess.run(
+        command, check=True, cwd=ROOT, timeout=1200, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_flowers_quickstart_tells_its_labels(tmp_path):
+    """The page's command: two local steps with momentum, on images of two classes."""
+    pytest.importorskip("flwr")
+    said = quickstart(tmp_path, "--images", "64", "--classes", "2")
+    (line,) = (text for text in said.splitlines() if "wrong" in text)
+    found, blind = (float(part.split()[-1]) for part in line.split(";"))
+    assert found < 0.1 < 0.7 < blind
