@@ -14,7 +14,6 @@ from reports.commands.entry import run_command
 from reports.commands.flags import Parser
 
 if TYPE_CHECKING:
-    from reports.page.outline import Outline
     from reports.panels.changes import Change
     from reports.records.kinds import Sorted
 
@@ -41,8 +40,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--figures",
         action="store_true",
-        help="also every chart as a PNG and every table as Markdown, in figures/",
+        help="also every chart as PNG, PDF and SVG, and every table as Markdown, LaTeX (booktabs) "
+        "and CSV, in figures/",
     )
+    text = "what the figures are for: a column of a paper (default), or slides; needs --figures"
+    add("--style", choices=("paper", "slides"), help=text)
     add("--fresh", action="store_true", help="replace the report of other folders")
     return parser.parse_args(argv)
 
@@ -56,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     if arguments.compare and len(arguments.folders) != 2:
         raise BadInput(f"--compare takes two folders, not {len(arguments.folders)}")
+    if arguments.style and not arguments.figures:
+        raise BadInput("--style is of the files that --figures writes: name both")
     with claim(arguments.out, Writes("reports.build", WRITES), _is_report) as held:
         _report(arguments, held)
     return 0
@@ -63,9 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(arguments: argparse.Namespace, held: Claim) -> None:
     """Write the report into a folder that is this command's."""
+    from reports.charts.style import STYLES
+    from reports.page.figures import write_figures
     from reports.page.html import encode, render
     from reports.page.outline import build_outline
     from reports.page.pdf import write_pdf
+    from reports.panels.labels import count_of
     from reports.records import atomic
     from reports.records.checks import clean
     from reports.records.find import gather
@@ -103,7 +110,10 @@ def _report(arguments: argparse.Namespace, held: Claim) -> None:
         scratch.write_bytes(encode(render(outline)))
     with atomic(paper) as scratch:
         write_pdf(outline, scratch)
-    figures = _figures(outline, held.folder / FIGURES) if arguments.figures else []
+    style = STYLES[arguments.style or "paper"]
+    figures = list(
+        write_figures(outline, held.folder / FIGURES, style) if arguments.figures else []
+    )
     drawn = [f"{FIGURES}/{path.name}" for path in figures]
     left = [] if arguments.fresh else before["figures"]
     held.finish({"asked": asked, "figures": sorted({*left, *drawn})})
@@ -111,7 +121,8 @@ def _report(arguments: argparse.Namespace, held: Claim) -> None:
         print(f"skipped {path}: {reason}")
     charts = sum(len(s.charts) for s in outline.sections)
     print(
-        f"{len(gathered.sources)} records, {charts} charts, {len(gathered.failures)} failed, "
+        f"{count_of(len(gathered.sources), 'record')}, {count_of(charts, 'chart')}, "
+        f"{len(gathered.failures)} failed, "
         f"{len(gathered.skipped)} skipped\n\n{page}\n{paper}"
         + "".join(f"\n{path}" for path in figures)
     )
@@ -123,24 +134,6 @@ def _is_report(folder: Path) -> bool:
         return MADE_BY in (folder / PAGE).read_bytes()
     except OSError:
         return False
-
-
-def _figures(outline: Outline, folder: Path) -> list[Path]:
-    """Charts on white, 200 dpi, and tables, for papers and slides; returns the files."""
-    from reports.charts.render import save
-    from reports.records import atomic
-    from reports.tables.table import markdown
-
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for chart in (c for section in outline.sections for c in section.charts):
-        paths.append(save(chart, folder / f"{chart.key}.png"))
-    tables = [table for section in outline.sections for table in section.tables]
-    for table in tables:
-        paths.append(folder / f"{table.key}.md")
-        with atomic(paths[-1]) as scratch:
-            scratch.write_text(markdown(table), encoding="utf-8")
-    return paths
 
 
 def _compared(found: Sorted) -> tuple[Sequence[Change], list[str]]:

@@ -7,6 +7,7 @@ from functools import partial
 
 from reports.charts.chart import LINES, MARKERS, Chart, Figure, Theme, band, bars, blank, legend
 from reports.charts.scores_by_option import GUESS
+from reports.panels.labels import shorten
 from reports.panels.panel import Panel, Setting
 from reports.panels.trained import Trained, match
 
@@ -45,9 +46,10 @@ def _draw(panel: Panel, pairs: Sequence[tuple[Setting, Trained]], theme: Theme) 
         dots.set_urls([f"#{s.anchor}" for s, _ in here])
         for setting, run in here:
             place = (setting.estimate("adaptive", "psnr").mean, run.accuracy.mean)
-            text = setting.label.removeprefix(name).strip()[:40]
+            text = setting.label.removeprefix(name).strip()
+            text = shorten(text, 40)
             axes.annotate(
-                text, place, (5, 5), textcoords="offset points", fontsize=7, color=theme.soft
+                text, place, (5, 5), textcoords="offset points", fontsize="small", color=theme.soft
             )
     axes.set_xlabel("PSNR of the adaptive attack (dB): further left leaks less")
     axes.set_ylabel("test accuracy")

@@ -98,14 +98,20 @@ class Chart:
 
 
 @contextmanager
-def drawing(theme: Theme) -> Iterator[None]:
-    """matplotlib's settings while a figure is made or saved; text is never read as mathematics."""
+def drawing(theme: Theme, font: float = 9) -> Iterator[None]:
+    """matplotlib's settings while a figure is made or saved; text is never read as mathematics.
+
+    Args:
+        theme: the colours.
+        font: points of plain text; ticks and legends are a little smaller.
+    """
     settings = {
         "svg.fonttype": "none",
         "svg.hashsalt": "leakgauge",
+        "pdf.fonttype": 42,  # letters that publishers take: TrueType, not Type 3
         "text.parse_math": False,
         "font.family": "DejaVu Sans",
-        "font.size": 9,
+        "font.size": font,
         "text.color": theme.ink,
         "axes.edgecolor": theme.soft,
         "axes.labelcolor": theme.ink,
@@ -116,12 +122,12 @@ def drawing(theme: Theme) -> Iterator[None]:
         "ytick.color": theme.soft,
         "xtick.labelcolor": theme.ink,
         "ytick.labelcolor": theme.ink,
-        "xtick.labelsize": 8.5,
-        "ytick.labelsize": 8.5,
+        "xtick.labelsize": 0.94 * font,
+        "ytick.labelsize": 0.94 * font,
         "grid.color": theme.grid,
         "grid.linewidth": 0.7,
         "legend.frameon": False,
-        "legend.fontsize": 8,
+        "legend.fontsize": 0.89 * font,
         "axes.axisbelow": True,
     }
     with mpl.rc_context(settings):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from reports.charts.chart import DASHES, LINES, MARKERS, SMALL, Chart, Figure, Theme, blank, legend
+from reports.panels.labels import shorten
 
 
 def course_chart(
@@ -49,13 +50,13 @@ def _draw(
             marker=MARKERS[index],
             ms=4.5,
             lw=1.5,
-            label=name[:30],
+            label=shorten(name, 30),
         )
     if promised:
         most = 1.08 * max(across[-1], *(max(v) for v in audited.values())) or 1.0
         axes.plot([0, most], [0, most], color=theme.soft, ls="--", lw=1.1, label="the claim")
         axes.fill_between([0, most], [0, most], most, color=theme.series[1], alpha=0.1, lw=0)
-        axes.text(0.04 * most, 0.93 * most, "claim refuted", fontsize=7.5, color=theme.soft)
+        axes.text(0.04 * most, 0.93 * most, "claim refuted", fontsize="small", color=theme.soft)
         axes.set_xlim(0, 1.04 * across[-1] or 1.0)
         axes.set_ylim(0, most)
     else:

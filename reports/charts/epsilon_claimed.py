@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from reports.charts.chart import LINES, MARKERS, SMALL, Chart, Figure, Theme, blank, legend
+from reports.panels.labels import shorten
 from reports.records.audit import AuditRecord, AuditRow
 
 
@@ -42,13 +43,15 @@ def _draw(rows: Sequence[AuditRow], theme: Theme) -> Figure:
             marker=MARKERS[index % LINES],
             s=34,
             zorder=3,
-            label=kind[:40],
+            label=shorten(kind, 40),
         )
         dots.set_urls([f"#{a.anchor}" for a in audits])
     most = 1.08 * max(max(a.claimed, a.audited) for a in rows) or 1.0
     axes.plot([0, most], [0, most], color=theme.soft, ls="--", lw=1.1, label="audited = claimed")
     axes.fill_between([0, most], [0, most], most, color=theme.series[1], alpha=0.1, lw=0)
-    axes.text(0.04 * most, 0.93 * most, "more leaks than claimed", fontsize=7.5, color=theme.soft)
+    axes.text(
+        0.04 * most, 0.93 * most, "more leaks than claimed", fontsize="small", color=theme.soft
+    )
     axes.set_xlim(0, most)
     axes.set_ylim(0, most)
     axes.set_xlabel("epsilon claimed")

@@ -1,4 +1,4 @@
-"""Charts as SVG in a page and as PNG in a file: all that draws, and all that knows a backend.
+"""Charts as SVG in a page, as PNG, PDF or SVG in a file: all that draws and knows a backend.
 
 The figures are made without pyplot, so that drawing one leaves a notebook's backend alone.
 """
@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from reports.charts.chart import PAPER, Chart, Theme, drawing
+import numpy as np
+from matplotlib.collections import Collection
+
+from reports.charts.chart import PAPER, Chart, Figure, Theme, drawing
+from reports.charts.style import Style
 from reports.records import atomic
 
+LETTER, HANDLE = 0.52, 4.5
+"""Width of a letter, and of a legend's line with the space around it, over the letters' size."""
+DPI = 200
+"""Of a PNG."""
 # Colours that stand for the page's, so that a chart follows its light and its dark theme.
 SIGNAL = Theme(
     ink="#0b0c00",
@@ -38,7 +47,9 @@ def to_svg(chart: Chart) -> str:
     buffer = io.StringIO()
     with drawing(SIGNAL):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        chart.draw(SIGNAL).savefig(buffer, format="svg", transparent=True, metadata=nothing)
+        figure = chart.draw(SIGNAL)
+        fit_legends(figure)
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -70,18 +81,66 @@ def _own_ids(text: str, key: str) -> str:
     return re.sub(r'xlink:href="#([^"]+)"', inner, text)
 
 
-def save(chart: Chart, path: Path) -> Path:
-    """Write the chart as a PNG file, whole or not at all; returns ``path``."""
-    with atomic(path) as scratch:
-        scratch.write_bytes(to_png(chart)[0])
+def save(chart: Chart, path: Path, style: Style | None = None) -> Path:
+    """Write the chart, whole or not at all.
+
+    Args:
+        chart: to be drawn on white.
+        path: of the file; its ending says how: ``.png``, ``.pdf`` or ``.svg``.
+        style: what the figure is for; None leaves the chart its own size.
+
+    Returns:
+        ``path``.
+    """
+    kind = path.suffix[1:]
+    # Nothing of the clock: equal Records give equal files.
+    unsaid = {"pdf": ("CreationDate", "Creator", "Producer"), "svg": ("Date", "Creator")}
+    with drawing(PAPER, style.font if style else 9):
+        figure = chart.draw(PAPER)
+        if style:
+            _resize(figure, style.wide if chart.wide else style.narrow, style.shape)
+        fit_legends(figure)
+        for part in figure.findobj(Collection):
+            part.set_urls([])  # they lead to rows of the page
+        with atomic(path) as scratch:
+            metadata = dict.fromkeys(unsaid.get(kind, ()))
+            figure.savefig(scratch, format=kind, dpi=DPI, facecolor="white", metadata=metadata)
     return path
 
 
-def to_png(chart: Chart, dpi: int = 200) -> tuple[bytes, float]:
+def fit_legends(figure: Figure) -> None:
+    """Give every legend so many columns as the figure is wide enough for, at least one.
+
+    Letters are taken to be `LETTER` of their size wide: to measure them means to draw twice.
+    """
+    room = 72 * float(figure.get_size_inches()[0])
+    for legend in figure.legends:
+        texts = [text.get_text() for text in legend.get_texts()]
+        size = max(float(text.get_fontsize()) for text in legend.get_texts())
+        asked: int = legend._ncols  # type: ignore[attr-defined]  # matplotlib has a setter alone
+        fitting = [n for n in range(1, asked + 1) if _width(texts, n) * size <= room]
+        legend.set_ncols(max(fitting, default=1))
+
+
+def _width(texts: Sequence[str], columns: int) -> float:
+    """Of a legend in so many columns, in letters' sizes; it is filled column by column."""
+    parts = [part.tolist() for part in np.array_split(np.array(texts), columns)]
+    lines = [[line for text in part for line in text.split("\n")] for part in parts]
+    return sum(LETTER * max(map(len, own), default=0) + HANDLE for own in lines)
+
+
+def _resize(figure: Figure, width: float, shape: float | None) -> None:
+    """Give the figure another width, and the height of its own shape or of ``shape``."""
+    across, down = figure.get_size_inches()
+    figure.set_size_inches(width, width * (shape or down / across))
+
+
+def to_png(chart: Chart, dpi: int = DPI) -> tuple[bytes, float]:
     """A PNG on white, and its height over its width."""
     buffer = io.BytesIO()
     with drawing(PAPER):
         figure = chart.draw(PAPER)
+        fit_legends(figure)
         figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
         width, height = figure.get_size_inches()
     return buffer.getvalue(), float(height / width)

@@ -10,6 +10,7 @@ import numpy as np
 
 from reports.charts.chart import DASHES, LINES, SMALL, Chart, Figure, Theme, blank, legend
 from reports.evidence.refuted import FALSE_ALARMS
+from reports.panels.labels import shorten
 from reports.records.membership import MembershipRecord
 
 
@@ -55,7 +56,7 @@ def _draw(record: MembershipRecord, names: Sequence[str], floor: float, theme: T
             ls=DASHES[index],
             lw=1.6,
             drawstyle="steps-post",
-            label=f"{name[:30]} (AUC {record.auc(name).show(2)})",
+            label=f"{shorten(name, 30)} (AUC {record.auc(name).show(2)})",
         )
     axes.plot(grid, grid, color=theme.soft, ls="--", lw=1.1, label="chance")
     if record.epsilon is not None and math.isfinite(record.epsilon):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.charts.chart import LINES, Chart, Figure, Theme
+from reports.panels.labels import shorten
 from reports.records.membership import MembershipRecord
 
 BINS = 40
@@ -70,6 +71,6 @@ def _draw(
                 clipped, edges, density=True, alpha=0.55, color=theme.series[index], label=kind
             )
         axes.set_yticks([])
-        axes.set_xlabel(f"score of {name[:40]}", fontsize=8)
-    grid[0].legend(frameon=False, fontsize=8)
+        axes.set_xlabel(f"score of {shorten(name, 40)}")
+    grid[0].legend()
     return figure

@@ -91,7 +91,7 @@ class Estimate:
 
     def show(self, digits: int = 1, signed: bool = False) -> str:
         """``15.3 [14.1, 16.6]``; ``-`` where there is no mean. Signed: ``+1.2 [+0.4, +2.0]``."""
-        return self.format(f"{'+' if signed else ''}.{digits}f")
+        return self.format(f"{'+' if signed else ''}z.{digits}f")
 
     def percent(self, digits: int = 1) -> str:
         """A share as ``4.3% [0.0%, 7.6%]``; ``-`` where there is none."""

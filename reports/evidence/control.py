@@ -19,6 +19,10 @@ HALVED = 3.0
 """An image counts as rebuilt from so many dB of PSNR above guessing: half of the squared error.
 An attack that is stopped early draws fog that is 1 dB better than guessing."""
 CANNOT_JUDGE = "cannot be judged"
+FAILED = "the undefended update was not rebuilt either"
+MISSING = "no positive control: the undefended update was not attacked"
+NAIVE = "only the naive attacker was run"
+CLOCK = "the clock cut the attack short"
 
 
 def control(psnr: Values, prior: Values) -> str:
@@ -47,9 +51,9 @@ def doubt(state: str, clocked: bool = False, naive: bool = False) -> str:
         naive: whether only the attacker who ignores the defense was run.
     """
     if state == NOT_REBUILT:
-        return "the undefended update was not rebuilt either"
+        return FAILED
     if state == NO_CONTROL:
-        return "no positive control: the undefended update was not attacked"
+        return MISSING
     if naive:
-        return "only the naive attacker was run"
-    return "the clock cut the attack short" if clocked else ""
+        return NAIVE
+    return CLOCK if clocked else ""

@@ -55,7 +55,8 @@ def panel_refutations(panel: Panel) -> list[Refutation]:
             held = setting.guarantee
             text = (
                 f"{best.named.percent()} of the images are named at once among "
-                f"{held.candidates:,}, where at most {held.top1:.2%} is allowed ({setting.label})"
+                f"{held.candidates:,}, where at most {100 * held.top1:.3g}% is allowed "
+                f"({setting.label})"
             )
             found.append(Refutation(setting.anchor, text))
     return found

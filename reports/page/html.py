@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,12 +16,15 @@ from markupsafe import Markup
 from reports.charts.chart import NIGHT, PAPER, Chart, Theme
 from reports.charts.render import to_svg, variables
 from reports.estimates.intervals import FEWEST
+from reports.page.citation import bibtex, citation
 from reports.page.outline import Outline
 from reports.pictures.grid import Grid
 from reports.records.find import Source
+from reports.sentences.glossary import GLOSSARY
 from reports.sentences.lead import scores_legend
+from reports.tables.table import Cell
 
-OPEN = 6
+OPEN = 7
 """With more studies than this, all but the first are folded."""
 
 
@@ -38,6 +42,9 @@ def render(outline: Outline) -> str:
             digest=digest,
             legend=scores_legend(),
             fewest=FEWEST,
+            glossary=GLOSSARY,
+            citation=citation(),
+            bibtex=bibtex(),
             fold=len(outline.sections) > OPEN,
         )
     )
@@ -83,12 +90,24 @@ def _environment() -> Environment:
     found.filters["pretty"] = _pretty
     found.filters["anchors"] = _anchors
     found.filters["cross"] = _cross
+    found.filters["parted"] = _parted
     return found
 
 
 def _svg(chart: Chart) -> Markup:
     """Drawn by matplotlib, which escapes the text it is given."""
     return Markup(to_svg(chart))
+
+
+def _parted(cell: Cell) -> str:
+    """A number apart from its interval, which stands on a line of its own below it."""
+    whole = re.fullmatch(r"([^\[]*\S) (\[[^\]]*\])(.*)", cell.text)
+    if whole is None or not isinstance(cell.order, float | int):
+        return cell.text
+    mean, ends, rest = whole.groups()
+    return Markup('<span class="mean">{}{}</span> <span class="ends">{}</span>').format(
+        mean, rest, ends
+    )
 
 
 def _pretty(value: Any) -> str:

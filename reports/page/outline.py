@@ -16,6 +16,7 @@ from reports.charts.score_histograms import histogram_chart
 from reports.charts.scores_by_batch import batch_charts
 from reports.charts.scores_by_option import score_charts
 from reports.evidence.control import CANNOT_JUDGE
+from reports.evidence.judgement import judgements
 from reports.evidence.refuted import refutations
 from reports.panels import trained as trainings
 from reports.panels.batches import batches_of
@@ -34,7 +35,9 @@ from reports.sentences.lead import (
     members_found,
     panels_overview,
     unjudged_audits,
+    unjudged_settings,
 )
+from reports.sentences.next_steps import next_steps
 from reports.sentences.panel import panel_sentences
 from reports.sentences.sentence import Sentence
 from reports.tables.audits import audit_table
@@ -46,6 +49,7 @@ from reports.tables.panels import panel_table
 from reports.tables.scoreboard import scoreboard
 from reports.tables.table import Table
 from reports.tables.trainings import training_table
+from reports.tables.verdicts import verdict_table
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Outline:
         title: of the report.
         dates: first and last day of its Records; may be empty.
         lead: sentences that open the summary.
+        steps: what to do next.
         sections: in the order of the report.
         gathered: the Records, and what could not be used.
     """
@@ -95,6 +100,7 @@ class Outline:
     title: str
     dates: str
     lead: tuple[Sentence, ...]
+    steps: tuple[Sentence, ...]
     sections: tuple[Section, ...]
     gathered: Gathered
 
@@ -132,6 +138,9 @@ def build_outline(
                 notes=tuple(unmatched),
             )
         )
+    judged = judgements(panels, found.memberships, found.audits) if changes is None else []
+    if judged:
+        sections.append(Section("verdicts", "Verdicts", table=verdict_table(judged)))
     board = scoreboard(panels, trained, found.memberships, found.audits)
     if board is not None and changes is None:
         sections.append(Section("scoreboard", "Scoreboard", table=board))
@@ -147,14 +156,18 @@ def build_outline(
     refuted = false_guarantees(
         refutations(panels, found.memberships, found.audits), len(found.audits)
     )
-    lead = [refuted] if refuted else []
+    doubtful = (unjudged_settings(panels), unjudged_audits(found.audits))
+    lead = [sentence for sentence in (refuted, *doubtful) if sentence]
     lead += [changes_overview(changes)] if changes is not None else []
     if panels:
         lead.append(panels_overview(panels))
-    lead += [s for s in (members_found(found.memberships), unjudged_audits(found.audits)) if s]
+    members = members_found(found.memberships)
+    lead += [members] if members else []
     days = sorted({s.date for s in found.gathered.sources if s.date})
     dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
-    return Outline(title, dates, tuple(lead), tuple(sections), found.gathered)
+    return Outline(
+        title, dates, tuple(lead), tuple(next_steps(judged)), tuple(sections), found.gathered
+    )
 
 
 def _study(panel: Panel, trained: Sequence[Trained]) -> Section:

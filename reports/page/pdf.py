@@ -59,6 +59,10 @@ def _story(outline: Outline) -> Iterator[Flowable]:
     yield Spacer(1, 4 * mm)
     for sentence in outline.lead:
         yield paragraph(plain(sentence), "lead")
+    if outline.steps:
+        yield paragraph("What to do next", "sub")
+        for sentence in outline.steps:
+            yield paragraph(f"• {plain(sentence)}", "item")
     yield paragraph(
         f"{scores_legend()} Brackets: 95% intervals, none below {FEWEST} images. Adaptive: the "
         "attacker replays the defense; that is what counts. Naive: the attacker ignores it. A low "
@@ -110,14 +114,14 @@ def _lists(outline: Outline) -> Iterator[Flowable]:
     if gathered.failures:
         yield paragraph("What has no Record", "heading")
         for failure in gathered.failures:
-            yield paragraph(f"{failure.path}: {failure.error}", "text")
+            yield paragraph(f"{gathered.show_path(failure.path)}: {failure.error}", "text")
             if failure.command:
                 yield paragraph(failure.command, "code")
     if gathered.skipped:
         yield paragraph("What was skipped", "heading")
         for path, reason in gathered.skipped:
-            yield paragraph(f"{path}: {reason}", "text")
+            yield paragraph(f"{gathered.show_path(path)}: {reason}", "text")
     yield paragraph("Records", "heading")
     for source in gathered.sources:
-        yield paragraph(f"{source.number}. {source.path}", "text")
+        yield paragraph(f"{source.number}. {gathered.show_path(source.path)}", "text")
         yield paragraph(source.command or "The command was not recorded.", "code")

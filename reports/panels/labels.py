@@ -66,6 +66,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else "…" + text[-59:]
 
 
+def count_of(number: int, thing: str, things: str = "") -> str:
+    """``1 setting``, ``2 settings``: so many things, for people.
+
+    Args:
+        number: of the things.
+        thing: what one is called.
+        things: what several are called, where that is not one more ``s``.
+    """
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
 def shorten(text: str, longest: int) -> str:
     """The text, its end cut off where it has more than so many characters."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from reports.panels.labels import count_of
 from reports.panels.panel import Panel, Setting
 from reports.panels.pooled import PooledScores
 from reports.pictures.choice import Cross, choose, find_cross
@@ -76,10 +77,10 @@ def build_grid(panel: Panel) -> Grid | None:
     rows += [_setting_row(s, guesses[s.anchor], seed, count) for s in shown]
     notes = [f"Images of seed {seed}."] if len(seeds) > 1 else []
     if len(shown) < len(settings):
-        notes.append(f"{len(settings) - len(shown)} settings are not drawn.")
+        notes.append(f"Not drawn: {count_of(len(settings) - len(shown), 'setting')}.")
     if len(settings) < len(panel.settings):
         missing = len(panel.settings) - len(settings)
-        notes.append(f"{missing} settings have no pictures of this seed.")
+        notes.append(f"Without pictures of this seed: {count_of(missing, 'setting')}.")
     if count < panel.images:
         notes.append(f"The first {count} of {panel.images} images.")
     if any(max(images.shape[2:]) > EDGE for images in drawn):

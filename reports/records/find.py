@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -63,11 +64,29 @@ Skipped = tuple[Path, str]
 
 @dataclass
 class Gathered:
-    """What the folders hold."""
+    """What the folders hold.
+
+    Attributes:
+        sources: the Records.
+        failures: Scenarios that came to none.
+        skipped: what cannot be used.
+        roots: the folders.
+    """
 
     sources: list[Source] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
     skipped: list[Skipped] = dataclasses.field(default_factory=list)
+    roots: tuple[Path, ...] = ()
+
+    def show_path(self, path: Path) -> str:
+        """A path as a report shows it: from the folder that holds all that was searched.
+
+        Whose machine it was, and where on it, is nobody's business who reads the report.
+        """
+        if not self.roots:
+            return path.as_posix()
+        above = os.path.commonpath([os.path.dirname(os.path.abspath(root)) for root in self.roots])
+        return Path(os.path.relpath(os.path.abspath(path), above)).as_posix()
 
 
 def gather(folders: Sequence[Path]) -> Gathered:
@@ -77,7 +96,7 @@ def gather(folders: Sequence[Path]) -> Gathered:
     ``partial`` and hidden ones are left out. A Record that cannot be read is listed in
     ``skipped``, never dropped in silence.
     """
-    found = Gathered()
+    found = Gathered(roots=tuple(folders))
     seen: set[Path] = set()
     for turn, folder in enumerate(folders):
         for item in _search(folder, frozenset()):

@@ -44,7 +44,9 @@ class Sorted:
 
 def sort_out(gathered: Gathered) -> Sorted:
     """Check every Record; of what was found, those that fail are skipped with a reason."""
-    found = Sorted(Gathered(failures=gathered.failures, skipped=list(gathered.skipped)))
+    found = Sorted(
+        Gathered(failures=gathered.failures, skipped=list(gathered.skipped), roots=gathered.roots)
+    )
     for source in gathered.sources:
         try:
             _sort(source, found)

@@ -8,12 +8,13 @@ from reports.estimates.intervals import simultaneous_level
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import FALSE_ALARMS, Refutation
 from reports.panels.changes import LESS, MORE, Change
+from reports.panels.labels import count_of
 from reports.panels.panel import FALSE, NAMED, NOT_SHOWN, Panel
 from reports.panels.pooled import GAIN
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
 from reports.scores import SCORES
-from reports.sentences.sentence import Link, Sentence, count_of, list_links
+from reports.sentences.sentence import Link, Sentence, list_links
 
 MOST = 4
 """At most so many refutations or audits are told in one sentence."""
@@ -57,6 +58,18 @@ def unjudged_audits(audits: Sequence[AuditRecord]) -> Sentence:
     return (start, *list_links(links, MOST, "; ", "; and {} more"), ".")
 
 
+def unjudged_settings(panels: Sequence[Panel]) -> Sentence:
+    """Settings of which nothing was found, and nothing can be said, with every reason."""
+    settings = [s for p in panels for s in p.settings if s.defended]
+    found = [s for s in settings if s.verdict == CANNOT_JUDGE]
+    if not found:
+        return ()
+    links = [Link(setting.label, setting.anchor) for setting in found]
+    reasons = ", or ".join(dict.fromkeys(setting.doubt for setting in found))
+    start = f"Of {count_of(len(settings), 'defended setting')}, {len(found)} cannot be judged: "
+    return (start, *list_links(links, MOST), f": {reasons}.")
+
+
 def panels_overview(panels: Sequence[Panel]) -> Sentence:
     """One sentence over all panels."""
     settings = [s for p in panels for s in p.settings if s.defended]
@@ -66,7 +79,9 @@ def panels_overview(panels: Sequence[Panel]) -> Sentence:
     if not settings:
         return ("No defense was attacked: see what an attacker gets without one.",)
     studies = f" in {len(panels)} studies" if len(panels) > 1 else ""
-    count = f"{count_of(len(settings), 'defended setting')}{studies}"
+    sizes = sorted({p.images for p in panels})
+    over = f"{sizes[0]} to {sizes[-1]} images" if len(sizes) > 1 else count_of(sizes[0], "image")
+    count = f"{count_of(len(settings), 'defended setting')}{studies} (over {over} each)"
     rest = len(settings) - len(leaking) - len(named) - len(quiet)
     first = (
         f"Of {count}, {len(leaking) or 'none'} let{'s' * (len(leaking) == 1)} an attacker rebuild "

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import panel_refutations
+from reports.panels.labels import count_of
 from reports.panels.panel import FALSE, NAMED, NOT_SHOWN, Panel, Setting
 from reports.panels.pooled import GAIN, NAMES
 from reports.panels.trained import Trained, match
-from reports.sentences.sentence import Link, Sentence, count_of, list_links
+from reports.sentences.sentence import Link, Sentence, list_links
 
 MOST = 3
 """At most so many settings are named in one sentence."""
@@ -178,7 +179,7 @@ def _guarantee(panel: Panel) -> Sentence:
     else:
         allowed = (
             f", which lets an attacker name the right one of {held.candidates:,} candidates "
-            f"in at most {held.top1:.2%} of cases (by chance: {chance:.2%})"
+            f"in at most {100 * held.top1:.3g}% of cases (by chance: {100 * chance:.3g}%)"
         )
     return (
         "The strongest guarantee for one update is epsilon ",

@@ -22,11 +22,6 @@ def plain(sentence: Sentence) -> str:
     return "".join(p if isinstance(p, str) else p.text for p in sentence)
 
 
-def count_of(number: int, thing: str) -> str:
-    """``1 setting``, ``2 settings``: so many things, for people."""
-    return f"{number} {thing}{'s' * (number != 1)}"
-
-
 def list_links(
     links: Sequence[Link], most: int, between: str = ", ", more: str = " and {} more"
 ) -> Iterator[str | Link]:

@@ -126,7 +126,7 @@ def _row(
         for attacker in ("naive", "adaptive")
     ]
     named = setting.named
-    text = f"{named.times(100).show()}% of {setting.guarantee.candidates}"
+    text = f"{named.percent(0)} of {setting.guarantee.candidates}"
     caught, claimed, proven = _training_cells(training) if training else (Cell("-"),) * 3
     if claimed.text == "-":
         claimed = value(setting.guarantee.epsilon, sources)

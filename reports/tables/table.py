@@ -20,12 +20,14 @@ class Cell:
         order: sorts the column; None goes last whichever way it is sorted.
         sources: the Records that the value is from; empty for text that is no result.
         tone: ``leaks``, ``quiet`` or nothing.
+        anchor: of the row of the page that the text leads to; empty where it leads nowhere.
     """
 
     text: str
     order: float | str | None = None
     sources: tuple[Source, ...] = ()
     tone: str = ""
+    anchor: str = ""
 
 
 @dataclass(frozen=True)

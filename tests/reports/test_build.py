@@ -13,6 +13,8 @@ def test_nothing_to_report_writes_nothing(tmp_path, capsys):
             build.main(argv)
     with pytest.raises(build.BadInput, match="two folders"):
         build.main([str(tmp_path), "--compare", "--out", str(tmp_path / "out")])
+    with pytest.raises(build.BadInput, match="--figures"):
+        build.main([str(tmp_path), "--style", "slides", "--out", str(tmp_path / "out")])
     with pytest.raises(SystemExit) as stop:
         build.main(["--compare"])
     assert stop.value.code == 2

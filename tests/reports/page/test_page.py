@@ -191,7 +191,7 @@ def test_folded_studies_open_for_links(browser, tmp_path):
     folds = found.page.locator("details.fold")
     assert [f.get_attribute("open") is not None for f in folds.all()] == [True] + [
         False
-    ] * 8  # the scoreboard is open
+    ] * 9  # the verdicts are open
     found.page.locator("nav a").nth(5).click()
     assert folds.nth(5).get_attribute("open") is not None
     assert found.said == []
@@ -214,14 +214,30 @@ def test_dark_is_dark_by_system_and_by_button(browser, report):
     assert seen["light"][0] != seen["light"][2] and seen["light"][1] != seen["light"][3]
 
 
-def test_a_phone_scrolls_tables_not_the_page(browser, report, compared):
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_table_fits_the_page_and_nothing_is_cut(browser, report, compared, width):
     for folder in (report, compared):
-        found = Opened(browser, folder / "index.html", viewport={"width": 390, "height": 844})
+        found = Opened(browser, folder / "index.html", viewport={"width": width, "height": 844})
         found.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        assert found.page.evaluate("document.documentElement.scrollWidth") == 390
-        table = found.page.locator(".scroll:has(.sortable)").first
-        assert table.evaluate("e => e.scrollWidth > e.clientWidth")
+        assert found.page.evaluate("document.documentElement.scrollWidth") == width
+        tables = found.page.locator(".scroll:has(.sortable)")
+        wide = "l => l.filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"
+        assert tables.evaluate_all(wide) == []
         found.context.close()
+
+
+def test_no_text_of_a_chart_lies_outside_it(opened):
+    outside = """l => l.filter(t => {
+      const own = t.getBoundingClientRect(), all = t.closest('svg').getBoundingClientRect();
+      return own.left < all.left - 2 || own.right > all.right + 2 || own.bottom > all.bottom + 2;
+    }).map(t => t.textContent)"""
+    assert opened.page.locator("figure svg text").evaluate_all(outside) == []
+
+
+def test_the_page_names_no_folder_of_the_machine(report):
+    html = (report / "index.html").read_text()
+    assert str(report.parent) not in html
+    assert ">runs/sweep/0000000000</span>" in html
 
 
 def test_the_switch_shows_the_other_attacker(opened):
@@ -322,11 +338,14 @@ def test_an_epsilon_whose_assumptions_do_not_hold_bounds_nothing(tmp_path):
 
 def test_every_chart_is_a_picture_of_its_own_when_asked(report, browser):
     drawn = Opened(browser, report / "index.html").page.locator("figure svg[role=img]").count()
-    pictures = list((report / "figures").glob("*.png"))
-    assert len(pictures) == drawn > 5
-    assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
+    for kind, start in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
+        pictures = list((report / "figures").glob(f"*.{kind}"))
+        assert len(pictures) == drawn > 5
+        assert all(p.read_bytes().startswith(start) for p in pictures)
     tables = [p.read_text().splitlines() for p in (report / "figures").glob("*.md")]
     assert len(tables) >= 5
+    for kind in ("tex", "csv"):
+        assert len(list((report / "figures").glob(f"*.{kind}"))) == len(tables)
     for lines in tables:
         assert len({line.count("|") - line.count("\\|") for line in lines[2:]}) == 1
 
