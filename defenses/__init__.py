@@ -26,8 +26,11 @@ from defenses.privacy.accounting import gaussian_epsilon, noise_for_epsilon
 from defenses.randomness import stream
 
 register = registry.register
+"""Class decorator that makes a frozen dataclass known as a defense under a name."""
 get = registry.get
+"""A defense by name, its fields set by keyword; raises BadInput."""
 names = registry.names
+"""All known names, sorted, those of other packages' entry points included."""
 registry.combine = combine
 
 __all__ = [

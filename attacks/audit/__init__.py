@@ -19,8 +19,11 @@ from attacks.audit.scenario import Scenario
 from attacks.audit.verdicts import REFUTED, doubt, verdict
 
 register = registry.register
+"""Class decorator that makes a frozen dataclass known as an auditor under a name."""
 get = registry.get
+"""An auditor by name, its fields set by keyword; raises BadInput."""
 names = registry.names
+"""All known names, sorted, those of other packages' entry points included."""
 
 __all__ = [
     "REFUTED",

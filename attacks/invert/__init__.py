@@ -26,8 +26,11 @@ from attacks.invert.matching.labels import recover_labels
 from attacks.invert.scenario import Scenario
 
 register = registry.register
+"""Class decorator that makes a frozen dataclass known as an attack under a name."""
 get = registry.get
+"""An attack by name, its fields set by keyword; raises BadInput."""
 names = registry.names
+"""All known names, sorted, those of other packages' entry points included."""
 
 __all__ = [
     "Guess",

@@ -17,8 +17,11 @@ from attacks.membership.evaluate import evaluate
 from attacks.membership.scenario import Scenario
 
 register = registry.register
+"""Class decorator that makes a frozen dataclass known as an attack under a name."""
 get = registry.get
+"""An attack by name, its fields set by keyword; raises BadInput."""
 names = registry.names
+"""All known names, sorted, those of other packages' entry points included."""
 
 __all__ = [
     "Evidence",

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.collections import Collection
+from matplotlib.textpath import TextPath
 
-from reports.charts.chart import PAPER, Chart, Figure, Theme, drawing
+from reports.charts.chart import PAPER, Chart, Figure, Theme, drawing, legend
 from reports.charts.style import Style
 from reports.records import atomic
 
-LETTER, HANDLE = 0.52, 4.5
-"""Width of a letter, and of a legend's line with the space around it, over the letters' size."""
+HANDLE, BETWEEN, AROUND = 3.4, 2.0, 1.8
+"""Of a legend, over the size of its letters: a sample line, between columns, at the edges."""
 DPI = 200
 """Of a PNG."""
 # Colours that stand for the page's, so that a chart follows its light and its dark theme.
@@ -109,24 +110,33 @@ def save(chart: Chart, path: Path, style: Style | None = None) -> Path:
 
 
 def fit_legends(figure: Figure) -> None:
-    """Give every legend so many columns as the figure is wide enough for, at least one.
-
-    Letters are taken to be `LETTER` of their size wide: to measure them means to draw twice.
-    """
+    """Give every legend so many columns as the figure is wide enough for, at least one."""
     room = 72 * float(figure.get_size_inches()[0])
-    for legend in figure.legends:
-        texts = [text.get_text() for text in legend.get_texts()]
-        size = max(float(text.get_fontsize()) for text in legend.get_texts())
-        asked: int = legend._ncols  # type: ignore[attr-defined]  # matplotlib has a setter alone
-        fitting = [n for n in range(1, asked + 1) if _width(texts, n) * size <= room]
-        legend.set_ncols(max(fitting, default=1))
+    for old in list(figure.legends):
+        texts = [text.get_text() for text in old.get_texts()]
+        size = max(float(text.get_fontsize()) for text in old.get_texts())
+        asked: int = old._ncols  # type: ignore[attr-defined]  # matplotlib has a setter alone,
+        fitting = [n for n in range(1, asked + 1) if _width(texts, n, size) <= room]
+        if asked in fitting:
+            continue
+        old.remove()  # which lays nothing out again
+        axes = next(a for a in figure.axes if a.get_legend_handles_labels()[1] == texts)
+        legend(figure, axes, max(fitting, default=1))
 
 
-def _width(texts: Sequence[str], columns: int) -> float:
-    """Of a legend in so many columns, in letters' sizes; it is filled column by column."""
+def _width(texts: Sequence[str], columns: int, size: float) -> float:
+    """Points across of a legend in so many columns, which is filled column by column."""
     parts = [part.tolist() for part in np.array_split(np.array(texts), columns)]
     lines = [[line for text in part for line in text.split("\n")] for part in parts]
-    return sum(LETTER * max(map(len, own), default=0) + HANDLE for own in lines)
+    letters = [max((_length(line, size) for line in own), default=0.0) for own in lines]
+    return sum(letters) + (HANDLE * columns + BETWEEN * (columns - 1) + AROUND) * size
+
+
+def _length(line: str, size: float) -> float:
+    """Points across of a line of text in the charts' letters."""
+    if not line.strip():
+        return 0.0
+    return float(TextPath((0, 0), line, size=size, usetex=False).get_extents().width)
 
 
 def _resize(figure: Figure, width: float, shape: float | None) -> None:

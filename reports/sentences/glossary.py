@@ -27,23 +27,31 @@ GLOSSARY = {
     "false alarm, FPR": "the share of others who are accused of being members",
     "gain over guessing": "PSNR above the best guess without the update, image by image",
     "guessing": "the best guess without the update: the nearest of the attacker's own images",
+    "head, backbone": "a linear layer, fitted privately; what is frozen below it and makes its "
+    "features",
     "image": "a private image",
     "interval [low, high]": "holds the true value in 95 of 100 such measurements",
     "label": "the class of an image",
     "leaks": "an attacker gets measurably more than by guessing",
+    "local steps": "what a client trains before it sends; the update is then the difference of its "
+    "weights",
     "LPIPS": "distance of two images to a network's eye; 0 is equal, lower is closer",
+    "mask": "which coordinates of an update are kept; that of `dprs` is random and public, so "
+    "that the attacker replays it",
     "member": "an example that was trained on; all others are non-members",
     "most frequent class": "the accuracy of always naming the commonest class",
     "naive": "an attacker who ignores the defense, and makes every defense look good",
     "named at once": "how often the attacker names the image that made the update at the first try",
-    "noise": "the standard deviation of the added noise, over the clip",
+    "noise": "noise multiplier: the standard deviation of the added noise, over the clip",
     "p": "how likely such a difference is by chance, corrected for all that were compared",
-    "PSNR": "how close two images are, in decibel; 20 shows the picture, 60 is exact",
     "PRV, RDP": "two ways to account for epsilon over a training; both are upper bounds",
+    "PSNR": "how close two images are, in decibel; 20 shows the picture, 60 is exact",
     "rate": "the share of a gradient's coordinates that a sparse update drops",
-    "record": "what one run left behind, with the command that makes it again",
+    "record": "what one run leaves behind, with the command that makes it again",
     "refuted": "a measurement contradicts what is guaranteed: the guarantee is false",
+    "release": "what leaves the victim: the update, and what is public of how it was made",
     "sample": "how many images, members or canaries a verdict rests on",
+    "Scenario": "all that decides a result, seed included; equal Scenarios have one folder",
     "seed": "the number that starts all random draws of a run",
     "setting": "a defense at its options",
     "shadow model": "a model that the attacker trains, to learn how members look",
@@ -54,7 +62,8 @@ GLOSSARY = {
     "unbroken": "these attacks found nothing beyond guessing; that is no proof of privacy",
     "unjudged": "nothing was found, and nothing can be said: the measurement could not have "
     "found it",
-    "update": "what leaves the victim: the gradient, or the weights after local steps",
+    "update": "what a training step sends: the gradient, or the difference of weights after local "
+    "steps",
     "victim": "a model, its loss, the private images, and how it is trained",
 }
 """Word -> its meaning, in alphabetical order."""

@@ -30,7 +30,12 @@ from victims.training.streams import Repeatable
 from victims.transfer.conformance import examine as examine_head
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 PACKAGES = [
     *("attacks", "attacks.audit", "attacks.invert", "attacks.membership"),
     *("defenses", "defenses.conformance", "victims", "victims.conformance"),

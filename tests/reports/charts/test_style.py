@@ -38,7 +38,7 @@ def test_a_figure_is_as_wide_as_its_style_says_and_says_no_time(chart, name, tmp
         assert (tmp_path / f"0.{kind}").read_bytes() == (tmp_path / f"1.{kind}").read_bytes()
 
 
-@pytest.mark.parametrize("length", [4, 30, 60])
+@pytest.mark.parametrize("length", [4, 18, 36])
 def test_a_legend_is_no_wider_than_its_figure(length):
     with drawing(PAPER):
         figure, axes = blank()
@@ -49,4 +49,4 @@ def test_a_legend_is_no_wider_than_its_figure(length):
         figure.draw_without_rendering()
         (found,) = figure.legends
         assert found.get_window_extent().width <= figure.bbox.width
-        assert (found._ncols > 1) == (length < 60)
+        assert (found._ncols > 1) == (length < 36)

@@ -37,7 +37,7 @@ def test_a_large_cross_stays_a_cross(tmp_path):
     assert grid is not None and grid.cross is not None
     assert len(grid.cross.places) == len(grid.cross.rates) * len(grid.cross.noises) == 25
     assert (grid.cross.rates[0], grid.cross.rates[-1]) == (0, 0.99)
-    assert "24 settings are not drawn" in grid.note
+    assert "Not drawn: 24 settings." in grid.note
 
 
 def test_images_that_cannot_be_drawn_do_no_harm(tmp_path):
