@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 PROG = "python -m reports.build"
 PAGE, PAPER, FIGURES = "index.html", "report.pdf", "figures"
-WRITES = (PAGE, PAPER)
+SUMMARY, BADGE = "summary.json", "badge.svg"
+CLOSED = 3
+"""Exit code of a gate that does not let the results through."""
+GATES = ("leaks", "refuted", "cannot-judge")
+"""As `reports.gate.rulings` says them, which would load everything for a flag."""
+WRITES = (PAGE, PAPER, SUMMARY, BADGE)
 MADE_BY = b"Made by leakgauge."
 """The page's last words."""
 TITLE = "What training updates give away"
@@ -45,12 +51,26 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     text = "what the figures are for: a column of a paper (default), or slides; needs --figures"
     add("--style", choices=("paper", "slides"), help=text)
+    add(
+        "--summary",
+        action="store_true",
+        help=f"also {SUMMARY}, what every result comes down to, and {BADGE}",
+    )
+    add(
+        "--fail-on",
+        nargs="+",
+        choices=GATES,
+        default=[],
+        metavar="WORD",
+        help=f"{', '.join(GATES)}: leave with exit code {CLOSED} where a result is that, "
+        "and write what --summary does",
+    )
     add("--fresh", action="store_true", help="replace the report of other folders")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Read, check, lay out, write; returns the exit code.
+    """Read, check, lay out, write; returns the exit code, `CLOSED` where the gate is closed.
 
     Raises:
         BadInput: there is nothing to report; nothing is written.
@@ -61,12 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.style and not arguments.figures:
         raise BadInput("--style is of the files that --figures writes: name both")
     with claim(arguments.out, Writes("reports.build", WRITES), _is_report) as held:
-        _report(arguments, held)
-    return 0
+        return _report(arguments, held)
 
 
-def _report(arguments: argparse.Namespace, held: Claim) -> None:
-    """Write the report into a folder that is this command's."""
+def _report(arguments: argparse.Namespace, held: Claim) -> int:
+    """Write the report into a folder that is this command's; returns the exit code."""
     from reports.charts.style import STYLES
     from reports.page.figures import write_figures
     from reports.page.html import encode, render
@@ -126,6 +145,38 @@ def _report(arguments: argparse.Namespace, held: Claim) -> None:
         f"{len(gathered.skipped)} skipped\n\n{page}\n{paper}"
         + "".join(f"\n{path}" for path in figures)
     )
+    if arguments.summary or arguments.fail_on:
+        return _gate(found, arguments, held.folder)
+    return 0
+
+
+def _gate(found: Sorted, arguments: argparse.Namespace, folder: Path) -> int:
+    """Write the summary and the badge, say what closes the gate; returns the exit code.
+
+    Of two folders that are compared the second is judged.
+    """
+    from reports.gate.badge import badge
+    from reports.gate.rulings import caught, rulings, summary, worst
+    from reports.panels.build import build_panels
+    from reports.records import atomic
+
+    now = [i for i in found.inversions if i.source.folder == arguments.compare]
+    told = rulings(found, build_panels(now if arguments.compare else found.inversions))
+    written = {
+        SUMMARY: json.dumps(summary(told, arguments.fail_on), indent=1) + "\n",
+        BADGE: badge(worst(told)),
+    }
+    for name, text in written.items():
+        with atomic(folder / name) as scratch:
+            scratch.write_text(text, encoding="utf-8")
+        print(folder / name)
+    closing = caught(told, arguments.fail_on)
+    for one in closing:
+        print(f"{', '.join(one.words)}: {one.label}: {one.reason}")
+    if arguments.fail_on:
+        gate = f"closed by {len(closing)} of {len(told)} results" if closing else "open"
+        print(f"gate on {', '.join(arguments.fail_on)}: {gate}")
+    return CLOSED if closing else 0
 
 
 def _is_report(folder: Path) -> bool:

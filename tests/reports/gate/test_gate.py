@@ -1,0 +1,103 @@
+"""One word per result, exit codes that a pipeline can tell apart, and examples that run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from leakgauge.commands import COMMANDS
+from leakgauge.glance import load
+from reports import build, records
+from reports.gate.badge import badge
+from reports.gate.rulings import GATES, WORDS
+from tests.outcomes import inversion
+
+EXAMPLES = Path(__file__).parents[3] / "docs/examples"
+OPEN = {"against": {"none": 50.0}}
+
+
+@pytest.fixture
+def gate(tmp_path, capsys):
+    def run(found, *flags):
+        for turn, record in enumerate(found):
+            records.write(record, tmp_path / "runs" / str(turn))
+        code = build.main([str(tmp_path / "runs"), "--out", str(tmp_path / "out"), *flags])
+        told = json.loads((tmp_path / "out" / build.SUMMARY).read_text())
+        return code, told, capsys.readouterr().out
+
+    return run
+
+
+def test_a_leak_closes_the_gate_that_is_on_it_alone(gate):
+    leaking = [inversion(level=30.0, **OPEN)]
+    code, told, said = gate(leaking, "--fail-on", *GATES)
+    assert (code, told["closed"], told["worst"]) == (build.CLOSED, True, "leaks")
+    assert told["counts"] == {"refuted": 0, "leaks": 1, "cannot-judge": 0, "nothing-shown": 0}
+    assert re.search(r"(?m)^leaks: .*dprs.*\ngate on leaks, .*: closed by 1 of 1 results$", said)
+    code, told, said = gate(leaking, "--fail-on", "refuted", "--fresh")
+    assert (code, told["closed"]) == (0, False)
+    assert said.endswith("gate on refuted: open\n")
+
+
+def test_nothing_shown_is_let_through_and_called_no_more(gate):
+    code, told, _ = gate([inversion(level=9.0, naive=8.0, **OPEN)], "--fail-on", *GATES)
+    assert (code, told["worst"]) == (0, "nothing-shown")
+
+
+def test_an_attack_that_could_not_have_told_closes_it(gate):
+    failing = [inversion(level=9.0, naive=8.0, against={"none": 9.0})]
+    code, told, _ = gate(failing, "--fail-on", "cannot-judge")
+    assert (code, told["worst"]) == (build.CLOSED, "cannot-judge")
+    code, _, _ = gate(failing, "--fail-on", "leaks", "refuted", "--fresh")
+    assert code == 0
+
+
+def test_a_result_that_cannot_be_read_is_no_evidence(gate, tmp_path):
+    (tmp_path / "runs" / "broken").mkdir(parents=True)
+    (tmp_path / "runs" / "broken" / "result.json").write_text("{")
+    quiet = [inversion(level=9.0, naive=8.0, **OPEN)]
+    code, told, _ = gate(quiet, "--fail-on", "cannot-judge")
+    assert code == build.CLOSED
+    assert [r["kind"] for r in told["results"]] == ["setting", "failure"]
+
+
+def test_undefended_updates_alone_cannot_be_judged(gate):
+    code, told, _ = gate([inversion(defense="none", naive=None)], "--fail-on", "cannot-judge")
+    assert (code, told["results"][0]["kind"]) == (build.CLOSED, "nothing")
+
+
+def test_a_summary_without_a_gate_closes_nothing(gate, tmp_path):
+    code, told, _ = gate([inversion(level=30.0, **OPEN)], "--summary")
+    assert (code, told["fail_on"], told["closed"]) == (0, [], False)
+    assert "leaks" in (tmp_path / "out" / build.BADGE).read_text()
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_the_badge_is_a_picture_of_its_text(word):
+    root = ElementTree.fromstring(badge(word))
+    texts = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0] == "leakage" and len(texts) == 2
+    assert float(root.get("width")) > 100
+
+
+def test_the_flags_name_the_words():
+    from reports.gate import rulings
+
+    assert build.GATES == rulings.GATES
+
+
+@pytest.mark.parametrize("name", ["leakage.yml", "pre-commit-config.yaml"])
+def test_the_commands_of_the_examples_are_understood(name):
+    text = (EXAMPLES / name).read_text()
+    typed = re.findall(r"leakgauge ((?:sweep|build) [^&'\n]*)", text)
+    assert len(typed) == 2
+    for words in map(shlex.split, typed):
+        parsed = load(COMMANDS[words[0]].flags)(words[1:])
+        if words[0] == "sweep":
+            jobs = load("reports.sweep.study_file:jobs_of")(parsed.first, parsed.flags)
+            assert len(jobs) == 1
