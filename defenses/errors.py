@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-ALIKE = 0.6
+ALIKE = 0.7
 """How alike, of 1, a mistyped name and the one that is proposed are."""
 
 
@@ -18,6 +18,10 @@ class BadInput(ValueError):
 
 class PassedOver(UserWarning):
     """Something that the user gave is left out; the message is one line that says what and why."""
+
+
+class TakenAs(PassedOver):
+    """Something that the user gave is read in another way than it stands; the message says how."""
 
 
 def one_line(error: BaseException, most: int | None = None) -> str:

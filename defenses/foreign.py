@@ -16,8 +16,20 @@ SPECS = (
 """Fields whose values may be ``pkg.module:object``, which importing runs."""
 ZOOS = ("torchvision", "timm")
 """Libraries of which ``torchvision:NAME`` as a backbone names a network."""
-PLAIN = {"data": ("folder",), "public": ("folder",), "backbone": ZOOS}
+MODEL_ZOOS, DATA_ZOOS = (*ZOOS, "hf"), ("torchvision", "hf")
+"""Libraries of which ``timm:NAME`` as a model and ``hf:NAME`` as data name something."""
+PLAIN = {
+    "data": ("folder", *DATA_ZOOS),
+    "public": ("folder", *DATA_ZOOS),
+    "model": MODEL_ZOOS,
+    "backbone": ZOOS,
+}
 """Of them, those in which some words before the colon, as in ``folder:PATH``, are no code."""
+
+
+def is_own(spec: str, field: str) -> bool:
+    """Whether a field's value names code of the user's own, as ``pkg.module:object`` does."""
+    return ":" in spec and spec.partition(":")[0] not in PLAIN.get(field, ())
 
 
 def import_object(spec: str, what: str) -> Any:
@@ -60,8 +72,7 @@ def code_in(fields: Mapping[str, Any]) -> dict[str, str]:
     for name in SPECS:
         value = fields.get(name)
         for spec in _flat(value):
-            plain = str(spec).partition(":")[0] in PLAIN.get(name, ())
-            if spec is not None and ":" in str(spec) and not plain:
+            if spec is not None and is_own(str(spec), name):
                 found.setdefault(str(spec), name)
     return found
 

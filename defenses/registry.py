@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from defenses.errors import BadInput, meant
 from defenses.foreign import import_object
+from defenses.options import shown_options
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -91,6 +92,29 @@ class Registry(Generic[T]):
         known = ", ".join(self.names())
         hint = meant(name, self.names())
         raise BadInput(f"unknown {self.kind} {name!r}; {hint}known: {known}, or pkg.module:Class")
+
+    def named(self, instance: Any) -> tuple[str, dict[str, Any]]:
+        """The name and the options by which `get` makes an equal instance.
+
+        Args:
+            instance: of a registered class, or of one that can be imported from its module.
+
+        Raises:
+            BadInput: it is no instance of a dataclass, or its class is found under no name, as
+                one that was written inside a function is.
+        """
+        cls: Any = type(instance)
+        if isinstance(instance, type) or not dataclasses.is_dataclass(instance):
+            raise BadInput(f"{instance!r:.60} is no {self.kind}: give a name or an instance")
+        name = str(getattr(cls, "name", "") or "")
+        if self._classes.get(name) is not cls:
+            name = f"{cls.__module__}:{cls.__qualname__}"
+            if "<" in name or import_object(name, self.kind) is not cls:
+                raise BadInput(
+                    f"{self.kind} {cls.__name__} lies in no module, by which a Scenario could name "
+                    "it: write its class outside functions"
+                )
+        return name, shown_options(instance)
 
     def get(self, name: str, **options: Any) -> T:
         """An instance by name, its fields set by keyword.

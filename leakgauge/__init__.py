@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     import defenses
     import reports
     import victims
+    from leakgauge.own import invert
 
     __version__: str
 
-__all__ = ["__version__", "attacks", "defenses", "reports", "victims"]
+__all__ = ["__version__", "attacks", "defenses", "invert", "reports", "victims"]
 
 rooms.install()
 
@@ -33,6 +34,10 @@ def __getattr__(name: str) -> Any:
     # On demand: a run of pytest and a flag that is mistyped need not wait for torch.
     if name in rooms.ROOMS:
         return import_module(f"leakgauge.{name}")
+    if name == "invert":
+        return import_module("leakgauge.own").invert
+    if name == "invert":
+        return import_module("leakgauge.own").invert
     if name == "__version__":
         from importlib.metadata import version
 

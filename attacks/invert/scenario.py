@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import defenses
+from attacks.invert.contract import registry
 from defenses import BadInput
 from defenses.options import check_types
+from defenses.registry import Registry
 from reports.records.column import ADAPTIVE, ATTACKERS, NAIVE
 from reports.records.keyed import Keyed
 from victims.gradients import LocalSteps
@@ -35,7 +38,8 @@ class Scenario(Keyed):
         layers: ``all``, or ``last`` when only the last linear layer is trained and released.
         split: whose images are attacked, ``test``, or ``train``; the adversary's are the other's.
         step: of the training run that ``state`` comes from; None: from none.
-        defense: the defense under study, its options in ``defense_options``.
+        defense: the defense under study, its options in ``defense_options``; an instance stands
+            for its own name and options, see `defenses.registry.named`.
         against: defenses shown beside it, given the same options where they have them.
         attack: see `attacks.invert.names`, its options in ``attack_options``.
         moments: steps of a nominal run, from the first to the last, at which a scheduled defense is
@@ -91,6 +95,8 @@ class Scenario(Keyed):
     local_momentum: float | None = None
 
     def __post_init__(self) -> None:
+        for which, known in (("defense", defenses.registry), ("attack", registry)):
+            self._name(which, known)
         check_types(self)
         if self.local_lr is not None:
             object.__setattr__(self, "local_lr", float(self.local_lr))
@@ -128,6 +134,17 @@ class Scenario(Keyed):
             raise BadInput(f"threat {self.threat!r} plants layers; layers must be 'all'")
         if self.columns not in COLUMNS:
             raise BadInput(f"unknown columns {self.columns!r}; known: {', '.join(COLUMNS)}")
+
+    def _name(self, which: str, known: Registry[Any]) -> None:
+        """Put the name and the options of an instance in its place."""
+        given: object = getattr(self, which)
+        if isinstance(given, str):
+            return
+        if getattr(self, f"{which}_options"):
+            raise BadInput(f"{which}_options go with a name; an instance has its own")
+        name, options = known.named(given)
+        object.__setattr__(self, which, name)
+        object.__setattr__(self, f"{which}_options", options)
 
     @property
     def local(self) -> LocalSteps | None:

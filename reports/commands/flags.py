@@ -24,6 +24,8 @@ MODULE, SCRIPT = "python -m ", "leakgauge "
 """How a command is typed: as a module, or by the script of `leakgauge.main`."""
 ALIKE = 0.8
 """How alike, of 1, a mistyped flag and the one that is proposed are."""
+LIKELY = 0.6
+"""As much, of a value among a few; ``gpu`` and ``cpu`` are 0.67."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,7 +58,7 @@ class Parser(argparse.ArgumentParser):
         near = ", ".join(name for names in found for name in names)
         if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)$", message):
             known = choice[2].replace("'", "").split(", ")
-            message = message.replace("(choose", f"({meant(choice[1], known)}choose")
+            message = message.replace("(choose", f"({meant(choice[1], known, LIKELY)}choose")
         hint = f"; did you mean {near}?" if near else "; --help with the same choices lists all"
         self.exit(2, f"{self.prog}: {message}{hint if words else ''}\n")
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import defenses
 from defenses import BadInput
-from defenses.foreign import ZOOS, import_object
+from defenses.foreign import ZOOS, import_object, is_own
 from defenses.sources import source_digest
 from reports.commands.listing import source
 
@@ -106,7 +106,7 @@ def _data(spec: str | None) -> str:
 
 
 def _code(spec: str | None, what: str) -> str:
-    return source_digest(import_object(spec, what)) if spec and ":" in spec else ""
+    return source_digest(import_object(spec, what)) if spec and is_own(spec, what) else ""
 
 
 def _backbone(spec: str | None) -> str:

@@ -11,20 +11,24 @@ import torch
 from torch import Tensor
 
 from defenses import BadInput
-from defenses.errors import PassedOver
+from defenses.errors import PassedOver, TakenAs
 from reports.commands.listing import Source, source
 from victims.data.data import SPLITS, Data, choose
 from victims.data.pictures import FORMATS, Unreadable, grey, header, pixels
 
 MAX_VALUES = 2**30
 """Pixels times channels of all images that are read at once (4 GiB of float32)."""
+FLAT = "picture"
+"""The class of pictures that lie in no folder."""
 ALLOWED = ", ".join(FORMATS)
 
 
 def folder(
     path: Path, split: str, count: int | None, seed: int, size: int | None, at_most: bool
 ) -> Data:
-    """Labelled images from ``PATH/<class>/*`` or ``PATH/<split>/<class>/*``.
+    """Labelled images from ``PATH/<class>/*`` or ``PATH/<split>/<class>/*``, or ``PATH/*``.
+
+    Where no picture lies in a folder, all are one class of two; a warning says so.
 
     Without ``train`` and ``test`` sub-folders, a fixed shuffle gives every other image to each
     split. Pictures in folders below a class folder that itself holds some belong to the class.
@@ -57,6 +61,10 @@ def folder(
     names = sorted({label for _, label in named.values()})
     if not chosen:
         raise BadInput(f"{path} has no images for {split!r} in class sub-folders ({ALLOWED})")
+    if names == [FLAT]:
+        names = [FLAT, "any other"]  # a classifier has two or more
+        told = f"{path}: pictures outside class folders are taken as one class"
+        warnings.warn(told, TakenAs, stacklevel=2)
     if len(names) < 2:
         raise BadInput(f"{path} has one class, {names[0]!r}; a classifier needs two or more")
     _warn(place)
@@ -93,6 +101,8 @@ def _classes_of(place: Source, start: str) -> dict[str, tuple[str, str]]:
     for name in place.files:
         if name not in inner:
             place.passed[name] = "no picture by its suffix"
+    if inner and not place.folders and all(len(p) == 1 for p in inner.values()):
+        return {name: ("", FLAT) for name in inner}
     tops = {p[0] for p in inner.values() if len(p) > 1}
     direct = {p[0] for p in inner.values() if len(p) == 2}
     depth = 1 if tops & set(SPLITS) and not direct & set(SPLITS) else 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from defenses import BadInput
 from defenses.errors import meant
 from defenses.foreign import import_object
-from victims.data import built_in, downloads, folders, trust
+from victims.data import built_in, downloads, folders, trust, zoos
 from victims.data.data import BUILT_IN, SPLITS, TORCHVISION, Data, choose, prefix, whole
 
 
@@ -26,8 +26,9 @@ def load_data(
 
     Args:
         spec: ``photos``, ``digits``; ``mnist``, ``fashion-mnist``, ``cifar10``, ``cifar100``,
-            ``svhn``; ``folder:PATH`` (class sub-folders of images, or a zip of them);
-            ``pkg.module:callable``, called with ``split=`` and returning (images, labels).
+            ``svhn``; ``folder:PATH`` (class sub-folders of images, or images alone, or a zip of
+            them); ``torchvision:NAME``, ``hf:NAME`` (`victims.data.zoos`); ``pkg.module:object``,
+            called with ``split=`` and returning (images, labels), or such a pair itself.
         root: where torchvision's sets lie; None: ``$LEAKGAUGE_DATA``, else ~/.cache/leakgauge.
         split: ``train`` (the attacker's auxiliary data) or ``test`` (the victim's).
         count: take this many after a shuffle with ``seed`` (``photos``: the first ones, which
@@ -59,19 +60,23 @@ def load_data(
     if spec in TORCHVISION and (base / f"{spec}.zip").exists():
         # A zip of class folders stands in for the set.
         return folders.folder(base / f"{spec}.zip", split, count, seed, size, at_most)
-    if size is not None and (spec in (*BUILT_IN, *TORCHVISION) or ":" in spec):
+    zoo, _, rest = spec.partition(":")
+    own = spec in (*BUILT_IN, *TORCHVISION) or (":" in spec and zoo not in zoos.LOADERS)
+    if size is not None and own:
         raise BadInput(f"{spec} has images of a size of its own; size goes with photos and folder:")
     if spec == "digits":
         data = built_in.digits(split)
     elif spec in TORCHVISION:
         data = downloads.torchvision_set(spec, base, split)
+    elif zoo in zoos.LOADERS and rest:
+        return zoos.LOADERS[zoo](rest, base, split, count, seed, size, at_most)
     elif ":" in spec:
         data = trust.call(import_object(spec, "data"), spec, split)
     else:
         known = ", ".join([*BUILT_IN, *TORCHVISION])
         raise BadInput(
             f"unknown data {spec!r}; {meant(spec, [*BUILT_IN, *TORCHVISION])}known: {known}, "
-            "folder:PATH, or pkg.module:callable"
+            "folder:PATH, torchvision:NAME, hf:NAME, or pkg.module:callable"
         )
     return (
         data if count is None else data.take(choose(len(data.labels), count, seed, spec, at_most))

@@ -112,7 +112,7 @@ def pixels(content: bytes, size: int | None, colour: bool) -> Tensor:
     except Exception as error:  # as above
         raise Unreadable(_reason(error)) from error
     if size is not None:
-        picture = _square(picture, size)
+        picture = square(picture, size)
     array = torch.from_numpy(np.array(picture))
     part = array[None] if array.ndim == 2 else array.permute(2, 0, 1)
     part = part.clamp(0, 1) if picture.mode == "F" else part.float() / 255
@@ -171,7 +171,7 @@ def _tag(picture: Image.Image, tag: int, default: int) -> int:
     return int(value[0] if isinstance(value, tuple) else value)
 
 
-def _square(picture: Image.Image, size: int) -> Image.Image:
+def square(picture: Image.Image, size: int) -> Image.Image:
     """The centre of a picture whose shorter side is scaled to ``size``."""
     scale = size / min(picture.size)
     wide, high = (max(size, round(edge * scale)) for edge in picture.size)

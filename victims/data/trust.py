@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from torch import Tensor
 
 from defenses import BadInput
-from defenses.errors import one_line
+from defenses.errors import TakenAs, one_line
 from defenses.foreign import check_call
-from victims.data.data import Data
+from victims.data.data import SPLITS, Data
 
+RETURNS = "images (N, C, H, W) floats in [0, 1], labels (N,) integers"
 FEW = 4
 """Pictures have at most so many channels, where the last axis is taken for them."""
 
@@ -20,10 +22,16 @@ FEW = 4
 def call(function: Any, spec: str, split: str) -> Data:
     """Call the user's ``spec`` for a split; what it returns is checked and copied, see `adopt`.
 
+    A pair (images, labels) that is no callable gives every other image to each split.
+
     Raises:
         BadInput: it is no callable that takes ``split=``, or see `adopt`.
     """
-    check_call(function, f"data {spec!r}", "split=", split=split)
+    if isinstance(function, tuple | list | Data):
+        whole = adopt(function, f"data {spec!r}")  # every other image is the adversary's own
+        return whole.take(torch.arange(len(whole.labels))[SPLITS.index(split) :: 2])
+    takes = f"split= and returns (images, labels), {RETURNS}"
+    check_call(function, f"data {spec!r}", takes, split=split)
     return adopt(function(split=split), f"data {spec!r}")
 
 
@@ -39,10 +47,13 @@ def adopt(given: Any, what: str) -> Data:
         images, labels = given.images, given.labels
     else:
         if not (isinstance(given, tuple | list) and len(given) == 2):
-            raise BadInput(f"{what} must return (images, labels), not {type(given).__name__}")
+            raise BadInput(
+                f"{what} must return (images, labels), not {type(given).__name__}: {RETURNS}"
+            )
         images, labels = given
     pixels, whose = _tensor(images, "images", what), _tensor(labels, "labels", what)
     if not isinstance(given, Data):
+        pixels = _recognised(pixels, what)
         _check_pair(pixels, whose, what)
         classes = max(2, int(whose.max()) + 1)
         given = Data(pixels, whose, classes, tuple(map(str, range(classes))))
@@ -95,6 +106,20 @@ def _tensor(value: Any, part: str, what: str) -> Tensor:
         raise BadInput(f"{what} must return {part} that are a dense tensor of numbers")
     plain: Tensor = value.detach().as_subclass(torch.Tensor).cpu()  # type: ignore[assignment]
     return plain
+
+
+def _recognised(images: Tensor, what: str) -> Tensor:
+    """Images with the channels last, or of bytes, as they are meant; a warning says so."""
+    if images.ndim == 4 and 0 not in images.shape:
+        channels, high, wide = images.shape[1:]
+        if channels > FEW < high and wide <= FEW:
+            told = f"{what}: {tuple(images.shape)} is taken as (N, H, W, C)"
+            warnings.warn(told, TakenAs, stacklevel=4)
+            images = images.permute(0, 3, 1, 2)
+    if images.dtype == torch.uint8:
+        warnings.warn(f"{what}: bytes are taken as 255 times [0, 1]", TakenAs, stacklevel=4)
+        images = images.float() / 255
+    return images
 
 
 def _check_pair(images: Tensor, labels: Tensor, what: str) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from defenses import BadInput
 from defenses.errors import meant, one_line
-from defenses.foreign import check_call, import_object
 from defenses.randomness import seeded
-from victims.models import probing, resnets, scatternets, shared, small, wide_resnets
+from victims.models import own, probing, resnets, scatternets, shared, small, wide_resnets, zoos
 from victims.models.frozen import Featurised
 from victims.models.normalise import Normalise
 
@@ -85,15 +83,20 @@ def _build(
     mean: Sequence[float] | None,
     std: Sequence[float] | None,
 ) -> nn.Module:
+    zoo, _, rest = name.partition(":")
+    if zoo in zoos.LOADERS and rest:
+        centre = Normalise(mean or [0.5] * image_shape[0], std or [0.25] * image_shape[0])
+        found = zoos.LOADERS[zoo](rest, image_shape, classes)
+        return probing.copy_model(name, nn.Sequential(centre, found))
     if ":" in name:
-        model = _callable(name)(image_shape, classes)
-        if not isinstance(model, nn.Module):
-            raise BadInput(f"model {name!r} returned {type(model).__name__}, not a torch Module")
-        return probing.copy_model(name, model)
+        return probing.copy_model(name, own.build(name, image_shape, classes))
     if name not in ARCHITECTURES:
         known = ", ".join(model_names())
         hint = meant(name, ARCHITECTURES)
-        raise BadInput(f"unknown model {name!r}; {hint}known: {known}, or pkg.module:callable")
+        raise BadInput(
+            f"unknown model {name!r}; {hint}known: {known}, timm:NAME, torchvision:NAME, hf:NAME "
+            "or pkg.module:callable"
+        )
     plain = name in PLAIN
     channels = image_shape[0]
     mean = mean or [0.0 if plain else 0.5] * channels
@@ -102,9 +105,3 @@ def _build(
     if isinstance(model, Featurised):  # stays one, so that a trainer sees what it can precompute
         return Featurised(nn.Sequential(first, model.features), model.head)
     return nn.Sequential(first, model)
-
-
-def _callable(name: str) -> Callable[[tuple[int, int, int], int], Any]:
-    build: Callable[[tuple[int, int, int], int], Any] = import_object(name, "model")
-    check_call(build, f"model {name!r}", "(image_shape, classes)", (3, 32, 32), 10)
-    return build

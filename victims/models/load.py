@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from defenses import BadInput, Defense, preprocessing, stream
 from defenses.errors import one_line
 from defenses.randomness import child
-from victims.gradients.seen import WEIGHTS, part_of
 from victims.models import probing
 from victims.models.architectures import draw_model
+from victims.models.weights import fitted, read_state
 
 
 def load_model(
@@ -30,7 +30,9 @@ def load_model(
     """Load a victim model: float32, in eval mode, logits (B, classes) from (B, C, H, W) in [0, 1].
 
     Args:
-        name: one of `model_names`, or ``pkg.module:callable`` called with (image_shape, classes).
+        name: one of `model_names`; ``timm:NAME``, ``torchvision:NAME`` or ``hf:NAME``; or
+            ``pkg.module:object``, a module or what makes one of (image_shape, classes) or of
+            nothing.
         image_shape: (C, H, W).
         classes: number of labels.
         mean: per channel, subtracted by the first layer; None: 0.5, or 0 for those in `PLAIN`.
@@ -55,10 +57,11 @@ def load_model(
             name, model, draw_model(name, image_shape, classes, mean, std, draw)
         )
     if weights is not None:
-        state = _read(Path(weights))
+        state = read_state(Path(weights))
         changed = fit(model)
-        if changed is not model and state.keys() == changed.state_dict().keys():
-            return _with_weights(changed, state, weights)
+        whole = fitted(state, changed.state_dict())
+        if changed is not model and whole.keys() == changed.state_dict().keys():
+            return _with_weights(changed, whole, weights)
         model = _with_weights(model, state, weights)
     if ":" in name:
         probing.refuse_odd_passes(name, model, image_shape, classes)
@@ -106,27 +109,17 @@ def load_defended(
     return model
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors in a safetensors file, by name."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        state: dict[str, Tensor] = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise BadInput(
-            f"{path} is not a readable safetensors file: {one_line(error, 300)}"
-        ) from error
-    return {name: state[place] for name, place in part_of(set(state), WEIGHTS).items()}
-
-
 def _with_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) -> nn.Module:
     """The model with the weights of a file, which are finite and fit."""
     for name, value in state.items():
         if not torch.isfinite(value).all():
             raise BadInput(f"{path} holds NaN or infinite values in {name!r}")
+    own = model.state_dict()
+    named = fitted(state, own)
+    if named.keys() != state.keys():  # names alone are ours to change: buffers of ours are kept
+        named = {**own, **named}
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(named)
     except RuntimeError as error:
         raise BadInput(f"{path} does not fit the model: {one_line(error, 300)}") from error
     return model

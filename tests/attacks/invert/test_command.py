@@ -90,7 +90,7 @@ BAD = [
         ["--defense", "dppp"],
         "unknown defense 'dppp'; known: adaptive, ats, dprs, dpsgd, dptopk, gaussian, gep, none",
     ),
-    (["--attack", "gepping"], "unknown attack 'gepping'; known: analytic, auto, bayes, dlg"),
+    (["--attack", "gepping"], "unknown attack 'gepping'; did you mean geiping? known: analytic"),
     (["--model", "vgg"], "unknown model 'vgg'; known: convnet"),
     (["--data", "imagenet"], "unknown data 'imagenet'; known: photos, digits"),
     (["--rate", "1.5"], "rate is 1.5; it must be in [0, 1)"),

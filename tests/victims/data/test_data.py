@@ -140,7 +140,10 @@ def test_data_of_ones_own():
     assert (data.images.shape, data.classes) == ((4, 1, 9, 9), 3)
     with pytest.raises(BadInput, match=r"all of them in \[0, 1\]"):
         victims.load_data("tests.victims.data.test_data:wrong")
-    with pytest.raises(BadInput, match="unknown data 'phottos'; known: photos, digits, mnist"):
+    with pytest.raises(
+        BadInput,
+        match=r"'phottos'; did you mean photos\? known: photos, digits",
+    ):
         victims.load_data("phottos")
     with pytest.raises(BadInput, match="known: train, test"):
         victims.load_data("photos", split="validation")

@@ -259,8 +259,8 @@ def test_an_instance_norm_with_statistics_is_refused_in_words():
         victims.per_example_gradients(model, cross_entropy, *batch())
 
 
-@pytest.mark.parametrize("found", [lambda: odd_models.Plain(SHAPE, 10), "no callable"])
+@pytest.mark.parametrize("found", [lambda a: odd_models.Plain(SHAPE, 10), "no callable"])
 def test_a_model_that_cannot_be_called_says_with_what_it_is(monkeypatch, found):
     monkeypatch.setattr(odd_models, "one", found, raising=False)
-    with pytest.raises(BadInput, match=r"must be a callable that takes \(image_shape, classes\)"):
+    with pytest.raises(BadInput, match=r"a class or callable of \(image_shape, classes\)"):
         loaded("one")
