@@ -12,7 +12,7 @@ from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.layers import Fed, fed_with_pixels
-from attacks.invert.matching.objective import energy, noise_std, require, residual
+from attacks.invert.matching.objective import Fit, energy, noise_std, require, residual
 from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.sparsity.directions import sparse_directions
 from attacks.invert.sparsity.factors import factors
@@ -43,7 +43,9 @@ class Spear(Inversion):
     column are seen; clipping stretches an example's slopes and is nothing to its image. Each
     image's label is the one that explains its slopes. Where not all directions are found, what
     was is completed by least squares and the others are the mean of the auxiliary images. A batch
-    of one needs no ReLU.
+    of one needs no ReLU. Slopes that are multiples of one another where both are not zero, as those
+    of two classes behind a single hidden layer, have differences with as many zeros as they have:
+    only images that explain the release are called solved.
     """
 
     rounds: int = option(20, "of 512 starting directions for the search of zeros", low=1)
@@ -89,10 +91,13 @@ class Spear(Inversion):
         else:
             labels, order = name_images(model, loss, images, told.slopes, fed_by.bias, threat)
             images = images[order.to(images.device)]
-        compare = residual(model, loss, release, threat, labels, dtype=torch.float32)
-        value = energy(compare, images, prior, noise_std(release, threat))
-        stopped = "time" if clock.over else "iterations" if told.note else "solved"
-        return Guess(images.cpu(), labels, value, "spear", 1, stopped, told.note)
+        caused = residual(model, loss, release, threat, labels, dtype=torch.float32)(images)
+        std, note = noise_std(release, threat), told.note
+        value = energy(lambda _: caused, images, prior, std)
+        if not note and not Fit.of(lambda _: caused, images).is_explained(std):
+            note = "the directions of many zeros that were found do not explain the release"
+        stopped = "time" if clock.over else "iterations" if note else "solved"
+        return Guess(images.cpu(), labels, value, "spear", 1, stopped, note)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ FLAT = 1e-8
 """Mean square, relative to the largest, of a second direction along which the zeros vanish too."""
 SAME = 0.999
 """Cosine of two directions that are one."""
+DEPENDENT = 1e-3
+"""A direction of which less than this leaves the span of those before it is made of them."""
 
 
 def sparse_directions(
@@ -48,7 +50,7 @@ def sparse_directions(
         clock: ends the search.
 
     Returns:
-        (k, b) of unit length, k <= b: as many as were found.
+        (k, b) of unit length and full rank, k <= b: as many as were found.
     """
     basis, mixing = torch.linalg.qr(rows)
     size = basis.shape[1]
@@ -65,6 +67,8 @@ def sparse_directions(
             exact = _made_exact(basis, direction, zero)
             if exact is None or any(float((exact @ other).abs()) > SAME for other in found):
                 continue
+            if found and _is_made_of(exact, found):
+                continue
             found.append(exact)
             if len(found) == size:
                 break
@@ -72,6 +76,12 @@ def sparse_directions(
         return rows.new_zeros(0, size)
     told: Tensor = torch.linalg.solve_triangular(mixing, torch.stack(found).T, upper=True).T
     return normalize(told, dim=1)
+
+
+def _is_made_of(direction: Tensor, found: list[Tensor]) -> bool:
+    """Whether a unit direction is a sum of others, as the difference of two of them is."""
+    span = torch.linalg.qr(torch.stack(found, 1)).Q
+    return float((direction - span @ (direction @ span)).norm()) < DEPENDENT
 
 
 def _walk(basis: Tensor, starts: Tensor) -> Tensor:

@@ -97,6 +97,23 @@ def test_an_image_that_occurs_twice_is_told_once(observe, mlp):
         assert float(psnr(guess.images, image.expand_as(guess.images)).max()) > 55
 
 
+@pytest.mark.parametrize("batch", [2, 3])
+def test_differences_that_are_as_sparse_as_the_examples_are_not_called_solved(batch, observe):
+    """Behind one hidden layer all slopes of two classes are one vector, masked and scaled."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 64), nn.ReLU(), nn.Linear(64, 2))
+    photos = victims.load_data("photos")
+    images, labels = photos.images[:batch], photos.labels[:batch] % 2
+    grads = victims.per_example_gradients(model, cross_entropy, images, labels)
+    release = configured("none").release(grads, generator=seeded())
+    _, threat, _, _ = observe(model, configured("none"), batch=1)
+    known = {"classes": 2, "batch_size": batch, "auxiliary_labels": threat.auxiliary_labels % 2}
+    guess = attack(model, release, dataclasses.replace(threat, **known))
+    assert worst(guess, images) < 20  # where this fails, spear has learned to tell them apart
+    assert guess.stopped == "iterations"
+    assert "do not explain the release" in guess.note
+
+
 def test_it_refuses_what_leaves_no_zeros(observe, lenet, mlp):
     spear = invert.get("spear")
     _, threat, _, _ = observe(lenet, configured("none"), batch=2)
@@ -134,6 +151,15 @@ def test_the_sparsest_directions_are_the_examples():
     true = nn.functional.normalize(unmix.T, dim=1)
     assert torch.allclose((found @ true.T).abs().amax(0), torch.ones(5, dtype=torch.float64))
     assert len(found) == slopes.shape[1]
+
+
+def test_directions_that_are_made_of_one_another_are_found_once():
+    draw = seeded(2)
+    slopes = (torch.rand(80, 3, generator=draw) < 0.5).double()  # every difference is sparse too
+    rows = slopes @ torch.randn(3, 3, generator=draw).double()
+    found = sparse_directions(rows, rounds=2, zero=1e-8, generator=seeded(), clock=Clock())
+    assert len(found) == 3
+    assert float(torch.linalg.svdvals(found)[-1]) > 1e-3
 
 
 def test_a_sum_of_two_examples_is_no_example_however_many_zeros_it_has():
