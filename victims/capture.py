@@ -75,7 +75,11 @@ def capture(
     counts: dict[int, int] = {}
 
     def mod(message: Message, context: Context, call_next: Next) -> Message:
-        before = _arrays(message, names)
+        before: dict[str, Tensor] = {}
+        try:
+            before = _arrays(message, names)
+        except Exception as error:  # as below
+            warnings.warn(f"capture wrote nothing: {error}", stacklevel=2)
         reply = call_next(message, context)
         if not before or reply.has_error():
             return reply
@@ -109,8 +113,9 @@ def capture_training(
 ) -> Iterator[None]:
     """Write what the block does to a model: its gradient, or the difference of its weights.
 
-    Where the block leaves the weights alone, what it adds to ``.grad`` is the update; else the
-    weights before minus those after it.
+    Where the block leaves the weights alone, what it adds to ``.grad`` is the update, whether or
+    not it clears ``.grad`` before its first backward pass; else the weights before minus those
+    after it.
 
     Args:
         path: a safetensors file; replaced as a whole once the block has ended.
@@ -126,7 +131,8 @@ def capture_training(
     """
     before = {k: v.detach().clone() for k, v in model.state_dict().items()}
     held = {k: None if p.grad is None else p.grad.clone() for k, p in model.named_parameters()}
-    yield
+    with _watched(model, held):
+        yield
     after = {k: v.detach() for k, v in model.state_dict().items()}
     moved = [k for k, p in model.named_parameters() if not bool((p == before[k]).all())]
     gradient: dict[str, Tensor] | None = None
@@ -140,6 +146,29 @@ def capture_training(
             raise ValueError("the model has no new gradient and its old weights: nothing is seen")
     told = Told(examples or batch, batch, lr, epochs, momentum)
     write_seen(Path(path), before, after, told, gradient)
+
+
+@contextmanager
+def _watched(model: nn.Module, held: dict[str, Tensor | None]) -> Iterator[None]:
+    """Note in ``held`` what each ``.grad`` holds when the first backward pass comes to add to it.
+
+    ``zero_grad`` may have cleared what was there when the block began. A hook that returns nothing
+    changes no gradient.
+    """
+    named = [(k, p) for k, p in model.named_parameters() if p.requires_grad]
+    first = {name for name, _ in named}
+
+    def note(name: str, parameter: Tensor) -> None:
+        if name in first:
+            first.discard(name)
+            held[name] = None if parameter.grad is None else parameter.grad.clone()
+
+    hooks = [p.register_hook(lambda _, k=k, p=p: note(k, p)) for k, p in named]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _arrays(message: Message, names: Sequence[str] | None) -> dict[str, Tensor]:

@@ -103,6 +103,18 @@ def test_only_what_the_block_adds_is_the_gradient(net, digits, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("to_none", [True, False])
+def test_what_the_block_clears_first_is_not_taken_from_its_gradient(net, digits, tmp_path, to_none):
+    grads = victims.per_example_gradients(net, cross_entropy, digits.images, digits.labels)
+    cross_entropy(net(digits.images[:2]), digits.labels[:2]).backward()
+    with capture_training(tmp_path / "seen.safetensors", net, batch=6):
+        net.zero_grad(set_to_none=to_none)
+        cross_entropy(net(digits.images), digits.labels).backward()
+    seen = load_file(tmp_path / "seen.safetensors")
+    for name, value in grads.items():
+        assert torch.allclose(seen[f"update/{name}"], value.mean(0), atol=1e-6)
+
+
 def test_several_steps_are_a_difference_that_states_its_facts(net, digits, tmp_path, invoke):
     path = tmp_path / "seen.safetensors"
     start = {k: v.clone() for k, v in net.state_dict().items()}
@@ -249,6 +261,15 @@ def test_what_cannot_be_written_costs_a_warning_and_no_round(net, digits, tmp_pa
     with pytest.warns(UserWarning, match="capture wrote nothing"):
         reply = ask(app, start)
     assert reply.has_content() and not reply.has_error()
+
+
+def test_names_that_are_not_those_of_the_message_cost_a_warning_and_no_round(net, digits, tmp_path):
+    start = {k: v.clone() for k, v in net.state_dict().items()}
+    app = flower_app(net, digits, [capture(tmp_path, lr=LR, batch=2, names=["only one"])])
+    with pytest.warns(UserWarning, match="capture wrote nothing"):
+        reply = ask(app, start)
+    assert reply.has_content() and not reply.has_error()
+    assert not list(tmp_path.iterdir())
 
 
 def test_tied_weights_are_written_once_each(tmp_path, digits):
