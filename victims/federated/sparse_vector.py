@@ -52,14 +52,15 @@ class SparseVector:
     def upload(self, update: Tensor, generator: torch.Generator) -> Tensor:
         """What is sent of an update (P,): noisy values truncated to gamma, 0 where nothing is.
 
-        Coordinates are asked in a random order; after ``count`` hits nothing more is asked.
+        Coordinates are asked in a random order; after ``count`` hits nothing more is asked. One
+        that is NaN counts as 0: it would never be sent, and so tell that training diverged.
 
         Args:
             update: (P,) float.
             generator: CPU generator of order and noise.
         """
         order = torch.randperm(len(update), generator=generator)
-        values = update.double().clamp(-self.gamma, self.gamma)[order]
+        values = update.double().nan_to_num(nan=0.0).clamp(-self.gamma, self.gamma)[order]
         noisy = values.abs() + laplace(len(values), self.query_scale, generator)
         limits = self.tau + laplace(self.count, self.query_scale / 2, generator)
         hits = first_above(noisy.numpy(), limits.numpy())

@@ -55,6 +55,16 @@ def test_with_a_vast_epsilon_it_sends_the_true_values_above_tau():
     assert torch.allclose(sent[sent != 0], update[sent != 0].clamp(-1, 1), atol=1e-5)
 
 
+def test_training_that_diverged_sends_as_much_as_any_other():
+    shield = SparseVector(epsilon=1.0, count=10, gamma=0.5, tau=0.1)
+    broken, zeros = torch.full((200,), math.nan), torch.zeros(200)
+    sent = shield.upload(broken, seeded(1))
+    assert int(sent.count_nonzero()) == 10
+    assert torch.equal(sent, shield.upload(zeros, seeded(1)))
+    broken[:] = -math.inf
+    assert torch.equal(shield.upload(broken, seeded(1)), shield.upload(zeros - 0.5, seeded(1)))
+
+
 @pytest.mark.parametrize("weaker", [1.0, 12.0])
 def test_the_likelihood_ratio_of_what_is_seen_stays_below_epsilon(weaker):
     """On the worst neighbours, where a coordinate goes from -gamma to gamma; with too little noise
