@@ -67,3 +67,9 @@ GLOSSARY = {
     "victim": "a model, its loss, the private images, and how it is trained",
 }
 """Word -> its meaning, in alphabetical order."""
+
+
+def glossary_page() -> str:
+    """The words as a page of the docs."""
+    rows = [f"| {word} | {meaning} |" for word, meaning in GLOSSARY.items()]
+    return "\n".join(["# Words", "", "| word | meaning here |", "|---|---|", *rows, ""])

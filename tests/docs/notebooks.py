@@ -1,10 +1,12 @@
-"""``python -m tests.docs.notebooks``: run the tutorials, and keep what they print and show."""
+"""``python -m tests.docs.notebooks [NAME ...]``: run the tutorials and keep their outputs."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +45,13 @@ def execute(path: Path, seconds: int = 300) -> Any:
     return book
 
 
-def main() -> None:
-    """Run every tutorial and store it with its outputs."""
-    for path in TUTORIALS:
+def main(names: Sequence[str]) -> None:
+    """Run the tutorials of these names, or all, and store each with its outputs."""
+    for path in (p for p in TUTORIALS if not names or p.stem in names):
         book = execute(path)
         path.write_text(json.dumps(book, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(path)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
