@@ -184,10 +184,12 @@ def _told_by(arguments: argparse.Namespace, fields: Mapping[str, Any]) -> dict[s
     from attacks.invert.observation import agree_on_facts
     from victims.gradients.seen import BATCH, holds_weights
 
-    path = arguments.observation
+    path = arguments.observation[0]
     known = {name: fields[name] for name in (*FACTS, MOMENTUM)}
     known[BATCH] = fields["batch"] if "batch" in arguments.given else None
     found = agree_on_facts(path, known)
+    for later in arguments.observation[1:]:
+        agree_on_facts(later, found)
     if found[BATCH] is None:
         found[BATCH] = fields["batch"]
     if "state" not in arguments.given and holds_weights(path):

@@ -23,8 +23,9 @@ ONLY_MADE = {
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add ``--observation`` and what goes with it."""
     add = parser.add_argument_group("an update captured elsewhere").add_argument
-    text = "attack this captured update of the model instead of making one"
-    add("--observation", type=Path, metavar="FILE.safetensors", help=text)
+    text = "attack this captured update of the model instead of making one; of several rounds of "
+    text += "one client on the same images, each with its weights, a file each"
+    add("--observation", type=Path, nargs="+", metavar="FILE.safetensors", help=text)
     text = "the private pictures, in any order: the guesses are scored by them"
     add("--truth", type=Path, nargs="+", metavar="PICTURE", help=text)
     text = "the update was made in training mode: BatchNorm normalised by the client's batch"

@@ -21,8 +21,10 @@ from attacks.invert.command import command_line
 from attacks.invert.contract import Guess, Threat, registry
 from attacks.invert.evidence import Trial, weigh
 from attacks.invert.images import for_learning, image_shape, load_auxiliary
+from attacks.invert.joined import JOINED, join
 from attacks.invert.load import build_defenses, load_model_under
 from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.meter import measure
 from attacks.invert.modes import in_training, mode_warning
 from attacks.invert.observation import load_observation
@@ -45,6 +47,7 @@ from reports.scores import assign
 from reports.scores.prior import means_of, prior_baseline, score_rows
 from victims.data import Data, digest
 from victims.gradients import LocalSteps
+from victims.gradients.seen import holds_weights
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Observed(Keyed):
         eval_mode: whether it is known that it was not; otherwise a model that acts differently in
             the two modes is warned of.
         noises: how many updates of noise are attacked for comparison, see `weigh`.
+        later: files of further rounds of the same client on the same images, with their weights.
+        later_sha256: of each of these files.
     """
 
     scenario: Scenario
@@ -71,21 +76,30 @@ class Observed(Keyed):
     train_mode: bool = False
     eval_mode: bool = False
     noises: int = NOISES
+    later: tuple[Path, ...] = ()
+    later_sha256: tuple[str, ...] = ()
 
     @staticmethod
-    def of(scenario: Scenario, path: Path, truth: Sequence[Path] = (), **facts: Any) -> Observed:
-        """The update in a file, its truth in others, and the other attributes by name.
+    def of(
+        scenario: Scenario, paths: Sequence[Path], truth: Sequence[Path] = (), **facts: Any
+    ) -> Observed:
+        """The update in a file for each round, its truth in others, other attributes by name.
 
         Raises:
             BadInput: a file cannot be read.
         """
         private = truth_digest(truth) if truth else ""
-        try:
-            with open(path, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except (OSError, ValueError) as error:
-            raise BadInput(f"{path} is not a readable safetensors file: {error}") from error
-        return Observed(scenario, path, digest, tuple(truth), private, **facts)
+        first, *later = map(_digest, paths)
+        return Observed(
+            scenario,
+            paths[0],
+            first,
+            tuple(truth),
+            private,
+            later=tuple(paths[1:]),
+            later_sha256=tuple(later),
+            **facts,
+        )
 
     def document(self) -> dict[str, Any]:
         """The Scenario's fields and the update's, as JSON holds them."""
@@ -95,7 +109,18 @@ class Observed(Keyed):
             own |= {"truth": [path.name for path in self.truth], "truth_sha256": self.truth_sha256}
         if self.train_mode:
             own["train_mode"] = True
+        if self.later:
+            own["later_rounds"] = [path.name for path in self.later]
+            own["later_sha256"] = list(self.later_sha256)
         return {**self.scenario.document(), **own}
+
+
+def _digest(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} is not a readable safetensors file: {error}") from error
 
 
 def content(seen: Observed, data_root: str | None) -> str:
@@ -128,8 +153,14 @@ def attack_update(
     shape = image_shape(own)
     truth = load_truth(seen.truth, shape, scenario.batch) if seen.truth else None
     victim, release = load_victim(seen, own, device)
+    defense = victim.defense
     column = Column(scenario.defense, NAIVE if scenario.columns == NAIVE else ADAPTIVE)
     threat = _threat(scenario, victim, own, adaptive=column.adaptive)
+    if seen.later:
+        # Labels are told by one round's last layer; the joined model has several.
+        labels = recover_labels(victim.model, victim.loss, release, threat)
+        victim, release = _join_later(seen, own, victim, release, device)
+        threat = dataclasses.replace(threat, defense=victim.defense, labels=labels)
     adversary = Adversary(registry.get(scenario.attack, **scenario.attack_options), threat)
     clock = Clock.of(scenario.budget and scenario.budget * scenario.batch)
     report("practising on auxiliary images", 0, 2)
@@ -165,7 +196,7 @@ def attack_update(
         rows,
         {column.key: {name: e.document() for name, e in means_of(rows).items()}},
         baseline,
-        {scenario.defense: guarantee(victim.defense, scenario.delta)},
+        {scenario.defense: guarantee(defense, scenario.delta)},
         facts,
         arrays,
     )
@@ -188,6 +219,32 @@ def load_victim(seen: Observed, own: Data, device: str) -> tuple[Victim, Release
     update = {k: v.to(device) for k, v in release.update.items()}
     victim = Victim(model.to(device), cross_entropy, defense, local=local)
     return victim, dataclasses.replace(release, update=update)
+
+
+def _join_later(
+    seen: Observed, own: Data, victim: Victim, release: Release, device: str
+) -> tuple[Victim, Release]:
+    """One victim and one release for all rounds.
+
+    Raises:
+        BadInput: the attack takes one round alone, or a file holds no weights; see `join`.
+    """
+    if seen.scenario.attack not in JOINED:
+        raise BadInput(
+            f"several rounds are attacked together by {', '.join(JOINED)}, not by "
+            f"{seen.scenario.attack!r}: give --attack"
+        )
+    found = [(victim, release)]
+    for path, sha256 in zip(seen.later, seen.later_sha256, strict=True):
+        if not holds_weights(path):
+            raise BadInput(
+                f"{path} holds no weights: of several rounds each has its own, as the files of "
+                "victims.capture have"
+            )
+        there = dataclasses.replace(seen.scenario, state=str(path), state_sha256=sha256)
+        known = dataclasses.replace(seen, scenario=there, path=path, eval_mode=not seen.train_mode)
+        found.append(load_victim(known, own, device))
+    return join([v for v, _ in found], [r for _, r in found])
 
 
 def _threat(scenario: Scenario, victim: Victim, own: Data, *, adaptive: bool) -> Threat:
@@ -249,7 +306,7 @@ def command(seen: Observed) -> str:
         seen.scenario,
         images=start.images,
         against=list(start.against),
-        observation=seen.path,
+        observation=[seen.path, *seen.later],
         truth=list(seen.truth) or None,
         train_mode=seen.train_mode,
         eval_mode=seen.eval_mode,
@@ -262,6 +319,8 @@ def headline(record: Record) -> str:
     (rows,) = rows_of(record).values()
     found = ", ".join(str(row["label_found"]) for row in rows)
     name, attack = record.scenario["observation"], rows[0]["attack"]
+    if later := record.scenario.get("later_rounds"):
+        name += f" and {len(later)} later round{'s' * (len(later) > 1)}"
     images = "1 image" if len(rows) == 1 else f"{len(rows)} images"
     lines = [f"{name}: {attack} guessed {images}, label{'s' * (len(rows) > 1)} {found}"]
     if "explained" in record.baseline:

@@ -201,7 +201,8 @@ def test_an_update_in_training_mode_is_matched_by_batch_statistics(invoke, tmp_p
     share = {}
     for mode in (True, False):
         flat = Scenario(data="digits", model=f"{__name__}:moody", defense="none", batch=2)
-        seen = Observed.of(flat, tmp_path / "seen.safetensors", train_mode=mode, eval_mode=not mode)
+        file = tmp_path / "seen.safetensors"
+        seen = Observed.of(flat, [file], train_mode=mode, eval_mode=not mode)
         victim, release = load_victim(seen, digits, "cpu")
         threat = Threat(get("none"), True, DIGITS, 10, 2, images, labels, local=victim.local)
         compare = residual(victim.model, cross_entropy, release, threat, labels)
