@@ -20,6 +20,8 @@ from defenses.registry import Registry
 Gradients = Mapping[str, Tensor]
 """Per-example gradients: parameter name -> tensor (B, *shape of the parameter)."""
 
+FOLLOWED = "followed"
+"""Name of the public fact that another defense worked on an update after this one."""
 WIRE_BYTES_PER_VALUE = 4
 """Updates travel as float32."""
 

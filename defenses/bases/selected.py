@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from defenses.bases.compression import Compression
-from defenses.contract import WIRE_BYTES_PER_VALUE, Gradients, Release
+from defenses.contract import FOLLOWED, WIRE_BYTES_PER_VALUE, Gradients, Release
 from defenses.gradients import flat, split
 from defenses.options import option
 
@@ -64,11 +64,14 @@ class Selected(Compression):
 
         One that was sent within the range is known. One at the end of the range is at least that
         large, so that a candidate beyond it explains it. One that was not sent is no larger than
-        `largest_unsent`, and is off by what it is larger. Each has a slope where it is off.
+        `largest_unsent`, and is off by what it is larger. Each has a slope where it is off. In a
+        chain a later stage may have dropped or rounded what was sent, so that nothing is known of
+        what is missing.
         """
         full = super().replay(grads, release)
         seen = {k: release.update[k].to(v) for k, v in full.items()}
-        bound = self.largest_unsent(flat(seen).abs())
+        known = not release.public.get(FOLLOWED, False)
+        bound = self.largest_unsent(flat(seen).abs()) if known else math.inf
         explained = {}
         for name, mean in full.items():
             sign = seen[name].sign()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from defenses.bases.compression import Compression
 from defenses.bases.summed import Summed
-from defenses.contract import Defense, Gradients, Release, Side
+from defenses.contract import FOLLOWED, Defense, Gradients, Release, Side
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,14 @@ class Chain(Defense):
         return found
 
     def release_of(self, label: str, release: Release) -> Release:
-        """The chain's release as a stage knows it: with the public facts of its own."""
+        """The chain's release as a stage knows it: with the public facts of its own.
+
+        The fact `FOLLOWED` tells it that a later stage may have changed what it sent.
+        """
         start = f"{label}."
         known = {k.removeprefix(start): v for k, v in release.public.items() if k.startswith(start)}
+        if label != self.parts[-1][0]:
+            known[FOLLOWED] = True
         return dataclasses.replace(release, public=known)
 
     def replay(self, grads: Gradients, release: Release) -> dict[str, Tensor]:

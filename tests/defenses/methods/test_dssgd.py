@@ -119,6 +119,24 @@ class TestWhatTheReplayKnows:
         assert self.explained(short, release, 5.0) == (4.5, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("dssgd+randk", {"rate": 0.5}),
+        ("percentile+randk", {"rate": 0.5, "gamma": 10.0}),
+        ("dssgd+quantize", {"bits": 4}),
+        ("dssgd+quantize", {"bits": 3, "selection": "random", "theta_u": 0.5}),
+    ],
+)
+def test_in_a_chain_the_truth_explains_the_release_up_to_its_noise(name, options):
+    """What a later stage drops was not unsent, and is no bound on what was."""
+    shield, grads = defenses.get(name, **options), random_gradients()
+    release = shield.release(grads, generator=seeded())
+    missed = flat(shield.replay(grads, release)) - flat(release.update)
+    std = shield.noise(release)
+    assert float(missed.square().mean().sqrt()) <= 1.1 * std + 1e-7
+
+
 def test_options_out_of_range_are_refused():
     for options, message in (
         ({"theta_u": 0.0}, r"theta_u is 0; it must be in \(0, 1\]"),
