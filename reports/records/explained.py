@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from reports.records.form import Count, Share
 
@@ -12,6 +12,8 @@ PARTLY = "explains part of the update"
 EXPLAINED = "explains the update"
 UNDETERMINED = "explains the update, as other images do"
 CANNOT_JUDGE = "cannot be judged"
+DARK = 20
+"""A guess in the dark is called something else in 1 of so many cases, where so many are tried."""
 
 
 class Explained(TypedDict):
@@ -31,6 +33,7 @@ class Explained(TypedDict):
         public: the shares of public images under the labels that were found, one a guess.
         short: the share of a short attack on the update; None where none was run.
         noise: those of the same attack on updates of the same values with signs at random.
+        lent: where it is true, that noise was attacked with labels that were found in the update.
     """
 
     guess: Share
@@ -42,18 +45,20 @@ class Explained(TypedDict):
     public: list[Share]
     short: Share | None
     noise: list[Share]
+    lent: NotRequired[bool]
 
 
 def verdict(found: Mapping[str, Any]) -> str:
     """What an `Explained` says, one of the five constants above.
 
-    *Not recovered* unless the guess explains more than every public image, and a short attack
-    more of the update than of every noise: an update of noise is called anything else in at most 1
-    of ``len(noise) + 1`` cases, and a guess made without looking in 1 of ``len(public) + 1``.
+    *Not recovered* unless the guess explains more than nearly every public image (`_most`: one of
+    them may be the private one), and a short attack more of the update than of every noise: an
+    update of noise is called anything else in at most 1 of ``len(noise) + 1`` cases, unless labels
+    were lent to it, and a guess made without looking in `_most` of ``len(public) + 1``.
     """
     if not found["looked"]:
         return NOT_RECOVERED
-    if found["public"] and found["guess"] <= max(found["public"]):
+    if sum(share >= found["guess"] for share in found["public"]) >= _most(found):
         return NOT_RECOVERED
     if found["noise"] and found["short"] <= max(found["noise"]):
         return NOT_RECOVERED
@@ -62,6 +67,11 @@ def verdict(found: Mapping[str, Any]) -> str:
     if not found["all_but_noise"]:
         return PARTLY
     return EXPLAINED if found["determined"] and not found["rivals"] else UNDETERMINED
+
+
+def _most(found: Mapping[str, Any]) -> int:
+    """By how many public guesses a guess may not be matched, at least 1."""
+    return max(1, (len(found["public"]) + 1) // DARK)
 
 
 def sentences(found: Mapping[str, Any]) -> str:
@@ -80,8 +90,12 @@ def sentences(found: Mapping[str, Any]) -> str:
     if said == CANNOT_JUDGE:
         missing = "no public images" if not found["public"] else "no noise (--noises 0)"
         return f"{text}\n{said}: there was {missing} to compare with"
-    rates = [f"of noise in at most 1 of {len(found['noise']) + 1}"] * bool(found["noise"])
-    rates += [f"of a guess in the dark in 1 of {len(found['public']) + 1}"] * bool(found["public"])
+    noise = f"of noise in at most 1 of {len(found['noise']) + 1}"
+    if found.get("lent", False):
+        noise = "of noise at a rate that is not known, for it was lent the labels found"
+    rates = [noise] * bool(found["noise"])
+    dark = f"of a guess in the dark in {_most(found)} of {len(found['public']) + 1}"
+    rates += [dark] * bool(found["public"])
     why = "" if found["looked"] else " (the guess was made without the update)"
     alarm = f"; anything but {NOT_RECOVERED!r} is said {', '.join(rates)}" if rates else ""
     return f"{text}\n{said}{why}{_caution(found, said)}{alarm}"

@@ -110,6 +110,24 @@ def test_a_guess_in_the_dark_is_not_recovered(linear, digits, monkeypatch):
     assert "made without the update" in explained.sentences(found)
 
 
+def test_a_private_image_that_is_public_too_is_not_called_not_recovered(
+    linear, digits, monkeypatch
+):
+    monkeypatch.setattr(evidence, "SHORT", 20)
+    own = trial(linear, digits, gradient(linear, digits, 5), None)  # one of 39 public images
+    found = evidence.weigh(own, 4, unwatched)
+    assert max(found["public"]) > 0.9999
+    assert explained.verdict(found) == UNDETERMINED
+    assert "so do 1 public guesses" in explained.sentences(found)
+
+
+def test_the_rate_of_noise_that_was_lent_labels_is_not_stated():
+    found = dict(guess=0.999, left=0.01, all_but_noise=True, determined=True, rivals=0)
+    found |= dict(looked=True, public=[0.5], short=0.9, noise=[0.1] * 19)
+    assert "of noise in at most 1 of 20" in explained.sentences(found)
+    assert "of noise at a rate that is not known" in explained.sentences(found | {"lent": True})
+
+
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
@@ -120,6 +138,8 @@ def test_a_guess_in_the_dark_is_not_recovered(linear, digits, monkeypatch):
         ({"noise": [], "short": None}, CANNOT_JUDGE),
         ({"public": []}, CANNOT_JUDGE),
         ({"public": [1.0]}, NOT_RECOVERED),
+        ({"public": [1.0] * 4 + [0.5] * 95, "rivals": 4}, UNDETERMINED),
+        ({"public": [1.0] * 5 + [0.5] * 94}, NOT_RECOVERED),
         ({"short": 0.1}, NOT_RECOVERED),
         ({"looked": False}, NOT_RECOVERED),
     ],
