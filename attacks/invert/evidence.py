@@ -92,9 +92,13 @@ def weigh(trial: Trial, noises: int, report: Report) -> Explained:
 
 
 def _lends(trial: Trial) -> bool:
-    """Whether labels found in the release are given to noise: to find more takes too long."""
+    """Whether labels found in the release are given to noise.
+
+    To find labels of local steps anew takes too long, and those of several rounds are told by the
+    first. Nobody but the release tells labels of a captured update.
+    """
     threat = trial.adversary.threat
-    return threat.local is not None and threat.labels is None
+    return threat.local is not None or threat.labels is not None
 
 
 def explained_share(compare: Residual, images: Tensor) -> float:
@@ -143,7 +147,7 @@ def _short_share(trial: Trial, index: int) -> float:
         draw = stream(trial.seed, "noise", index)
         update = {k: v * _signs(v, draw) for k, v in release.update.items()}
         release = dataclasses.replace(release, update=update)
-    known = trial.guess.labels if _lends(trial) else threat.labels
+    known = trial.guess.labels if threat.local is not None else threat.labels
     most = threat.allowed(SHORT)
     threat = dataclasses.replace(threat, labels=known, evaluations=most, seconds=math.inf)
     attack = _short(trial.adversary.attack, trial.guess.attack)

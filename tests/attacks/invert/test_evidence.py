@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 
@@ -119,6 +120,15 @@ def test_a_private_image_that_is_public_too_is_not_called_not_recovered(
     assert max(found["public"]) > 0.9999
     assert explained.verdict(found) == UNDETERMINED
     assert "so do 1 public guesses" in explained.sentences(found)
+
+
+def test_labels_that_the_adversary_already_has_are_lent_to_noise_too(linear, digits):
+    one = trial(linear, digits, gradient(linear, digits), None)
+    assert evidence.weigh(one, 0, unwatched)["lent"] is False
+    # As of several rounds, where the first one's update tells them.
+    told = dataclasses.replace(one.adversary.threat, labels=one.guess.labels)
+    joined = dataclasses.replace(one, adversary=dataclasses.replace(one.adversary, threat=told))
+    assert evidence.weigh(joined, 0, unwatched)["lent"] is True
 
 
 def test_the_rate_of_noise_that_was_lent_labels_is_not_stated():
