@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from attacks.invert.peeling.rules.contract import Call, Fed, NoRule, Rule, Shape, covers, rule_of
+from attacks.invert.peeling.titles import title_of
 from defenses.errors import one_line
 
 
@@ -113,6 +114,7 @@ def read_graph(model: nn.Module, image_shape: Shape) -> Graph:
         NoRule: torch.fx cannot trace the model.
     """
     tracer = _Tracer()
+    reader: _Reader | None = None
     names = {id(p): k for k, p in model.named_parameters() if p.requires_grad}
     like = next(model.parameters())
     probe = torch.full((1, *image_shape), 0.5, dtype=like.dtype, device=like.device)
@@ -122,8 +124,9 @@ def read_graph(model: nn.Module, image_shape: Shape) -> Graph:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             reader.run(probe)
     except Exception as error:  # a model of the user's own may say anything
+        broke = tracer.broke if reader is None else reader.running
         said = f"{type(error).__name__}: {one_line(error, 200)}"
-        raise NoRule(f"the model cannot be read as a graph: {said}") from error
+        raise NoRule(f"the model cannot be read as a graph: {broke}: {said}") from error
     if reader.logits is None:
         raise NoRule("the model cannot be read as a graph: what it gives is not one tensor")
     return Graph(_between(reader.nodes, reader.logits), reader.image, reader.logits, module)
@@ -132,8 +135,20 @@ def read_graph(model: nn.Module, image_shape: Shape) -> Graph:
 class _Tracer(fx.Tracer):
     """Looks into every module but those that a rule covers, and torch's own."""
 
+    broke = "its own forward pass"
+    """The innermost module in which tracing broke off."""
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return covers(m) or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """See `torch.fx.Tracer`."""
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            if "broke" not in vars(self):
+                self.broke = self.path_of_module(m)
+            raise
 
 
 class _Reader(fx.Interpreter):
@@ -145,9 +160,11 @@ class _Reader(fx.Interpreter):
         self.nodes: dict[str, Node] = {}
         self.image = ""
         self.logits: str | None = None
+        self.running = ""
 
     def run_node(self, n: fx.Node) -> Any:
         """See `torch.fx.Interpreter`."""
+        self.running = title_of(n, n.target)
         # A layer that works in place must not change what another one was fed.
         if n.op in ("call_module", "call_function", "call_method"):
             for fed in n.all_input_nodes:
@@ -182,7 +199,7 @@ class _Reader(fx.Interpreter):
         target: Any = n.target
         if n.op == "call_module":
             target = self.fetch_attr(str(n.target))
-        title = _title(n, target)
+        title = title_of(n, target)
         if not isinstance(result, Tensor):
             missing = f"{title}: a layer that gives several tensors has no rule"
             self.nodes[n.name] = Node(n.name, title, None, inputs, (), missing)
@@ -195,16 +212,6 @@ class _Reader(fx.Interpreter):
         except NoRule as reason:
             node = Node(n.name, title, None, inputs, shape, str(reason), target)
         self.nodes[n.name] = node
-
-
-def _title(n: fx.Node, target: Any) -> str:
-    """``conv1`` for a module, ``relu in layer1.0`` for a function that a module calls."""
-    if n.op == "call_module":
-        return str(n.target)
-    name = target if isinstance(target, str) else getattr(target, "__name__", str(target))
-    stack = n.meta.get("nn_module_stack") or {}
-    inside = [path for path, _ in stack.values()] if stack else []
-    return f"{name} in {inside[-1]}" if inside and inside[-1] else name
 
 
 def _between(nodes: Mapping[str, Node], logits: str) -> dict[str, Node]:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 import victims
 from attacks.invert.peeling.counts import count
 from attacks.invert.peeling.graph import read_graph
+from attacks.invert.peeling.last_layer import refusal
 from attacks.invert.peeling.rules.contract import NoRule, Routed, Weighted
 from tests.conftest import seeded
 
@@ -239,6 +240,10 @@ def test_a_model_of_the_users_own_is_read_like_any_other():
 class Asks(nn.Module):
     """A model that decides by a value."""
 
+    def __init__(self, *layers):
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
     def forward(self, x):
         return x.flatten(1)[:, :2] if x.sum() > 0 else x.flatten(1)[:, 2:4]
 
@@ -256,5 +261,63 @@ def test_what_no_rule_covers_is_named():
         model = nn.Sequential(nn.Conv2d(3, 4, 1), layer)
         nodes = read_graph(model, (3, 8, 8)).nodes.values()
         assert [n.missing for n in nodes if n.missing] == [reason]
-    with pytest.raises(NoRule, match="cannot be read as a graph: TraceError"):
-        read_graph(nn.Sequential(nn.Conv2d(3, 1, 1), Asks()), (3, 2, 2))
+
+
+class Token(nn.Module):
+    """Reads one of several vectors, as a transformer does, outside of any layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 1), nn.Linear(4, 10)
+
+    def forward(self, x):
+        return self.head(self.conv(x).flatten(2).transpose(1, 2)[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("model", "missing"),
+    [
+        (Token(), "getitem after conv: no rule covers getitem"),
+        (nn.Sequential(Token()), "getitem in 0: no rule covers getitem"),
+        (nn.Sequential(nn.Identity(), nn.Sequential(Token())), "getitem in 1.0: no rule covers"),
+    ],
+)
+def test_a_step_that_is_no_module_is_named_by_the_module_it_stands_in(model, missing):
+    assert refusal(read_graph(model, (3, 8, 8))).startswith(missing)
+
+
+class Bare(nn.Module):
+    """No module at all before the first step."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(torch.tanh(x).flatten(1))
+
+
+def test_a_step_before_any_module_comes_after_the_image():
+    assert refusal(read_graph(Bare(), (1, 2, 2))) == "tanh after the image: no rule covers tanh"
+
+
+class Breaks(nn.Module):
+    """A layer that can be traced and not run."""
+
+    def forward(self, x):
+        return x.reshape(-1, 7)
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 1, 1), Asks()), "1: TraceError: "),
+        (nn.Sequential(nn.Conv2d(3, 1, 1), nn.Sequential(Asks())), "1.0: TraceError: "),
+        (nn.Sequential(nn.Conv2d(3, 1, 1), Breaks()), "reshape in 1: RuntimeError: "),
+        (nn.Sequential(nn.Conv2d(4, 1, 1)), "0: RuntimeError: "),
+        (Asks(nn.Conv2d(3, 1, 1)), "its own forward pass: TraceError: "),
+    ],
+)
+def test_a_model_that_cannot_be_read_names_the_module_at_fault(model, told):
+    with pytest.raises(NoRule, match=f"^the model cannot be read as a graph: {told}"):
+        read_graph(model, (3, 2, 2))
