@@ -13,10 +13,14 @@ from torch import Tensor, nn
 from defenses import BadInput, Defense, Release
 from victims.gradients import LocalSteps
 from victims.gradients.local_steps import MOMENTUM
-from victims.gradients.seen import UPDATE, part_of
+from victims.gradients.seen import BATCH, UPDATE, part_of
 
 PREFIXES = ("module.", "_module.", "_orig_mod.")
 """What DataParallel, Opacus and torch.compile put before the names of what they wrap."""
+
+
+MOST = 4096
+"""Images of one update at most: a file that says more would only fill the memory."""
 
 
 def load_observation(
@@ -81,7 +85,7 @@ def agree_on_facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         BadInput: the file cannot be read, states a fact that is no number, or another one than
-            was given.
+            was given, or the update is of more than `MOST` images.
     """
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
@@ -98,6 +102,10 @@ def agree_on_facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         if facts[name] not in (None, value):
             raise BadInput(f"{path} states {name} {value}, but {facts[name]} was given")
         facts[name] = value
+    steps, batch = (facts.get(name) or 0 for name in ("local_steps", "local_batch"))
+    images = max(facts.get(BATCH) or 0, steps * batch)
+    if images > MOST:
+        raise BadInput(f"{path} is of {images} images; an attack takes {MOST} at most")
     return facts
 
 

@@ -249,6 +249,10 @@ def test_a_captured_difference_states_its_facts(refused, tmp_path, lenet, observ
     assert "states local_lr 'fast', not a number" in refused(*shown)
     save_file(release.update, path, metadata={"local_steps": "4", "local_lr": "0.1"})
     assert "without local_batch" in refused(*shown)
+    # What would fill the memory is refused before anything is made of it.
+    for many in (facts | {"local_steps": "1000000000"}, {"batch": "1000000000"}):
+        save_file(release.update, path, metadata=many)
+        assert "is of 1000000000 images; an attack takes 4096 at most" in refused(*shown)
     save_file(release.update, path)
     assert agree_on_facts(path, none) == none
 
