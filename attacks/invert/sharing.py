@@ -36,13 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv)
     records = [source.record for source in gather(arguments.folders).sources]
     records = [r for r in records if r.kind == "inversion"]
+    facts = {_setting(r) for r in records}
+    if len(facts) > 1:
+        raise BadInput(f"the Records are of several settings: {'; '.join(sorted(facts))}")
     lines = uploads(records)
     if not lines:
         names = ", ".join(map(str, arguments.folders))
         raise BadInput(f"{names}: no Record of an inversion under {RULE}")
-    facts = {_setting(r) for r in records}
-    if len(facts) > 1:
-        raise BadInput(f"the Records are of several settings: {'; '.join(sorted(facts))}")
     print(f"{facts.pop()}\n")
     print("\n".join(table(lines)))
     for name, found in (("whole update", whole(records)), ("no update", blind(records))):
@@ -54,7 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def uploads(records: Sequence[Record]) -> list[Uploads]:
-    """The uploads in Records, a line for each selection and state of the weights."""
+    """The uploads in Records, a line for each selection and state of the weights.
+
+    Raises:
+        BadInput: two Records would be one point, as those of other options or trained weights.
+    """
     lines: dict[str, list[Shared]] = {}
     for record in records:
         column = f"{RULE}/adaptive"
@@ -66,7 +70,13 @@ def uploads(records: Sequence[Record]) -> list[Uploads]:
         point = Shared(
             float(options["theta_u"]), int(statistics.median(sent)), _read(record, column)
         )
-        lines.setdefault(f"{options['selection']}{state}", []).append(point)
+        line = lines.setdefault(f"{options['selection']}{state}", [])
+        if any(other.share == point.share for other in line):
+            raise BadInput(
+                f"two Records are of {options['selection']}{state} at theta_u {point.share:g}: "
+                "give folders of one gamma, one tau and one file of weights"
+            )
+        line.append(point)
     return [
         Uploads(label, tuple(sorted(points, key=lambda p: -p.share)))
         for label, points in sorted(lines.items())
@@ -74,9 +84,13 @@ def uploads(records: Sequence[Record]) -> list[Uploads]:
 
 
 def whole(records: Sequence[Record]) -> dict[str, Estimate]:
-    """What the attack gets of an undefended update; empty where none is among the Records."""
-    for record in records:
-        if "none/adaptive" in record.summary:
+    """What the attack gets of an undefended update; empty where none is among the Records.
+
+    Of weights of which there are uploads too, the untrained ones before others.
+    """
+    shown = {r.scenario["state"] for r in records if f"{RULE}/adaptive" in r.summary}
+    for record in sorted(records, key=lambda r: r.scenario["state"] != "untrained"):
+        if "none/adaptive" in record.summary and record.scenario["state"] in shown:
             return _read(record, "none/adaptive")
     return {}
 

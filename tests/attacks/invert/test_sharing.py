@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from attacks import Scenario
 from attacks.invert import sharing
 from attacks.invert.study import study
+from defenses import BadInput
 from reports import records
 from reports.charts.chart import NIGHT
 from reports.commands.entry import run_command
@@ -75,3 +77,15 @@ def test_records_of_another_kind_or_of_several_settings_are_refused(folder, invo
     code, _, err = invoke(folder, tmp_path / "other")
     assert code == 2 and "several settings" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_one_point_is_one_record_and_the_control_is_of_the_same_weights(folder):
+    found = [records.read(path) for path in sorted(folder.iterdir())]
+    other, control = (
+        dataclasses.replace(record, scenario={**record.scenario, "state": state})
+        for record, state in ((found[0], "a.safetensors"), (found[3], "b.safetensors"))
+    )
+    with pytest.raises(BadInput, match="two Records are of largest, trained weights at theta_u"):
+        sharing.uploads([*found, other, other])
+    assert sharing.whole([other, control]) == {}
+    assert sharing.whole([control, *found]) == sharing.whole(found) != {}
