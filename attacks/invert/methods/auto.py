@@ -180,6 +180,8 @@ class Auto(Inversion):
         # What comes first anyway is not ranked.
         useful = tuple(trial for trial in useful if trial not in partly)
         trials = (*useful, *plan) if noisy else (*plan, *useful)
+        # ``lti`` has too few images to learn from where a user's own data are few.
+        trials = tuple(trial for trial in trials if not trial.refusal(model, threat))
         runs = (len(trials) + 3) * len(own)  # the grid has three
         hurried = False
 

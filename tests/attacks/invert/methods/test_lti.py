@@ -260,6 +260,20 @@ def test_too_few_images_to_learn_from_are_refused(digits):
         invert.get("lti").reconstruct(model, cross_entropy, release, threat, generator=seeded())
 
 
+def test_the_attack_auto_leaves_out_what_has_too_few_images_to_learn_from(digits):
+    _, own, model = digits
+    shield = configured("dprs", rate=0.9, noise_multiplier=0.01)
+    release, threat, _ = observed(digits, shield)
+    threat = dataclasses.replace(
+        threat, auxiliary_images=own.images[:20], auxiliary_labels=own.labels[:20],
+        learning_images=None, evaluations=4,
+    )  # fmt: skip
+    auto = invert.get("auto", iterations=4)
+    auto = auto.tuned(model, cross_entropy, threat, generator=seeded())
+    assert "lti" not in {attack.name for attack in auto.plan}
+    auto.reconstruct(model, cross_entropy, release, threat, generator=seeded())
+
+
 @pytest.mark.parametrize("model", ["lenet", "mlp"])
 @pytest.mark.parametrize(
     ("name", "options"),
