@@ -36,14 +36,18 @@ def import_object(spec: str, what: str) -> Any:
     """The object named ``pkg.module:attribute``.
 
     Raises:
-        BadInput: when the module or the attribute is not there.
+        BadInput: when the module is not Python or not there, or the attribute is not.
     """
     module, _, attribute = spec.partition(":")
+    if not all(name.isidentifier() for name in (*module.split("."), *attribute.split("."))):
+        raise BadInput(f"{what} {spec!r} is not of the form pkg.module:object")
+    if module.endswith(".py"):
+        raise BadInput(f"{what} {spec!r} names a file; say {spec.replace('.py:', ':', 1)}")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, SyntaxError, ValueError) as error:
         raise BadInput(f"{what} {spec!r} cannot be imported: {error}") from error
     return found
 

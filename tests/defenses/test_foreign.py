@@ -9,7 +9,7 @@ import pytest
 import defenses
 from attacks import Scenario, run
 from defenses import BadInput, Defense, Release
-from defenses.foreign import code_in, refuse_code
+from defenses.foreign import code_in, import_object, refuse_code
 
 QUICK = {"data": "digits", "model": "linear", "images": 1, "against": (), "columns": "adaptive"}
 
@@ -46,3 +46,21 @@ def test_every_field_that_is_imported_is_looked_at():
     refuse_code(fields, "f", ["folder:x", "dpsgd+a.b:C", "m:N"])
     with pytest.raises(BadInput, match="f names 'm:N' as its against"):
         refuse_code(fields, "f", ["folder:x", "dpsgd+a.b:C"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("./mine:Own", "is not of the form pkg.module:object"),
+        (".mine:Own", "is not of the form pkg.module:object"),
+        (":Own", "is not of the form pkg.module:object"),
+        ("mine:", "is not of the form pkg.module:object"),
+        ("mine.py:Own", "names a file; say mine:Own"),
+        ("mine:Own", r"cannot be imported: .*\(mine.py, line 1\)"),
+    ],
+)
+def test_what_cannot_be_imported_is_said_in_one_line(spec, told, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("def f(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadInput, match=told):
+        import_object(spec, "model")
