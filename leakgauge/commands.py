@@ -43,6 +43,16 @@ COMMANDS = {
         "victims.transfer.command:parse",
         "fit a private head on frozen public features",
     ),
+    "federated": Command(
+        "victims.federated.__main__:main",
+        "victims.federated.command:parse",
+        "train among participants that share updates",
+    ),
+    "invert-heads": Command(
+        "attacks.invert.heads.__main__:main",
+        "attacks.invert.heads.command:parse",
+        "rebuild private images from what a private head releases",
+    ),
     "membership-heads": Command(
         "attacks.membership.heads.__main__:main",
         "attacks.membership.heads.command:parse",

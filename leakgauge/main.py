@@ -20,6 +20,8 @@ def main() -> NoReturn:
     0 done, 1 failed while running or refuted, 2 bad input.
     """
     words = sys.argv[1:]
+    if len(words) > 1 and words[0] in HELP:
+        words = [words[1], "--help"]
     if not words or words[0] in HELP:
         print(overview())
         sys.exit(0)

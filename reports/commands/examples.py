@@ -26,6 +26,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("--method dp-fc --epsilon 1", "a private head"),
         ("--method dp-ls --epsilon 1 --data cifar10 --backbone raw", "on the pixels themselves"),
     ),
+    "victims.federated": (
+        ("--participants 30 --examples 600 --data mnist --theta-u 0.1", "share a tenth"),
+        ("--rule fedavg --where server --defense dpsgd --epsilon 8", "user level"),
+    ),
+    "attacks.invert.heads": (("--method dp-gd --epsilon 8", "one method's head"),),
     "attacks.membership.heads": (("--method dp-gd --epsilon 8", "one method's head"),),
     "attacks.audit.heads": (("--method dp-gd --epsilon 1", "is it true?"),),
     "reports.sweep": (
@@ -36,14 +41,16 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("runs/sweep --out report", "a page and a PDF"),
         ("runs/before runs/after --compare", "what changed"),
     ),
+    "leakgauge compare": (("runs/before runs/after --out changes", "what changed"),),
     "attacks.invert.counting": (("--model resnet20-4 --rate 0.9", "without an attack"),),
     "attacks.invert.along": (("runs/train-HASH --moments 6", "six steps of a run"),),
     "attacks.invert.bench": (("--masked", "every attack under a known mask too"),),
 }
-"""Command -> its words, and what they are for."""
+"""Command, as a module or where one module has two as it is typed -> words, what they are for."""
 
 
 def examples(module: str, prog: str) -> str:
     """The foot of the help of a command, which was typed as ``prog``; empty where it has none."""
-    rows = [f"  {prog} {words}   # {told}\n" for words, told in EXAMPLES.get(module, ())]
+    lines = EXAMPLES.get(prog, EXAMPLES.get(module, ()))
+    rows = [f"  {prog} {words}   # {told}\n" for words, told in lines]
     return "".join(["\nexamples:\n", *rows]) if rows else ""

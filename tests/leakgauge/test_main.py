@@ -20,7 +20,7 @@ import victims.transfer
 from leakgauge.commands import COMMANDS
 from leakgauge.glance import load
 from leakgauge.inert import Refused, inert_libraries
-from reports.commands.examples import EXAMPLES
+from reports.sweep.combine import COMMANDS as SWEPT
 
 ROOT = Path(__file__).parents[2]
 ASKED = [
@@ -104,6 +104,10 @@ def test_help_is_the_same_without_the_libraries(monkeypatch):
         (["invret"], 2, r"leakgauge: no command 'invret'; did you mean invert\?"),
         (["xyz"], 2, r"no command 'xyz'; there are: invert, "),
         (["invert", "--help"], 0, r"usage: leakgauge invert [\s\S]*\nexamples:\n  leakgauge inv"),
+        (["help", "invert"], 0, r"usage: leakgauge invert [\s\S]*\nexamples:\n  leakgauge inv"),
+        (["--help", "invret"], 2, r"leakgauge: no command 'invret'; did you mean invert\?"),
+        (["invert-heads", "--help"], 0, r"usage: leakgauge invert-heads "),
+        (["federated", "--ruel", "fedavg"], 2, r"leakgauge federated: .*did you mean --rule\?"),
         (["invert", "--raet", "0.9"], 2, r"leakgauge invert: .*did you mean --rate\?"),
         (["invert", "--defense", "dprss"], 2, r"leakgauge invert: .*; did you mean dprs\? known"),
         (["invert", "--attack", "geipin"], 2, r"unknown attack 'geipin'; did you mean geiping\?"),
@@ -138,13 +142,23 @@ def test_what_is_imported_among_stand_ins_is_forgotten():
     assert set(sys.modules) == before
 
 
-@pytest.mark.parametrize("module", EXAMPLES)
-def test_the_examples_of_a_command_are_understood(module):
-    flags = [c.flags for c in COMMANDS.values() if not c.first]
-    own = min((f for f in flags if f.startswith((f"{module}:", f"{module}.command:"))), key=len)
-    for words, _ in EXAMPLES[module]:
-        if "mypkg" not in words:
-            assert load(own)(shlex.split(words))
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_examples_of_a_command_are_understood(name, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [f"leakgauge {name}"])
+    command, typed = COMMANDS[name], re.compile(rf"(?m)^  leakgauge {name} (.*?)   #")
+    examples = [line for line in typed.findall(helped([name])) if "mypkg" not in line]
+    assert bool(examples) == (name != "doctor")
+    for line in examples:
+        arguments = load(command.flags)([*command.first, *shlex.split(line)])
+        if name in ("build", "compare"):
+            assert arguments.compare == ("--compare" in line or name == "compare")
+            assert len(arguments.folders) == 1 + arguments.compare
+
+
+def test_every_command_that_a_sweep_crosses_has_a_name():
+    flags = {command.flags for command in COMMANDS.values()}
+    missing = [m for m in SWEPT if not {f"{m}:parse", f"{m}.command:parse"} & flags]
+    assert not missing
 
 
 def test_the_doctor_says_what_is_there():
