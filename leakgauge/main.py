@@ -40,10 +40,15 @@ def main() -> NoReturn:
     rest = [*command.first, *rest]
     sys.argv = [prog, *rest]
     sys.path.insert(0, "")  # so that pkg.module:Class finds the user's own files
-    code = glance(command, prog, rest)
+    try:
+        code = glance(command, prog, rest)
+        run = None if code is not None else load(command.main)
+    except KeyboardInterrupt:  # torch takes seconds to be imported
+        print(f"\n{prog}: interrupted before it began", file=sys.stderr)
+        code = 1
     if code is not None:
         sys.exit(code)
-    load("reports.commands.entry:run_command")(load(command.main), prog)
+    load("reports.commands.entry:run_command")(run, prog)
     raise AssertionError("a command leaves by itself")
 
 

@@ -40,8 +40,8 @@ WRITES = Writes("reports.sweep", (LIST,))
 EXECUTORS = ("auto", "here", "processes", "ray")
 DOCUMENT = {"mean", "low", "high", "n"}
 """Fields of `Estimate.document`."""
-SHORT = {name.rpartition(".")[2]: name for name in COMMANDS}
-"""``invert`` -> ``attacks.invert``."""
+SHORT = {"-".join(name.split(".")[1:]): name for name in COMMANDS}
+"""As ``leakgauge`` calls them: ``invert`` -> ``attacks.invert``."""
 USAGE = "%(prog)s [COMMAND | STUDY.toml] [--FLAG VALUE ...] ... [options below]"
 
 
@@ -61,10 +61,9 @@ def parser() -> Parser:
     add("--device", choices=DEVICES, default="auto", help=DEVICE)
     add("--data-root", help=DATA_ROOT)
     made.epilog = (
-        "--seeds N stands for --seed 0 ... N-1. COMMAND is attacks.invert (default), "
-        "attacks.membership, attacks.audit, victims.train, victims.transfer or "
-        "victims.federated, or their last word alone. STUDY.toml holds the same "
-        "flags by name, and [[block]] tables."
+        f"--seeds N stands for --seed 0 ... N-1. COMMAND is one of {', '.join(SHORT)} (default "
+        "invert), or the module that it runs. STUDY.toml holds the same flags by name, and "
+        "[[block]] tables."
     )
     return made
 

@@ -18,7 +18,7 @@ from defenses import BadInput
 from reports import records
 from reports.records.find import gather
 from reports.sweep import command as sweep
-from reports.sweep.combine import cross
+from reports.sweep.combine import COMMANDS, cross
 from reports.sweep.study_file import jobs_of, split_flags
 from victims import train
 
@@ -105,6 +105,13 @@ def test_training_survives_its_command_line():
     assert len(jobs) == 4
     for job in jobs:
         assert train.scenario(train.parse(shlex.split(job.again)[3:])).key() == job.key
+
+
+def test_every_command_has_a_short_name_of_its_own():
+    named = {sweep.parse([short]).first for short in sweep.SHORT}
+    assert named == set(COMMANDS)
+    assert sweep.parse(["invert-heads", "--seeds", "2"]).first == "attacks.invert.heads"
+    assert sweep.parse(["heads"]).first == "heads"
 
 
 @pytest.mark.parametrize(
