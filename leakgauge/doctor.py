@@ -54,14 +54,22 @@ def _versions() -> dict[str, str]:
             return "not installed"
 
     needed = load("reports.records.environment:PACKAGES")
-    apart = ", ".join(sorted(rooms.apart()))
     return {
         "leakgauge": f"{said('leakgauge')} in {rooms.HOME}",
         "python": f"{platform.python_version()}, {platform.platform()}",
         "packages": ", ".join(f"{p} {said(p)}" for p in needed if p != "leakgauge"),
         "extras": ", ".join(f"{p} {said(p)}" for p in EXTRAS),
-        "names": f"{apart}: another project's here; ours as leakgauge.NAME" if apart else "free",
+        "names": _names(),
     }
+
+
+def _names() -> str:
+    apart = ", ".join(sorted(rooms.apart()))
+    if apart:
+        return f"{apart}: another project's here; ours as leakgauge.NAME"
+    places = {place for room in rooms.ROOMS if (place := rooms.place_of(room))}
+    copies = sorted({str(place.parent) for place in places} - {str(rooms.HOME)})
+    return f"those of the copy in {', '.join(copies)}" if copies else "free"
 
 
 def _machine() -> dict[str, str]:

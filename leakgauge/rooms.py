@@ -1,7 +1,8 @@
 """Finds the rooms as ``leakgauge.attacks`` and so on, also where another project has these names.
 
 A room is one module in a process: the top-level ``attacks`` where that name stands for ours, and
-where it stands for somebody else's folder one whose imports name ``leakgauge.attacks``.
+where it stands for somebody else's folder one whose imports name ``leakgauge.attacks``. A room of
+another copy of this project is ours too: of a checkout on the path beside what is installed.
 """
 
 from __future__ import annotations
@@ -36,13 +37,20 @@ def apart() -> frozenset[str]:
 
 def _is_ours(room: str) -> bool:
     """Whether ``import room`` gives ours in this process, as far as can be told without it."""
+    folder = place_of(room)
+    return folder is not None and (folder.parent / "leakgauge" / Path(__file__).name).is_file()
+
+
+def place_of(room: str) -> Path | None:
+    """The folder that ``import room`` reads in this process; None where it reads no package."""
     module = sys.modules.get(room)
     try:
         spec = find_spec(room) if module is None else module.__spec__
     except ValueError:  # a module that somebody made by hand
         spec = None
     origin = getattr(spec, "origin", None) or getattr(module, "__file__", None)
-    return origin is not None and Path(origin).resolve().parent == HOME / room
+    folder = None if origin is None else Path(origin).resolve().parent
+    return folder if folder is not None and folder.name == room else None
 
 
 class Rooms(MetaPathFinder):

@@ -95,6 +95,34 @@ def test_both_live_in_one_process(tmp_path, room, apart):
     assert len(done.stdout.split()) == apart
 
 
+TWO_COPIES = """
+import sys
+import leakgauge.doctor
+sys.path.insert(0, {here!r})
+import defenses
+from leakgauge.defenses import Defense
+assert leakgauge.rooms.HOME != leakgauge.rooms.place_of("defenses").parent
+assert Defense is defenses.Defense
+print(leakgauge.doctor._names())
+"""
+
+
+def test_a_checkout_beside_what_is_installed_is_ours_too(tmp_path):
+    """As where pytest puts the root of a checkout before the packages that its plugin came from."""
+    for name in ("leakgauge", "defenses"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_COPIES.format(here=str(ROOT))],
+        cwd=tmp_path,
+        env={**ENVIRONMENT, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"those of the copy in {ROOT}\n"
+
+
 THEIR_TEST = """
 import sys
 
@@ -139,9 +167,16 @@ class Quiet(Compression):
 """
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """The python of an environment in which this project is installed, and not its folder."""
+CONFORMS = """
+
+def test_it_is_what_it_says(leakage):
+    leakage.conforms(Quiet())
+"""
+
+
+@pytest.fixture(scope="module", params=["wheel", "editable"])
+def installed(request, tmp_path_factory) -> Path:
+    """The python of an environment in which this project is installed, from a copy of it."""
     home = tmp_path_factory.mktemp("home")
     source, venv = home / "source", home / "venv"
     source.mkdir()
@@ -156,8 +191,15 @@ def installed(tmp_path_factory) -> Path:
     lines = [f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages()]
     (packages / "around.pth").write_text("".join(lines))
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
+    if request.param == "editable":
+        options.append("--editable")
     command = [sys.executable, "-m", "pip", "--python", python, "install", *options, source]
     subprocess.run([*map(str, command)], check=True, timeout=300)
+    script = python.parent / "pytest"  # pytest itself is installed elsewhere, and its script too
+    script.write_text(
+        f"#!{python}\nfrom pytest import console_main\nraise SystemExit(console_main())\n"
+    )
+    script.chmod(0o755)
     return python
 
 
@@ -192,3 +234,15 @@ def test_the_script_is_not_shadowed_by_the_folder(installed, tmp_path):
     assert "60.0" in run(installed, tmp_path, script, *flags)
     assert "usage: leakgauge invert" in run(installed, tmp_path, script, "invert", "--help")
     assert "--rate" in run(installed, tmp_path, installed, "-m", "leakgauge", "invert", "--help")
+
+
+@pytest.mark.slow
+def test_a_test_inside_a_checkout_has_one_class_of_defenses(installed, tmp_path):
+    for name in ("leakgauge", *ROOMS):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/__init__.py").write_text("")  # so that pytest imports from above it
+    (tmp_path / "tests/test_own.py").write_text(THEIR_DEFENSE + CONFORMS)
+    script = installed.parent / "pytest"
+    assert "1 passed" in run(installed, tmp_path, script, "-q", "-p", "no:cacheprovider")
