@@ -6,6 +6,7 @@
   solves, `counts` and `cliff` count them.
 - The way down: `last_layer`, `blind` and `directions` where no slope is known, `walk` by layers,
   `doubts` and `bits` for gates that are not sure.
+- Group normalisation: `normed_system`, `normed`, `unnorm`.
 - Batches: `batch`, `demix`; behind the logits `last_softmax` and `last_batch`.
 - Masks and noise: `outer`, `masked_last`, `masked_top`, `top`, `bilinear`, `rounding`, `equations`,
   `masked`, `scale`.

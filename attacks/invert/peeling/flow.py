@@ -57,6 +57,7 @@ class Slopes:
         graph: of the model.
         start: (B, classes) at the logits.
         choices: name of a routed layer -> which entries of its input it passed on.
+        fed: name of a normalisation -> (B, *shape) slope at what it was fed, once that is known.
         gates: name of a max pooling -> 0 where what it gives has no slope, else 1.
         unsure: names of layers whose choice no solved layer has confirmed.
     """
@@ -64,6 +65,7 @@ class Slopes:
     graph: Graph
     start: Tensor
     choices: dict[str, Choice] = field(default_factory=dict)
+    fed: dict[str, Tensor] = field(default_factory=dict)
     gates: dict[str, Tensor] = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
     _known: dict[str, Flow | None] = field(default_factory=dict)
@@ -71,6 +73,11 @@ class Slopes:
     def choose(self, name: str, choice: Choice) -> None:
         """Set a layer's choice; slopes at what lies upstream of it are computed anew."""
         self.choices[name] = choice
+        self._forget(name)
+
+    def feed(self, name: str, slope: Tensor) -> None:
+        """Set the slope at what a normalisation was fed."""
+        self.fed[name] = slope
         self._forget(name)
 
     def gate(self, name: str, passed: Tensor) -> None:
@@ -81,6 +88,7 @@ class Slopes:
     def rescale(self, factor: float) -> None:
         """Multiply all slopes."""
         self.start = self.start * factor
+        self.fed = {name: slope * factor for name, slope in self.fed.items()}
         self._known.clear()
 
     def _forget(self, name: str) -> None:
@@ -110,7 +118,11 @@ class Slopes:
             return None
         if isinstance(node.rule, Routed):
             return (self._routed(node, node.rule, above),)
+        if node.name in self.fed:
+            return (Flow(self.fed[node.name], unsure=above.unsure),)
         pulled = node.rule.pull(above.slope)
+        if pulled is None:
+            return None
         if node.rule.pointwise:
             return tuple(replace(above, slope=slope) for slope in pulled)
         mixed = above.open and MIXED

@@ -10,6 +10,7 @@ from torch import Tensor
 from attacks.invert.peeling.flow import Flow, Slopes
 from attacks.invert.peeling.graph import Node
 from attacks.invert.peeling.rules.contract import Weighted
+from attacks.invert.peeling.rules.group_norm import GroupNorm
 from attacks.invert.peeling.solve import Solution, solve
 from attacks.invert.peeling.weights import Weights
 
@@ -83,6 +84,8 @@ def _missing(layer: Node, slopes: Slopes) -> str:
         node = waiting.pop(0)
         if node.missing:
             return node.missing
+        if isinstance(node.rule, GroupNorm) and node.name not in slopes.fed:
+            return f"{node.title}: what group normalisation was fed is not told"
         waiting += slopes.graph.consumers(node.name)
     return "the slope at its output is not known"
 

@@ -98,6 +98,6 @@ class OpenChain:
             reversed(self.above), [*reversed(self.above[:-1]), self.layer], strict=True
         ):
             assert node.rule is not None and node.name == name
-            slope = node.rule.pull(slope)[node.inputs.index(below.name)]
+            slope = (node.rule.pull(slope) or ())[node.inputs.index(below.name)]
             name = below.name
         return slope

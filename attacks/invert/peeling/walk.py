@@ -18,6 +18,7 @@ from attacks.invert.peeling.rules.convolution import Convolution
 from attacks.invert.peeling.rules.max_pool import MaxPool
 from attacks.invert.peeling.rules.relu import ReLU
 from attacks.invert.peeling.solve import Solution
+from attacks.invert.peeling.unnorm import unnorm
 from attacks.invert.peeling.weights import Weights
 
 CONFIRMED = 1e-6
@@ -97,6 +98,8 @@ class Walk:
         layers = [c for c in self.graph.consumers(node.name) if self.weights.told(c.rule)]
         if not layers:
             return
+        if len(layers) == 1 and self._through_norm(node, layers[0]):
+            return
         for layer in layers:
             self._open(layer)
         told = self._climb(layers)
@@ -114,6 +117,22 @@ class Walk:
         self.solved.add(node.name)
         for layer in layers:
             settle_doubts(layer, value, self.slopes, self.weights)
+
+    def _through_norm(self, node: Node, layer: Node) -> bool:
+        """Whether group normalisation follows a layer, and what it gave was asked for its input."""
+        told = unnorm(self.graph, layer, self.values, self.slopes, self.weights, self.clock)
+        if told is None:
+            return False
+        if isinstance(told, str):
+            self.stop = self.stop or Stop(layer.title, told)
+        elif told.residual > ACCEPTED:
+            left = f"{told.residual:.1e} of its weight's gradient is left unexplained"
+            self.stop = self.stop or Stop(layer.title, left)
+        else:
+            self.values[node.name], self.residuals[node.name] = told.fed, told.residual
+            self.solved.add(node.name)
+            self.slopes.feed(self.graph.consumers(layer.name)[0].name, told.slope)
+        return True
 
     def _open(self, layer: Node) -> None:
         """Find what the layers above passed on, where only the gradient of this one tells it."""

@@ -62,8 +62,11 @@ class Rule(ABC):
     """One layer, walked backwards; tensors are (B, *shape), float64."""
 
     @abstractmethod
-    def pull(self, slope: Tensor) -> tuple[Tensor, ...]:
-        """Slopes of the loss at what the layer was fed, from the slope at what it gives."""
+    def pull(self, slope: Tensor) -> tuple[Tensor, ...] | None:
+        """Slopes of the loss at what the layer was fed, from the slope at what it gives.
+
+        None where what the layer was fed decides them: see `GroupNorm`.
+        """
 
     def lift(self, output: Tensor) -> tuple[Tensor, ...] | None:
         """What the layer was fed, where what it gives says that; else None."""

@@ -166,7 +166,7 @@ def test_only_who_knows_the_defense_is_told_that_there_is_noise():
 
 
 def normalised():
-    """GroupNorm, pooling whose windows overlap, and tanh: no rule covers them."""
+    """GroupNorm below what is not told, pooling whose windows overlap, and tanh."""
     yield nn.Conv2d(3, 16, 5, stride=2, padding=2)
     yield from (nn.GroupNorm(2, 16), nn.ReLU(), nn.MaxPool2d(3, 1, 1))
     yield nn.Conv2d(16, 48, 3, padding=1)
@@ -179,7 +179,7 @@ def test_layers_without_a_rule_above_a_convolution_that_tells_its_input_do_not_m
     options = ("none", {}) if clip is None else ("dpsgd", {"clip": clip, "noise_multiplier": 0.0})
     guess = attack(build(normalised), options[0], iterations=200, **options[1])
     assert closeness(guess) > GUESSED + 15
-    assert guess.note == "4: 5: no rule covers GroupNorm"
+    assert guess.note == "4: 5: what group normalisation was fed is not told"
 
 
 @pytest.mark.parametrize("allowed", [1, 9, 40, 150])

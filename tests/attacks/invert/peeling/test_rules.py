@@ -248,12 +248,18 @@ class Asks(nn.Module):
         return x.flatten(1)[:, :2] if x.sum() > 0 else x.flatten(1)[:, 2:4]
 
 
+def silenced(norm):
+    nn.init.zeros_(norm.weight)
+    return norm
+
+
 def test_what_no_rule_covers_is_named():
     odd = {
         "1: no rule covers Tanh": nn.Tanh(),
         "1: max pooling whose windows overlap has no rule": nn.MaxPool2d(3, 2),
         "1: a convolution of 2 groups has no rule": nn.Conv2d(4, 4, 3, groups=2),
         "1: batch normalisation by the batch's own statistics has no rule": nn.BatchNorm2d(4),
+        "1: group normalisation with a weight of 0 has no rule": silenced(nn.GroupNorm(2, 4)),
         "1: dropout in training mode has no rule": nn.Dropout(),
         "1: a linear layer on 4 vectors per example has no rule": nn.Linear(8, 8),
     }
