@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     import reports
     import victims
     from leakgauge.own import invert
+    from reports import load
 
     __version__: str
 
-__all__ = ["__version__", "attacks", "defenses", "invert", "reports", "victims"]
+__all__ = ["__version__", "attacks", "defenses", "invert", "load", "reports", "victims"]
 
 rooms.install()
 
@@ -36,8 +37,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"leakgauge.{name}")
     if name == "invert":
         return import_module("leakgauge.own").invert
-    if name == "invert":
-        return import_module("leakgauge.own").invert
+    if name == "load":
+        return import_module("leakgauge.reports").load
     if name == "__version__":
         from importlib.metadata import version
 

@@ -122,7 +122,7 @@ def _search(folder: Path, above: frozenset[Path]) -> Iterator[Path | Failure | S
         above: the resolved folders that lead to it; a link back to one of them is not followed.
     """
     if not folder.is_dir():
-        yield folder, "no such folder"
+        yield folder, "no folder, but a file" if folder.exists() else "no such folder"
         return
     above |= {folder.resolve()}
     if (folder / "sweep.json").is_file():

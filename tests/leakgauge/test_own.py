@@ -88,3 +88,12 @@ def test_an_instance_that_no_name_can_say_is_refused():
         attacks.Scenario(defense=Half(), defense_options={"share": 0.1})
     with pytest.raises(BadInput, match="give a name or an instance"):
         attacks.Scenario(defense=Half)
+
+
+def test_a_record_is_loaded_by_the_project_s_own_name(tmp_path):
+    record = leakgauge.invert(
+        model=nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), data=(IMAGES, LABELS),
+        defense="none", **QUICK,
+    )  # fmt: skip
+    record.save(tmp_path / "mine")
+    assert leakgauge.load(tmp_path / "mine").summary == record.summary

@@ -35,6 +35,9 @@ def test_another_record_is_not_overwritten(tmp_path):
 def test_what_cannot_be_loaded_is_told_in_one_line(tmp_path):
     with pytest.raises(BadInput, match="no such folder"):
         load(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="no folder, but a file"):
+        load(tmp_path / "file")
     with pytest.raises(BadInput, match=r"holds no Record$"):
         load(tmp_path)
     for name in "abcd":
