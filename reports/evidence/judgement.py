@@ -25,7 +25,7 @@ from reports.evidence.remedies import (
     remedy,
 )
 from reports.panels.labels import count_of
-from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, Panel, Setting
+from reports.panels.panel import FALSE, LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, Panel, Setting
 from reports.panels.pooled import NAMES
 from reports.panels.variant import variant_of
 from reports.records.audit import AuditRecord
@@ -92,7 +92,8 @@ def _places(panels: Sequence[Panel]) -> list[str]:
 
 
 def _of_setting(setting: Setting, panel: Panel, place: str) -> Judgement:
-    words = {FALSE: REFUTED, LEAKS: LEAKING, NAMED: LEAKING, NOT_SHOWN: UNBROKEN}
+    words = {FALSE: REFUTED, LEAKS: LEAKING, NOT_SHOWN: UNBROKEN}
+    words |= dict.fromkeys((NAMED, NAMED_FEW), LEAKING)
     word = words.get(setting.verdict, UNJUDGED)
     best = setting.judged
     seeds = len(set(best.seeds.tolist())) if best else 1
@@ -118,10 +119,13 @@ def _setting_reason(setting: Setting, panel: Panel) -> str:
         best = setting.stronger()
         assert best is not None, "what leaks was attacked"
         return f"rebuilt {best.gain.show()} dB closer than by guessing"
-    if setting.verdict == NAMED:
+    if setting.verdict in (NAMED, NAMED_FEW):
         best = setting.stronger(NAMES)
         assert best is not None, "what is named was attacked"
-        return f"not rebuilt, but named in {best.named.percent(0)} of cases among {held.candidates}"
+        share = f"named in {best.named.percent(0)} of cases among {held.candidates}"
+        return (
+            f"{share}; too few images to say more" if setting.few else f"not rebuilt, but {share}"
+        )
     if setting.verdict == NOT_SHOWN:
         if math.isinf(held.epsilon):
             return "nothing beyond guessing was shown, and nothing is guaranteed"

@@ -16,6 +16,7 @@ from reports.records.inversion import Guarantee
 FALSE = "the guarantee is false"
 LEAKS = "leaks"
 NAMED = "not rebuilt, but named"
+NAMED_FEW = "named; too few images to say more"
 NOT_SHOWN = "nothing beyond guessing shown"
 UNKNOWN = "too few images to say"
 UNSCORED = "no truth to compare with"
@@ -128,14 +129,20 @@ class Setting:
             return FALSE
         if self.shows(GAIN):
             return LEAKS
-        if self.shows(NAMES):
-            return NAMED
         column = self.judged
+        if self.shows(NAMES):
+            return NAMED_FEW if self.few else NAMED
         if column is None or not column.gain.known:
             return UNSCORED
-        if column.gain.n < FEWEST:
+        if self.few:
             return UNKNOWN
         return CANNOT_JUDGE if self.doubt else NOT_SHOWN
+
+    @property
+    def few(self) -> bool:
+        """Whether the images are too few for an interval of the gain, whatever was rebuilt."""
+        column = self.judged
+        return column is not None and column.gain.known and column.gain.n < FEWEST
 
     @property
     def doubt(self) -> str:

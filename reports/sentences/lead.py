@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.estimates.intervals import simultaneous_level
+from reports.estimates.intervals import FEWEST, simultaneous_level
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import FALSE_ALARMS, Refutation
 from reports.panels.changes import LESS, MORE, Change
 from reports.panels.labels import count_of
-from reports.panels.panel import FALSE, NAMED, NOT_SHOWN, Panel
+from reports.panels.panel import FALSE, NAMED, NAMED_FEW, NOT_SHOWN, Panel
 from reports.panels.pooled import GAIN
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
@@ -74,7 +74,7 @@ def panels_overview(panels: Sequence[Panel]) -> Sentence:
     """One sentence over all panels."""
     settings = [s for p in panels for s in p.settings if s.defended]
     leaking = [s for s in settings if s.shows(GAIN)]
-    named = [s for s in settings if s.verdict in (NAMED, FALSE) and not s.shows(GAIN)]
+    named = [s for s in settings if s.verdict in (NAMED, NAMED_FEW, FALSE) and not s.shows(GAIN)]
     quiet = [s for s in settings if s.verdict == NOT_SHOWN]
     if not settings:
         return ("No defense was attacked: see what an attacker gets without one.",)
@@ -94,6 +94,8 @@ def panels_overview(panels: Sequence[Panel]) -> Sentence:
         "of privacy; only a small epsilon is one."
     )
     third = f" {rest} cannot be judged." if rest else ""
+    if any(s.few for s in settings):
+        third += f" Fewer than {FEWEST} images cannot say whether more is rebuilt than by guessing."
     return (first + (second if quiet else ".") + third,)
 
 

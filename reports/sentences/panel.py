@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+from reports.estimates.intervals import FEWEST
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import panel_refutations
 from reports.panels.labels import count_of
-from reports.panels.panel import FALSE, NAMED, NOT_SHOWN, Panel, Setting
+from reports.panels.panel import FALSE, NAMED, NAMED_FEW, NOT_SHOWN, Panel, Setting
 from reports.panels.pooled import GAIN, NAMES
 from reports.panels.trained import Trained, match
 from reports.sentences.sentence import Link, Sentence, list_links
@@ -73,6 +74,10 @@ def _leaks(panel: Panel) -> Sentence:
     leaking = sorted((s for s in defended if s.shows(GAIN)), key=lambda s: -_gain(s))
     if not defended:
         return ()
+    if not leaking and all(s.few for s in defended):
+        return (
+            f"Whether more is rebuilt than guessing gives, fewer than {FEWEST} images cannot say.",
+        )
     if not leaking:
         return ("No defended setting is shown to let an attacker rebuild more than guessing does.",)
     if len(leaking) == 1:
@@ -87,9 +92,11 @@ def _leaks(panel: Panel) -> Sentence:
 
 
 def _names(panel: Panel) -> Sentence:
-    """Settings under which nothing can be rebuilt, and yet the update fits one image only."""
+    """Settings of which no rebuilding is shown, and yet the update fits one image only."""
     found = [
-        s for s in panel.settings if s.judged and s.verdict in (NAMED, FALSE) and not s.shows(GAIN)
+        s
+        for s in panel.settings
+        if s.judged and s.verdict in (NAMED, NAMED_FEW, FALSE) and not s.shows(GAIN)
     ]
     if not found:
         return ()
@@ -100,8 +107,9 @@ def _names(panel: Panel) -> Sentence:
         assert best is not None
         return f"{setting.label} ({best.named.mean:.0%})"
 
+    start = "Named" if any(s.few for s in found) else "Not rebuilt, but named"
     return (
-        f"Not rebuilt, but named at once among {most:,} candidates far more often than by chance "
+        f"{start} at once among {most:,} candidates far more often than by chance "
         f"({1 / most:.1%}): ",
         *_settings(found, told),
         ".",

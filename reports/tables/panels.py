@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 
 from reports.panels.labels import CUT
-from reports.panels.panel import FALSE, LEAKS, NAMED, NOT_SHOWN, OUTDONE, Panel, Setting
+from reports.panels.panel import FALSE, LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, OUTDONE, Panel, Setting
 from reports.panels.pooled import PooledScores
 from reports.panels.variant import varying
 from reports.records.options import MAIN, name_option, option_place, show_option
 from reports.scores import SCORES
 from reports.tables.table import Cell, Row, Table, figure, numbers, plain, value
 
-TONES = {FALSE: "leaks", LEAKS: "leaks", NAMED: "leaks", NOT_SHOWN: "quiet"}
+TONES = {FALSE: "leaks", LEAKS: "leaks", NAMED: "leaks", NAMED_FEW: "leaks", NOT_SHOWN: "quiet"}
 PAPER = ("adaptive PSNR (dB)", "naive PSNR (dB)", "gain over guessing (dB)", "records")
 """Heads of columns that go on paper, beside the defense, its options, the verdict and epsilon."""
 

@@ -8,7 +8,7 @@ from reports import records
 from reports.evidence.control import CANNOT_JUDGE
 from reports.panels.build import build_panels
 from reports.panels.labels import CUT
-from reports.panels.panel import LEAKS, NAMED, NOT_SHOWN, UNKNOWN, UNSCORED
+from reports.panels.panel import LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, UNKNOWN, UNSCORED
 from reports.records.find import gather
 from reports.records.kinds import sort_out
 from reports.sentences.lead import panels_overview
@@ -52,6 +52,20 @@ def test_an_update_that_names_its_image_is_not_called_quiet(tmp_path):
     told = " ".join(plain(s) for s in panel_sentences(panel, []))
     assert "named at once among 64 candidates" in told
     assert "1 more let them tell which image it was" in plain(panels_overview([panel]))
+
+
+def test_what_few_images_cannot_say_is_not_said(tmp_path):
+    record = outcomes.inversion(rate=0.1, level=60.0, images=2, against={"none": 60.0})
+    record.bounds["dprs"] |= {"candidates": 64, "top1": 1.0}
+    for row in record.rows:
+        row["rank"] = 1
+    records.write(record, tmp_path)
+    (panel,) = panels_of(tmp_path)
+    assert {s.verdict for s in panel.settings if s.defended} == {NAMED_FEW}
+    told = " ".join(plain(s) for s in [*panel_sentences(panel, []), panels_overview([panel])])
+    assert "Not rebuilt" not in told and "No defended setting" not in told
+    assert "Named at once among 64" in told
+    assert told.count("ewer than 8 images cannot say") == 2
 
 
 @pytest.mark.parametrize(
