@@ -23,8 +23,10 @@ PAGE, PAPER, FIGURES = "index.html", "report.pdf", "figures"
 SUMMARY, BADGE = "summary.json", "badge.svg"
 CLOSED = 3
 """Exit code of a gate that does not let the results through."""
-GATES = ("leaks", "refuted", "cannot-judge")
+GATES = ("leaks", "refuted", "unjudged")
 """As `reports.gate.rulings` says them, which would load everything for a flag."""
+OTHERWISE = {"cannot-judge": "unjudged"}
+"""What people say -> the page's word."""
 WRITES = (PAGE, PAPER, SUMMARY, BADGE)
 MADE_BY = b"Made by leakgauge."
 """The page's last words."""
@@ -60,10 +62,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--fail-on",
         nargs="+",
         choices=GATES,
+        type=lambda word: OTHERWISE.get(word, word),
         default=[],
         metavar="WORD",
-        help=f"{', '.join(GATES)}: leave with exit code {CLOSED} where a result is that, "
-        "and write what --summary does",
+        help=f"{', '.join(GATES)} (also called cannot-judge): leave with exit code {CLOSED} where "
+        "a result is that, and write what --summary does",
     )
     add("--fresh", action="store_true", help="replace the report of other folders")
     return parser.parse_args(argv)
@@ -158,10 +161,18 @@ def _gate(found: Sorted, arguments: argparse.Namespace, folder: Path) -> int:
     from reports.gate.badge import badge
     from reports.gate.rulings import caught, rulings, summary, worst
     from reports.panels.build import build_panels
+    from reports.panels.labels import count_of
     from reports.records import atomic
+    from reports.records.kinds import Sorted
 
-    now = [i for i in found.inversions if i.source.folder == arguments.compare]
-    told = rulings(found, build_panels(now if arguments.compare else found.inversions))
+    if arguments.compare:
+        found = Sorted(
+            found.gathered,
+            inversions=[one for one in found.inversions if one.source.folder == 1],
+            memberships=[one for one in found.memberships if one.source.folder == 1],
+            audits=[one for one in found.audits if one.source.folder == 1],
+        )
+    told = rulings(found, build_panels(found.inversions))
     written = {
         SUMMARY: json.dumps(summary(told, arguments.fail_on), indent=1) + "\n",
         BADGE: badge(worst(told)),
@@ -172,9 +183,10 @@ def _gate(found: Sorted, arguments: argparse.Namespace, folder: Path) -> int:
         print(folder / name)
     closing = caught(told, arguments.fail_on)
     for one in closing:
-        print(f"{', '.join(one.words)}: {one.label}: {one.reason}")
+        print(f"{one.word}: {one.subject}: {one.reason}")
     if arguments.fail_on:
-        gate = f"closed by {len(closing)} of {len(told)} results" if closing else "open"
+        results = count_of(len(told), "result")
+        gate = f"closed by {len(closing)} of {results}" if closing else "open"
         print(f"gate on {', '.join(arguments.fail_on)}: {gate}")
     return CLOSED if closing else 0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reports.gate.rulings import CANNOT_JUDGE, LEAKS, QUIET, REFUTED
+from reports.evidence.judgement import LEAKING, REFUTED, UNBROKEN, UNJUDGED
 
-COLOURS = {REFUTED: "#b3261e", LEAKS: "#c4540a", CANNOT_JUDGE: "#6b6f76", QUIET: "#2b6a8f"}
+COLOURS = {REFUTED: "#b3261e", UNJUDGED: "#6b6f76", LEAKING: "#c4540a", UNBROKEN: "#2b6a8f"}
 """No green: that the attacks here found nothing is no proof of privacy."""
-SAID = {REFUTED: "claim refuted", CANNOT_JUDGE: "cannot be judged", QUIET: "nothing shown"}
+SAID = {REFUTED: "claim refuted", UNJUDGED: "cannot be judged", UNBROKEN: "nothing shown"}
 LETTER, ROOM, HIGH = 6.6, 10, 20
 """Width of a letter of 11 px, room beside a text, height; in px."""
 

@@ -15,6 +15,7 @@ import pytest
 import attacks
 import defenses
 import leakgauge
+import reports
 from leakgauge.rooms import ROOMS, apart, rename
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +50,7 @@ def test_a_room_whose_name_is_free_is_one_module():
     assert named is sys.modules["attacks.invert.methods.geiping"]
     assert named.__spec__.name == "attacks.invert.methods.geiping"
     assert set(ROOMS) <= set(leakgauge.__all__)
+    assert leakgauge.load is reports.load
 
 
 def test_a_second_name_hides_nothing():

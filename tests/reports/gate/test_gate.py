@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shlex
@@ -13,9 +14,10 @@ import pytest
 from leakgauge.commands import COMMANDS
 from leakgauge.glance import load
 from reports import build, records
+from reports.evidence.judgement import WORDS, Judgement
 from reports.gate.badge import badge
-from reports.gate.rulings import GATES, WORDS
-from tests.outcomes import inversion
+from reports.gate.rulings import GATES, caught
+from tests.outcomes import audit, inversion, training
 
 EXAMPLES = Path(__file__).parents[3] / "docs/examples"
 OPEN = {"against": {"none": 50.0}}
@@ -37,8 +39,8 @@ def test_a_leak_closes_the_gate_that_is_on_it_alone(gate):
     leaking = [inversion(level=30.0, **OPEN)]
     code, told, said = gate(leaking, "--fail-on", *GATES)
     assert (code, told["closed"], told["worst"]) == (build.CLOSED, True, "leaks")
-    assert told["counts"] == {"refuted": 0, "leaks": 1, "cannot-judge": 0, "nothing-shown": 0}
-    assert re.search(r"(?m)^leaks: .*dprs.*\ngate on leaks, .*: closed by 1 of 1 results$", said)
+    assert told["counts"] == {"refuted": 0, "unjudged": 0, "leaks": 1, "unbroken": 0}
+    assert re.search(r"(?m)^leaks: .*dprs.*\ngate on leaks, .*: closed by 1 of 1 result$", said)
     code, told, said = gate(leaking, "--fail-on", "refuted", "--fresh")
     assert (code, told["closed"]) == (0, False)
     assert said.endswith("gate on refuted: open\n")
@@ -46,13 +48,13 @@ def test_a_leak_closes_the_gate_that_is_on_it_alone(gate):
 
 def test_nothing_shown_is_let_through_and_called_no_more(gate):
     code, told, _ = gate([inversion(level=9.0, naive=8.0, **OPEN)], "--fail-on", *GATES)
-    assert (code, told["worst"]) == (0, "nothing-shown")
+    assert (code, told["worst"]) == (0, "unbroken")
 
 
 def test_an_attack_that_could_not_have_told_closes_it(gate):
     failing = [inversion(level=9.0, naive=8.0, against={"none": 9.0})]
     code, told, _ = gate(failing, "--fail-on", "cannot-judge")
-    assert (code, told["worst"]) == (build.CLOSED, "cannot-judge")
+    assert (code, told["worst"]) == (build.CLOSED, "unjudged")
     code, _, _ = gate(failing, "--fail-on", "leaks", "refuted", "--fresh")
     assert code == 0
 
@@ -63,12 +65,28 @@ def test_a_result_that_cannot_be_read_is_no_evidence(gate, tmp_path):
     quiet = [inversion(level=9.0, naive=8.0, **OPEN)]
     code, told, _ = gate(quiet, "--fail-on", "cannot-judge")
     assert code == build.CLOSED
-    assert [r["kind"] for r in told["results"]] == ["setting", "failure"]
+    assert [r["word"] for r in told["results"]] == ["unjudged", "unbroken"]
+    assert told["results"][0]["subject"] == "runs/broken"
 
 
-def test_undefended_updates_alone_cannot_be_judged(gate):
-    code, told, _ = gate([inversion(defense="none", naive=None)], "--fail-on", "cannot-judge")
-    assert (code, told["results"][0]["kind"]) == (build.CLOSED, "nothing")
+def test_a_gate_on_leaks_is_closed_by_a_refuted_claim():
+    found = [Judgement(word, "it", "why", "-", "do", "", ()) for word in WORDS]
+    assert [one.word for one in caught(found, ["leaks"])] == ["refuted", "leaks"]
+    assert [one.word for one in caught(found, ["unjudged"])] == ["unjudged"]
+
+
+def test_where_nothing_was_attacked_nothing_is_judged(gate):
+    code, told, _ = gate([training()], "--fail-on", "cannot-judge")
+    assert (code, told["counts"]["unjudged"]) == (build.CLOSED, 1)
+
+
+def test_the_gate_says_what_the_page_says(gate, tmp_path):
+    found = [inversion(level=30.0, **OPEN), inversion(defense="dpsgd", level=9.0, **OPEN), audit()]
+    _, told, _ = gate(found, "--summary")
+    page = html.unescape((tmp_path / "out" / build.PAGE).read_text())
+    assert len(told["results"]) == 3
+    for one in told["results"]:
+        assert one["subject"] in page and one["reason"] in page
 
 
 def test_a_summary_without_a_gate_closes_nothing(gate, tmp_path):
