@@ -39,8 +39,14 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, **given: Any) -> None:
         self.command = prog.rpartition(" ")[2]
+        self.words: list[str] = []
         typed = sys.argv[0].startswith(SCRIPT) and prog.startswith(MODULE)
         super().__init__(prog=sys.argv[0] if typed else prog, **given)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, with the words kept for `error`."""
+        self.words = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(self.words, namespace)
 
     def format_help(self) -> str:
         """The help of argparse, and examples."""
@@ -52,6 +58,11 @@ class Parser(argparse.ArgumentParser):
         What is unknown is told from the nearest flag that there is: which ones there are depends
         on the defense, attack or method that was chosen.
         """
+        # A flag that does not exist is the mistake; what is missing may be its value.
+        flags = [word.split("=")[0] for word in self.words if re.match("--.", word)]
+        unknown = [flag for flag in flags if flag not in self._option_string_actions]
+        if unknown and message.startswith("the following arguments are required"):
+            message = f"unrecognized arguments: {' '.join(unknown)}"
         words = message.split() if message.startswith("unrecognized arguments") else []
         wrong = [w.split("=")[0] for w in words if w.startswith("--")]
         found = [difflib.get_close_matches(w, self._option_string_actions, 1, ALIKE) for w in wrong]

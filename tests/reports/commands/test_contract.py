@@ -108,3 +108,14 @@ def test_a_flag_that_is_not_there_is_refused_beside_the_nearest(words, told, cap
     assert left.value.code == 2
     assert told in said
     assert said.count("\n") == 1
+
+
+def test_a_flag_that_is_not_there_is_told_before_what_is_missing(capsys):
+    parser = Parser(prog="p", allow_abbrev=False)
+    parser.add_argument("folders", nargs="+")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--hlp"])
+    assert capsys.readouterr().err == "p: unrecognized arguments: --hlp; did you mean --help?\n"
+    with pytest.raises(SystemExit):
+        parser.parse_args([])
+    assert capsys.readouterr().err == "p: the following arguments are required: folders\n"
