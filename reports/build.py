@@ -90,11 +90,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _report(arguments: argparse.Namespace, held: Claim) -> int:
     """Write the report into a folder that is this command's; returns the exit code."""
     from reports.charts.style import STYLES
+    from reports.estimates.counts import count_of
     from reports.page.figures import write_figures
     from reports.page.html import encode, render
     from reports.page.outline import build_outline
     from reports.page.pdf import write_pdf
-    from reports.panels.labels import count_of
     from reports.records import atomic
     from reports.records.checks import clean
     from reports.records.find import gather
@@ -158,10 +158,10 @@ def _gate(found: Sorted, arguments: argparse.Namespace, folder: Path) -> int:
 
     Of two folders that are compared the second is judged.
     """
+    from reports.estimates.counts import count_of
     from reports.gate.badge import badge
     from reports.gate.rulings import caught, rulings, summary, worst
     from reports.panels.build import build_panels
-    from reports.panels.labels import count_of
     from reports.records import atomic
     from reports.records.kinds import Sorted
 

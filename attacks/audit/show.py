@@ -8,6 +8,7 @@ from pathlib import Path
 from reports.charts.epsilon_by_step import course_chart
 from reports.charts.render import save
 from reports.charts.score_histograms import histogram
+from reports.estimates.counts import count_of
 from reports.records import Record, audit
 
 FIGURES = ("epsilon.png", "scores.png")
@@ -43,8 +44,8 @@ def table(record: Record) -> str:
     first = found.rows[0]
     lines = [
         f"{facts['defense']}: {facts['model']} on {facts['count']} of {facts['data']}, "
-        f"{bounds['steps']} steps at sample rate {bounds['sample_rate']:.4g}",
-        f"{first.canaries} {facts['canary']} canaries in {facts['runs']} run(s), "
+        f"{count_of(bounds['steps'], 'step')} at sample rate {bounds['sample_rate']:.4g}",
+        f"{first.canaries} {facts['canary']} canaries in {count_of(facts['runs'], 'run')}, "
         f"{first.inserted} inserted; AUC {found.auc.show(3)} (chance 0.5)",
         f"claimed: epsilon {first.claimed:.4g} at delta {found.delta:g}"
         + ("" if found.holds else ", had batches been Poisson samples, which they were not"),

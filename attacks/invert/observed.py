@@ -36,6 +36,7 @@ from defenses import BadInput, Release, preprocessing, stream
 from reports.commands.origins import note
 from reports.commands.progress import Report
 from reports.estimates import Estimate
+from reports.estimates.counts import count_of
 from reports.records import Record
 from reports.records.column import ADAPTIVE, NAIVE, Column
 from reports.records.environment import environment
@@ -320,8 +321,8 @@ def headline(record: Record) -> str:
     found = ", ".join(str(row["label_found"]) for row in rows)
     name, attack = record.scenario["observation"], rows[0]["attack"]
     if later := record.scenario.get("later_rounds"):
-        name += f" and {len(later)} later round{'s' * (len(later) > 1)}"
-    images = "1 image" if len(rows) == 1 else f"{len(rows)} images"
+        name += f" and {count_of(len(later), 'later round')}"
+    images = count_of(len(rows), "image")
     lines = [f"{name}: {attack} guessed {images}, label{'s' * (len(rows) > 1)} {found}"]
     if "explained" in record.baseline:
         lines.append(sentences(record.baseline["explained"]))

@@ -10,6 +10,7 @@ from attacks.invert.contract import MALICIOUS
 from reports.charts.reconstructions import reconstruction_chart
 from reports.charts.render import save
 from reports.estimates import Estimate
+from reports.estimates.counts import count_of
 from reports.estimates.intervals import FEWEST
 from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL
 from reports.panels.build import build_panels
@@ -44,9 +45,10 @@ def table(record: Record) -> str:
     total = next((b["candidates"] for b in record.bounds.values() if b.get("candidates")), None)
     if total:
         head += f"{f'1 of {total}':>10}"
-    count = f"{facts['images']} images, batch {facts['batch']}"
+    count = f"{count_of(facts['images'], 'image')}, batch {facts['batch']}"
     if local := LocalSteps.among(facts):
-        count += f", {local.steps} local steps of {local.batch} at learning rate {local.lr:g}"
+        steps = count_of(local.steps, "local step")
+        count += f", {steps} of {local.batch} at learning rate {local.lr:g}"
     if facts.get("threat") == MALICIOUS:
         count += ", a server that cheats: it sends a model of its own making"
     lines = [
@@ -104,8 +106,8 @@ def dropped_line(record: Record) -> str:
         return ""
     total = told["images"] + told["dropped"]
     return (
-        f"{told['dropped']} of the adversary's {total} images show a private one, or nearly, "
-        "and were dropped"
+        f"{told['dropped']} of the adversary's {count_of(total, 'image')} show a private one, "
+        "or nearly, and were dropped"
     )
 
 

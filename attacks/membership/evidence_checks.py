@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from defenses import BadInput
+from reports.estimates.counts import count_of
 
 
 def check_evidence(fields: Mapping[str, Any]) -> None:
@@ -118,7 +119,8 @@ def require_shadows(
         BadInput: naming the first example that falls short.
     """
     if len(members) < models:
-        raise BadInput(f"{attack} needs at least {models} shadow models; there are {len(members)}")
+        needed = count_of(models, "shadow model")
+        raise BadInput(f"{attack} needs at least {needed}; there are {len(members)}")
     for mask, least, word in ((members, inside, "in"), (~members, outside, "out of")):
         counts = mask.sum(0)
         short = (counts < least).nonzero()

@@ -10,6 +10,7 @@ from reports.charts.roc import roc_charts
 from reports.charts.score_histograms import histogram_chart
 from reports.detection import dp_bound
 from reports.estimates import Estimate
+from reports.estimates.counts import count_of
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import refutations
 from reports.records import Record, membership
@@ -37,7 +38,7 @@ def table(record: Record) -> str:
     head = f"{'attack':<22}{'AUC':>22}" + "".join(f"{f'TPR at {r} FPR':>22}" for r in rates)
     lines = [
         f"{facts['defense']}: {facts['model']} on {facts['count']} of {facts['data']}, "
-        f"{facts['shadows']} shadow models",
+        f"{count_of(facts['shadows'], 'shadow model')}",
         f"accuracy: target {models['target']['inside']:.1%} on members, "
         f"{models['target']['outside']:.1%} on others; "
         f"shadows {models['shadows']['inside']:.1%} / {models['shadows']['outside']:.1%}",

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from reports.charts.chart import LINES, MARKERS, Chart, Figure, Theme, band, bars, legend
 from reports.estimates import NOTHING, Estimate
+from reports.estimates.counts import count_of
 from reports.records import Record, inversion
 from reports.records.column import ADAPTIVE, ATTACKERS, Column
 from reports.records.inversion import InversionRecord
@@ -80,7 +81,7 @@ def step_chart(moments: Sequence[Moment]) -> Chart:
     look = f"solid: adaptive attack {facts['attack']}, dotted: naive"
     title = (
         f"What one release gives away along training: {facts['model']}, {facts['data']}, "
-        f"{facts['images']} members"
+        f"{count_of(facts['images'], 'member')}"
     )
     return Chart(
         "scores-by-step",

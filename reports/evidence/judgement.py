@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from reports.estimates.counts import count_of
 from reports.estimates.intervals import simultaneous_level
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import (
@@ -24,7 +25,6 @@ from reports.evidence.remedies import (
     STRONGER_MEMBERSHIP,
     remedy,
 )
-from reports.panels.labels import count_of
 from reports.panels.panel import FALSE, LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, Panel, Setting
 from reports.panels.pooled import NAMES
 from reports.panels.variant import variant_of

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from reports.estimates.counts import count_of
 from reports.panels.panel import Panel
 from reports.panels.variant import Variant, varying
 from reports.records.inversion import Guarantee
@@ -54,7 +55,7 @@ def _title(panel: Panel, state: str) -> str:
     facts = panel.facts
     how = state if state == "untrained" else f"trained ({state.removesuffix('.safetensors')})"
     seeds = len({o for s in panel.settings for c in s.scores.values() for o in c.seeds.tolist()})
-    count = f"{panel.images} image{'s' * (panel.images != 1)}"
+    count = count_of(panel.images, "image")
     count += f" \N{MULTIPLICATION SIGN} {seeds} seeds" if seeds > 1 else ""
     if (threat := facts.get("threat")) is not None:
         count += f", {_short(threat)} server"
@@ -64,17 +65,6 @@ def _title(panel: Panel, state: str) -> str:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= 60 else "…" + text[-59:]
-
-
-def count_of(number: int, thing: str, things: str = "") -> str:
-    """``1 setting``, ``2 settings``: so many things, for people.
-
-    Args:
-        number: of the things.
-        thing: what one is called.
-        things: what several are called, where that is not one more ``s``.
-    """
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
 def shorten(text: str, longest: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from reports.panels.labels import count_of
+from reports.estimates.counts import count_of
 from reports.panels.panel import Panel, Setting
 from reports.panels.pooled import PooledScores
 from reports.pictures.choice import Cross, choose, find_cross

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports.estimates.counts import count_of
 from reports.estimates.intervals import FEWEST, simultaneous_level
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import FALSE_ALARMS, Refutation
 from reports.panels.changes import LESS, MORE, Change
-from reports.panels.labels import count_of
 from reports.panels.panel import FALSE, NAMED, NAMED_FEW, NOT_SHOWN, Panel
 from reports.panels.pooled import GAIN
 from reports.records.audit import AuditRecord

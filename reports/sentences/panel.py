@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+from reports.estimates.counts import count_of
 from reports.estimates.intervals import FEWEST
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import panel_refutations
-from reports.panels.labels import count_of
 from reports.panels.panel import FALSE, NAMED, NAMED_FEW, NOT_SHOWN, Panel, Setting
 from reports.panels.pooled import GAIN, NAMES
 from reports.panels.trained import Trained, match

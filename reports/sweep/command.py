@@ -23,6 +23,7 @@ from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_de
 from reports.commands.origins import origins
 from reports.commands.progress import span
 from reports.estimates import Estimate
+from reports.estimates.counts import count_of
 from reports.records import atomic
 from reports.records.failure import ERROR, read_failure
 from reports.records.keyed import key_of
@@ -109,7 +110,7 @@ def _run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
         )
         for job in missing
     ]
-    print(f"{len(jobs)} Scenarios: {len(done)} done, {len(missing)} to run", end="")
+    print(f"{count_of(len(jobs), 'Scenario')}: {len(done)} done, {len(missing)} to run", end="")
     print(f", {len(kept)} failed before (--retry)" if kept - {j.key for j in missing} else "")
     outcomes = _outcomes(tasks, arguments) if tasks else iter(())
     _list(arguments.out, jobs)

@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from defenses.options import shown_options
+from reports.estimates.counts import count_of
 from reports.records import Record
 from reports.records.training import Round
 from victims.federated.plan import UNITS, Plan
@@ -29,8 +30,9 @@ def describe(plan: Plan) -> str:
     if f.theta_d < 1:
         course += f", theta_d {f.theta_d:g}"
     lines = [
-        f"{f.rule} among {f.participants} participants of {plan.examples} examples, {course}; "
-        f"{plan.parameters} parameters, {f.rounds} rounds",
+        f"{f.rule} among {f.participants} participants of "
+        f"{count_of(plan.examples, 'example')}, {course}; "
+        f"{plan.parameters} parameters, {count_of(f.rounds, 'round')}",
         f"{f.defense} at the {f.where}" + (f": {options}" if options else ""),
         budget(plan),
     ]
@@ -47,7 +49,8 @@ def budget(plan: Plan) -> str:
     if plan.sparse is not None:
         return (
             f"epsilon {f.per_parameter:g} per uploaded parameter, {once:.6g} per participant and "
-            f"epoch ({plan.sparse.count} parameters), {whole:.6g} per participant in total: "
+            f"epoch ({count_of(plan.sparse.count, 'parameter')}), "
+            f"{whole:.6g} per participant in total: "
             f"{_judged(whole)}; {UNITS[plan.unit]}"
         )
     return (

@@ -8,6 +8,7 @@ import sys
 from tqdm import tqdm
 
 from defenses.options import shown_options
+from reports.estimates.counts import count_of
 from reports.records import Record
 from reports.records.training import Row
 from victims.training.prepare import Prepared
@@ -26,12 +27,13 @@ def describe(run: Prepared) -> None:
     )
     print(f"{t.defense}{': ' + shown if shown else ''}")
     print(
-        f"{plan.examples} private examples, sample rate {plan.sample_rate:.4g}, "
-        f"{plan.steps} steps; epsilon at delta {t.delta:g}, accountant {t.accountant}"
+        f"{count_of(plan.examples, 'private example')}, sample rate {plan.sample_rate:.4g}, "
+        f"{count_of(plan.steps, 'step')}; epsilon at delta {t.delta:g}, accountant {t.accountant}"
     )
     if plan.cut:
         print(
-            f"warning: the budget of epsilon {t.epsilon:g} ends this run after {plan.steps} steps"
+            f"warning: the budget of epsilon {t.epsilon:g} ends this run after "
+            f"{count_of(plan.steps, 'step')}"
         )
     for remark in run.past.remarks:
         print(remark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reports.estimates import Estimate
+from reports.estimates.counts import count_of
 from reports.records import Record
 from victims.transfer.study import Prepared
 
@@ -20,7 +21,8 @@ def describe(prepared: Prepared) -> str:
     if t.secure:
         lines.append("secure: noise and batches come from the operating system, once")
     lines.append(
-        f"{plan.examples} private examples, {plan.releases} releases{rate}, "
+        f"{count_of(plan.examples, 'private example')}, "
+        f"{count_of(plan.releases, 'release')}{rate}, "
         f"noise {plan.noise:.4g} times their sensitivity"
     )
     if plan.method.squares and dim >= LARGE:

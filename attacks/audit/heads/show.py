@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from reports.estimates.counts import count_of
 from reports.records import Record, audit
 
 
@@ -15,7 +16,8 @@ def table(record: Record) -> str:
     claimed = "nothing" if math.isinf(row.claimed) else f"epsilon {row.claimed:.4g}"
     lines = [
         f"{facts['method']} on {facts['backbone']}, {facts['count']} of {facts['data']}: "
-        f"{bounds['steps']} releases, fitted {row.canaries} times, the canary in {row.inserted}",
+        f"{count_of(bounds['steps'], 'release')}, fitted {count_of(row.canaries, 'time')}, "
+        f"the canary in {row.inserted}",
         f"claimed: {claimed} at delta {found.delta:g}; {bounds['assumes']}",
         f"proven:  epsilon >= {row.audited:.4g} at confidence {row.confidence:g} by {row.method}; "
         f"AUC {found.auc.show(3)} (chance 0.5)",
