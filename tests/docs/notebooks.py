@@ -32,6 +32,7 @@ def execute(path: Path, seconds: int = 300) -> Any:
             NotebookClient(
                 book,
                 timeout=seconds,
+                coalesce_streams=True,
                 kernel_name="python3",
                 resources={"metadata": {"path": folder}},
             ).execute()

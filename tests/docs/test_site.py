@@ -81,3 +81,10 @@ def test_the_tutorials_are_shown_with_their_pictures(site):
     text = (site / "tutorials" / "main_job.html").read_text()
     assert text.count("data:image/png;base64,") >= 2
     assert "leakgauge-record" in text and "&lt;div class=" not in text
+
+
+def test_every_page_and_tutorial_is_in_the_navigation():
+    nav = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    pages |= {f"tutorials/{path.stem}.md" for path in (ROOT / "docs/tutorials").glob("*.ipynb")}
+    assert pages - set(re.findall(r"\S+\.md$", nav, re.MULTILINE)) == set()
