@@ -88,7 +88,7 @@ def test_epsilon_sets_the_noise_and_is_kept(invoke, tmp_path):
 BAD = [
     (
         ["--defense", "dppp"],
-        "unknown defense 'dppp'; known: adaptive, ats, dprs, dpsgd, dptopk, gaussian, gep, none",
+        "unknown defense 'dppp'; known: adaptive, ats, dprs, dpsgd, dptopk, dssgd, gaussian",
     ),
     (["--attack", "gepping"], "unknown attack 'gepping'; did you mean geiping? known: analytic"),
     (["--model", "vgg"], "unknown model 'vgg'; known: convnet"),
