@@ -17,6 +17,7 @@ from torch import Tensor
 
 from defenses.contract import Defense, Gradients, Release, dense
 from defenses.doors import owner_of, refuse_release, refuse_sum_of_others
+from defenses.errors import BadInput
 from defenses.gradients import add_noise
 
 
@@ -89,10 +90,16 @@ class Summed(Defense):
             generator: see `Defense.release`.
 
         Raises:
-            BadInput: the sum is not finite, though every example's gradient was, or the divisor
-                is below 1.
+            BadInput: the sum is not finite, though every example's gradient was; the divisor is
+                below 1; or `effective_noise` promises noise of which `public` says nothing.
         """
         public = self.public(batch_size) | dict(plan)
+        if not public["noise_std"] and self.effective_noise() > 0:
+            # All the noise there is comes from here: without it accountants would be lied to.
+            raise BadInput(
+                f"{type(self).__name__}.effective_noise() is {self.effective_noise():g} but its "
+                "public() has no noise_std above 0, so that no noise would be added"
+            )
         update = average(total, batch_size)
         return dense(add_noise(update, public["noise_std"], generator), public)
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 import defenses
 from defenses import BadInput, Side
+from defenses.bases.summed import Linear
 from defenses.chains.chain import Chain
 from defenses.gradients import clip_factors, clipped_sum, squared_norms
 from defenses.outer import Outer
@@ -309,3 +311,17 @@ def test_the_shared_seed_alone_decides_the_mask(gradients):
         for i, s in enumerate(shields)
     ]
     assert all(torch.equal(masks[0][k], masks[1][k]) for k in masks[0])
+
+
+@dataclass(frozen=True)
+class Forgetful(Linear):
+    """It promises noise and never says how much, so that none is added."""
+
+    def effective_noise(self):
+        return 2.0
+
+
+def test_promised_noise_that_nobody_adds_is_refused():
+    grads = {"w": torch.zeros(2, 3)}
+    with pytest.raises(BadInput, match=r"effective_noise.*is 2 but.*no noise_std"):
+        Forgetful().release(grads, generator=torch.Generator())

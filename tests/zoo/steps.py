@@ -24,11 +24,15 @@ class RawAccumulation(Trainer):
     covers one batch worth of data". An example drawn once is released four times.
     """
 
-    def total(self, defense, plan, images, labels, extra=None):
-        found = super().total(defense, plan, images, labels, extra)
+    def release(self, images, labels, generator, size=None, extra=None, memory=None):
+        defense = cast("Summed", self.informed(memory))
+        place = {"step": self.step, "steps": self.plan.steps, "generator": generator}
+        plan = defense.plan(self.parameters, **place)
+        found = self.network.total(defense, plan, images, labels, extra)
         held = getattr(self, "held", {}) if self.step % MICRO else {}
         self.held = {k: v + held.get(k, 0) for k, v in found.items()}
-        return dict(self.held)
+        size = size or self.plan.training.batch_size
+        return defense.finish(dict(self.held), plan, batch_size=size, generator=generator)
 
 
 class MicroSteps(Trainer):
@@ -45,7 +49,7 @@ class MicroSteps(Trainer):
         defense = cast("Summed", self.informed())
         draw = stream(seed, "noise", step)
         plan = defense.plan(self.parameters, step=step, steps=self.plan.steps, generator=draw)
-        found = self.total(defense, plan, images, labels, extra)
+        found = self.network.total(defense, plan, images, labels, extra)
         held = getattr(self, "held", {}) if step % MICRO else {}
         self.held = {k: v + held.get(k, 0) for k, v in found.items()}
         size = self.plan.training.batch_size
