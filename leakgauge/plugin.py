@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leakgauge import rooms
+
 if TYPE_CHECKING:
     from attacks.leakage.fixture import Leakage
 
@@ -34,7 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker; see `leakgauge.rooms.install`."""
+    rooms.install()
     text = "leakage: attacks a defense; every test with the fixture leakage has this marker"
     config.addinivalue_line("markers", text)
 

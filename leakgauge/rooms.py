@@ -140,6 +140,10 @@ class _Rename(ast.NodeTransformer):
 
 
 def install() -> None:
-    """Let imports find the rooms; called once, by the package."""
-    if not any(isinstance(finder, Rooms) for finder in sys.meta_path):
-        sys.meta_path.insert(0, Rooms())
+    """Let imports find the rooms before anybody else looks for them.
+
+    Called by the package and by each run of pytest, whose own finder comes first and would load
+    what lies in a room a second time.
+    """
+    others = [finder for finder in sys.meta_path if not isinstance(finder, Rooms)]
+    sys.meta_path[:] = [Rooms(), *others]

@@ -18,7 +18,15 @@ def kinds(book) -> list[list[str]]:
     ]
 
 
-@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+LONG = {"own_defense"}
+"""Runs pytest twice, each in a process of its own."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=[pytest.mark.slow] * (p.stem in LONG)) for p in TUTORIALS],
+    ids=lambda path: path.stem,
+)
 def test_a_tutorial_runs_and_shows_what_it_was_kept_with(path):
     pytest.importorskip("nbclient", reason="nbclient is not installed: tutorials are not run")
     pytest.importorskip("ipykernel", reason="ipykernel is not installed: tutorials are not run")

@@ -16,6 +16,7 @@ import attacks
 import defenses
 import leakgauge
 import reports
+from leakgauge import rooms
 from leakgauge.rooms import ROOMS, apart, rename
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,13 @@ def test_a_second_name_hides_nothing():
     with pytest.raises(ImportError, match=r"import defenses\.registry"):
         import leakgauge.defenses.registry  # noqa: F401
     assert defenses.registry is before
+
+
+def test_nobody_looks_for_a_room_before_we_do(monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", [object(), *sys.meta_path])
+    rooms.install()
+    assert isinstance(sys.meta_path[0], rooms.Rooms)
+    assert sum(isinstance(finder, rooms.Rooms) for finder in sys.meta_path) == 1
 
 
 def project(folder: Path, room: str) -> None:

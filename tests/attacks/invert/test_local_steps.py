@@ -266,7 +266,9 @@ def test_a_captured_difference_is_attacked(tmp_path, monkeypatch, capsys, lenet,
     monkeypatch.chdir(tmp_path)
     save_file(lenet.state_dict(), "weights.safetensors")
     flags = ["--observation", path, "--state", "weights.safetensors", "--defense", "none"]
-    code = main([*map(str, flags), "--attack", "bayes", "--iterations", "5", "--out", "o"])
+    code = main(
+        [*map(str, flags), "--attack", "bayes", "--iterations", "5", "--noises", "2", "--out", "o"]
+    )
     assert code == 0
     record = records.read(tmp_path / "o")
     assert len(record.rows) == 2

@@ -28,7 +28,7 @@ from reports.records.rounds import parted
 from reports.tables.panels import panel_table
 from tests import outcomes
 
-HERE = "tests.attacks.invert.test_rounds"
+HERE = "tests.attacks.invert.test_schedules"
 
 QUICK = {"data": "digits", "model": "linear", "images": 3, "against": ("none",)}
 QUICK |= {"attack_options": {"iterations": 10, "practice": 0}}
