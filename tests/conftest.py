@@ -6,7 +6,9 @@ import os
 if not os.environ.get("OMP_NUM_THREADS"):
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,9 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks.invert import Threat
+from attacks.invert.__main__ import PROG, main
 from defenses import Defense, Release, Side, preprocessing
+from reports.commands.entry import run_command
 
 # As much residual as embedding, so that the noise std that gep states is nearly all of its noise.
 SHARED_OPTIONS = {
@@ -106,3 +110,20 @@ def observe(
         return release, Threat(**{**facts, **known}), images, labels
 
     return make
+
+
+@pytest.fixture
+def invoke(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Run attacks.invert in this process; returns exit code, output and errors."""
+
+    def go(*arguments: Any) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [PROG, *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            run_command(main, PROG)
+        text = capsys.readouterr()
+        return left.value.code, text.out, text.err
+
+    return go

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
 from safetensors import safe_open
@@ -12,9 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks.invert.__main__ import PROG, main
 from defenses import BadInput, stream
-from reports.commands.entry import run_command
 from victims.capture import capture, capture_training
 from victims.gradients import LocalSteps
 from victims.gradients.seen import Told
@@ -31,19 +27,6 @@ def net():
 @pytest.fixture(scope="module")
 def digits():
     return victims.load_data("digits", count=6)
-
-
-@pytest.fixture
-def invoke(monkeypatch, capsys, tmp_path):
-    def go(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [PROG, *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            run_command(main, PROG)
-        text = capsys.readouterr()
-        return left.value.code, text.out, text.err
-
-    return go
 
 
 ATTACK = ("--data", "digits", "--defense", "none", "--noises", "0", "--attack")

@@ -32,21 +32,6 @@ QUICK = ["--model", "linear", "--data", "digits", "--images", "2", "--practice",
 QUICK += ["--iterations", "10"]
 
 
-@pytest.fixture
-def invoke(monkeypatch, capsys, tmp_path):
-    """Run the command in this process; returns exit code, output and errors."""
-
-    def go(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [PROG, *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            run_command(main, PROG)
-        text = capsys.readouterr()
-        return left.value.code, text.out, text.err
-
-    return go
-
-
 def test_the_main_job_writes_prints_and_draws(invoke, tmp_path):
     code, out, _ = invoke("--defense", "dprs", "--rate", "0.5", *QUICK, "--out", "here")
     assert code == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 
 import pytest
 import torch
@@ -16,7 +15,6 @@ from torch.nn.functional import cross_entropy
 import victims
 from attacks import Scenario
 from attacks.invert import evidence
-from attacks.invert.__main__ import PROG, main
 from attacks.invert.before.adversary import Adversary
 from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Guess, Threat, registry
@@ -25,7 +23,6 @@ from attacks.invert.modes import in_training, mode_warning
 from attacks.invert.observed import Observed, load_victim
 from defenses import BadInput, Release, get, stream
 from reports import records
-from reports.commands.entry import run_command
 from reports.commands.progress import unwatched
 from reports.records import explained
 from reports.records.explained import CANNOT_JUDGE, EXPLAINED, NOT_RECOVERED, PARTLY, UNDETERMINED
@@ -193,19 +190,6 @@ def test_layers_of_two_modes_are_named_and_normalise_by_the_batch():
     flat = Moody(nn.Flatten(), nn.BatchNorm1d(144), nn.Unflatten(1, (4, 6, 6)))
     with pytest.raises(BadInput, match="takes no batch of 1"):
         in_training(flat.eval(), DIGITS, 1)
-
-
-@pytest.fixture
-def invoke(monkeypatch, capsys, tmp_path):
-    def go(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [PROG, *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            run_command(main, PROG)
-        text = capsys.readouterr()
-        return left.value.code, text.out, text.err
-
-    return go
 
 
 SEEN = ("--observation", "seen.safetensors", "--data", "digits", "--defense", "none")

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks.invert.__main__ import PROG, main
 from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Threat
 from attacks.invert.joined import join
 from attacks.invert.matching.objective import Fit, noise_std, residual
 from defenses import BadInput, get, stream
 from reports import records
-from reports.commands.entry import run_command
 from victims.capture import capture_training
 from victims.gradients import LocalSteps
 
@@ -68,19 +64,6 @@ def test_the_truth_explains_every_round_at_once(digits, name, local):
 def test_what_a_round_alone_is_promised_is_refused(digits):
     with pytest.raises(BadInput, match="not attacked together under 'dpsgd'"):
         join(*zip(*rounds(get("dpsgd"), digits), strict=True))
-
-
-@pytest.fixture
-def invoke(monkeypatch, capsys, tmp_path):
-    def go(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [PROG, *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            run_command(main, PROG)
-        text = capsys.readouterr()
-        return left.value.code, text.out, text.err
-
-    return go
 
 
 def test_the_command_takes_a_file_for_each_round(invoke, tmp_path, digits):
