@@ -148,10 +148,16 @@ def test_ctrl_c_while_libraries_are_imported_takes_one_line(monkeypatch, capsys)
     assert capsys.readouterr().err == "\nleakgauge doctor: interrupted before it began\n"
 
 
-def test_what_is_imported_among_stand_ins_is_forgotten():
+def test_what_is_imported_among_stand_ins_is_forgotten(tmp_path, monkeypatch):
+    (tmp_path / "standing.py").write_text("import markupsafe.nowhere\n")
+    (tmp_path / "somebodys.py").write_text("")  # exists, and is refused all the same
+    monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
-    with inert_libraries(("json",)), pytest.raises(Refused):
-        import pip  # noqa: F401
+    with inert_libraries(("standing",)), pytest.raises(Refused, match="somebodys"):
+        import standing  # noqa: F401
+
+        assert {"standing", "markupsafe.nowhere"} <= set(sys.modules) - before
+        import somebodys  # noqa: F401
     assert set(sys.modules) == before
 
 
