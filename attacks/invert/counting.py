@@ -7,8 +7,9 @@ import math
 from collections.abc import Sequence
 
 import victims
-from attacks.invert.peeling.cliff import Cliff, Picture, cliffs, whole
+from attacks.invert.peeling.cliff import Cliff, Picture, whole
 from attacks.invert.peeling.graph import Graph, read_graph
+from attacks.invert.peeling.layer_cliffs import cliffs
 from attacks.invert.peeling.rules.contract import NoRule
 from defenses import BadInput
 from reports.commands.entry import run_command

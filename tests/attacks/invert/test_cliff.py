@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 import attacks
-from attacks.invert import cliff
+from attacks.invert.cliff import command as cliff
+from attacks.invert.cliff.predicted import Prediction
 from attacks.invert.scenario import Scenario
 from defenses import BadInput
 from reports import records
@@ -52,13 +53,13 @@ def test_the_figure_has_rates_and_noise_and_the_count(study, tmp_path, capsys):
 
 
 def test_lines_stand_where_the_count_says(study):
-    layers, picture, coordinates = cliff._counted(records.read(next(study.iterdir())), 10)
-    assert coordinates == 65 * 256 + 257 * 10
-    named = {found.label: found for found in cliff._run_outs(layers, picture.pixels)}
+    prediction = Prediction.of(records.read(next(study.iterdir())), 10)
+    assert prediction.coordinates == 65 * 256 + 257 * 10
+    named = {found.label: found for found in prediction.run_outs}
     # 128 of 256 rows are expected to be on: none joins 64 pixels beyond 1 - 1 / sqrt(128 * 64).
     assert 0.98 < named["layer 1.1"].half < 1 - 1 / (128 * 64) ** 0.5
     assert named["layer 1.1"].first < 0.97
-    expected = dict(cliff._expected(picture, 10.0))
+    expected = dict(prediction.psnr_by_rate(10.0))
     assert expected[0.0] == 60.0
     assert min(expected.values()) == pytest.approx(10.0, abs=0.1)
 

@@ -1,0 +1,1 @@
+"""``python -m attacks.invert.cliff FOLDER``: PSNR against drop rate and noise, and the count."""
