@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -53,14 +54,29 @@ def levels(rows: Tensor, seen: Tensor, std: float) -> list[Level]:
     return found
 
 
+@dataclass(frozen=True)
+class Divided:
+    """The images between levels.
+
+    Attributes:
+        images: (n, D).
+        slopes: (n,) of each, as the bias of a row under it alone would show it.
+    """
+
+    images: Tensor
+    slopes: Tensor
+
+
 def divide(
     found: list[Level], thresholds: Tensor, std: float, most: int, usual: tuple[Tensor, float]
-) -> Tensor:
+) -> Divided:
     """The image between every two levels: what they differ by, divided by what their biases do.
 
     That is Fowl et al. (2022), equation 5. Where the bias is masked, or noisier than that, its
-    slope is told by the image's brightness, which lies between the thresholds of its bin. What is
-    not seen of both levels, and what is lost in noise, is usual.
+    slope is told by the image's brightness, which lies between the thresholds of its bin. A pixel
+    that is not seen of a level, or is lost in noise, is what is likeliest given all levels, if
+    images are independent and normal around the usual one: of two images whose sum is seen, each
+    has its share.
 
     Args:
         found: levels, thresholds ascending.
@@ -70,16 +86,14 @@ def divide(
         usual: (D,) the mean of images, and the variance of a pixel.
 
     Returns:
-        (n, D), n <= ``most``.
+        n <= ``most`` images, darkest first.
     """
-    if not found:
-        return usual[0].new_zeros(0, len(usual[0]))
     mean, variance = usual
-    every = torch.full_like(found[-1].mean, torch.inf)  # above all thresholds no image is left
-    end = Level(torch.zeros_like(found[-1].mean), every, len(thresholds), len(thresholds))
-    above = [*found[1:], end]
-    images, slopes = [], []
-    for low, high in zip(found, above, strict=True):
+    kept: list[Level] = []
+    told: list[float] = []
+    every = torch.full((len(mean) + 1,), torch.inf).to(mean)  # above all no image is left
+    end = Level(torch.zeros_like(every), every, len(thresholds), len(thresholds))
+    for low, high in itertools.pairwise([*found, end]):
         if not _differ(low, high, std):
             continue
         both = (low.count > 0) & (high.count > 0)
@@ -87,13 +101,42 @@ def divide(
         error = std**2 * (1 / low.count.clamp(min=1) + 1 / high.count.clamp(min=1))
         edges = thresholds[[low.last, min(high.first, len(thresholds) - 1)]]
         slope = _slope(step, error, both, float(edges.mean()))
-        if slope == 0:
-            continue
-        certain = variance / (variance + error[:-1] / slope**2) * both[:-1]
-        images.append(mean + certain * (step[:-1] / slope - mean))
-        slopes.append(abs(slope))
-    order = torch.tensor(slopes).argsort(descending=True, stable=True)[:most].sort().values
-    return torch.stack([images[i] for i in order]) if len(order) else mean.new_zeros(0, len(mean))
+        if slope != 0:
+            kept.append(low)
+            told.append(slope)
+    if not kept:
+        return Divided(mean.new_zeros(0, len(mean)), mean.new_zeros(0))
+    slopes = mean.new_tensor(told)
+    images = _likeliest(kept, slopes, std, mean, variance)
+    order = slopes.abs().argsort(descending=True, stable=True)[:most].sort().values
+    return Divided(images[order], slopes[order])
+
+
+def _likeliest(
+    kept: list[Level], slopes: Tensor, std: float, mean: Tensor, variance: float
+) -> Tensor:
+    """(n, D) the images whose sums, each times its slope, from one on are the levels.
+
+    Levels are a chain: each is the next one and its image, so the precision of their values at a
+    pixel is tridiagonal, and one elimination upwards and one substitution down solve it.
+    """
+    weight = torch.stack([level.count[:-1] for level in kept]) / std**2
+    seen = torch.stack([level.mean[:-1] for level in kept])
+    each = (1 / (slopes.square() * variance))[:, None]
+    usual = each * slopes[:, None] * mean
+    precision, right = weight + each, weight * seen + usual
+    precision[1:] += each[:-1]
+    right[1:] -= usual[:-1]
+    for k in range(1, len(kept)):
+        share = each[k - 1] / precision[k - 1]
+        precision[k] -= share * each[k - 1]
+        right[k] += share * right[k - 1]
+    value = right / precision
+    for k in reversed(range(len(kept) - 1)):
+        value[k] += each[k] / precision[k] * value[k + 1]
+    images: Tensor = value.clone()
+    images[:-1] -= value[1:]
+    return images / slopes[:, None]
 
 
 def _slope(step: Tensor, error: Tensor, both: Tensor, brightness: float) -> float:

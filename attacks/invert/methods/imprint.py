@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from attacks.invert.contract import MALICIOUS, Guess, Inversion, Loss, Threat, registry
-from attacks.invert.malicious.divide import ROUNDING, divide, levels
+from attacks.invert.malicious.caused import left_by_mean_gradient, name_by_slopes
+from attacks.invert.malicious.divide import ROUNDING, Divided, divide, levels
 from attacks.invert.malicious.imprint_block import SCALE, ImprintBlock, plant
 from attacks.invert.matching.labels import recover_labels
-from attacks.invert.matching.objective import require
+from attacks.invert.matching.objective import EXPLAINED, require
 from attacks.invert.peeling.readable import visible_coordinates
 from defenses import Release
 from defenses.options import option
@@ -28,7 +29,9 @@ class Imprint(Inversion):
     The server puts an `ImprintBlock` in front of the model that it sends. Whatever the size of the
     batch, an image that is alone in its bin is what two neighbouring rows of the block's gradient
     differ by. Clipping stretches an image's slopes; of a mask or noise, all rows between two images
-    say the same. Secure aggregation does not help: it hides whose image it is.
+    say the same, so that a server that knows of a mask plants more rows. Secure aggregation does
+    not help: it hides whose image it is. Solved are batches whose images, each under the label
+    that its slope tells, have the gradient that was released.
     """
 
     threat: ClassVar[str] = MALICIOUS
@@ -62,20 +65,25 @@ class Imprint(Inversion):
         mean, spread = own.mean(0), float(own.var(0).mean())
         rows = torch.cat([release.update[WEIGHT], release.update[BIAS][:, None]], 1).double()
         shown = visible_coordinates(release, threat)
+        size, seen = threat.batch_size, None if isinstance(shown, str) else shown
         if isinstance(shown, str):
-            found, note = mean.new_zeros(0, len(mean)), shown
+            told, note = Divided(mean.new_zeros(0, len(mean)), mean.new_zeros(0)), shown
         else:
-            seen = torch.cat([shown[WEIGHT], shown[BIAS][:, None]], 1)
+            visible = torch.cat([shown[WEIGHT], shown[BIAS][:, None]], 1)
             noise = threat.defense.noise(release) if threat.adaptive else 0.0
-            std = max(noise, ROUNDING * float((rows * seen).abs().max()), 1e-30)
+            std = max(noise, ROUNDING * float((rows * visible).abs().max()), 1e-30)
             thresholds = -model.get_parameter(BIAS).detach().double() / SCALE
             usual = (mean, max(spread, 1e-6))
-            most = threat.batch_size
-            found = divide(levels(rows, seen, std), thresholds, std, most, usual)
-            note = f"{len(found)} of {most} images have a bin that shows"
-        missing = threat.batch_size - len(found)
-        pixels = torch.cat([found, mean.expand(missing, -1)]).clamp(0, 1).float()
+            told = divide(levels(rows, visible, std), thresholds, std, size, usual)
+            note = f"{len(told.images)} of {size} images have a bin that shows"
+        missing = size - len(told.images)
+        pixels = torch.cat([told.images, mean.expand(missing, -1)]).clamp(0, 1).float()
         images = pixels.reshape(-1, *threat.image_shape)
         labels = recover_labels(model, loss, release, threat)
-        stopped = "iterations" if missing else "solved"
-        return Guess(images.cpu(), labels, 0.0, "imprint", 1, stopped, note if missing else "")
+        if missing == 0 and seen is not None:
+            labels, order = name_by_slopes(model, loss, images, told.slopes, labels)
+            images = images[order]
+            left = left_by_mean_gradient(model, loss, release, seen, images, labels)
+            note = "" if left < EXPLAINED else f"what was found leaves {left:.1%} unexplained"
+        stopped = "iterations" if note else "solved"
+        return Guess(images.cpu(), labels.cpu(), 0.0, "imprint", 1, stopped, note)

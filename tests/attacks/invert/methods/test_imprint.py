@@ -87,10 +87,36 @@ def test_levels_are_rows_that_agree_and_slopes_are_told_by_brightness_without_a_
     usual = (torch.full((50,), 0.5).double(), 0.1)
     found = levels(rows, seen, 1e-9)
     assert [(one.first, one.last) for one in found] == [(0, 1), (2, 3), (4, 4)]
-    assert torch.allclose(divide(found, thresholds, 1e-9, 5, usual), images)
+    told = divide(found, thresholds, 1e-9, 5, usual)
+    assert torch.allclose(told.images, images)
+    assert torch.allclose(told.slopes, slopes)
     seen[:, -1] = False
-    told = divide(levels(rows, seen, 1e-9), thresholds, 1e-9, 5, usual)
-    assert torch.allclose(told, images, rtol=0.2)
+    dim = divide(levels(rows, seen, 1e-9), thresholds, 1e-9, 5, usual)
+    assert torch.allclose(dim.images, images, rtol=0.2)
+    seen[:, -1] = True
+    seen[2:4, :9] = False  # of these pixels only the weighted sum of both images is seen
+    shared = divide(levels(rows, seen, 1e-9), thresholds, 1e-9, 5, usual).images
+    assert torch.allclose(shared[:, 9:], images[:, 9:])
+    assert torch.allclose(slopes @ shared, slopes @ images)
+    usually = (slopes @ images - slopes @ usual[0].expand(2, 50))[:9] * slopes[:, None] / 13
+    assert torch.allclose(shared[:, :9], 0.5 + usually)
+
+
+def test_only_what_explains_the_release_is_solved(observe, planted):
+    release, threat, images, labels = observe(planted, configured("none"), batch=3)
+    attack = invert.get("imprint")
+
+    def reconstruct(seen):
+        return attack.reconstruct(planted, cross_entropy, seen, threat, generator=seeded())
+
+    guess = reconstruct(release)
+    order = assign(guess.images, images)
+    assert guess.stopped == "solved"
+    assert guess.labels[order].tolist() == labels.tolist()
+    other = {k: -v if k.startswith("model") else v for k, v in release.update.items()}
+    wrong = reconstruct(dataclasses.replace(release, update=other))
+    assert wrong.stopped == "iterations"
+    assert "unexplained" in wrong.note
 
 
 def test_what_is_not_a_malicious_servers_is_refused(observe, lenet, planted):
