@@ -17,7 +17,7 @@ from torch import Tensor
 
 from defenses.errors import BadInput
 from defenses.finite import all_finite, leave_out_unfinite
-from defenses.outer import Outer
+from defenses.implicit import Implicit
 from defenses.precision import full_precision
 
 Method = Callable[..., Any]
@@ -52,7 +52,7 @@ def _guarded_release(method: Method) -> Method:
 def _guarded_contribute(method: Method) -> Method:
     @wraps(method)
     @full_precision()
-    def contribute(self: Any, grads: Mapping[str, Tensor | Outer], plan: Any) -> Any:
+    def contribute(self: Any, grads: Mapping[str, Tensor | Implicit], plan: Any) -> Any:
         # An adversary who differentiates candidates is to see that one of them leads nowhere.
         looked = self.takes_unfinite() or any(g.requires_grad for g in grads.values())
         return method(self, grads if looked else leave_out_unfinite(grads), plan)

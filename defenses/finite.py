@@ -13,7 +13,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from defenses.outer import Factored, Outer, rows
+from defenses.implicit import Implicit
+from defenses.outer import Factored, rows
 
 
 def leave_out_unfinite(grads: Factored) -> Factored:
@@ -70,32 +71,24 @@ def all_known(flags: Tensor) -> bool | None:
 def finite_examples(grads: Factored) -> Tensor:
     """(B,) bool: which examples have finite values only, in all parameters together."""
     each = [
-        _sums(g).isfinite() if isinstance(g, Outer) else rows(g.isfinite()).all(1)
+        g.peaks().isfinite() if isinstance(g, Implicit) else rows(g.isfinite()).all(1)
         for g in grads.values()
     ]
     return torch.stack(each).all(0)
 
 
-def blank(grads: Tensor | Outer, keep: Tensor) -> Tensor | Outer:
+def blank(grads: Tensor | Implicit, keep: Tensor) -> Tensor | Implicit:
     """Per-example gradients that are zero where ``keep`` (B,) is False, even for NaN."""
-    if isinstance(grads, Outer):
-        slope, inputs = (torch.where(keep[:, None], v, 0) for v in (grads.slope, grads.inputs))
-        return Outer(slope, inputs, grads.mask)
+    if isinstance(grads, Implicit):
+        return grads.blank(keep)
     return torch.where(keep.reshape(-1, *[1] * (grads.ndim - 1)), grads, 0)
 
 
-def _sums(grads: Tensor | Outer) -> Tensor:
-    """(B,) values that are finite only where the example's gradient is.
-
-    Of an outer product the one that is largest in magnitude, which is finite just where all are.
-    """
-    if isinstance(grads, Outer):
-        return grads.slope.abs().amax(1) * grads.inputs.abs().amax(1)
-    return rows(grads).sum(1)
+def _sums(grads: Tensor | Implicit) -> Tensor:
+    """(B,) values that are finite only where the example's gradient is."""
+    return grads.peaks() if isinstance(grads, Implicit) else rows(grads).sum(1)
 
 
-def _select(grads: Tensor | Outer, keep: Tensor) -> Tensor | Outer:
+def _select(grads: Tensor | Implicit, keep: Tensor) -> Tensor | Implicit:
     """The rows of per-example gradients where ``keep`` (B,) is True."""
-    if isinstance(grads, Outer):
-        return Outer(grads.slope[keep], grads.inputs[keep], grads.mask)
-    return grads[keep]
+    return grads.select(keep) if isinstance(grads, Implicit) else grads[keep]

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from defenses.finite import leave_out_zero
-from defenses.outer import Factored, Outer, rows
+from defenses.implicit import Implicit
+from defenses.outer import Factored, rows
 from defenses.secrecy import SecretGenerator, normal
 
 BLOCK = 256
@@ -19,10 +20,11 @@ ROUNDINGS = 4
 the product's."""
 
 
-def apply_mask(grads: Factored, mask: Mapping[str, Tensor]) -> dict[str, Tensor | Outer]:
+def apply_mask(grads: Factored, mask: Mapping[str, Tensor]) -> dict[str, Tensor | Implicit]:
     """The gradients with all coordinates zero that ``mask`` does not keep."""
     return {
-        k: g.apply_mask(mask[k]) if isinstance(g, Outer) else g * mask[k] for k, g in grads.items()
+        k: g.apply_mask(mask[k]) if isinstance(g, Implicit) else g * mask[k]
+        for k, g in grads.items()
     }
 
 
@@ -38,8 +40,8 @@ def squared_norms(grads: Factored) -> Tensor:
     coordinates there are: a bound on the sensitivity is worth as much as the norms it rests on.
     Infinite where it is beyond that type, for tensors as for factors.
     """
-    parts = [g.squared_norms()[:, None] for g in grads.values() if isinstance(g, Outer)]
-    dense = [rows(g) for g in grads.values() if not isinstance(g, Outer)]
+    parts = [g.squared_norms()[:, None] for g in grads.values() if isinstance(g, Implicit)]
+    dense = [rows(g) for g in grads.values() if not isinstance(g, Implicit)]
     sloped = [values for values in dense if values.requires_grad]
     # A norm has no second derivative where a block is zero.
     parts += [block.square().sum(-1).double() for v in sloped for block in _blocks(v)]
@@ -54,9 +56,7 @@ def squared_norms(grads: Factored) -> Tensor:
     total = torch.cat(parts, 1).sum(1)
     # Squares of a tensor overflow in its own type, those of factors do not, being in double: an
     # example would be left out behind one door and clipped behind another.
-    most = min(
-        torch.finfo(torch.promote_types(_kind(g), torch.float32)).max for g in grads.values()
-    )
+    most = min(torch.finfo(torch.promote_types(g.dtype, torch.float32)).max for g in grads.values())
     return torch.where(total > most, torch.inf, total)
 
 
@@ -74,7 +74,7 @@ def clip_factors(grads: Factored, bound: float) -> Tensor:
     Less by a few roundings where it clips, so that what is clipped is never longer than ``bound``.
     0 where the norm is not finite.
     """
-    kind = min((_kind(g) for g in grads.values()), key=lambda k: torch.finfo(k).bits)
+    kind = min((g.dtype for g in grads.values()), key=lambda k: torch.finfo(k).bits)
     within = bound * (1 - ROUNDINGS * torch.finfo(kind).eps)
     # Clamped before the root: the same factor, and finite slopes for a gradient of zero.
     factors = within / squared_norms(grads).clamp(min=within**2).sqrt()
@@ -91,10 +91,10 @@ def clipped_sum(grads: Factored, bound: float) -> dict[str, Tensor]:
     factors = clip_factors(grads, bound)
     if not factors.requires_grad:
         grads, factors = leave_out_zero(grads, factors)  # for 0 times infinity is NaN
-    kinds = {torch.promote_types(_kind(g), torch.float32) for g in grads.values()}
+    kinds = {torch.promote_types(g.dtype, torch.float32) for g in grads.values()}
     given = {kind: factors.to(kind) for kind in kinds}
     return {
-        k: g.weighted_sum(factors) if isinstance(g, Outer) else _weighted_sum(g, given)
+        k: g.weighted_sum(factors) if isinstance(g, Implicit) else _weighted_sum(g, given)
         for k, g in grads.items()
     }
 
@@ -103,10 +103,6 @@ def _weighted_sum(grad: Tensor, given: Mapping[torch.dtype, Tensor]) -> Tensor:
     kind = torch.promote_types(grad.dtype, torch.float32)
     total = given[kind][None] @ rows(grad.to(kind))
     return total.reshape(grad.shape[1:])
-
-
-def _kind(grad: Tensor | Outer) -> torch.dtype:
-    return grad.slope.dtype if isinstance(grad, Outer) else grad.dtype
 
 
 def add_noise(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from defenses.implicit import Implicit
+
 
 @dataclass(frozen=True)
-class Outer:
+class Outer(Implicit):
     """Example b's gradient is the outer product of ``slope[b]`` and ``inputs[b]``, apply_mask.
 
     Norms and weighted sums follow without forming any of the B matrices (Goodfellow 2015; with a
@@ -28,6 +30,11 @@ class Outer:
 
     def __len__(self) -> int:
         return len(self.slope)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """See `Implicit`."""
+        return self.slope.dtype
 
     @property
     def requires_grad(self) -> bool:
@@ -56,9 +63,22 @@ class Outer:
         full = torch.einsum("bo,bi->boi", self.slope, self.inputs)
         return full if self.mask is None else full * self.mask
 
+    def select(self, keep: Tensor) -> Outer:
+        """See `Implicit`."""
+        return Outer(self.slope[keep], self.inputs[keep], self.mask)
 
-Factored = Mapping[str, Tensor | Outer]
-"""`Gradients` of which some are known by their factors."""
+    def blank(self, keep: Tensor) -> Outer:
+        """See `Implicit`."""
+        slope, inputs = (torch.where(keep[:, None], v, 0) for v in (self.slope, self.inputs))
+        return Outer(slope, inputs, self.mask)
+
+    def peaks(self) -> Tensor:
+        """(B,) the largest magnitude of each gradient, which is finite just where all are."""
+        return self.slope.abs().amax(1) * self.inputs.abs().amax(1)
+
+
+Factored = Mapping[str, Tensor | Implicit]
+"""`Gradients` of which some are known without being formed."""
 
 
 def rows(grad: Tensor) -> Tensor:

@@ -13,8 +13,7 @@ from torch.nn.functional import cross_entropy
 
 import defenses
 from defenses.randomness import seed_of
-from victims.gradients import gradient_chunks
-from victims.gradients.factorable import factorable
+from victims.gradients.factored import FactoredGradients
 from victims.models import load_model
 
 Step = Callable[[], None]
@@ -93,13 +92,13 @@ def _ours(
     assert isinstance(defense, defenses.Summed)
     parameters = dict(net.named_parameters())
     optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
-    outer = factorable(net, cross_entropy, images, labels)
+    gradients = FactoredGradients(net, cross_entropy, images, labels)
     contribute = run(defense.contribute)
 
     def step() -> None:
         plan = defense.plan(parameters, step=0, steps=1, generator=draw)
         total: dict[str, Tensor] = {}
-        for grads in gradient_chunks(net, cross_entropy, images, labels, outer=outer):
+        for grads in gradients.chunks(images, labels):
             for key, value in contribute(grads, plan).items():
                 total[key] = total[key].add_(value) if key in total else value
         release = defense.finish(total, plan, batch_size=len(images), generator=draw)

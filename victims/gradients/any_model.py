@@ -162,7 +162,7 @@ class Apart:
         names = labels[:2] if len(labels) > 1 else labels.repeat(2)
         first = self._try(two, names, 0)
         if not _close(first, self._try(two, names, 1)):  # it draws, together otherwise than alone
-            with _eval_mode(self.model):
+            with eval_mode(self.model):
                 first = self._try(two, names, 0)
                 if _close(first, self._try(two, names, 1)):
                     return self._equals(first, two, names)
@@ -206,7 +206,7 @@ class Apart:
 
 
 @contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
     """The model in eval mode; afterwards every module in its own again."""
     modes = [(m, m.training) for m in model.modules()]
     model.eval()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,19 +17,15 @@ from victims.gradients import gradient_chunks
 from victims.training.passing import training_logits
 
 
-def each_by_itself(
-    net: nn.Module, images: Tensor, labels: Tensor, outer: Sequence[str] = ()
-) -> Iterable[Gradients]:
+def each_by_itself(net: nn.Module, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
     """Per-example gradients, name -> (k, *shape), of k examples at a time.
 
     Args:
         net: logits from images.
         images: (B, C, H, W), or (B, K, C, H, W) views, or features.
         labels: (B,) int64.
-        outer: see `victims.gradients.gradient_chunks`.
     """
-    chunks = gradient_chunks(net, cross_entropy, images, labels, outer=outer)
-    return cast("Iterable[Gradients]", chunks)
+    return gradient_chunks(net, cross_entropy, images, labels)
 
 
 def together(
@@ -54,7 +50,7 @@ def together(
         check_finite(total)
     rest, count = {k: torch.zeros_like(v) for k, v in total.items()}, 0
     for part in each_by_itself(net, images, labels):
-        finite: Any = leave_out_unfinite(part)  # without ``outer`` all are tensors
+        finite: Any = leave_out_unfinite(part)
         count += len(next(iter(finite.values())))
         rest = {k: v + finite[k].sum(0, keepdim=True) for k, v in rest.items()}
     if not count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from defenses.precision import full_precision
 from defenses.randomness import seeded
 from victims.gradients import refuse_batchnorm
 from victims.gradients.any_model import ordinary
-from victims.gradients.factorable import factorable
+from victims.gradients.factored import FactoredGradients
 from victims.models.frozen import Featurised, on_features
 from victims.training.contributions import each_by_itself, together
 from victims.training.scenario import Training
@@ -38,7 +38,8 @@ class Network:
         module: logits from inputs.
         parameters: those that train, by name.
         linear: whether the defense needs no more than the sum of a batch's gradients.
-        outer: layers whose gradients are given by their factors, see `victims.gradients`.
+        factored: gives the gradients by their factors; None where the defense takes tensors.
+        outer: layers whose gradients a vmap gives by their factors, see `victims.gradients`.
         device: where it lies.
 
     Raises:
@@ -64,14 +65,16 @@ class Network:
         if not self.parameters:
             raise BadInput(f"model {training.model!r} has no trainable parameter")
         self.outer: list[str] = []
+        self.factored: FactoredGradients | None = None
         if not len(inputs):
             return
         if not ordinary(self.module):
             self.rehearse(inputs[:2].to(device), labels[:2].to(device))
         summed = isinstance(defense, Summed) and defense.takes_factors()
         if summed and training.views == 1:
-            example = inputs[:1].to(device), labels[:1].to(device)
-            self.outer = factorable(self.module, cross_entropy, *example)
+            examples = inputs[:2].to(device), labels[:2].to(device)
+            self.factored = FactoredGradients(self.module, cross_entropy, *examples)
+            self.outer = self.factored.outer
 
     def rehearse(self, images: Tensor, labels: Tensor) -> None:
         """Take a few examples' gradients and throw them away; buffers are as before.
@@ -97,7 +100,9 @@ class Network:
         """Per-example gradients a chunk at a time, or their sum where that will do."""
         if self.linear:
             return together(self.module, self.parameters, images, labels)
-        return each_by_itself(self.module, images, labels, self.outer)
+        if self.factored is not None:
+            return cast("Iterable[Gradients]", self.factored.chunks(images, labels))
+        return each_by_itself(self.module, images, labels)
 
     @full_precision()
     def total(

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from defenses.gradients import squared_norms
+from tests.conftest import seeded
+from victims.gradients import convolved
+from victims.gradients.convolution import Geometry
+from victims.gradients.convolved import Convolved
+
+GEOMETRIES = [
+    Geometry((1, 1), (1, 1), (1, 1), 1),
+    Geometry((2, 2), (1, 1), (1, 1), 1),
+    Geometry((2, 1), (0, 2), (1, 2), 1),
+    Geometry((3, 3), (0, 0), (1, 1), 1),  # leaves pixels at the edge that no window reaches
+    Geometry((1, 1), (1, 0), (1, 1), 2),
+]
+
+
+def layer(geometry, dtype=torch.float64, batch=5, kernel=(3, 2)):
+    """Inputs, slopes, and the weight gradients (B, *shape) of a loop in float64."""
+    draw = seeded()
+    x = torch.rand(batch, 4, 8, 7, generator=draw).to(dtype)
+    weight = torch.randn(6, 4 // geometry.groups, *kernel, generator=draw, dtype=torch.float64)
+    weight.requires_grad_()
+    size = F.conv2d(x.double(), weight, None, *geometry).shape
+    slope = torch.randn(size, generator=draw).to(dtype)
+    pairs = zip(x.double().split(1), slope.double().split(1), strict=True)
+    alone = [
+        torch.autograd.grad(F.conv2d(one, weight, None, *geometry), weight, d)[0]
+        for one, d in pairs
+    ]
+    return Convolved(x, slope, weight.shape, geometry), torch.stack(alone)
+
+
+def pinned(monkeypatch, way):
+    monkeypatch.setattr(convolved, "way_of", lambda *layer: way)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+@pytest.mark.parametrize("way", ["grouped", "patches", "gram"])
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_norms_and_sums_are_those_of_a_loop(way, geometry, dtype, near, monkeypatch):
+    if way == "gram" and geometry.groups > 1:
+        pytest.skip("patches of a group are not those of all channels")
+    if way == "gram" and dtype == torch.float32:
+        near = 2e-5  # what is added for rounding shows where channels are so few: no layer's choice
+    pinned(monkeypatch, way)
+    found, alone = layer(geometry, dtype)
+    factors = torch.rand(5, generator=seeded(1), dtype=torch.float64)
+    keep = torch.tensor([True, False, True, True, False])
+    mask = torch.rand(alone.shape[1:], generator=seeded(2)) < 0.3
+    for some, rows in ((found, alone), (found.apply_mask(mask), alone * mask)):
+        if way == "gram" and some.mask is not None:
+            continue
+        for part, kept, by in (
+            (some, rows, factors),
+            (some.select(keep), rows[keep], factors[keep]),
+            (some.blank(keep), rows * keep[:, None, None, None, None], factors),
+        ):
+            norms = squared_norms({"w": kept}).sqrt()
+            assert torch.allclose(part.squared_norms().sqrt(), norms, rtol=near, atol=0)
+            total = torch.einsum("b,b...->...", by, kept)
+            assert (part.weighted_sum(by) - total).norm() <= near * total.norm()
+        assert torch.allclose(some.dense().double(), rows, rtol=100 * near, atol=near)
+
+
+@pytest.mark.parametrize("way", ["grouped", "patches", "gram"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
+def test_no_example_moves_the_norm_of_another(way, bad, monkeypatch):
+    pinned(monkeypatch, way)
+    found, _ = layer(GEOMETRIES[0], torch.float32)
+    clean = found.squared_norms()
+    spoilt = found.slope.clone()
+    spoilt[2, 0, 0, 0] = bad
+    norms = Convolved(found.x, spoilt, found.shape, found.geometry).squared_norms()
+    rest = [0, 1, 3, 4]
+    assert torch.equal(norms[rest], clean[rest])
+    assert not norms[2] <= 1e30
+
+
+def test_peaks_are_finite_just_where_gradients_are():
+    found, _ = layer(GEOMETRIES[0], torch.float32)
+    x, slope = found.x.clone(), found.slope.clone()
+    slope[1, 0, 0, 0] = float("nan")
+    x[2, 0, 3, 3] = float("inf")
+    x[3], slope[3] = 1e30, 1e30  # overflows only as a product
+    x[4], slope[4, 0, 0, 0] = 0, 3e38  # a bound would overflow, and no product does
+    peaks = Convolved(x, slope, found.shape, found.geometry).peaks()
+    assert peaks.isfinite().tolist() == [True, False, False, False, True]

@@ -1,0 +1,101 @@
+"""Per-example gradients for a defense that clips: by what makes them, wherever that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from defenses import preprocessing
+from defenses.implicit import Implicit
+from defenses.outer import Factored
+from victims.gradients.any_model import eval_mode, ordinary
+from victims.gradients.factorable import factorable
+from victims.gradients.one_pass import one_pass
+from victims.gradients.per_example import (
+    frozen_parameters,
+    gradient_chunks,
+    trainable_parameters,
+)
+from victims.gradients.vmapping import Loss, gradients_at
+
+CHUNK = 64
+"""Examples of one pass."""
+SAME = 1e-9
+"""The share of the whole gradient by which two ways may differ in float64."""
+
+
+class FactoredGradients:
+    """The gradients of a batch's examples, chunk by chunk, by the fastest way that is right.
+
+    That is one ordinary pass where its gradients are those of single examples, which is tried once
+    in float64; else vmap, with linear layers by their factors; and what neither covers one by one.
+
+    Args:
+        model: see `victims.per_example_gradients`.
+        loss: see `victims.per_example_gradients`.
+        inputs: (N, ...) inputs, of which the first two are tried.
+        labels: (N,) labels.
+
+    Attributes:
+        outer: linear layers whose gradients vmap gives by their factors.
+        one_pass: whether one ordinary pass serves.
+    """
+
+    def __init__(self, model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> None:
+        self.model, self.loss = model, loss
+        self.outer = factorable(model, loss, inputs, labels)
+        self.one_pass = agrees(model, loss, inputs[:2], labels[:2])
+
+    def chunks(self, images: Tensor, labels: Tensor) -> Iterator[Factored]:
+        """The gradients of consecutive examples, name -> (k, *shape); nothing when B = 0."""
+        done = 0
+        weights, fixed = trainable_parameters(self.model), frozen_parameters(self.model)
+        while self.one_pass and done < len(images):
+            some = slice(done, done + CHUNK)
+            found = one_pass(self.model, self.loss, weights, fixed, images[some], labels[some])
+            if found is None:
+                self.one_pass = False
+                break
+            yield found
+            done += CHUNK
+        if done < len(images):
+            rest = images[done:], labels[done:]
+            yield from gradient_chunks(self.model, self.loss, *rest, outer=self.outer)
+
+
+def agrees(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> bool:
+    """Whether one ordinary pass gives the gradients that vmap gives, in float64.
+
+    Args:
+        model: left as it is.
+        loss: see `victims.per_example_gradients`.
+        inputs: (k, ...), k >= 1.
+        labels: (k,).
+    """
+    penalised = any(isinstance(m, preprocessing.Penalised) for m in model.modules())
+    if not ordinary(model) or penalised or preprocessing.draws(model):
+        return False
+    if len(inputs) == 1:
+        inputs, labels = torch.cat([inputs, 1 - inputs]), labels.repeat(2)
+    try:
+        with eval_mode(model):  # what is drawn, dropout, is drawn together otherwise than alone
+            weights, fixed = (
+                {k: v.double() if v.is_floating_point() else v for k, v in part.items()}
+                for part in (trainable_parameters(model), frozen_parameters(model))
+            )
+            images = inputs.double()
+            found = one_pass(model, loss, weights, fixed, images, labels)
+            if found is None:
+                return False
+            alone = _formed(gradients_at(model, loss, weights, fixed, images[:, None], labels))
+    except Exception:  # what cannot be passed together may say so by almost anything
+        return False
+    whole = torch.stack([v.norm() for v in alone.values()]).norm()
+    apart = torch.stack([(v - alone[k]).norm() for k, v in _formed(found).items()]).norm()
+    return bool(apart <= SAME * whole)
+
+
+def _formed(grads: Factored) -> dict[str, Tensor]:
+    return {k: g.dense() if isinstance(g, Implicit) else g for k, g in grads.items()}
