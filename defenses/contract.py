@@ -37,11 +37,15 @@ class Release:
             ``mask`` (name -> bool tensor, True where the coordinate was kept). Nothing in
             it may depend on the private batch.
         wire_bytes: size of the message, float32 values.
+        statistics: what a client sends beside the update, bare of any defense: by which means and
+            variances its batch normalisation went, as
+            `victims.gradients.batch_norm.statistics_of` gives them; empty where it sends none.
     """
 
     update: dict[str, Tensor]
     public: dict[str, Any] = field(default_factory=dict)
     wire_bytes: int = 0
+    statistics: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ class Adversaries:
             auxiliary_labels=auxiliary.labels,
             evaluations=self.scenario.evaluations,
             local=self.scenario.local,
+            statistics=victim.statistics,
         )
         if len(learning):
             threat = dataclasses.replace(threat, learning_images=learning)

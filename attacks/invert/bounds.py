@@ -11,16 +11,20 @@ from defenses import Defense
 from reports.records.inversion import Bounds
 
 
-def guarantee(defense: Defense, delta: float, candidates: int | None = None) -> Bounds:
+def guarantee(
+    defense: Defense, delta: float, candidates: int | None = None, *, bare: bool = False
+) -> Bounds:
     """What theory says of one release: epsilon (None: infinite) and the candidate bounds.
 
     Args:
         defense: that makes the release.
         delta: of the guarantee, in (0, 1).
         candidates: N of the game that was played (`attacks.invert.candidates`); None: none was.
+        bare: whether the client also sends what the defense has not touched, of which no epsilon
+            holds.
     """
     options = {f.name: getattr(defense, f.name) for f in dataclasses.fields(defense)}
-    epsilon = defense.epsilon(steps=1, sample_rate=1, delta=delta)
+    epsilon = math.inf if bare else defense.epsilon(steps=1, sample_rate=1, delta=delta)
     noise = defense.effective_noise() if math.isfinite(epsilon) else 0.0
     return Bounds(
         options={k: v for k, v in options.items() if isinstance(v, int | float | str)},

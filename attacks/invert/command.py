@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attacks.invert.observation_flags import add_flags, refuse_ignored
-from attacks.invert.scenario import Scenario
+from attacks.invert.scenario import BATCH_NORMS, Scenario
 from defenses import BadInput
 from defenses.foreign import code_in
 from reports.commands.flags import (
@@ -101,6 +101,9 @@ def _add_victim(parser: Parser, start: Scenario) -> None:
     add("--local-lr", type=float, metavar="LR", help="learning rate of the local steps")
     add("--local-batch", type=int, metavar="B", help="examples in each local step")
     add("--local-momentum", type=float, metavar="M", help="of the local steps (default none)")
+    text = "statistics that batch normalisation goes by: running (default), batch, or released, "
+    text += "the batch's own sent beside the update"
+    add("--batch-norm", default=start.batch_norm, metavar="|".join(BATCH_NORMS), help=text)
     text = f"{', '.join(model_names())} or pkg.module:callable (default lenet)"
     add("--model", default=start.model, help=text)
     text = "trained weights (default untrained)"

@@ -37,6 +37,8 @@ class Threat:
         batch_size: examples in the private batch, B.
         auxiliary_images: (N, C, H, W) in [0, 1], the adversary's own, none of them the victim's.
         auxiliary_labels: (N,) int64.
+        statistics: whether the client sends the statistics of its batch normalisation too, see
+            `defenses.Release.statistics`; it goes with ``local``.
         learning_images: (M, C, H, W) in [0, 1], images of its own beside the auxiliary ones, for
             attacks that learn from many; None: it has no more.
         evaluations: gradients per image that an attack's optimisers may spend, as `meter.spend`
@@ -59,6 +61,7 @@ class Threat:
     labels: Tensor | None = None
     evaluations: int | None = None
     local: LocalSteps | None = None
+    statistics: bool = False
     learning_images: Tensor | None = None
 
     @property

@@ -51,13 +51,15 @@ def fisher_psnr(
         clock: ends it; None: nothing does.
 
     Returns:
-        None without noise, for a batch of more than one, where the replay has no slope, and for
-        `rgp` with a rate and chains, whose noise is not white on the coordinates it reaches,
-        and where the clock ended it.
+        None without noise, for a batch of more than one, where the replay has no slope, where
+        statistics are sent that have no noise, for `rgp` with a rate and chains, whose noise is
+        not white on the coordinates it reaches, and where the clock ended it.
     """
     std = float(release.public.get("noise_std", 0.0))
     chained = isinstance(threat.defense, Chain)
     if threat.batch_size != 1 or std <= 0 or "carrier_mask" in release.public or chained:
+        return None
+    if release.statistics:
         return None
     known = dataclasses.replace(threat, adaptive=True)
     compare = residual(model, loss, release, known, labels, dtype=torch.float32)

@@ -18,13 +18,15 @@ from attacks.invert.contract import registry
 from attacks.invert.drift import hold_at, with_drift
 from attacks.invert.images import for_learning, image_shape, load_images
 from attacks.invert.matching.objective import refuse_single_derivatives
-from attacks.invert.scenario import Scenario
+from attacks.invert.modes import in_training
+from attacks.invert.scenario import RELEASED, RUNNING, Scenario
 from attacks.invert.schedules import Schedule, schedule
 from defenses import BadInput, Defense, Side, preprocessing
 from defenses.options import shown_options
 from reports.records.rounds import parted
 from victims.data import Data, digest
 from victims.data.trust import agree
+from victims.gradients.batch_norm import norms
 from victims.models import load_defended
 from victims.models.frozen import split_last
 
@@ -127,9 +129,10 @@ def load_victims(
     plain: nn.Module | None = None
     for name, defense in build_defenses(scenario).items():
         if scenario.local and preprocessing.stages(defense):
+            flag = "--local-steps" if scenario.batch_norm == RUNNING else "--batch-norm"
             raise BadInput(
                 f"defense {name!r} acts before the gradient, which is not known of local steps: "
-                "leave --local-steps out, or take another defense"
+                f"leave {flag} out, or take another defense"
             )
         # At a step of a training run the round of the run's defense is given.
         given = scenario.step is not None and name == scenario.defense
@@ -137,6 +140,7 @@ def load_victims(
         model = plain
         if model is None or preprocessing.stages(defense):
             model = load_model_under(defense, scenario, shape, classes).to(device)
+            model = normalising(model, scenario, shape)
         model = attack.send(model, auxiliary.images.to(device)) if model is not plain else model
         if plain is None and not preprocessing.stages(defense):
             plain = model
@@ -150,8 +154,26 @@ def load_victims(
                 known = with_public(fixed, model, auxiliary, device)
             if rounds.drifts:
                 known = hold_at(known, parted(label)[1] or 0)
-            found[label] = Victim(model, cross_entropy, known, local=scenario.local)
+            sent = scenario.batch_norm == RELEASED
+            found[label] = Victim(
+                model, cross_entropy, known, local=scenario.local, statistics=sent
+            )
     return found, schedules
+
+
+def normalising(model: nn.Module, scenario: Scenario, shape: tuple[int, int, int]) -> nn.Module:
+    """The model as the Scenario's ``batch_norm`` has it.
+
+    Raises:
+        BadInput: it has no batch normalisation, or cannot normalise by such a batch.
+    """
+    if scenario.batch_norm == RUNNING:
+        return model
+    if not norms(model):
+        raise BadInput(
+            f"model {scenario.model!r} has no batch normalisation: leave --batch-norm out"
+        )
+    return in_training(model, shape, scenario.batch)
 
 
 def build_defenses(scenario: Scenario) -> dict[str, Defense]:

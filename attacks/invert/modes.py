@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -11,6 +9,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from defenses import BadInput
 from defenses.errors import one_line
+from victims.gradients.batch_norm import by_batch
 
 
 def moody_layers(model: nn.Module) -> dict[str, str]:
@@ -56,17 +55,13 @@ def in_training(model: nn.Module, image_shape: tuple[int, int, int], images: int
             "the model has neither BatchNorm nor dropout, so that training mode changes nothing: "
             "leave --train-mode out"
         )
-    other = copy.deepcopy(model)
-    for module in other.modules():
-        if isinstance(module, _BatchNorm):  # without statistics of its own it takes the batch's
-            module.running_mean = module.running_var = None
-            module.track_running_stats = False
+    other = by_batch(model)
     try:
         with torch.no_grad():
             like = next(model.parameters())
             other(torch.rand(images, *image_shape, generator=torch.Generator()).to(like))
     except Exception as error:  # a model of the user's own may say anything
         raise BadInput(
-            f"--train-mode: the model takes no batch of {images}: {one_line(error, 200)}"
+            f"in training mode the model takes no batch of {images}: {one_line(error, 200)}"
         ) from error
     return other

@@ -15,6 +15,7 @@ ONLY_MADE = {
     "images": "the update is of --batch images",
     "against": "one update is of one defense",
     "moments": "the update is of the step at which it was captured",
+    "batch_norm": "say --train-mode",
     "labels_known": "nobody told the labels of a captured update",
 }
 """Flags that say something of an update that this command makes, and why not of a captured one."""

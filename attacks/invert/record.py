@@ -48,7 +48,7 @@ def record_of(
     played = scenario.batch == 1 and scenario.local is None and cast.candidates > 1
     candidates = cast.candidates if played else None
     bounds = {
-        name: guarantee(victim.defense, scenario.delta, candidates)
+        name: guarantee(victim.defense, scenario.delta, candidates, bare=victim.statistics)
         for name, victim in cast.victims.items()
     }
     record = Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)

@@ -19,6 +19,9 @@ CANDIDATES = 64
 """Of the candidate game, the private image included; fewer where the split has fewer."""
 COLUMNS = {"both": ATTACKERS, "adaptive": (ADAPTIVE,), "naive": (NAIVE,)}
 """The attackers that a Scenario asks for."""
+RUNNING, BATCH, RELEASED = BATCH_NORMS = ("running", "batch", "released")
+"""By which statistics a client's batch normalisation goes: those that the model came with, those of
+its own batch, or these, which it sends beside the update."""
 THREATS = ("honest", "malicious")
 """What the server does: as the protocol says, or sends another model."""
 
@@ -50,6 +53,9 @@ class Scenario(Keyed):
         local_lr: learning rate of these steps.
         local_batch: examples in each step; ``batch`` must be ``local_steps`` times as many.
         local_momentum: of these steps; None: none.
+        batch_norm: ``running``, ``batch`` or ``released``, see `BATCH_NORMS`. By the statistics of
+            the batch the examples have no gradients of their own: their one gradient is that of a
+            client, as one local step at learning rate 1 would be.
         columns: ``both``, ``adaptive`` or ``naive`` attackers.
         threat: ``honest``, or ``malicious`` where the server sends a model of its own making; each
             attack is of one of them.
@@ -93,6 +99,7 @@ class Scenario(Keyed):
     local_lr: float | None = None
     local_batch: int | None = None
     local_momentum: float | None = None
+    batch_norm: str = RUNNING
 
     def __post_init__(self) -> None:
         for which, known in (("defense", defenses.registry), ("attack", registry)):
@@ -102,6 +109,16 @@ class Scenario(Keyed):
             object.__setattr__(self, "local_lr", float(self.local_lr))
         if self.local_momentum is not None:
             object.__setattr__(self, MOMENTUM, float(self.local_momentum) or None)
+        if self.batch_norm not in BATCH_NORMS:
+            raise BadInput(
+                f"unknown batch_norm {self.batch_norm!r}; known: {', '.join(BATCH_NORMS)}"
+            )
+        if self.batch_norm != RUNNING and self.local_steps is not None:
+            raise BadInput(f"batch_norm {self.batch_norm!r} is of one gradient, not of local steps")
+        if self.batch_norm != RUNNING and (self.layers != "all" or self.threat != THREATS[0]):
+            raise BadInput(
+                f"batch_norm {self.batch_norm!r} is of all layers of an honest server's model"
+            )
         if self.local is not None and self.batch != self.local.images:
             raise BadInput(
                 f"batch is {self.batch}; {self.local_steps} local steps of {self.local_batch} "
@@ -153,15 +170,19 @@ class Scenario(Keyed):
         Raises:
             BadInput: one of the three facts is missing, or out of its range.
         """
+        if self.batch_norm != RUNNING:
+            return LocalSteps(1, 1.0, self.batch)
         return LocalSteps.among({name: getattr(self, name) for name in (*FACTS, MOMENTUM)})
 
     def document(self) -> dict[str, Any]:
         """See `Keyed.document`; silent on what older Records do not know, where it says nothing.
 
-        That is on local steps and momentum without any, on the candidates when all take part, and
-        on a server that is honest.
+        That is on local steps and momentum without any, on the candidates when all take part, on
+        a server that is honest, and on batch normalisation by running statistics.
         """
-        unsaid = set() if self.local else set(FACTS)
+        unsaid = set(FACTS) if self.local_steps is None else set()
+        if self.batch_norm == RUNNING:
+            unsaid.add("batch_norm")
         if not self.local_momentum:
             unsaid.add(MOMENTUM)
         if self.candidates == CANDIDATES:

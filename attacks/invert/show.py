@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attacks.invert.contract import MALICIOUS
+from attacks.invert.scenario import BATCH, RELEASED
 from reports.charts.reconstructions import reconstruction_chart
 from reports.charts.render import save
 from reports.estimates import Estimate
@@ -27,6 +28,11 @@ TIMED = (
 )
 CUT = "* cut short by --budget: a rerun need not give the same pixels"
 FIGURE = "reconstructions.png"
+NORMALISED = {
+    BATCH: ", normalised by its own statistics",
+    RELEASED: ", normalised by its own statistics, which are sent too",
+}
+"""What is said of a client's batch normalisation, by the Scenario's ``batch_norm``."""
 
 
 def draw(record: Record, out: Path) -> None:
@@ -49,6 +55,8 @@ def table(record: Record) -> str:
     if local := LocalSteps.among(facts):
         steps = count_of(local.steps, "local step")
         count += f", {steps} of {local.batch} at learning rate {local.lr:g}"
+    normed = NORMALISED.get(str(facts.get("batch_norm")), "")
+    count += normed
     if facts.get("threat") == MALICIOUS:
         count += ", a server that cheats: it sends a model of its own making"
     lines = [
@@ -80,7 +88,7 @@ def table(record: Record) -> str:
     lines += ["", *control_lines(record), ""]
     for name, bound in record.bounds.items():
         if parted(name)[1] is None:
-            lines.append(promise(name, bound, of_client=bool(local)))
+            lines.append(promise(name, bound, of_client=bool(local or normed)))
             held = rounds.parse(bound.get("round"), "round")
             lines += [f"{name}: {held.told()}"] if held else []
     if record.environment.get("lpips", "available") != "available":

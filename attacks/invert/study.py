@@ -18,7 +18,7 @@ from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.meter import measure
 from attacks.invert.pieces import Piece, Pieces
 from attacks.invert.record import record_of
-from attacks.invert.scenario import COLUMNS, Scenario
+from attacks.invert.scenario import COLUMNS, RUNNING, Scenario
 from attacks.invert.score import score
 from defenses import stream
 from defenses.checks import check_finite
@@ -140,7 +140,7 @@ def attack_batch(
 
     grads = victim.gradients(images, labels, generator=draw("exposure", *own))
     check_finite(grads)  # a defense would leave such examples out, and there is nothing to rebuild
-    release = victim.release(grads, generator=draw("release", *own))
+    release = victim.release(grads, images, generator=draw("release", *own))
     adversary = adversary.with_threat(seconds=clock.part(ATTACK).left / size)
     with measure() as meter:
         guess = adversary.guess(victim, release, generator=draw("attack", column.key, index))
@@ -181,4 +181,7 @@ def _content(scenario: Scenario, victim: Victim, batch: Data) -> str:
     """What names a release's noise: no two releases of different images share theirs."""
     told = shown_options(victim.defense)
     options = json.dumps(told | (scenario.local.facts() if scenario.local else {}), default=repr)
-    return content_of(batch.images, batch.labels, scenario.model, scenario.state_sha256, options)
+    names = [scenario.model, scenario.state_sha256, options]
+    if scenario.batch_norm != RUNNING:
+        names.append(scenario.batch_norm)
+    return content_of(batch.images, batch.labels, *names)

@@ -63,8 +63,9 @@ class Rehearsal:
         defense = threat.defense if threat.adaptive else defenses.get("none")
         state = generator.get_state()
         victim = Victim(model, loss, defense, take=_counted_gradients, local=threat.local)
+        victim = dataclasses.replace(victim, statistics=threat.statistics)
         grads = victim.gradients(images, labels.to(images.device), generator=generator)
-        release = victim.release(grads, generator=generator)
+        release = victim.release(grads, images, generator=generator)
         after = generator.get_state()
         if threat.labels is None and threat.local is None:
             labels = Adversary(blind, threat).guess(victim, release, generator=generator).labels

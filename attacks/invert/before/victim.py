@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from attacks.invert.contract import Loss
 from attacks.invert.matching.meter import spend
 from defenses import Defense, Gradients, Release, preprocessing
+from defenses.contract import WIRE_BYTES_PER_VALUE
 from defenses.randomness import seeded
 from victims import per_example_gradients
 from victims.gradients import LocalSteps
+from victims.gradients.batch_norm import statistics_of
 
 Taker = Callable[[nn.Module, Loss, Tensor, Tensor], Gradients]
 """(model, loss, images, labels) -> per-example gradients."""
@@ -32,6 +34,8 @@ class Victim:
         take: how gradients are taken. An adversary who plays the victim in order to practise
             takes them so that they are counted.
         local: the local steps whose weight difference is released; None: a gradient is.
+        statistics: whether the client sends the statistics of its batch normalisation too; the
+            model then goes by those of the batch.
     """
 
     model: nn.Module
@@ -39,6 +43,7 @@ class Victim:
     defense: Defense
     take: Taker = per_example_gradients
     local: LocalSteps | None = None
+    statistics: bool = False
 
     def gradients(self, images: Tensor, labels: Tensor, *, generator: torch.Generator) -> Gradients:
         """Per-example gradients of private images as the defense shows them, name -> (B, *shape).
@@ -58,17 +63,25 @@ class Victim:
         with draw_from(self.model, generator):
             return self.take(self.model, self.loss, seen, labels)
 
-    def release(self, grads: Gradients, *, generator: torch.Generator) -> Release:
+    def release(
+        self, grads: Gradients, images: Tensor | None = None, *, generator: torch.Generator
+    ) -> Release:
         """The defense's release of these gradients, which says what local steps it is of.
 
         Args:
             grads: as `gradients` gave them. After local steps the client is one example.
+            images: (B, C, H, W), those that the gradients are of, whose ``statistics`` are sent.
             generator: see `Defense.release`.
         """
         release = self.defense.release(grads, generator=generator)
         if self.local is None:
             return release
-        return dataclasses.replace(release, public=release.public | self.local.facts())
+        release = dataclasses.replace(release, public=release.public | self.local.facts())
+        if not self.statistics or images is None:
+            return release
+        sent = statistics_of(self.model, images)
+        size = release.wire_bytes + WIRE_BYTES_PER_VALUE * sum(v.numel() for v in sent.values())
+        return dataclasses.replace(release, wire_bytes=size, statistics=sent)
 
 
 @contextmanager

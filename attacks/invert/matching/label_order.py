@@ -23,8 +23,8 @@ from defenses import Release, stream
 from defenses.gradients import flat
 from victims.gradients import LocalSteps
 
-CLIENTS = 1500
-"""Clients that are played."""
+CLIENTS, OF_ONE_STEP = 1500, 200
+"""Clients that are played; of one step, whose labels have no order, fewer are enough."""
 TOGETHER = 64
 """At most so many at a time, and `VALUES` values of their differences."""
 VALUES = 16 * 2**20
@@ -82,8 +82,9 @@ def _learn(
     device = next(model.parameters()).device
     size = sum(v.numel() for v in release.update.values())
     own = threat.auxiliary_images
-    chosen = torch.randint(len(own), (CLIENTS, local.images), generator=draw)
-    labels = torch.randint(threat.classes, (CLIENTS, local.images), generator=draw)
+    clients = CLIENTS if local.steps > 1 else OF_ONE_STEP
+    chosen = torch.randint(len(own), (clients, local.images), generator=draw)
+    labels = torch.randint(threat.classes, (clients, local.images), generator=draw)
     together = max(1, min(TOGETHER, VALUES // size))
     rows: list[Tensor] = []
     for index, given in zip(chosen.split(together), labels.split(together), strict=True):

@@ -20,6 +20,7 @@ from attacks.invert.matching.layers import Behind, behind_logits
 from attacks.invert.matching.objective import candidate_gradients, replay, support
 from defenses import Release
 from defenses.gradients import flat
+from victims.gradients import LocalSteps
 
 TEMPLATES = 40
 """Gradients computed for templates, all classes together; at least one per class."""
@@ -43,7 +44,8 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     if threat.labels is not None:
         return threat.labels
     if threat.local is not None and threat.batch_size > 1:
-        return order_labels(model, loss, release, threat)
+        counted = _of_one_step(model, loss, release, threat, threat.local)
+        return order_labels(model, loss, release, threat) if counted is None else counted
     clock = threat.clock()
     seen = support(release, threat)
     own = threat.auxiliary_images[:1].to(next(model.parameters()).device)
@@ -74,6 +76,29 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
         templates, observed = templates[:, place], observed[place]
         templates = templates + _of_all_images(model, loss, templates, threat)
     return _counts(templates, observed, threat)
+
+
+def _of_one_step(
+    model: nn.Module, loss: Loss, release: Release, threat: Threat, local: LocalSteps
+) -> Tensor | None:
+    """(B,) labels of one step, which have no order, by the bias behind the logits.
+
+    That bias's difference is lr (mean p - n / B); the mean softmax p is that of the adversary's own
+    images. None of several steps, and where the release is no such difference.
+    """
+    own = threat.auxiliary_images.to(next(model.parameters()).device)
+    bias = behind_logits(model, own[:1], threat.classes).bias
+    if local.steps > 1 or bias not in release.update:
+        return None
+    shown = release.update[bias]
+    twice = {k: 2 * v[None] for k, v in release.update.items()}  # what is clipped would be still
+    noisy = threat.adaptive and threat.defense.noise(release) > 0
+    if noisy or not torch.allclose(replay(twice, release, threat)[bias], 2 * shown, rtol=1e-4):
+        return None
+    if not bool(support(release, threat)[bias].all()):
+        return None
+    slopes = torch.stack([s.mean(0) for s in _slopes(model, loss, threat)])
+    return _counts(slopes, threat.batch_size / local.lr * shown.double(), threat)
 
 
 def _by_signs(

@@ -14,12 +14,14 @@ import defenses
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.meter import spend
+from attacks.invert.matching.sent import Sent
 from defenses import BadInput, Release, preprocessing, stream
 from defenses.eager import eager
 from defenses.errors import one_line
 from defenses.gradients import flat
 from defenses.randomness import seeded
 from victims.gradients import LocalSteps
+from victims.gradients.batch_norm import watch
 
 Residual = Callable[[Tensor], tuple[Tensor, Tensor]]
 """images (B, C, H, W) -> (explained (P,), observed (P,)), differentiable in the images."""
@@ -135,6 +137,8 @@ def residual(
 ) -> Residual:
     """What candidates explain beside what was observed, all parameters flattened together.
 
+    Where a client sends the statistics of its batch normalisation too, they come last (Yin et al.
+    2021, equation 8), see `Sent`.
     Works on a copy of the model in ``dtype``: L-BFGS stalls early in float32.
 
     Raises:
@@ -149,11 +153,16 @@ def residual(
     device = next(working.parameters()).device
     labels = labels.to(device)
     observed = flat(update)
+    sent = Sent.of(release.statistics, observed)
 
     def compare(images: Tensor) -> tuple[Tensor, Tensor]:
-        grads = contributions(working, loss, images, labels, threat, differentiable=True)
+        with watch(working) as fed:
+            grads = contributions(working, loss, images, labels, threat, differentiable=True)
         replayed = replay(grads, cast, threat)
-        return flat({k: replayed[k] for k in update}), observed
+        explained = flat({k: replayed[k] for k in update})
+        if sent is None:
+            return explained, observed
+        return torch.cat([explained, sent.scaled(fed)]), torch.cat([observed, sent.observed])
 
     return compare
 
