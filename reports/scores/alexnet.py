@@ -51,13 +51,17 @@ def network() -> nn.Module:
     import lpips
 
     weights = alexnet_features()
-    with warnings.catch_warnings():
+    calibrated = Path(lpips.__file__).parent / "weights/v0.1/alex.pth"
+    state = torch.load(calibrated, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings(), torch.device("meta"):
         warnings.simplefilter("ignore")  # lpips asks torchvision in an older way
-        net = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
-    state = net.net.state_dict()
-    for name in state:  # e.g. slice2.3.weight is torchvision's features.3.weight
-        state[name] = weights["features." + name.split(".", 1)[1]]
-    net.net.load_state_dict(state)
+        # Without memory: lpips makes all of AlexNet, whose last layers are 230 MB that it drops.
+        net = lpips.LPIPS(net="alex", pretrained=False, pnet_rand=True, verbose=False)
+    state |= {f"lins.{name[3:]}": value for name, value in state.items()}  # lin0 again
+    for name in net.net.state_dict():  # e.g. slice2.3.weight is torchvision's features.3.weight
+        state[f"net.{name}"] = weights["features." + name.split(".", 1)[1]]
+    net.scaling_layer = lpips.ScalingLayer()
+    net.load_state_dict(state | net.scaling_layer.state_dict(prefix="scaling_layer."), assign=True)
     return net.eval().requires_grad_(False)  # type: ignore[no-any-return]
 
 
