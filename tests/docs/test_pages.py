@@ -21,6 +21,7 @@ import victims.transfer
 from attacks import audit, membership
 from defenses.conformance import examine
 from defenses.privacy.tradeoff import epsilon_of
+from leakgauge.commands import COMMANDS as SCRIPT
 from reports.commands.flags import Parser
 from reports.detection import auc, sample
 from reports.records import write
@@ -225,11 +226,19 @@ def test_the_statements_that_a_page_shows_run(page, own, monkeypatch, capsys):
             exec(compile(block, str(page), "exec"), names)
 
 
+SHORT = {name: command.flags.partition(":")[0] for name, command in SCRIPT.items()}
+SHORT = {name: module.removesuffix(".command") for name, module in SHORT.items()}
+"""What comes after ``leakgauge`` -> what comes after ``python -m``."""
+
+
 def commands(page: Path) -> list[list[str]]:
     """The words after ``python -m`` of every command on a page that runs a Scenario."""
     lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
-    words = (shlex.split(line.split("python -m ")[-1], comments=True) for line in lines)
-    return [w for w in words if w and w[0] in COMMANDS and not {"...", "$common", "--help"} & {*w}]
+    found = [shlex.split(line.split("python -m ")[-1], comments=True) for line in lines]
+    for words in found:
+        if words[:1] == ["leakgauge"]:
+            words[:2] = [SHORT[words[1]]]
+    return [w for w in found if w and w[0] in COMMANDS and not {"...", "$common", "--help"} & {*w}]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
