@@ -12,6 +12,7 @@ from pathlib import Path
 from attacks.invert.adversaries import Adversaries
 from attacks.invert.before.adversary import Adversary
 from attacks.invert.before.victim import Victim
+from attacks.invert.cost import seconds_of
 from attacks.invert.fisher import fisher_psnr
 from attacks.invert.load import Cast, load_cast
 from attacks.invert.matching.clock import Clock
@@ -23,7 +24,7 @@ from attacks.invert.score import score
 from defenses import stream
 from defenses.checks import check_finite
 from defenses.options import shown_options
-from reports.commands.progress import Report, unwatched
+from reports.commands.progress import Report, expect, unwatched
 from reports.records import Record
 from reports.records.column import ADAPTIVE, Column
 from victims.data import Data
@@ -75,6 +76,7 @@ def study(
     adversaries, pieces = Adversaries(scenario, cast), Pieces(scenario, out, cast.content)
     total = len(columns) * (scenario.batches + 1)
     shared = Shared(scenario, cast, adversaries, pieces, report, total)
+    expect(report, lambda: seconds_of(scenario, cast, adversaries, pieces, columns))
     found = {column: attack_column(shared, column) for column in columns}
     shared.say("scoring the baseline")
     return record_of(scenario, cast, found, device=device)

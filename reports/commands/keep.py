@@ -138,6 +138,9 @@ class _ClearFirst:
     def __init__(self, bar: Progress, held: Claim) -> None:
         self.bar, self.held, self.clear = bar, held, True
 
+    def expect(self, seconds: float) -> None:
+        self.bar.expect(seconds)
+
     def __call__(self, line: str, done: int, total: int) -> None:
         if self.clear:
             self.held.clear()

@@ -20,6 +20,18 @@ def unwatched(line: str, done: int, total: int) -> None:
     """The `Report` of work that nobody watches."""
 
 
+def expect(report: Report, cost: Callable[[], float]) -> None:
+    """Tell who watches, before long work begins, about how long it takes on this machine.
+
+    Args:
+        report: of the work; one that cannot be told, `unwatched` say, is not, and costs nothing.
+        cost: seconds, found by trying a little of the work.
+    """
+    tell = getattr(report, "expect", None)
+    if tell is not None:
+        tell(cost())
+
+
 def span(seconds: float) -> str:
     """``45 s``, ``12 min`` or ``3.5 h``."""
     if seconds < 90:
@@ -43,6 +55,7 @@ class Progress:
         self.now = now
         self.next = now() + FIRST
         self.start: tuple[float, int] | None = None
+        self.end: float | None = None
 
     def __enter__(self) -> Progress:
         return self
@@ -50,6 +63,12 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
+
+    def expect(self, seconds: float) -> None:
+        """Say how long the work takes, where that is long; it holds until a piece is done."""
+        self.end = self.now() + seconds
+        if seconds >= FIRST:
+            tqdm.write(f"{self.prefix}about {span(seconds)} on this machine", file=sys.stderr)
 
     def __call__(self, line: str, done: int, total: int) -> None:
         """Show a line of progress, the pieces done and the pieces in all."""
@@ -73,5 +92,6 @@ class Progress:
             return
         self.next = now + APART
         mine = done - before
-        left = f", about {span((now - began) / mine * (total - done))} left" if mine > 0 else ""
+        rest = (now - began) / mine * (total - done) if mine > 0 else (self.end or now) - now
+        left = f", about {span(rest)} left" if mine > 0 or rest > 0 else ""
         print(f"[{done}/{total}{left}] {self.prefix}{line}", file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from reports.commands.claim import Claim, Writes, claim
 from reports.commands.entry import run_command
 from reports.commands.flags import chosen_device
 from reports.commands.keep import RECORD, earlier_record, is_made_by, refuse_other
-from reports.commands.progress import Progress
+from reports.commands.progress import Progress, expect
 from reports.records.kinds import check_written
 from reports.records.training import Round
 from victims.federated.command import command_line, parse, scenario
@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, federation: Federation, held: Claim) -> None:
     """Run in a folder that is this run's; all flags are checked before a file of it changes."""
+    from victims.federated.checkpoint import holds_federation
+    from victims.federated.cost import seconds_of
     from victims.federated.engine import run_federation
     from victims.federated.record import record_of
     from victims.federated.show import describe, show, spent
@@ -57,6 +59,8 @@ def _run(arguments: argparse.Namespace, federation: Federation, held: Claim) -> 
         refuse_other(record, victim.data, out)
     print(describe(victim.plan), flush=True)
     with Progress() as bar:
+        if not holds_federation(out):
+            expect(bar, lambda: seconds_of(victim))
 
         def watch(row: Round) -> None:
             show(row)

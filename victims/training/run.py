@@ -10,9 +10,10 @@ from typing import Any
 from scipy.stats import binomtest
 
 from defenses import BadInput
-from reports.commands.progress import Report, unwatched
+from reports.commands.progress import Report, expect, unwatched
 from reports.records.training import Row
 from victims.training import checkpoint as store
+from victims.training.cost import seconds_of
 from victims.training.prepare import Prepared, prepare
 from victims.training.resume import check_run, checkpoints_in, resume, snapshot
 from victims.training.state import restore
@@ -56,6 +57,7 @@ def run(
     ends = plan.epoch_ends()
     last = plan.steps if until is None else min(until, plan.steps)
     kept = {round(plan.steps * i / keep) for i in range(keep)} if keep else set()
+    expect(report, lambda: seconds_of(trainer, last - trainer.step))
     saved = time.monotonic()
     while trainer.step < last:
         if folder and trainer.step in kept:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from defenses.foreign import import_object
 from defenses.sources import source_digest
-from reports.commands.progress import Report, unwatched
+from reports.commands.clock import now
+from reports.commands.progress import Report, expect, unwatched
 from reports.records import atomic
 from victims.training.streams import content_of
 from victims.transfer.backbones import Backbone
@@ -56,10 +57,13 @@ def features_of(
     place = folder / key_of(backbone, images)
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     dim = backbone.features(images[:1], device).shape[1]
+    places = [place / _file(start) for start in range(0, len(images), PIECE)]
+    lacking = sum(not path.exists() for path in places) * min(PIECE, len(images))
+    expect(report, lambda: lacking * _seconds(backbone, images, device))
     found = torch.empty(len(images), dim)  # filled in place: torch.cat would need the memory twice
     for start in range(0, len(images), PIECE):
         part = images[start : start + PIECE]
-        path = place / f"features-{start:08d}.safetensors"
+        path = place / _file(start)
         piece = _read(path, (len(part), dim))
         if piece is None:
             piece = _compute(backbone, part, device, start, len(images), report)
@@ -67,6 +71,18 @@ def features_of(
                 save_file({"features": piece}, scratch, {"format": FORMAT})
         found[start : start + len(part)] = piece
     return found
+
+
+def _file(start: int) -> str:
+    return f"features-{start:08d}.safetensors"
+
+
+def _seconds(backbone: Backbone, images: Tensor, device: str) -> float:
+    """Seconds that the features of one image take."""
+    tried = images[: backbone.batch]
+    began = now(device)
+    backbone.features(tried, device)
+    return (now(device) - began) / len(tried)
 
 
 def key_of(backbone: Backbone, images: Tensor) -> str:

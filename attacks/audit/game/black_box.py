@@ -12,9 +12,10 @@ from torch.nn.functional import one_hot
 from attacks.audit.game.seen import Seen, look_steps
 from attacks.audit.scenario import Scenario
 from defenses import stream
-from reports.commands.progress import Report
+from reports.commands.progress import Report, expect
 from victims.data import Data, load_data
 from victims.training.anchors import anchors_of, refuse_private
+from victims.training.cost import seconds_of
 from victims.training.examples import Examples
 from victims.training.logits import logits
 from victims.training.plan import Plan
@@ -62,6 +63,8 @@ def black_box(
     victim = prepare(t, device=device, examples=examples, plan=plan, trainer=trainer).trainer
     looks = look_steps(plan.steps)
     scores = []
+    twice = 1 if t.defense == "none" else 2  # the positive control is trained as long
+    expect(report, lambda: twice * seconds_of(victim, plan.steps))
     while victim.step < plan.steps:
         victim.advance()
         report("training with canaries", victim.step, plan.steps)

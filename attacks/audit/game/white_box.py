@@ -13,9 +13,10 @@ from attacks.audit.game.canaries import Canaries
 from attacks.audit.game.seen import Course, Seen, look_steps
 from attacks.audit.scenario import Scenario
 from defenses import Release, Summed
-from reports.commands.progress import Report
+from reports.commands.progress import Report, expect
 from victims.data import load_data
 from victims.training.anchors import anchors_of
+from victims.training.cost import seconds_of
 from victims.training.examples import Examples
 from victims.training.plan import Plan
 from victims.training.prepare import prepare
@@ -68,6 +69,8 @@ def white_box(
         canaries.visible = saved.pop("audit.visible")
         scores = list(saved.pop("audit.found"))
         restore(victim, saved)
+    # What others contribute is computed once more, for the adversary.
+    expect(report, lambda: 2 * seconds_of(victim, plan.steps - victim.step))
     while victim.step < plan.steps:
         believed, weights, index = victim.informed(), victim.network.weights(), victim.sample()
         release = victim.advance()

@@ -103,7 +103,7 @@ class Auto(Inversion):
         std = noise_std(release, threat)
         guesses: list[Guess] = []
         # Under noise a closed form may explain the release and still be noise: practice decides.
-        first = () if _has_noise(threat) and self.plan else self._exact(threat)
+        first = () if has_noise(threat) and self.plan else self._exact(threat)
         for turn, attack in enumerate((*first, *self.plan), start=1 - len(first)):
             spent = sum(g.iterations for g in guesses)
             done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
@@ -155,7 +155,7 @@ class Auto(Inversion):
             Rehearsal.of(model, loss, _rest(threat, 0, clock), *batch, Prior(), generator=generator)
             for batch in batch_of
         ]
-        noisy = _has_noise(threat)
+        noisy = has_noise(threat)
         useful = tuple(
             exact.tuned(model, loss, threat, generator=generator)
             for exact in self._exact(threat)
@@ -215,7 +215,7 @@ class Auto(Inversion):
 
     def _exact(self, threat: Threat) -> tuple[Inversion, ...]:
         """What is exact and worth trying: of one example `Analytic` sees all that `Spear` does."""
-        if threat.batch_size > 1 and not _has_noise(threat):
+        if threat.batch_size > 1 and not has_noise(threat):
             return self.exact
         return tuple(attack for attack in self.exact if not isinstance(attack, Spear))
 
@@ -254,7 +254,7 @@ def _rest(threat: Threat, spent: int, clock: Clock) -> Threat:
     return dataclasses.replace(threat, evaluations=evaluations, seconds=seconds)
 
 
-def _has_noise(threat: Threat) -> bool:
+def has_noise(threat: Threat) -> bool:
     """Whether this adversary knows of noise on the release."""
     known = threat.defense.public(threat.batch_size)
     return threat.adaptive and float(known.get("noise_std", 0)) > 0

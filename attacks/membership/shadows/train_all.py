@@ -11,14 +11,21 @@ import torch
 from attacks.membership.scenario import Scenario
 from attacks.membership.shadows.candidates import Candidates, draw
 from attacks.membership.shadows.layouts import choose, groups
-from attacks.membership.shadows.train import Piece, train_one, train_together, with_noise_set
+from attacks.membership.shadows.train import (
+    Piece,
+    make_trainer,
+    train_one,
+    train_together,
+    with_noise_set,
+)
 from reports.commands.origins import mark
-from reports.commands.progress import Report
+from reports.commands.progress import Report, expect
 from reports.commands.threads import one_thread
 from reports.commands.workers import prepare_process, spread
 from reports.records import Partial
 from victims.gradients.memory import keep_memory, kept
 from victims.training import Training
+from victims.training.cost import seconds_of
 
 __all__ = ["Piece", "train_all"]
 
@@ -65,6 +72,9 @@ def train_all(
         ]
         jobs = max(1, min(jobs, len(missing)))
         work = (scenario, shared, device, layout)
+        if missing:
+            told = how[0]["seconds_per_step"].get(layout)
+            expect(report, lambda: _seconds(work, candidates, missing, told) / jobs)
         trained = (
             _in_processes(work, missing, data_root, jobs)
             if jobs > 1
@@ -76,6 +86,18 @@ def train_all(
                 partial.save(f"{prefix}-{model:04d}", *piece)
             report("training models", len(finished), total)
     return [finished[m] for m in range(total)], {**how[0], "jobs": jobs}
+
+
+def _seconds(
+    work: Work, candidates: Candidates, missing: list[list[int]], told: float | None
+) -> float:
+    """Seconds that groups take one after another, ``told`` a model and step where that is known."""
+    scenario, shared, device, _ = work
+    target = make_trainer(scenario, shared, candidates, 0, device)
+    models = sum(map(len, missing))
+    if told is None:
+        return models * seconds_of(target, target.plan.steps)
+    return models * target.plan.steps * told
 
 
 def _load(partial: Partial, prefix: str, total: int) -> dict[int, Piece]:

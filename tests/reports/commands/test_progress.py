@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.commands.progress import APART, FIRST, Progress, span
+from reports.commands.progress import APART, FIRST, Progress, expect, span, unwatched
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,22 @@ def test_nothing_is_promised_before_a_piece_is_done(capsys):
         report("practice", 0, 3)
         report("practice", 0, 3)
     assert capsys.readouterr().err == "[0/3] practice\n[0/3] practice\n"
+
+
+def test_long_work_is_told_before_it_begins_and_counted_down(capsys):
+    clock = iter([0.0, 0.0, 40.0, 40.0])
+    with Progress(now=lambda: next(clock)) as report:
+        expect(report, lambda: 120.0)
+        assert capsys.readouterr().err == "about 2 min on this machine\n"
+        report("practice", 0, 3)
+    assert capsys.readouterr().err == "[0/3, about 80 s left] practice\n"
+
+
+def test_quick_work_is_not_told(capsys):
+    with Progress(now=lambda: 0.0) as report:
+        expect(report, lambda: FIRST / 2)
+    assert capsys.readouterr().err == ""
+
+
+def test_nothing_is_tried_where_nobody_watches():
+    expect(unwatched, lambda: pytest.fail("a step was tried"))

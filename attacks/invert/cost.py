@@ -1,0 +1,96 @@
+"""How long a study is going to take on this machine: evaluations counted, and one of them timed."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from attacks.invert.adversaries import Adversaries
+from attacks.invert.before.victim import Victim
+from attacks.invert.contract import Inversion, Threat
+from attacks.invert.images import image_shape
+from attacks.invert.load import Cast
+from attacks.invert.matching.objective import candidate_gradients
+from attacks.invert.methods.auto import PRACTICE, Auto, has_noise
+from attacks.invert.methods.prior import Prior
+from attacks.invert.pieces import Pieces
+from attacks.invert.scenario import Scenario
+from reports.records.column import ADAPTIVE, Column
+
+TRIED = 3
+"""Evaluations that are timed, after one that warms up."""
+GRID = 3
+"""Weights of the total variation that practice tries."""
+BESIDES = 5
+"""Evaluations of a descent beside its own: where it stands, what it explains."""
+FEW = 10
+"""Evaluations that an exact attack stands for: its closed forms are none."""
+
+
+def seconds_of(
+    scenario: Scenario,
+    cast: Cast,
+    adversaries: Adversaries,
+    pieces: Pieces,
+    columns: Iterable[Column],
+) -> float:
+    """About how many seconds the batches take that are not finished.
+
+    Naive adversaries practise once, see `Adversaries.practise`.
+    """
+    total, practised = 0, set[Column]()
+    for column in columns:
+        left = sum(pieces.load(column, index) is None for index in range(scenario.batches))
+        victim, threat = cast.victims[column.defense], adversaries.of(column).threat
+        practice, each = evaluations(adversaries.attack, victim, threat)
+        total += left * scenario.batch * each
+        habit = column if column.adaptive else Column("none", ADAPTIVE)
+        if left and habit not in practised:
+            practised.add(habit)
+            total += practice
+    return total * seconds_of_evaluation(victim, image_shape(cast.private))
+
+
+def evaluations(attack: Inversion, victim: Victim, threat: Threat) -> tuple[int, int]:
+    """About how many gradients practice takes, and then each image.
+
+    Counted as `attacks.invert.methods.auto.Auto` counts: where something exact applies, it is
+    taken to succeed; else an adversary who replays the defense to stop after its first optimiser,
+    and one who ignores it to go down the whole list.
+
+    Args:
+        attack: of the study.
+        victim: that is attacked.
+        threat: of the column.
+    """
+    if not isinstance(attack, Auto):
+        return 0, threat.allowed(int(getattr(attack, "iterations", FEW)))
+    noisy, most = has_noise(threat), threat.allowed(attack.iterations)
+    exact = not noisy and any(not a.refusal(victim.model, threat) for a in attack.exact)
+    kinds = [a for a in attack.plan if not isinstance(a, Prior)]
+    tried = [a for a in kinds if not a.refusal(victim.model, threat)]
+    runs = 1 if exact else len(tried) + (0 if noisy else GRID)
+    practice = attack.practice * runs * (FEW if exact else int(PRACTICE * most) + BESIDES)
+    turns = 1 if threat.adaptive else len(tried)
+    each = FEW if exact and threat.adaptive else sum((most >> t) + BESIDES for t in range(turns))
+    return practice * threat.batch_size, each
+
+
+def seconds_of_evaluation(victim: Victim, image_shape: Sequence[int]) -> float:
+    """Seconds of one evaluation of one image: its gradient, and that by the image, in float64."""
+    model = copy.deepcopy(victim.model).double()
+    device = next(model.parameters()).device
+    label = torch.zeros(1, dtype=torch.int64, device=device)
+    spent = []
+    for _ in range(1 + TRIED):
+        began = time.perf_counter()
+        image = torch.full((1, *image_shape), 0.5, dtype=torch.float64, device=device)
+        image.requires_grad_()
+        grads = candidate_gradients(model, victim.loss, image, label, differentiable=True)
+        total = torch.stack([g.square().sum() for g in grads.values()]).sum()
+        float(torch.autograd.grad(total, image)[0].sum())  # waits for a GPU
+        spent.append(time.perf_counter() - began)
+    return min(spent[1:])
