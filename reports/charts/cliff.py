@@ -102,21 +102,24 @@ def _draw(victims: tuple[Victim, ...], title: str, theme: Theme) -> Figure:
     strips = [_room(victim) for victim in victims]
     heights = [inches for strip in strips for inches in (strip, 1.75)]
     figure = Figure(figsize=(7.6, 1.1 + sum(heights)), layout=ConstrainedLayoutEngine(h_pad=0.02))
-    every = figure.subplots(
+    grid = figure.subplots(
         len(heights), 2, sharex="col", width_ratios=(5, 2.4), height_ratios=heights, squeeze=False
     )
-    names, rows = every[::2], every[1::2]
+    names, rows = grid[::2], grid[1::2]
     states = list(dict.fromkeys(s for v in victims for s in (*v.masked, *v.noisy)))
     for victim, (left, right), (above, beside) in zip(victims, rows, names, strict=True):
         for strip in (above, beside):
             strip.set_axis_off()
-        for axes in (left, right):
+        if not victim.noisy:
+            right.set_axis_off()
+        for axes in (left, right) if victim.noisy else (left,):
             axes.axhline(victim.guess.value, color=theme.soft, lw=1.1, label="no release")
             if victim.guess.spread:
                 axes.axhspan(
                     victim.guess.low, victim.guess.high, color=theme.soft, alpha=0.14, lw=0
                 )
             axes.set_xscale("log")
+            axes.set_autoscalex_on(False)  # of one point it would make no axis, and warn
             axes.grid(True, axis="y")
             axes.set_yticks(range(0, 61, 10))
             axes.set_ylim(0, SCORES["psnr"].range[1] + 3)
@@ -138,7 +141,9 @@ def _draw(victims: tuple[Victim, ...], title: str, theme: Theme) -> Figure:
                 label="pixels expected to be told, others guessed",
             )
         left.set_ylabel(f"{victim.name}\n{SCORES['psnr'].title}")
-    noises = sorted({x for v in victims for points in v.noisy.values() for x, _ in points})
+    # The axis is logarithmic: no noise at all is the other column's first point.
+    every = {x for v in victims for points in v.noisy.values() for x, _ in points}
+    noises = sorted(every - {0.0})
     for left, right in rows:
         if noises:
             right.set_xlim(min(noises) / 2, max(noises) * 2)
@@ -149,7 +154,10 @@ def _draw(victims: tuple[Victim, ...], title: str, theme: Theme) -> Figure:
         left.set_xticks([1 - r for r in RATES], [f"{r:g}" for r in RATES])
         left.set_xticks([], minor=True)
     rows[-1][0].set_xlabel("share of coordinates dropped")
-    rows[-1][1].set_xlabel("DP-SGD: noise / clipping norm")
+    noisy = [right for victim, (_, right) in zip(victims, rows, strict=True) if victim.noisy]
+    if noisy:
+        noisy[-1].tick_params(labelbottom=True)
+        noisy[-1].set_xlabel("DP-SGD: noise / clipping norm")
     entries = {
         label: handle
         for row in rows

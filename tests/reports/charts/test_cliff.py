@@ -36,11 +36,23 @@ def test_names_stand_above_the_data_and_apart():
     assert data.get_ylim()[1] < 64
 
 
-@pytest.mark.parametrize("noisy", [{}, {"untrained": ((0.1, MEDIAN),)}])
-def test_a_sweep_that_has_just_begun_is_drawn_too(noisy):
+@pytest.mark.filterwarnings("error")
+def test_a_sweep_that_has_just_begun_is_drawn_too():
+    noisy = {"untrained": ((0.1, MEDIAN),)}
     figure = cliff._draw((dataclasses.replace(VICTIM, noisy=noisy),), "a title", PAPER)
     beside = figure.axes[3]
-    assert [text.get_text() for text in beside.get_xticklabels()] == ["0.1"] * len(noisy)
+    assert [text.get_text() for text in beside.get_xticklabels()] == ["0.1"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_drawn_where_no_noise_was_tried():
+    bare = dataclasses.replace(VICTIM, noisy={})
+    loud = dataclasses.replace(VICTIM, noisy={"untrained": ((0.0, MEDIAN), (0.1, MEDIAN))})
+    figure = cliff._draw((loud, bare), "a title", PAPER)
+    _, _, _, first, _, _, _, last = figure.axes
+    assert first.axison and not last.axison
+    assert first.get_xlabel() and first.xaxis.get_tick_params()["labelbottom"]
+    assert not last.lines and not last.patches
 
 
 @pytest.mark.parametrize("places", [[0.1, 0.1, 0.1], [0.97, 0.99, 1.0], [0.2, 0.5]])
