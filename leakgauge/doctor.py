@@ -64,12 +64,19 @@ def _versions() -> dict[str, str]:
 
 
 def _names() -> str:
+    hidden = [r for r in rooms.ROOMS if (Path(r).is_dir() and not Path(r, "__init__.py").exists())]
+    if hidden:
+        return (
+            f"the folder {hidden[0]} here has no __init__.py, so that Python imports ours for it; "
+            "an empty one makes it yours"
+        )
     apart = ", ".join(sorted(rooms.apart()))
     if apart:
-        return f"{apart}: another project's here; ours as leakgauge.NAME"
+        return f"import {apart} gives another project's here; ours are leakgauge.NAME"
     places = {place for room in rooms.ROOMS if (place := rooms.place_of(room))}
     copies = sorted({str(place.parent) for place in places} - {str(rooms.HOME)})
-    return f"those of the copy in {', '.join(copies)}" if copies else "free"
+    ours = f"import {', '.join(rooms.ROOMS)} gives ours"
+    return f"{ours}, of the copy in {', '.join(copies)}" if copies else ours
 
 
 def _machine() -> dict[str, str]:

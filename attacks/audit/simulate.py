@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--trials", type=int, default=200, help="for each mu and auditor (default 200)")
     add("--delta", type=float, default=1e-5, help="default 1e-5")
     add("--confidence", type=float, default=0.95, help="default 0.95")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of everything random (default 0)")
     arguments = parser.parse_args(argv)
     if arguments.trials < 1:
         raise BadInput(f"--trials is {arguments.trials}; it must be >= 1")

@@ -15,7 +15,7 @@ from reports.charts.render import save
 from reports.charts.scores_by_step import Moment, step_chart
 from reports.commands.claim import Writes, claim
 from reports.commands.entry import run_command
-from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
+from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.keep import RECORD, attempt
 from reports.commands.origins import origins
 from reports.commands.owned import PIECES, remove
@@ -42,9 +42,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--evaluations", type=int, help="gradients per image (default: the attack's own)")
     add("--budget", type=float, help="a guard in seconds per image; see attacks.invert")
     add("--code", nargs="+", default=[], metavar="SPEC", help="code of the runs to be imported")
-    add("--data-root")
+    add("--data-root", help=DATA_ROOT)
     add("--device", choices=DEVICES, default="auto", help=DEVICE)
-    add("--out", type=Path, default=Path("runs/along"))
+    add(
+        "--out",
+        type=Path,
+        default=Path("runs/along"),
+        help="folder of the results (default runs/along)",
+    )
     add("--fresh", action="store_true", help="attack again, and replace another figure")
     return parser.parse_args(argv)
 

@@ -22,7 +22,7 @@ from defenses import BadInput, get, stream
 from defenses.errors import one_line
 from reports.commands.clock import now
 from reports.commands.entry import run_command
-from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
+from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
 from reports.records.environment import environment
 from reports.records.inversion import psnr_of, rows_of
@@ -38,7 +38,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--data", default="cifar10", help="see attacks.invert (default cifar10)")
-    add("--data-root")
+    add("--data-root", help=DATA_ROOT)
     add("--images", type=int, default=8, help="private images (default 8)")
     add("--models", nargs="+", default=["linear", "mlp", "lenet"], help=f"of {', '.join(MODELS)}")
     add("--size", type=int, help="image edge, for data that can be scaled")
@@ -49,7 +49,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--budget", type=float, help="a guard in seconds per image; see attacks.invert")
     add("--iterations", type=int, default=400, help="of attacks that take steps (default 400)")
     add("--masked", action="store_true", help="also dprs at 0.9 without noise, both columns")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of everything random (default 0)")
     return parser.parse_args(argv)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.invert.matching.clock import Clock
-from defenses import Defense, Release
+from defenses import BadInput, Defense, Release, stream
 from defenses.options import check_options
 from defenses.precision import full_precision
 from defenses.registry import Registry
@@ -124,6 +124,26 @@ class Inversion(ABC):
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def __call__(
+        self, model: nn.Module, loss: Loss, release: Release, threat: Threat, *, seed: int = 0
+    ) -> Guess:
+        """`reconstruct`, with all that is random drawn by a seed, and without practice.
+
+        Args:
+            model: logits (B, classes) from images (B, C, H, W), in eval mode.
+            loss: of logits and labels, mean over the batch.
+            release: what left the victim.
+            threat: what the adversary knows beside it.
+            seed: of what the attack draws.
+
+        Raises:
+            BadInput: the attack does not apply; see `refusal`.
+        """
+        if reason := self.refusal(model, threat):
+            raise BadInput(f"attack {self.name!r} does not apply: {reason}")
+        draw = stream(seed, "attack", self.name)
+        return self.reconstruct(model, loss, release, threat, generator=draw)
 
     @abstractmethod
     def reconstruct(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 import attacks.invert
 import defenses
 import victims.transfer
+from leakgauge import doctor
 from leakgauge.commands import COMMANDS
 from leakgauge.glance import load
 from leakgauge.inert import Refused, inert_libraries
@@ -174,6 +176,24 @@ def test_the_examples_of_a_command_are_understood(name, monkeypatch):
             assert len(arguments.folders) == 1 + arguments.compare
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_says_what_it_is(name, monkeypatch):
+    bare: list[str] = []
+
+    def look(parser: argparse.ArgumentParser, file: object = None) -> None:
+        bare.extend(a.dest for a in parser._actions if not a.help)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "print_help", look)
+    helped([name])
+    assert not bare
+
+
+def test_the_doctor_tells_of_a_folder_that_ours_hides(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "attacks").mkdir()
+    assert "attacks here has no __init__.py" in doctor._names()
+
+
 def test_every_command_that_a_sweep_crosses_has_a_name():
     flags = {command.flags for command in COMMANDS.values()}
     missing = [m for m in SWEPT if not {f"{m}:parse", f"{m}.command:parse"} & flags]
@@ -185,5 +205,5 @@ def test_the_doctor_says_what_is_there():
     assert done.returncode == 0, done.stderr
     assert re.search(r"(?m)^leakgauge +\d.* in ", done.stdout)
     assert re.search(r"(?m)^device +", done.stdout)
-    assert re.search(r"(?m)^names +free", done.stdout)
+    assert re.search(r"(?m)^names +import attacks, \w+, \w+, \w+ gives ours$", done.stdout)
     assert len(done.stdout.splitlines()) < 24

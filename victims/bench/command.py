@@ -38,7 +38,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--contenders", nargs="+", metavar="NAME", help="some of them (default: all)")
     add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
     add("--glibc", action="store_true", help="leave freed memory to glibc, as libraries do")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of everything random (default 0)")
     add("--device", choices=DEVICES, default="auto", help=DEVICE)
     arguments = parser.parse_args(argv)
     for flag in ("batch", "repeats", "threads"):

@@ -17,7 +17,7 @@ import torch
 from defenses import BadInput
 from reports.commands.clock import now
 from reports.commands.entry import run_command
-from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
+from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
 from reports.records.environment import environment
 from victims.gradients.memory import keep_memory
@@ -32,7 +32,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--data", default="cifar10", help="see victims.train (default cifar10)")
-    add("--data-root")
+    add("--data-root", help=DATA_ROOT)
     add("--model", default="wrn-16-4", help="default wrn-16-4")
     add("--defenses", nargs="+", default=["none", "dpsgd", "dprs"], help="default none dpsgd dprs")
     add("--epsilon", type=float, default=1.0, help="of the whole run (default 1)")
@@ -41,7 +41,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--seconds", type=float, default=20, help="for each defense (default 20)")
     add("--profile", action="store_true", help="also print where the time of five steps goes")
     add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of everything random (default 0)")
     add("--device", choices=DEVICES, default="auto", help=DEVICE)
     arguments = parser.parse_args(argv)
     if not arguments.seconds > 0:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -118,8 +119,22 @@ def _with_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) 
     named = fitted(state, own)
     if named.keys() != state.keys():  # names alone are ours to change: buffers of ours are kept
         named = {**own, **named}
+    if reason := _misfit(named, own):
+        raise BadInput(f"{path} does not fit the model: {reason}")
     try:
         model.load_state_dict(named)
     except RuntimeError as error:
         raise BadInput(f"{path} does not fit the model: {one_line(error, 300)}") from error
     return model
+
+
+def _misfit(given: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """The first tensor that a model's state and a file do not agree about; empty: there is none."""
+    for name, value in own.items():
+        if name not in given:
+            return f"it lacks {name!r}"
+        if isinstance(value, Tensor) and value.shape != given[name].shape:
+            theirs, ours = tuple(given[name].shape), tuple(value.shape)
+            return f"{name!r} is {theirs} there, and {ours} in the model"
+    extra = [name for name in given if name not in own]
+    return f"it holds {extra[0]!r}, which the model does not have" if extra else ""

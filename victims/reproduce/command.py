@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.commands.claim import Writes, claim
-from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
+from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.keep import earlier_record
 from reports.records import read
 from victims.reproduce.published import ROWS
@@ -29,9 +29,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     quick = [r.name for r in ROWS if not r.slow]
     add("--rows", nargs="+", choices=names, default=quick, metavar="ROW", help=", ".join(names))
     add("--seeds", type=int, default=3, help="runs per row, seeds 0, 1, ... (default 3)")
-    add("--data-root")
+    add("--data-root", help=DATA_ROOT)
     add("--device", choices=DEVICES, default="auto", help=DEVICE)
-    add("--out", type=Path, default=Path("runs/reproduce"))
+    add(
+        "--out",
+        type=Path,
+        default=Path("runs/reproduce"),
+        help="folder of the results (default runs/reproduce)",
+    )
     add("--table", action="store_true", help="only print the table of what has been run")
     return parser.parse_args(argv)
 

@@ -54,7 +54,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--layouts", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="default: all")
     add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
     add("--jobs", type=int, help="processes (default: one per core, on a GPU 1)")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of everything random (default 0)")
     add("--device", choices=DEVICES, default="auto", help=DEVICE)
     arguments = parser.parse_args(argv)
     for flag in ("repeats", "jobs", "seconds"):
