@@ -96,6 +96,11 @@ def random_views(defense: Defense, images: Tensor, generator: torch.Generator) -
     return torch.cat([view(defense, image, way) for image, way in each])
 
 
+def penalises(model: nn.Module) -> bool:
+    """Whether a module of the model has, or may have, a term for the loss in ``penalty``."""
+    return any("penalty" in vars(module) for module in model.modules())
+
+
 def take_penalty(model: nn.Module) -> Tensor | float:
     """The sum of the terms that modules of a model want added to the loss of their last pass.
 

@@ -74,7 +74,7 @@ def agrees(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> bool
         inputs: (k, ...), k >= 1.
         labels: (k,).
     """
-    penalised = any(isinstance(m, preprocessing.Penalised) for m in model.modules())
+    penalised = preprocessing.penalises(model)
     if not ordinary(model) or penalised or preprocessing.draws(model):
         return False
     if len(inputs) == 1:
