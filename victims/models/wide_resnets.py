@@ -24,7 +24,7 @@ class StandardisedConv(nn.Conv2d):
         return F.conv2d(x, weight, self.bias, self.stride, self.padding)
 
 
-def _unit(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def unit_rows(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(out, in, h, w) of zero mean and unit norm per row; 1 / norm; whether that was no floor."""
     centred = weight - weight.mean((1, 2, 3), keepdim=True)
     square = centred.square().sum((1, 2, 3), keepdim=True)
@@ -44,7 +44,7 @@ class _Standardised(torch.autograd.Function):
 
     @staticmethod
     def forward(weight: Tensor, gain: Tensor) -> Tensor:
-        return _unit(weight)[0] * gain
+        return unit_rows(weight)[0] * gain
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -53,7 +53,7 @@ class _Standardised(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
         weight, gain = ctx.saved_tensors
-        unit, scale, free = _unit(weight)
+        unit, scale, free = unit_rows(weight)
         along, across = _Projected.apply(slope, unit, scale * gain, free.to(slope))
         return across, along
 

@@ -19,6 +19,7 @@ from attacks.invert.peeling.rules.identity import Identity
 from attacks.invert.peeling.rules.max_pool import MaxPool
 from attacks.invert.peeling.rules.relu import ReLU
 from attacks.invert.peeling.rules.reshape import Reshape
+from attacks.invert.peeling.rules.standardised import Standardised
 from attacks.invert.peeling.weights import Weights
 
 KEEPS_SIGN = (MaxPool, Averaging, Identity, Reshape)
@@ -68,11 +69,12 @@ def find_directions(
     for node in layers if batch == 1 else layers[::-1]:
         name, rule = node.inputs[0], node.rule
         assert isinstance(rule, Convolution)
-        if name in found or name not in wanted or not weights.told(rule):
+        if name in found or name not in wanted or clock.over:
             continue
-        if weights.mask(rule) is not None or clock.over:
+        rows = _rows(rule, weights, batch * math.prod(node.shape[1:]))
+        if rows is None:
             continue
-        direction = _direction(rule, weights, math.prod(node.shape[1:]), batch, generator)
+        direction = _direction(rule, rows, math.prod(node.shape[1:]), batch, generator)
         if direction is not None:
             found[name] = direction
             if batch > 1:
@@ -80,13 +82,28 @@ def find_directions(
     return found
 
 
+def _rows(rule: Convolution, weights: Weights, places: int) -> Tensor | None:
+    """(r, I * taps) a space that holds the patches of so many places; None where it is not told.
+
+    Of a standardised weight it holds them without their means, and so with those the constant.
+    """
+    if isinstance(rule, Standardised):
+        centred = rule.centred(weights)
+        if centred is None:
+            return None
+        rows = row_space(centred, places)
+        one = torch.ones_like(rows[:1])
+        return torch.cat([rows, one / one.norm()])
+    if not weights.told(rule) or weights.mask(rule) is not None:
+        return None
+    return row_space(weights.gradient(rule), places)
+
+
 def _direction(
-    rule: Convolution, weights: Weights, places: int, batch: int, generator: torch.Generator
+    rule: Convolution, rows: Tensor, places: int, batch: int, generator: torch.Generator
 ) -> Tensor | None:
-    """(B, I, H, W) of length 1 each; None where the row space does not tell them."""
-    gradient = weights.gradient(rule)
-    rows = row_space(gradient, batch * places)
-    every = torch.ones(places, dtype=torch.bool, device=gradient.device)
+    """(B, I, H, W) of length 1 each; None where the space does not tell them."""
+    every = torch.ones(places, dtype=torch.bool, device=rows.device)
     mixed = fixed_points(rows, every, rule.geometry, batch, alone=True)
     apart = None if mixed is None else demix(mixed.flatten(1).T, generator=generator)
     if mixed is None or apart is None:

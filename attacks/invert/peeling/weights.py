@@ -22,6 +22,12 @@ class Weights:
     gradients: Mapping[str, Tensor]
     visible: Mapping[str, Tensor] | None = None
 
+    def is_whole(self, name: str) -> bool:
+        """Whether the release has the gradient of a parameter, all of it."""
+        if name not in self.gradients:
+            return False
+        return self.visible is None or bool(self.visible[name].all())
+
     def told(self, rule: object) -> bool:
         """Whether the release has the gradient of this layer's weight."""
         return isinstance(rule, Weighted) and rule.parameter in self.gradients

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.directions import find_directions, readable_directions
 from attacks.invert.peeling.graph import read_graph
+from attacks.invert.peeling.last_layer import refusal
 from attacks.invert.peeling.weights import Weights
 from tests.attacks.invert.peeling.test_walk import update
 from tests.conftest import seeded
+from victims.models.wide_resnets import StandardisedConv
 
 
 @pytest.fixture
@@ -66,6 +69,38 @@ def test_of_a_batch_the_input_nearest_to_the_image_is_told(model):
     cosine = found["_1"].flatten(1) @ true["_1"].T
     assert sorted(cosine.argmax(1).tolist()) == [0, 1]
     assert float(cosine.amax(1).min()) > 1 - 1e-9
+
+
+def test_what_a_standardised_convolution_was_fed_is_told_though_its_rows_lose_their_means():
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        model = nn.Sequential(
+            nn.Conv2d(3, 12, 3, padding=1),
+            nn.ReLU(),
+            StandardisedConv(12, 48, 3),
+            nn.GroupNorm(4, 48),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(48 * 36, 5),
+        ).double()
+        nn.init.uniform_(model[2].gain, 0.5, 2.0)
+    images = torch.rand(1, 3, 6, 6, generator=seeded(1), dtype=torch.float64)
+    graph, labels = read_graph(model, (3, 6, 6)), torch.tensor([1])
+    assert refusal(graph) == ""
+    found, true = find(model, images, labels)
+    assert list(found) == ["_1"]
+    assert torch.allclose(found["_1"].flatten(1), true["_1"], atol=1e-6)
+    rule = graph.nodes["_2"].rule
+    told = rule.centred(Weights(update(model, images, labels)))
+    model[2].weight.requires_grad_(False)
+    assert torch.allclose(told.flatten(1).mean(1), torch.zeros(48).double(), atol=1e-12)
+    weight = (rule.unit * model[2].gain).detach().requires_grad_()
+    below = model[:2](images)
+    logits = model[3:](F.conv2d(below, weight, model[2].bias, padding=1))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, labels), weight)
+    assert torch.allclose(told, slope - slope.mean((1, 2, 3), keepdim=True), atol=1e-10)
+    untrained = read_graph(model, (3, 6, 6)).nodes["_2"].rule
+    assert untrained.centred(Weights({})) is None
 
 
 def test_masked_gradients_tell_no_direction(model):
