@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -12,6 +12,7 @@ from defenses.gradients import squared_norms
 from defenses.implicit import Implicit
 from victims.gradients.convolution import Geometry
 from victims.gradients.grams import gram_norms
+from victims.gradients.projection import Projection
 from victims.gradients.ways import GRAM, WAYS, block_length, way_of
 
 
@@ -31,6 +32,7 @@ class Convolved(Implicit):
         shape: of the weight (out, in / groups, h, w).
         geometry: how the convolution walks.
         mask: of the weight's shape, True where the coordinate is kept; None keeps all.
+        projection: makes the gradient of what is trained of that in the weight, where these differ.
     """
 
     def __init__(
@@ -40,9 +42,10 @@ class Convolved(Implicit):
         shape: torch.Size,
         geometry: Geometry,
         mask: Tensor | None = None,
+        projection: Projection | None = None,
     ) -> None:
         self.x, self.slope, self.shape = x.contiguous(), slope.contiguous(), shape
-        self.geometry, self.mask = geometry, mask
+        self.geometry, self.mask, self.projection = geometry, mask, projection
         self._rows: list[Tensor] = []  # of the kept coordinates, once `squared_norms` formed them
 
     @property
@@ -60,7 +63,8 @@ class Convolved(Implicit):
 
     def apply_mask(self, mask: Tensor) -> Convolved:
         """See `Implicit`."""
-        return self._like(self.x, self.slope, mask if self.mask is None else self.mask * mask)
+        mask = mask if self.mask is None else self.mask * mask
+        return self._like(self.x, self.slope, mask, slice(None))
 
     def squared_norms(self) -> Tensor:
         """See `Implicit`."""
@@ -70,20 +74,38 @@ class Convolved(Implicit):
     def _norms(self) -> Tensor:
         way = way_of(self.x, self.slope, self.shape, self.geometry, self.mask is not None)
         if way == GRAM:
-            return gram_norms(self.x, self.slope, self.shape, self.geometry)
-        self._rows = list(self._formed(way))
-        return torch.cat([squared_norms({"": rows}) for rows in self._rows])
+            return self._by_grams()
+        size, whole = block_length(self.slope, self.shape), self.projection
+        norms = []
+        for begin in range(0, len(self), size):
+            some = slice(begin, begin + size)
+            rows = WAYS[way](self.x[some], self.slope[some], self.shape, self.geometry)
+            if whole is not None and self.mask is None:  # projected as a sum
+                norms.append(whole.of(some).norms(rows.unflatten(1, (self.shape[0], -1))))
+            else:
+                rows = self._thinned(rows, None if whole is None else whole.of(some))
+                norms.append(squared_norms({"": rows}))
+            self._rows.append(rows)
+        return torch.cat(norms)
 
-    def _formed(self, way: str) -> Iterator[Tensor]:
-        """The rows (k, kept) of a few examples at a time."""
-        size = block_length(self.slope, self.shape)
-        for x, slope in zip(self.x.split(size), self.slope.split(size), strict=True):
-            rows = WAYS[way](x, slope, self.shape, self.geometry)
-            if self._kept is not None:
-                rows = rows.index_select(1, self._kept)
-            yield (
-                rows if self.mask is None or self._kept is not None else rows * self.mask.flatten()
-            )
+    def _by_grams(self) -> Tensor:
+        layer = (self.shape, self.geometry)
+        if self.projection is None:
+            return gram_norms(self.x, self.slope, *layer)
+        scaled = self.slope * self.projection.scale[:, None, None]
+        whole = gram_norms(self.x, scaled, *layer)
+        less = self.projection.less(self.x, self.slope, *layer)
+        return whole - less * (1 - 4 * torch.finfo(self.dtype).eps)  # rounded down
+
+    def _thinned(self, rows: Tensor, projection: Projection | None) -> Tensor:
+        """(k, kept) what the mask keeps of the rows (k, P), projected."""
+        if self._kept is None:
+            if projection is not None:
+                rows = projection.apply(rows.unflatten(1, (self.shape[0], -1))).flatten(1)
+            return rows if self.mask is None else rows * self.mask.flatten()
+        if projection is None:
+            return rows.index_select(1, self._kept)
+        return projection.gathered(rows, self._kept)
 
     @cached_property
     def _kept(self) -> Tensor | None:
@@ -98,11 +120,15 @@ class Convolved(Implicit):
         if self._rows:
             sizes = [len(rows) for rows in self._rows]
             parts = zip(self._rows, factors.split(sizes), strict=True)
-            total = torch.stack([part @ rows for rows, part in parts]).sum(0)
+            total = factors.new_zeros(self._rows[0].shape[1])
+            for rows, part in parts:
+                total.addmv_(rows.to(part.dtype).T, part)
         else:
             slope = self.slope * factors[:, None, None, None]
-            total = self.geometry.batch_gradient(self.x, slope, self.shape).flatten()
-            return self._masked(total.reshape(self.shape))
+            total = self.geometry.batch_gradient(self.x, slope, self.shape)
+            return self._masked(self._projected(total))
+        if self.mask is None:
+            return self._projected(total.reshape(self.shape))
         if self._kept is not None:
             total = total.new_zeros(self.shape.numel()).index_copy_(0, self._kept, total)
         return total.reshape(self.shape)
@@ -112,11 +138,11 @@ class Convolved(Implicit):
         parts = zip(self.x.split(1), self.slope.split(1), strict=True)
         full = [self.geometry.batch_gradient(*part, self.shape) for part in parts]
         formed = torch.stack(full) if full else self.slope.new_zeros(0, *self.shape)
-        return self._masked(formed)
+        return self._masked(self._projected(formed))
 
     def select(self, keep: Tensor) -> Convolved:
         """See `Implicit`."""
-        chosen = self._like(self.x[keep], self.slope[keep], self.mask)
+        chosen = self._like(self.x[keep], self.slope[keep], self.mask, keep)
         if "_norms" in vars(self):
             vars(chosen)["_norms"] = self._norms[keep]
             chosen._rows = [torch.cat(self._rows)[keep]] if self._rows else []
@@ -126,7 +152,10 @@ class Convolved(Implicit):
         """See `Implicit`."""
         there = keep[:, None, None, None]
         x, slope = (torch.where(there, v, 0) for v in (self.x, self.slope))
-        whole = self._like(x, slope, self.mask)
+        whole = self._like(x, slope, self.mask, slice(None))
+        if whole.projection is not None:
+            along = torch.where(keep[:, None], whole.projection.along, 0)
+            whole.projection = replace(whole.projection, along=along)
         if "_norms" in vars(self):
             vars(whole)["_norms"] = torch.where(keep, self._norms, 0)
             rows = torch.cat(self._rows) if self._rows else None
@@ -135,17 +164,26 @@ class Convolved(Implicit):
 
     def peaks(self) -> Tensor:
         """(B,) a bound on each gradient's values, and the largest one where that is too large."""
-        most = (
-            self.x.flatten(1).abs().amax(1).double() * self.slope.flatten(1).abs().sum(1).double()
-        )
+        fed, slopes = self.x.flatten(1).abs().amax(1), self.slope.flatten(1).abs().sum(1)
+        most = fed.double() * slopes.double()
+        if self.projection is not None:
+            most *= self.projection.scale.abs().max() * (2 + self.projection.unit.shape[1])
         for index in (~(most < torch.finfo(self.dtype).max)).nonzero()[:, 0].tolist():
-            keep = torch.zeros_like(most, dtype=torch.bool)
-            keep[index] = True
-            most[index] = self._like(self.x[keep], self.slope[keep], self.mask).dense().abs().max()
+            alone = self.select(torch.arange(len(self), device=most.device) == index)
+            most[index] = alone.dense().abs().max()
         return most
+
+    def _projected(self, values: Tensor) -> Tensor:
+        if self.projection is None:
+            return values
+        rows = values.reshape(*values.shape[:-3], -1)
+        return self.projection.apply(rows).reshape(values.shape)
 
     def _masked(self, values: Tensor) -> Tensor:
         return values if self.mask is None else values * self.mask
 
-    def _like(self, x: Tensor, slope: Tensor, mask: Tensor | None) -> Convolved:
-        return Convolved(x, slope, self.shape, self.geometry, mask)
+    def _like(
+        self, x: Tensor, slope: Tensor, mask: Tensor | None, examples: slice | Tensor
+    ) -> Convolved:
+        projection = None if self.projection is None else self.projection.of(examples)
+        return Convolved(x, slope, self.shape, self.geometry, mask, projection)

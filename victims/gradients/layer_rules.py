@@ -1,122 +1,21 @@
-"""Watches a pass over a batch, and notes what makes each example's gradient in every layer."""
+"""What each kind of layer does while it is watched: what makes its per-example gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from defenses.implicit import Implicit
 from defenses.outer import Outer
 from victims.gradients.convolution import Geometry, pair
 from victims.gradients.convolved import Convolved
-
-WHOLE = (torch.float32, torch.float64)
-"""Types whose gradients are taken; sums of shorter ones need longer ones to be made in."""
-
-
-class Watch(TorchFunctionMode):
-    """While it is on, layers that have a rule take no weight gradient and note what makes it.
-
-    Args:
-        leaves: the weights by name; what no rule meets uses them as they are.
-        count: the number B of examples, which are the rows of what every layer is fed.
-
-    Attributes:
-        anchor: a number whose gradient is to be asked for, that slopes may travel to it.
-        spread: weights of which every example has a copy (B * size,), whose gradient is asked for.
-        twice: whether a rule met a weight a second time, or what it noted has been changed since.
-    """
-
-    def __init__(self, leaves: Mapping[str, Tensor], count: int) -> None:
-        super().__init__()
-        self.leaves, self.count = leaves, count
-        self.anchor = next(iter(leaves.values())).new_zeros(()).requires_grad_()
-        self.spread: dict[str, Tensor] = {}
-        self.twice = False
-        self._names = {id(leaf): name for name, leaf in leaves.items()}
-        self._met: set[str] = set()
-        self._noted: dict[str, Tensor | Implicit] = {}
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        rule = RULES.get(func)
-        found = None if rule is None else rule(self, *args, **(kwargs or {}))
-        return func(*args, **(kwargs or {})) if found is None else found
-
-    def named(self, x: Tensor, *weights: Tensor | None) -> list[str | None] | None:
-        """The names of a layer's weights, None for what is constant; None: no rule may serve."""
-        names = [None if w is None else self._names.get(id(w)) for w in weights]
-        derived = any(
-            w is not None and w.requires_grad and n is None
-            for w, n in zip(weights, names, strict=True)
-        )
-        whole = x.dtype in WHOLE and x.ndim > 1 and len(x) == self.count
-        if derived or not whole or not any(names):
-            return None
-        met = {n for n in names if n is not None}
-        self.twice |= bool(met & self._met)
-        self._met |= met
-        return names
-
-    def tap(self, x: Tensor, y: Tensor, note: Callable[[Tensor, Tensor], dict[Any, Any]]) -> Tensor:
-        """``y`` itself; when the slopes of ``y`` are known, ``note(x, slopes)`` names gradients."""
-        fed = x.detach()
-        version = fed._version
-
-        def book(slope: Tensor) -> None:
-            self.twice |= fed._version != version  # a layer behind works in place
-            found = note(fed, slope.detach())
-            self._noted |= {k: v for k, v in found.items() if k is not None}
-
-        tapped: Tensor = _Tap.apply(y, self.anchor, book)
-        return tapped
-
-    def copies(self, weight: Tensor | None, name: str | None) -> Tensor | None:
-        """One copy of a layer's weight (C,) for each example, (B * C,)."""
-        if weight is None:
-            return None
-        many = weight.detach().repeat(self.count)
-        if name is not None:
-            self.spread[name] = many.requires_grad_()
-        return many
-
-    def gradients(self, spread: Mapping[str, Tensor | None]) -> dict[str, Tensor | Implicit]:
-        """The gradients of all weights, name -> (B, *shape), given those of the copies."""
-        found: dict[str, Tensor | Implicit] = {}
-        for name, leaf in self.leaves.items():
-            slope = spread.get(name)
-            if slope is not None:
-                found[name] = slope.reshape(self.count, *leaf.shape)
-            elif name in self._noted:
-                found[name] = self._noted[name]
-            else:  # nothing that the loss depends on depends on it
-                found[name] = leaf.new_zeros(1).expand(self.count, *leaf.shape)
-        return found
-
-
-class _Tap(torch.autograd.Function):
-    """What it is given, unchanged; tells the slopes that come back."""
-
-    @staticmethod
-    def forward(ctx: Any, y: Tensor, anchor: Tensor, book: Callable[[Tensor], None]) -> Tensor:
-        ctx.mark_dirty(y)
-        ctx.book = book
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
-        ctx.book(slope)
-        return slope, None, None
+from victims.gradients.projection import Projection
+from victims.gradients.standardise import standardised, unit_rows
+from victims.gradients.watch import WHOLE, Watch
 
 
 def _conv2d(
@@ -132,10 +31,12 @@ def _conv2d(
     """See `torch.nn.functional.conv2d`."""
     if isinstance(padding, str) or input.ndim != 4:
         return None
+    geometry = Geometry(pair(stride), pair(padding), pair(dilation), groups)
+    if id(weight) in watch.standard:
+        return _standardised_conv2d(watch, input, weight, bias, geometry)
     names = watch.named(input, weight, bias)
     if names is None:
         return None
-    geometry = Geometry(pair(stride), pair(padding), pair(dilation), groups)
     constant = None if bias is None else bias.detach()
     y = F.conv2d(input, weight.detach(), constant, *geometry)
 
@@ -145,6 +46,46 @@ def _conv2d(
             found[names[0]] = Convolved(x, slope, weight.shape, geometry)
         if names[1] is not None:
             found[names[1]] = slope.sum((2, 3))
+        return found
+
+    return watch.tap(input, y, note)
+
+
+def _standardised(watch: Watch, weight: Tensor, gain: Tensor) -> Tensor:
+    """See `victims.gradients.standardise.standardised`; the rows remember what they are made of."""
+    rows = standardised(weight, gain)
+    watch.standard[id(rows)] = (weight, gain, rows)  # with itself, that no other gets its id
+    return rows
+
+
+def _standardised_conv2d(
+    watch: Watch, input: Tensor, rows: Tensor, bias: Tensor | None, geometry: Geometry
+) -> Tensor | None:
+    """See `torch.nn.functional.conv2d`, of a weight that `_standardised` made.
+
+    With rows u of unit norm, y = bias + gain conv(x, u): the gradient in the gain is that of a
+    factor, <slope, conv(x, u)>, which is what a gradient in the weight has along u.
+    """
+    weight, gain, _ = watch.standard[id(rows)]
+    names = watch.named(input, weight, gain, bias) if geometry.groups == 1 else None
+    if names is None or None in names[:2]:
+        return None
+    unit, scale, free = (part.detach() for part in unit_rows(weight.detach()))
+    plain = F.conv2d(input, unit, None, *geometry)
+    sizes = gain.detach().reshape(-1, 1, 1)
+    shift = plain.new_zeros(()) if bias is None else bias.detach().reshape(-1, 1, 1)
+    y = torch.addcmul(shift, plain, sizes)
+    kept = plain.detach()
+
+    def note(x: Tensor, slope: Tensor) -> dict[str | None, Tensor | Implicit]:
+        along = (slope * kept).sum((2, 3))
+        by_row = scale.flatten() * gain.detach().flatten()
+        projection = Projection(unit.flatten(1), by_row, free.flatten().to(by_row), along)
+        found: dict[str | None, Tensor | Implicit] = {}
+        found[names[0]] = Convolved(x, slope, weight.shape, geometry, None, projection)
+        found[names[1]] = along.reshape(len(x), *gain.shape)
+        if names[2] is not None:
+            found[names[2]] = slope.sum((2, 3))
         return found
 
     return watch.tap(input, y, note)
@@ -221,6 +162,7 @@ def _max_pool2d(
 
 RULES: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
     F.conv2d: _conv2d,
+    standardised: _standardised,
     F.linear: _linear,
     F.group_norm: _group_norm,
     F.max_pool2d: _max_pool2d,

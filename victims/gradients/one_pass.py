@@ -15,8 +15,9 @@ from torch.func import functional_call
 
 from defenses.implicit import Implicit
 from defenses.precision import full_precision
-from victims.gradients.layer_rules import Watch
+from victims.gradients.layer_rules import RULES
 from victims.gradients.vmapping import Loss
+from victims.gradients.watch import Watch
 
 
 @full_precision()
@@ -44,7 +45,7 @@ def one_pass(
         labels: (B,).
     """
     leaves = {k: w.detach().requires_grad_() for k, w in weights.items()}
-    watch = Watch(leaves, len(images))
+    watch = Watch(leaves, len(images), RULES)
     with torch.enable_grad():
         with watch:
             logits = functional_call(model, {**leaves, **fixed}, (images,))

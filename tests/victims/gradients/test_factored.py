@@ -10,9 +10,12 @@ from torch.nn.functional import cross_entropy
 from defenses.gradients import apply_mask, clipped_sum, flat, random_mask, squared_norms
 from defenses.implicit import Implicit
 from tests.conftest import seeded
-from victims.gradients import gradient_chunks, layer_rules
+from victims.gradients import gradient_chunks
 from victims.gradients.factored import FactoredGradients
+from victims.gradients.layer_rules import RULES
 from victims.gradients.one_pass import one_pass
+from victims.gradients.watch import Watch
+from victims.models.wide_resnets import StandardisedConv
 
 
 class Widths(nn.Module):
@@ -58,6 +61,17 @@ def small(dtype=torch.float64):
     return net(*layers, dtype=dtype)
 
 
+def wide(dtype=torch.float64):
+    """Standardised convolutions, one of which has few pixels and a row at the floor of its norm."""
+    layers = [StandardisedConv(3, 16, 3, 2), nn.GroupNorm(4, 16), nn.Tanh()]
+    layers += [StandardisedConv(16, 32, 3), nn.Tanh(), StandardisedConv(32, 32, 1, 2)]
+    made = net(*layers, dtype=dtype)
+    with torch.no_grad():
+        made[3].weight[0] = 1e-4 * torch.randn(16, 3, 3, generator=seeded())
+        made[3].gain[1] = 0
+    return made
+
+
 def batch(count=7, dtype=torch.float64):
     draw = seeded()
     images = torch.rand(count, 3, 8, 8, generator=draw, dtype=torch.float64).to(dtype)
@@ -75,10 +89,11 @@ def total(chunks, bound, mask=None):
     return torch.cat(norms), flat(sums)
 
 
+@pytest.mark.parametrize("make", [small, wide])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
-def test_one_pass_gives_the_norms_and_clipped_sums_of_single_examples(dtype, near, masked):
-    model, (images, labels) = small(), batch()
+def test_one_pass_gives_the_norms_and_clipped_sums_of_single_examples(dtype, near, masked, make):
+    model, (images, labels) = make(), batch()
     mask = random_mask(dict(model.named_parameters()), 0.9, seeded()) if masked else None
     plain = list(gradient_chunks(model, cross_entropy, images, labels))
     bound = float(total(plain, 1.0, mask)[0].median())
@@ -177,7 +192,7 @@ def test_pooling_side_by_side_is_pooling():
     draw = seeded()
     x = torch.randint(4, (2, 3, 9, 7), generator=draw).float().requires_grad_()
     walk = {"kernel_size": (3, 2), "stride": 2, "padding": (1, 0), "ceil_mode": True}
-    watch = layer_rules.Watch({"w": torch.zeros(1)}, 2)
+    watch = Watch({"w": torch.zeros(1)}, 2, RULES)
     with watch:
         found = nn.functional.max_pool2d(x, **walk)
     expected = nn.functional.max_pool2d(x, **walk)

@@ -9,7 +9,8 @@ from torch import Tensor
 from attacks.invert.peeling.rules.contract import Call, reads
 from attacks.invert.peeling.rules.convolution import Convolution, convolution
 from attacks.invert.peeling.weights import Weights
-from victims.models.wide_resnets import StandardisedConv, unit_rows
+from victims.gradients.standardise import unit_rows
+from victims.models.wide_resnets import StandardisedConv
 
 
 @dataclass(frozen=True, eq=False)
