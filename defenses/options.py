@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -91,12 +92,18 @@ def check_types(instance: Any) -> None:
     no number. Fields of other kinds than `KINDS` are left alone.
     """
     for field in dataclasses.fields(instance):
-        kind = field.type.__name__ if isinstance(field.type, type) else str(field.type)
-        kinds = ["dict" if k.startswith("dict[") else k for k in map(str.strip, kind.split("|"))]
+        kinds = _kinds(field.type.__name__ if isinstance(field.type, type) else str(field.type))
         value = getattr(instance, field.name)
         if all(k in KINDS for k in kinds) and not any(KINDS[k][1](value) for k in kinds):
             told = " or ".join(KINDS[k][0] for k in kinds)
             raise BadInput(f"{field.name} must be {told}, not {value!r:.60}")
+
+
+@functools.cache
+def _kinds(annotation: str) -> tuple[str, ...]:
+    """The kinds that an annotation names: ``int | None``."""
+    parts = map(str.strip, annotation.split("|"))
+    return tuple("dict" if part.startswith("dict[") else part for part in parts)
 
 
 def shown_options(instance: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from defenses import BadInput
 from reports.commands.entry import run_command
 from reports.commands.flags import Parser, add_run_flags, chosen_device, line
+from reports.commands.parsers import once_per_choice
 
 if TYPE_CHECKING:
     from reports.commands.claim import Claim
@@ -42,6 +43,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser(argv).parse_args(argv)
 
 
+@once_per_choice
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the defense that ``argv`` chooses."""
     from victims.training.flags import training_parser

@@ -23,6 +23,7 @@ from reports.commands.flags import (
     given_options,
     line,
 )
+from reports.commands.parsers import once_per_choice
 from reports.commands.progress import Progress
 from reports.records import Record
 from victims.gradients import LocalSteps
@@ -44,6 +45,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parsed
 
 
+@once_per_choice
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the defense and the attack that ``argv`` chooses."""
     import defenses

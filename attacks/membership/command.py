@@ -11,6 +11,7 @@ from attacks.membership.scenario import LAYOUTS, QUERIES, Scenario, attack_of
 from attacks.membership.study import study
 from reports.commands.flags import Parser, add_run_flags, line
 from reports.commands.origins import note
+from reports.commands.parsers import once_per_choice
 from reports.records import Record
 from victims.training.flags import training_of, training_parser, training_values
 
@@ -25,6 +26,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser(argv).parse_args(argv)
 
 
+@once_per_choice
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the defense that ``argv`` chooses."""
     from attacks.membership import names

@@ -13,14 +13,14 @@ import defenses
 from defenses import BadInput
 from reports.commands.contract import Command
 from reports.commands.flags import Parser
+from reports.commands.parsers import CHOOSING, parsers_kept
+from reports.records.keyed import key_of
 
 COMMANDS = {f"attacks.{f}": f"attacks.{f}.command" for f in ("invert", "membership", "audit")}
 COMMANDS |= {f"{name}.heads": f"{name}.heads.command" for name in COMMANDS}
 COMMANDS |= {"victims.train": "victims.train"}
 COMMANDS |= {f"victims.{f}": f"victims.{f}.command" for f in ("transfer", "federated")}
 """What can be swept, and the module that says how."""
-CHOOSING = ("--defense", "--attack", "--method")
-"""Flags that settle which others there are."""
 Values = Sequence[str | Sequence[str]]
 NOT_SWEPT = ("--out", "--fresh", "--device", "--data-root", "--observation", "--code", "--help")
 
@@ -58,6 +58,7 @@ def command_module(name: str) -> Command:
     return found
 
 
+@parsers_kept()
 def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
     """Every combination of the flags' values as Jobs, equal Scenarios once, in their order.
 
@@ -78,21 +79,22 @@ def cross(command: str, flags: Mapping[str, Values]) -> list[Job]:
     module = command_module(command)
     used: set[str] = set()
     jobs: dict[str, Job] = {}
-    parsers: dict[tuple[str, ...], Parser] = {}
     for values in itertools.product(*flags.values()):
         chosen = dict(zip(flags, values, strict=True))
-        pick = tuple(str(w) for f in CHOOSING if f in chosen for w in (f, chosen[f]))
-        if pick not in parsers:
-            parsers[pick] = module.parser(list(pick))
-        has = {flag: value for flag, value in chosen.items() if parsers[pick].action(flag)}
+        pick = [str(w) for f in CHOOSING if f in chosen for w in (f, chosen[f])]
+        parser = module.parser(pick)
+        has = {flag: value for flag, value in chosen.items() if parser.action(flag)}
         used |= has.keys()
-        argv = _arguments(parsers[pick], has, promises=_promises(chosen))
+        argv = _arguments(parser, has, promises=_promises(chosen))
         for name, words in module.SWEPT.items():
             if f"--{name}" not in chosen:
                 argv += [f"--{name}", *words]
         scenario = module.scenario(module.parse(argv))
-        key, again = scenario.key(), module.command_line(scenario)
-        jobs.setdefault(key, Job(command, tuple(argv), key, again, scenario.document()))
+        document = scenario.document()
+        key = key_of(document)  # as `Keyed.key`, of the document that is at hand
+        if key not in jobs:
+            again = module.command_line(scenario)
+            jobs[key] = Job(command, tuple(argv), key, again, document)
     unused = sorted(flags.keys() - used)
     if unused:
         raise BadInput(f"no defense or attack of this sweep has {unused[0]}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reports.commands.flags import Parser, add_run_flags
+from reports.commands.parsers import once_per_choice
 from reports.commands.progress import Report, unwatched
 from reports.records import Record
 from reports.records.training import Round
@@ -21,6 +22,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser(argv).parse_args(argv)
 
 
+@once_per_choice
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the rule and the defense that ``argv`` chooses."""
     flags = federation_parser(argv)

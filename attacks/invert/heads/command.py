@@ -11,6 +11,7 @@ from attacks.invert.heads.scenario import SEEN, Scenario
 from attacks.invert.heads.study import study
 from reports.commands.flags import Parser, add_run_flags, line
 from reports.commands.origins import note
+from reports.commands.parsers import once_per_choice
 from reports.records import Record
 from victims.transfer.flags import transfer_of, transfer_parser, transfer_values
 
@@ -25,6 +26,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser(argv).parse_args(argv)
 
 
+@once_per_choice
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the method that ``argv`` chooses."""
     start = Scenario()

@@ -109,7 +109,7 @@ class Lessons:
             share = view.regress(shown, self._ridge).coefficients(view.observed)
             pixels = mean + share @ self._deviations()
         else:
-            code = ((view.observed - kept.mean) / kept.unit) @ kept.weights
+            code = kept.weights.T @ ((view.observed - kept.mean) / kept.unit)
             pixels = mean + self.population.axes[:, : len(code)].float() @ code
         return pixels.reshape(1, *self.images.shape[1:])
 

@@ -45,7 +45,7 @@ class Population:
         power = spectral.std.flatten()
         strong = power.argsort(descending=True, stable=True)[:DIRECTIONS]
         units = torch.zeros(len(strong), len(power), dtype=power.dtype, device=power.device)
-        units[range(len(strong)), strong] = 1 / power[strong]
+        units.scatter_(1, strong[:, None], (1 / power[strong])[:, None])
         basis = (spectral.decode(units.unflatten(1, images.shape[1:])) - spectral.mean).flatten(1)
         centred = (both - spectral.mean.float()).flatten(1) @ basis.T.float()
         share = len(images) / (len(images) + SPECTRUM)
