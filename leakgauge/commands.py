@@ -58,6 +58,11 @@ COMMANDS = {
         "attacks.membership.heads.command:parse",
         "tell who was in the data of a private head",
     ),
+    "membership-updates": Command(
+        "attacks.membership.updates.__main__:main",
+        "attacks.membership.updates.command:parse",
+        "tell who was in the data of a participant of a federation",
+    ),
     "audit-heads": Command(
         "attacks.audit.heads.__main__:main",
         "attacks.audit.heads.command:parse",

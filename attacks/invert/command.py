@@ -98,6 +98,10 @@ def _add_victim(parser: Parser, start: Scenario) -> None:
     add("--size", type=int, help="image edge for photos and folder:")
     text = "examples per update (default 1; of local steps: steps times examples in each)"
     add("--batch", type=int, default=start.batch, help=text)
+    text = "participants who have equal parts of the batch; the server sees the mean of their "
+    text += "updates alone (default 1)"
+    secure = start.secure_aggregation
+    add("--secure-aggregation", type=int, default=secure, metavar="N", help=text)
     text = "the client takes so many steps of SGD and releases the difference of its weights"
     add("--local-steps", type=int, metavar="K", help=text)
     add("--local-lr", type=float, metavar="LR", help="learning rate of the local steps")

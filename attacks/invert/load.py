@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 import defenses
 import victims
+from attacks.invert.aggregated import aggregated
 from attacks.invert.apart import keep_apart
 from attacks.invert.before.victim import Victim
 from attacks.invert.contract import registry
@@ -188,7 +189,8 @@ def build_defenses(scenario: Scenario) -> dict[str, Defense]:
     built = {}
     for name in (*(n for n in scenario.against if n != scenario.defense), scenario.defense):
         fields = {f.name for f in dataclasses.fields(defenses.registry.find(name))}
-        built[name] = defenses.get(name, **{k: v for k, v in options.items() if k in fields})
+        one = defenses.get(name, **{k: v for k, v in options.items() if k in fields})
+        built[name] = aggregated(one, scenario.secure_aggregation)
     if scenario.epsilon is None:
         return built
     noise = defenses.noise_for_epsilon(

@@ -56,6 +56,9 @@ class Scenario(Keyed):
         batch_norm: ``running``, ``batch`` or ``released``, see `BATCH_NORMS`. By the statistics of
             the batch the examples have no gradients of their own: their one gradient is that of a
             client, as one local step at learning rate 1 would be.
+        secure_aggregation: participants who have a batch's images in equal parts, and the mean of
+            whose updates is all that the server sees, see `attacks.invert.aggregated`; 1: one has
+            them all.
         columns: ``both``, ``adaptive`` or ``naive`` attackers.
         threat: ``honest``, or ``malicious`` where the server sends a model of its own making; each
             attack is of one of them.
@@ -100,6 +103,7 @@ class Scenario(Keyed):
     local_batch: int | None = None
     local_momentum: float | None = None
     batch_norm: str = RUNNING
+    secure_aggregation: int = 1
 
     def __post_init__(self) -> None:
         for which, known in (("defense", defenses.registry), ("attack", registry)):
@@ -132,6 +136,15 @@ class Scenario(Keyed):
             raise BadInput(f"the batch of {self.batch} is larger than the {self.images} images")
         if self.images % self.batch:
             raise BadInput(f"{self.images} images do not make whole batches of {self.batch}")
+        if self.secure_aggregation < 1 or self.batch % self.secure_aggregation:
+            raise BadInput(
+                f"secure_aggregation is {self.secure_aggregation}; it must be a number of "
+                f"participants that share the batch of {self.batch} in equal parts"
+            )
+        if self.secure_aggregation > 1 and self.local is not None:
+            raise BadInput(
+                "secure_aggregation is of gradients: an attack on local steps replays one client's"
+            )
         if self.moments < 2:
             raise BadInput(f"moments is {self.moments}; it must be >= 2: the first and the last")
         if not 1 <= self.candidates <= CANDIDATES:
@@ -178,7 +191,8 @@ class Scenario(Keyed):
         """See `Keyed.document`; silent on what older Records do not know, where it says nothing.
 
         That is on local steps and momentum without any, on the candidates when all take part, on
-        a server that is honest, and on batch normalisation by running statistics.
+        one participant alone, on a server that is honest, and on batch normalisation by running
+        statistics.
         """
         unsaid = set(FACTS) if self.local_steps is None else set()
         if self.batch_norm == RUNNING:
@@ -189,6 +203,8 @@ class Scenario(Keyed):
             unsaid.add("candidates")
         if self.threat == THREATS[0]:
             unsaid.add("threat")
+        if self.secure_aggregation == 1:
+            unsaid.add("secure_aggregation")
         return {k: v for k, v in super().document().items() if k not in unsaid}
 
     @property

@@ -57,6 +57,8 @@ def table(record: Record) -> str:
         count += f", {steps} of {local.batch} at learning rate {local.lr:g}"
     normed = NORMALISED.get(str(facts.get("batch_norm")), "")
     count += normed
+    if participants := facts.get("secure_aggregation"):
+        count += f" of {participants} participants behind secure aggregation"
     if facts.get("threat") == MALICIOUS:
         count += ", a server that cheats: it sends a model of its own making"
     lines = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from reports.charts.exposed_members import exposed_chart
 from reports.charts.render import save
@@ -38,10 +39,11 @@ def table(record: Record) -> str:
     head = f"{'attack':<22}{'AUC':>22}" + "".join(f"{f'TPR at {r} FPR':>22}" for r in rates)
     lines = [
         f"{facts['defense']}: {facts['model']} on {facts['count']} of {facts['data']}, "
-        f"{count_of(facts['shadows'], 'shadow model')}",
+        + _beside(facts),
         f"accuracy: target {models['target']['inside']:.1%} on members, "
         f"{models['target']['outside']:.1%} on others; "
-        f"shadows {models['shadows']['inside']:.1%} / {models['shadows']['outside']:.1%}",
+        f"{'shadows' if 'shadows' in facts else 'the other participants'} "
+        f"{models['shadows']['inside']:.1%} / {models['shadows']['outside']:.1%}",
         control_line(record),
         "[95% interval]; chance: AUC 0.5, TPR = FPR",
         head,
@@ -61,6 +63,13 @@ def table(record: Record) -> str:
     }  # fmt: skip
     lines += ["", *sorted(reasons), promise(record), *_verdicts(record), "", _exposed_line(record)]
     return "\n".join(lines)
+
+
+def _beside(facts: dict[str, Any]) -> str:
+    """What a target's score is compared with: shadow models, or others who take part."""
+    if "shadows" in facts:
+        return count_of(facts["shadows"], "shadow model")
+    return count_of(facts["participants"] - 1, "other participant")
 
 
 def _verdicts(record: Record) -> list[str]:

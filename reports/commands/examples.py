@@ -32,6 +32,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "attacks.invert.heads": (("--method dp-gd --epsilon 8", "one method's head"),),
     "attacks.membership.heads": (("--method dp-gd --epsilon 8", "one method's head"),),
+    "attacks.membership.updates": (
+        ("--participants 10 --examples 100 --rounds 10", "whose data it has"),
+        ("--rule fedavg --secure-aggregation", "from sums alone"),
+    ),
     "attacks.audit.heads": (("--method dp-gd --epsilon 1", "is it true?"),),
     "reports.sweep": (
         ("--defense none dprs --rate 0 0.5 0.9 --noise-multiplier 0 0.01 --seeds 3", "a grid"),

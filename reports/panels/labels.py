@@ -59,6 +59,8 @@ def _title(panel: Panel, state: str) -> str:
     count += f" \N{MULTIPLICATION SIGN} {seeds} seeds" if seeds > 1 else ""
     if (threat := facts.get("threat")) is not None:
         count += f", {_short(threat)} server"
+    if (summed := facts.get("secure_aggregation")) is not None:
+        count += f", sums over {_short(summed)} participants"
     return f"{_short(facts['model'])}, {how}, {_short(facts['data'])}, {count}"
 
 

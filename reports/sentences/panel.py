@@ -49,6 +49,8 @@ def _attack(panel: Panel) -> Sentence:
     who = "an attacker who sees one update of"
     if panel.facts.get("threat"):
         who = "a server that cheats, and gets one update of its own version of"
+    if summed := panel.facts.get("secure_aggregation"):
+        who = f"a server that sees the sum alone of {summed!s:.9} participants' updates of"
     against = f"; the best guess without the update reaches {guess.mean:.1f} dB"
     return (
         f"{when}, {who} {panel.facts['model']!s:.60}, made from "

@@ -18,6 +18,7 @@ from reports.records.keyed import key_of
 
 COMMANDS = {f"attacks.{f}": f"attacks.{f}.command" for f in ("invert", "membership", "audit")}
 COMMANDS |= {f"{name}.heads": f"{name}.heads.command" for name in COMMANDS}
+COMMANDS |= {"attacks.membership.updates": "attacks.membership.updates.command"}
 COMMANDS |= {"victims.train": "victims.train"}
 COMMANDS |= {f"victims.{f}": f"victims.{f}.command" for f in ("transfer", "federated")}
 """What can be swept, and the module that says how."""

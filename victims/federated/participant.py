@@ -95,7 +95,8 @@ class Participant:
     def gradient(self, weights: Mapping[str, Tensor], round: int) -> dict[str, Tensor]:
         """(B, *shape) per-example gradients of a Poisson batch, which may be empty."""
         put(self.model, weights)
-        rate = self.plan.federation.batch_size / len(self.labels)
+        # The public number of examples, which is accounted, is not always the true one.
+        rate = min(1.0, self.plan.federation.batch_size / self.plan.examples)
         index = poisson_batch(len(self.labels), rate, self.draw("batch", self.index, round))
         if not len(index):
             return {k: v.new_zeros(0, *v.shape) for k, v in weights.items()}

@@ -1,0 +1,181 @@
+"""Runs a federation, watches it as its server, and scores every candidate."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from attacks.membership.shadows.candidates import Candidates
+from attacks.membership.shadows.train import Piece
+from attacks.membership.study import record
+from attacks.membership.updates.scenario import Scenario
+from attacks.membership.updates.scores import add_up, of_upload
+from attacks.membership.updates.watch import Named, Seen, Watching, mean_of
+from defenses import BadInput, stream
+from defenses.options import shown_options
+from defenses.privacy.accounting import gaussian_epsilon
+from reports.commands.progress import Report, unwatched
+from reports.records import Record
+from reports.records.environment import environment
+from reports.records.training import ClaimBounds
+from victims.data import Data
+from victims.federated.plan import UNITS, Plan
+from victims.federated.serve import Course
+from victims.federated.server import Server
+from victims.federated.victim import Victim, load_victim
+
+TARGET = 0
+"""The participant whose members are sought."""
+
+
+def study(
+    scenario: Scenario,
+    *,
+    out: Path | None = None,
+    device: str = "cpu",
+    data_root: str | None = None,
+    report: Report = unwatched,
+) -> Record:
+    """Seek a participant's members in what the server of a federation sees.
+
+    Args:
+        scenario: the federation, and what the server sees.
+        out: not used: there is one piece.
+        device: ``cpu``, where a federation in this process runs.
+        data_root: see `victims.load_data`.
+        report: told of the rounds.
+
+    Returns:
+        The Record, as that of a training, see `attacks.membership.study.record`; in the place of
+        shadow models stand the other participants.
+
+    Raises:
+        BadInput: the Scenario cannot be played.
+    """
+    f = scenario.federation
+    victim = load_victim(f, data_root)
+    candidates, others = draw(victim, scenario.examples)
+    everybody = [victim.participant(i) for i in range(f.participants)]
+    own = candidates.pool.take(candidates.members[0].nonzero()[:, 0])
+    target = dataclasses.replace(everybody[TARGET], images=own.images, labels=own.labels)
+    everybody[TARGET] = target
+    course = Course(victim.server())
+    held: list[Seen] = []
+    mine: list[Tensor] = []
+    rest: list[Tensor] = []
+
+    def score(seen: Seen, into: list[Tensor]) -> None:
+        pool = candidates.pool
+        into.append(of_upload(victim.model, seen, pool.images, pool.labels))
+
+    def look(seen: Seen) -> None:
+        if scenario.secure_aggregation:
+            held.append(seen)
+        else:
+            score(seen, mine if seen.participant == TARGET else rest)
+
+    for done in course.rounds(Watching(everybody, course, look)):
+        report(f"round {done}", done, f.rounds)
+        if held:
+            score(mean_of(held), mine)
+            held.clear()
+    if not mine:
+        raise BadInput("the target was in no round: raise --share or --rounds")
+    facts = environment(seed=f.seed, device=device)
+    facts["data_sha256"] = candidates.content
+    return record(
+        scenario.document(),
+        claim_of(victim.plan, course.server),
+        candidates,
+        pieces(victim, course.server, candidates, others),
+        add_up(mine, rest),
+        facts,
+    )
+
+
+def draw(victim: Victim, examples: int) -> tuple[Candidates, list[Data]]:
+    """Candidates, members by fair coins; and the data of everybody else.
+
+    The candidates are the target's part and as many examples that nobody has. What theory allows,
+    by (epsilon, delta), is of an example that is there or not and says nothing of the others, so
+    that a known number of members would put the line too low.
+
+    Raises:
+        BadInput: fewer examples are left than the target has.
+    """
+    f = victim.plan.federation
+    free = torch.ones(len(victim.train.labels), dtype=torch.bool)
+    free[victim.owners] = False
+    draw = stream(f.seed, "candidates of an update")
+    unused = free.nonzero()[:, 0]
+    if len(unused) < examples:
+        raise BadInput(
+            f"{f.participants} participants of {examples} examples and {examples} further "
+            f"candidates need {(f.participants + 1) * examples}; there are "
+            f"{len(victim.train.labels)}"
+        )
+    unused = unused[torch.randperm(len(unused), generator=draw)[:examples]]
+    shares = victim.owners.split(examples)
+    pool = victim.train.take(torch.cat([shares[TARGET], unused]))
+    members = torch.rand(2 * examples, generator=draw) < 0.5
+    others = [victim.train.take(share) for share in shares[TARGET + 1 :]]
+    return Candidates(pool, victim.test, members[None]), others
+
+
+def content(scenario: Scenario, data_root: str | None = None) -> str:
+    """Digest of the examples that a Scenario is played on."""
+    return draw(load_victim(scenario.federation, data_root), scenario.examples)[0].content
+
+
+def pieces(
+    victim: Victim, server: Server, candidates: Candidates, others: list[Data]
+) -> list[Piece]:
+    """What the federation's last weights get right, of the target and of everybody else."""
+    inside = candidates.members[0]
+    pool, index = candidates.pool, torch.arange(len(inside))
+
+    def right(weights: Named, data: Data) -> float:
+        asked = dataclasses.replace(victim, test=data)
+        return asked.correct(weights) / max(1, len(data.labels))
+
+    outside = right(server.weights, pool.take(index[~inside]))
+    facts = {
+        "inside": right(server.weights, pool.take(index[inside])),
+        "outside": outside,
+        "start": right(victim.start, pool.take(index[inside])),
+    }
+    found = [Piece(facts, {})]
+    for data in others:
+        found.append(Piece({"inside": right(server.weights, data), "outside": outside}, {}))
+    return found
+
+
+def claim_of(plan: Plan, server: Server) -> ClaimBounds:
+    """What is guaranteed of one example of the target against whoever sees its uploads.
+
+    A guarantee of a whole update says that it is there or not; one example makes it another
+    update, which is twice as far: half of the noise counts.
+    """
+    f, uploads = plan.federation, server.asked[TARGET]
+    noise = plan.defense.effective_noise()
+    if plan.unit == "example" or plan.sparse is not None:
+        epsilon = plan.epsilon(uploads)
+    elif plan.unit == "upload" and noise > 0:
+        epsilon = gaussian_epsilon(
+            noise / 2, steps=uploads, sample_rate=1.0, delta=f.delta, accountant="prv"
+        )
+    else:
+        epsilon = math.inf
+    return ClaimBounds(
+        options=shown_options(plan.defense),
+        epsilon=epsilon if math.isfinite(epsilon) else None,
+        delta=f.delta,
+        steps=uploads,
+        sample_rate=plan.sample_rate if plan.unit == "example" else 1.0,
+        assumes=f"one example of the target, from: {UNITS[plan.unit]}",
+        holds=True,
+    )

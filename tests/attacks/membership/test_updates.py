@@ -1,0 +1,133 @@
+"""Members are sought in a participant's uploads over rounds, as its server sees them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from attacks.membership.show import table
+from attacks.membership.updates.command import command_line, parse, run, scenario
+from attacks.membership.updates.scenario import Scenario
+from attacks.membership.updates.scores import add_up, of_upload
+from attacks.membership.updates.study import draw
+from attacks.membership.updates.watch import Seen, Watching, mean_of
+from defenses import BadInput
+from defenses.privacy.accounting import gaussian_epsilon
+from reports import records
+from reports.records import membership
+from victims.federated.scenario import Federation
+from victims.federated.serve import Course
+from victims.federated.victim import load_victim
+
+SMALL = {"participants": 3, "examples": 30, "rounds": 8, "model": "mlp", "lr": 0.5}
+ALONE = {**SMALL, "rule": "fedsgd", "defense": "none", "batch_size": 30}
+
+
+def play(secure=False, **changed):
+    return run(Scenario(Federation(**{**ALONE, **changed}), secure))
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return play()
+
+
+def test_members_of_one_gradient_of_all_are_found(plain):
+    found = membership.parse(plain)
+    assert found.auc("cosine").low > 0.55
+    assert found.epsilon == float("inf")
+    assert set(found.scores) == {"fall", "cosine", "fall-beside-others", "cosine-beside-others"}
+    assert "on 30 of digits, 2 other participants" in table(plain)
+
+
+def gaps(seed):
+    """How far members stand above others, in standard deviations, by uploads 0 and 1."""
+    victim = load_victim(Federation(**ALONE, seed=seed))
+    candidates, _ = draw(victim, 30)
+    pool, truth = candidates.pool, candidates.members[0]
+    own = pool.take(truth.nonzero()[:, 0])
+    everybody = [victim.participant(i) for i in range(3)]
+    everybody[0] = dataclasses.replace(everybody[0], images=own.images, labels=own.labels)
+    scores = {0: [], 1: [], 2: []}
+
+    def look(seen):
+        scores[seen.participant].append(of_upload(victim.model, seen, pool.images, pool.labels))
+
+    course = Course(victim.server())
+    assert list(course.rounds(Watching(everybody, course, look))) == list(range(1, 9))
+    found = []
+    for who in (0, 1):
+        score = add_up(scores[who], scores[2])["cosine-beside-others"]
+        found.append(float((score[truth].mean() - score[~truth].mean()) / score.std()))
+    return found
+
+
+def test_another_participants_uploads_say_nothing_of_the_targets_members():
+    own, other = torch.tensor([gaps(seed) for seed in range(4)]).mean(0)
+    assert own > 0.45 > 0.3 > abs(other)
+
+
+def test_of_sums_less_is_told_and_nothing_beside_others(plain):
+    summed = play(secure=True)
+    assert set(membership.parse(summed).scores) == {"fall", "cosine"}
+    alone, among = (membership.parse(r).auc("cosine").mean for r in (plain, summed))
+    assert among < alone
+    update = {"w": torch.ones(2)}
+    one, other = (Seen(i, 0, update, {"w": torch.full((2,), float(i))}) for i in (1, 3))
+    assert torch.equal(mean_of([one, other]).update["w"], torch.full((2,), 2.0))
+
+
+def test_equal_scenarios_give_equal_records_and_the_command_says_them_again(plain):
+    assert records.canonical(play()) == records.canonical(plain)
+    for secure in (False, True):
+        made = Scenario(Federation(**ALONE), secure)
+        assert scenario(parse(command_line(made).split()[3:])) == made
+
+
+def test_what_is_guaranteed_is_of_one_example_with_its_own_sampling():
+    noisy = {"defense": "dpsgd", "defense_options": {"noise_multiplier": 2.0}}
+    bounds = play(**noisy, batch_size=10).bounds
+    rate = 10 / 30
+    expected = gaussian_epsilon(2.0, steps=8, sample_rate=rate, delta=1e-5, accountant="prv")
+    assert bounds["epsilon"] == pytest.approx(expected)
+    assert bounds["sample_rate"] == pytest.approx(rate)
+
+
+def test_a_guarantee_of_whole_updates_counts_half_its_noise_for_one_example():
+    noisy = {"defense": "dpsgd", "defense_options": {"noise_multiplier": 4.0}}
+    bounds = play(**noisy, rule="fedavg", rounds=2).bounds
+    expected = gaussian_epsilon(2.0, steps=2, sample_rate=1.0, delta=1e-5, accountant="prv")
+    assert bounds["epsilon"] == pytest.approx(expected)
+
+
+def test_who_may_be_a_member_is_nobody_elses(plain):
+    federation = Federation(**ALONE)
+    victim = load_victim(federation)
+    candidates, others = draw(victim, 30)
+    seen = {bytes(x.numpy().tobytes()) for x in candidates.pool.images}
+    assert len(candidates.pool.labels) == 60 and len(others) == 2
+    assert not any(bytes(x.numpy().tobytes()) in seen for data in others for x in data.images)
+    assert 15 <= int(candidates.members.sum()) <= 45
+
+
+@pytest.mark.parametrize(
+    ("changed", "secure", "message"),
+    [
+        ({"examples": None}, False, "examples is None"),
+        ({"examples": 9}, False, "examples is 9"),
+        ({"participants": 1}, False, "participants is 1"),
+        ({"theta_d": 0.5}, False, "theta_d is 0.5"),
+        ({}, True, "under dssgd the server adds one upload at a time"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_in_one_line(changed, secure, message):
+    with pytest.raises(BadInput, match=message) as caught:
+        Scenario(Federation(**{**SMALL, **changed}), secure)
+    assert "\n" not in str(caught.value)
+
+
+def test_too_few_examples_for_candidates_are_refused():
+    with pytest.raises(BadInput, match="need 1300; there are"):
+        run(Scenario(Federation(**{**ALONE, "participants": 12, "examples": 100})))
