@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             train_mode=arguments.train_mode,
             eval_mode=arguments.eval_mode,
             noises=arguments.noises,
+            kept_momentum=arguments.kept_momentum,
         )
         record, out = run_or_reuse(
             arguments, seen, "invert", observed.run, show.draw, figures, observed.content

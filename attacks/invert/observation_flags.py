@@ -9,7 +9,7 @@ from defenses import BadInput
 
 NOISES = 19
 """So many updates of noise are attacked for comparison: noise passes in 1 of 20 cases at most."""
-ONLY_CAPTURED = ("truth", "train_mode", "eval_mode", "noises")
+ONLY_CAPTURED = ("truth", "train_mode", "eval_mode", "noises", "kept_momentum")
 """Flags that say something of a captured update alone."""
 ONLY_MADE = {
     "images": "the update is of --batch images",
@@ -36,6 +36,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     text = "updates of noise that are attacked for comparison, briefly: noise is called something "
     text += f"else in 1 of N + 1 cases; 0: none, and no verdict (default {NOISES})"
     add("--noises", type=int, default=NOISES, metavar="N", help=text)
+    text = "momentum of a client whose optimizer outlives a round; the files are then of rounds "
+    text += "that follow one another, of one step each (default 0)"
+    add("--kept-momentum", type=float, default=0.0, metavar="M", help=text)
 
 
 def refuse_ignored(arguments: argparse.Namespace) -> None:

@@ -32,6 +32,7 @@ from attacks.invert.observation_flags import NOISES
 from attacks.invert.scenario import Scenario
 from attacks.invert.show import CUT
 from attacks.invert.truth import load_truth, truth_digest
+from attacks.invert.velocity import Round, begins, gradients_of
 from defenses import BadInput, Release, preprocessing, stream
 from reports.commands.origins import note
 from reports.commands.progress import Report
@@ -67,6 +68,7 @@ class Observed(Keyed):
         noises: how many updates of noise are attacked for comparison, see `weigh`.
         later: files of further rounds of the same client on the same images, with their weights.
         later_sha256: of each of these files.
+        kept_momentum: of the client's SGD, whose velocity outlives a round; 0: it does not.
     """
 
     scenario: Scenario
@@ -79,6 +81,7 @@ class Observed(Keyed):
     noises: int = NOISES
     later: tuple[Path, ...] = ()
     later_sha256: tuple[str, ...] = ()
+    kept_momentum: float = 0.0
 
     @staticmethod
     def of(
@@ -113,6 +116,8 @@ class Observed(Keyed):
         if self.later:
             own["later_rounds"] = [path.name for path in self.later]
             own["later_sha256"] = list(self.later_sha256)
+        if self.kept_momentum:
+            own["kept_momentum"] = self.kept_momentum
         return {**self.scenario.document(), **own}
 
 
@@ -153,14 +158,15 @@ def attack_update(
     own = load_auxiliary(scenario, "train", data_root)
     shape = image_shape(own)
     truth = load_truth(seen.truth, shape, scenario.batch) if seen.truth else None
-    victim, release = load_victim(seen, own, device)
+    rounds = load_rounds(seen, own, device)
+    victim, release = rounds[0]
     defense = victim.defense
     column = Column(scenario.defense, NAIVE if scenario.columns == NAIVE else ADAPTIVE)
     threat = _threat(scenario, victim, own, adaptive=column.adaptive)
-    if seen.later:
+    if len(rounds) > 1:
         # Labels are told by one round's last layer; the joined model has several.
         labels = recover_labels(victim.model, victim.loss, release, threat)
-        victim, release = _join_later(seen, own, victim, release, device)
+        victim, release = join([v for v, _ in rounds], [r for _, r in rounds])
         threat = dataclasses.replace(threat, defense=victim.defense, labels=labels)
     adversary = Adversary(registry.get(scenario.attack, **scenario.attack_options), threat)
     clock = Clock.of(scenario.budget and scenario.budget * scenario.batch)
@@ -222,20 +228,14 @@ def load_victim(seen: Observed, own: Data, device: str) -> tuple[Victim, Release
     return victim, dataclasses.replace(release, update=update)
 
 
-def _join_later(
-    seen: Observed, own: Data, victim: Victim, release: Release, device: str
-) -> tuple[Victim, Release]:
-    """One victim and one release for all rounds.
+def load_rounds(seen: Observed, own: Data, device: str) -> list[Round]:
+    """Victim and update of each round whose images are sought, without earlier rounds' momentum.
 
     Raises:
-        BadInput: the attack takes one round alone, or a file holds no weights; see `join`.
+        BadInput: the attack takes one round alone, a file holds no weights, or momentum cannot be
+            taken out, see `gradients_of`.
     """
-    if seen.scenario.attack not in JOINED:
-        raise BadInput(
-            f"several rounds are attacked together by {', '.join(JOINED)}, not by "
-            f"{seen.scenario.attack!r}: give --attack"
-        )
-    found = [(victim, release)]
+    found = [load_victim(seen, own, device)]
     for path, sha256 in zip(seen.later, seen.later_sha256, strict=True):
         if not holds_weights(path):
             raise BadInput(
@@ -245,7 +245,15 @@ def _join_later(
         there = dataclasses.replace(seen.scenario, state=str(path), state_sha256=sha256)
         known = dataclasses.replace(seen, scenario=there, path=path, eval_mode=not seen.train_mode)
         found.append(load_victim(known, own, device))
-    return join([v for v, _ in found], [r for _, r in found])
+    if seen.kept_momentum:
+        started = begins([seen.path, *seen.later])
+        found = gradients_of(found, seen.kept_momentum, started)
+    if len(found) > 1 and seen.scenario.attack not in JOINED:
+        raise BadInput(
+            f"several rounds are attacked together by {', '.join(JOINED)}, not by "
+            f"{seen.scenario.attack!r}: give --attack"
+        )
+    return found
 
 
 def _threat(scenario: Scenario, victim: Victim, own: Data, *, adaptive: bool) -> Threat:
@@ -312,6 +320,7 @@ def command(seen: Observed) -> str:
         train_mode=seen.train_mode,
         eval_mode=seen.eval_mode,
         noises=seen.noises,
+        kept_momentum=seen.kept_momentum,
     )
 
 
