@@ -45,10 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BadInput(f"{names}: no Record of an inversion under {RULE}")
     print(f"{facts.pop()}\n")
     print("\n".join(table(lines)))
-    for name, found in (("whole update", whole(records)), ("no update", blind(records))):
-        shown = ", ".join(f"{k} {v.show(2)}" for k, v in found.items() if v.known)
-        print(f"\n{name}: {shown or 'not in these folders'}")
-    save(shared_part_chart(lines, blind(records), whole(records)), arguments.figure)
+    shown = {f"whole update{weights(r)}": whole([r]) for r in controls(records)}
+    for name, found in {**(shown or {"whole update": {}}), "no update": blind(records)}.items():
+        text = ", ".join(f"{k} {v.show(2)}" for k, v in found.items() if v.known)
+        print(f"\n{name}: {text or 'not in these folders'}")
+    save(shared_part_chart(lines, blind(records), whole(controls(records))), arguments.figure)
     print(f"\n{arguments.figure}")
     return 0
 
@@ -66,14 +67,13 @@ def uploads(records: Sequence[Record]) -> list[Uploads]:
             continue
         options = record.bounds[RULE]["options"]
         sent = [r["wire_bytes"] for r in record.rows if r["defense"] == RULE and r["adaptive"]]
-        state = "" if record.scenario["state"] == "untrained" else ", trained weights"
-        point = Shared(
-            float(options["theta_u"]), int(statistics.median(sent)), _read(record, column)
-        )
-        line = lines.setdefault(f"{options['selection']}{state}", [])
+        found = _read(record, column) | {"advantage": advantage(record, column)}
+        point = Shared(float(options["theta_u"]), int(statistics.median(sent)), found)
+        label = f"{options['selection']}{weights(record)}"
+        line = lines.setdefault(label, [])
         if any(other.share == point.share for other in line):
             raise BadInput(
-                f"two Records are of {options['selection']}{state} at theta_u {point.share:g}: "
+                f"two Records are of {label} at theta_u {point.share:g}: "
                 "give folders of one gamma, one tau and one file of weights"
             )
         line.append(point)
@@ -83,16 +83,44 @@ def uploads(records: Sequence[Record]) -> list[Uploads]:
     ]
 
 
-def whole(records: Sequence[Record]) -> dict[str, Estimate]:
-    """What the attack gets of an undefended update; empty where none is among the Records.
+def weights(record: Record) -> str:
+    """What is said of trained weights behind a name; nothing of untrained ones."""
+    return "" if record.scenario["state"] == "untrained" else ", trained weights"
 
-    Of weights of which there are uploads too, the untrained ones before others.
-    """
+
+def controls(records: Sequence[Record]) -> list[Record]:
+    """Those of undefended updates, of weights of which there are uploads too; untrained first."""
     shown = {r.scenario["state"] for r in records if f"{RULE}/adaptive" in r.summary}
-    for record in sorted(records, key=lambda r: r.scenario["state"] != "untrained"):
-        if "none/adaptive" in record.summary and record.scenario["state"] in shown:
-            return _read(record, "none/adaptive")
+    found = [r for r in records if "none/adaptive" in r.summary and r.scenario["state"] in shown]
+    return sorted(found, key=lambda r: r.scenario["state"] != "untrained")
+
+
+def whole(records: Sequence[Record]) -> dict[str, Estimate]:
+    """What the attack gets of the first undefended update; empty where none is among them."""
+    for record in records:
+        if (column := "none/adaptive") in record.summary:
+            return _read(record, column) | {"advantage": advantage(record, column)}
     return {}
+
+
+def advantage(record: Record, column: str) -> Estimate:
+    """By how much an upload tells its image from another, in [-1, 1]; 0 is chance.
+
+    Of the private image and one of the other candidates, how much more often the first explains
+    the upload better than the second does: twice the AUC less 1 (Yeom et al. 2018), with the
+    interval over the images. Nothing where the game was not played.
+    """
+    name, _, attacker = column.partition("/")
+    total = record.bounds[name].get("candidates") or 1
+    ranks = [
+        row["rank"]
+        for row in record.rows
+        if (row["defense"], row["adaptive"]) == (name, attacker == "adaptive")
+    ]
+    if total < 2:
+        return NOTHING
+    values = [None if r is None else 1 - 2 * (r - 1) / (total - 1) for r in ranks]
+    return Estimate.of(values, (-1.0, 1.0))
 
 
 def blind(records: Sequence[Record]) -> dict[str, Estimate]:
@@ -123,14 +151,17 @@ def _setting(record: Record) -> str:
 
 def table(lines: Sequence[Uploads]) -> Iterator[str]:
     """An upload a row, in Markdown."""
-    yield "| selection | theta_u | bytes | PSNR dB | LPIPS | labels found | named at once |"
-    yield "|---" * 7 + "|"
+    yield (
+        "| selection | theta_u | bytes | PSNR dB | LPIPS | labels found | named at once "
+        "| membership advantage |"
+    )
+    yield "|---" * 8 + "|"
     for line in lines:
         for p in line.points:
             yield (
                 f"| {line.label} | {p.share:g} | {p.sent:,} | {p.found['psnr'].show()} "
                 f"| {p.found['lpips'].show(2)} | {p.found['labels'].show(2)} "
-                f"| {p.found['top1'].show(2)} |"
+                f"| {p.found['top1'].show(2)} | {p.found['advantage'].show(2)} |"
             )
 
 

@@ -61,7 +61,8 @@ def test_the_chart_tells_its_numbers_and_is_drawn_in_any_theme(folder):
     found = [records.read(path) for path in sorted(folder.iterdir())]
     lines = sharing.uploads(found)
     assert [line.label for line in lines] == ["largest", "random"]
-    chart = sharing.shared_part_chart(lines, sharing.blind(found), sharing.whole(found))
+    control = sharing.whole(sharing.controls(found))
+    chart = sharing.shared_part_chart(lines, sharing.blind(found), control)
     assert "largest, 0.5 (" in chart.alt and "random, 0.1 (" in chart.alt
     figure = chart.draw(NIGHT)
     assert [axes.get_ylabel() for axes in figure.axes] == list(sharing.QUANTITIES.values())
@@ -87,5 +88,16 @@ def test_one_point_is_one_record_and_the_control_is_of_the_same_weights(folder):
     )
     with pytest.raises(BadInput, match="two Records are of largest, trained weights at theta_u"):
         sharing.uploads([*found, other, other])
-    assert sharing.whole([other, control]) == {}
-    assert sharing.whole([control, *found]) == sharing.whole(found) != {}
+    assert sharing.controls([other, control]) == []
+    untrained = sharing.controls([control, *found])
+    assert untrained == sharing.controls(found) == [found[3]]
+    assert sharing.whole(untrained)["psnr"].known
+
+
+def test_the_advantage_is_what_the_ranks_say(folder):
+    record = records.read(folder / "3")
+    total = record.bounds["none"]["candidates"]
+    for ranks, expected in (((1, 1), 1.0), ((total, total), -1.0), ((1, total), 0.0)):
+        rows = [{**row, "rank": rank} for row, rank in zip(record.rows, ranks, strict=True)]
+        made = dataclasses.replace(record, rows=rows)
+        assert sharing.advantage(made, "none/adaptive").mean == expected
