@@ -18,9 +18,10 @@ from defenses import BadInput
 from reports import records
 from reports.charts.accuracy_by_epsilon import accuracy_chart
 from reports.charts.render import save
+from reports.commands.claim import Writes, claim
 from reports.commands.entry import run_command
 from reports.commands.flags import Parser, add_run_flags, chosen_device
-from reports.commands.keep import earlier_record, refuse_other
+from reports.commands.keep import RECORD, earlier_record, is_made_by, refuse_other
 from reports.commands.progress import Progress, Report
 from reports.panels.trained import pool_runs
 from reports.records.kinds import check_written
@@ -34,6 +35,7 @@ from victims.transfer.table import heads_in, place_of, table
 
 PROG = "python -m victims.transfer.compare"
 FIGURE = "accuracy.png"
+WRITES = Writes("victims.transfer.compare", (FIGURE, *(f"*/{name}" for name in RECORD)))
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -58,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     transfers = list(transfers_of(arguments))
     device = chosen_device(arguments.device)
     out = arguments.out or Path("runs/heads")
-    with Progress() as bar:
+    with claim(out, WRITES, holds_heads), Progress() as bar:
         base = prepare(
             transfers[0],
             folder=store(arguments.features),
@@ -70,12 +72,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             base.under(transfer) for transfer in transfers
         ]  # all of them, before any is fitted
         fit_all(plans, out, device, fresh=arguments.fresh, report=bar)
-    heads = pool_runs(heads_in([out]))
+        heads = pool_runs(heads_in([out]))
+        here = (arguments.data, arguments.backbone)
+        save(accuracy_chart([head for head in heads if place_of(head) == here]), out / FIGURE)
     print(table(heads))
-    here = (arguments.data, arguments.backbone)
-    save(accuracy_chart([head for head in heads if place_of(head) == here]), out / FIGURE)
     print(f"\n{out / FIGURE}")
     return 0
+
+
+def holds_heads(folder: Path) -> bool:
+    """Whether Records of heads lie below a folder that no command says it has."""
+    return any(is_made_by("victims.transfer", one) for one in folder.iterdir() if one.is_dir())
 
 
 def transfers_of(arguments: argparse.Namespace) -> Iterator[Transfer]:

@@ -13,12 +13,14 @@ import torch
 from defenses import BadInput
 from defenses.privacy.accounting import gaussian_epsilon
 from reports import records
+from reports.commands.claim import claim
 from reports.commands.entry import run_command
 from reports.records.find import gather
 from reports.records.kinds import sort_out
 from victims.transfer import show, study
 from victims.transfer.__main__ import main
 from victims.transfer.command import PROG, command_line, parse, scenario
+from victims.transfer.compare import WRITES
 from victims.transfer.compare import main as compare
 from victims.transfer.contract import registry
 from victims.transfer.features import store
@@ -316,6 +318,8 @@ def test_heads_of_many_methods_and_epsilons_are_compared_and_found_again(tmp_pat
     written = [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("heads/*/result.json"))]
     assert compare(words) == 0
     assert written == [p.stat().st_mtime_ns for p in sorted(tmp_path.glob("heads/*/result.json"))]
+    with claim(Path("heads"), WRITES), pytest.raises(BadInput, match="another run is writing"):
+        compare(words)
 
 
 @pytest.mark.parametrize(
