@@ -14,7 +14,11 @@ SMALL = {
     "dp-newton": {},
     "dp-sgd": {"steps": 3, "batch_size": 20},
 }
-OTHERS = [("dp-ls", {"per_class": True}), ("dp-newton", {"steps": 2})]
+OTHERS = [
+    ("dp-ls", {"per_class": True}),
+    ("dp-newton", {"steps": 2}),
+    ("dp-sgd", {"steps": 3, "batch_size": 20, "clip": 0.25}),
+]
 
 
 def small() -> list[Method]:

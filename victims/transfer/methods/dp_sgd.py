@@ -18,7 +18,7 @@ from victims.transfer.mechanism import Mechanism
 class StochasticDescent(Method):
     """DP-SGD on the last layer (Abadi et al. 2016, Algorithm 1; Tramèr and Boneh 2021).
 
-    Sensitivity of each step's release: 1, the norm to which an example's gradient is clipped;
+    Sensitivity of each step's release: ``clip``, to which the norm of an example's gradient is cut;
     an example is in a step with the probability batch size / size. ``victims.train --layers last``
     trains the same way any model with any defense; here it stands beside the other methods.
     """
@@ -29,6 +29,7 @@ class StochasticDescent(Method):
     steps: int = option(290, "gradients released", low=1)
     lr: float = option(16.0, "learning rate, of the mean gradient", low=0, open_low=True)
     momentum: float = option(0.9, "of the steps", low=0, high=1, open_high=True)
+    clip: float = option(1.0, "norm to which each gradient is clipped", low=0, open_low=True)
 
     def releases(self) -> int:
         """One a step."""
@@ -51,4 +52,5 @@ class StochasticDescent(Method):
             self.steps,
             lambda weights: torch.optim.SGD(weights, lr=self.lr, momentum=self.momentum),
             batch=self.batch_size,
+            clip=self.clip,
         )
