@@ -27,8 +27,7 @@ PROG = "python -m victims.federated.bench"
 
 def parser() -> Parser:
     """The flags of this command beside those of a federation."""
-    flags = federation_parser(None)
-    flags.prog, flags.description = PROG, __doc__.partition("\n")[0]
+    flags = federation_parser(None, PROG, __doc__.partition("\n")[0])
     add = flags.add_argument
     add("--counts", type=int, nargs="+", default=[2, 8, 30, 100], help="of participants")
     add("--repeats", type=int, default=5, help="rounds that are timed (default 5)")

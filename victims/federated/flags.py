@@ -23,15 +23,23 @@ USUAL = {"dssgd": "dssgd"}
 """Rule -> the defense where none is named; ``none`` for the other rules."""
 
 
-def federation_parser(argv: Sequence[str] | None) -> Parser:
-    """A parser with a flag for each field of `Federation`, and the chosen defense's options."""
+def federation_parser(
+    argv: Sequence[str] | None, prog: str = PROG, description: str = DESCRIPTION
+) -> Parser:
+    """A parser with a flag for each field of `Federation`, and the chosen defense's options.
+
+    Args:
+        argv: the words in which rule and defense are looked for.
+        prog: of the command.
+        description: of the command.
+    """
     start = Federation()
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--rule", default=start.rule)
     first.add_argument("--defense")
     chosen, _ = first.parse_known_args(argv)
     defense = chosen.defense or USUAL.get(chosen.rule, "none")
-    parser = Parser(prog=PROG, description=DESCRIPTION, allow_abbrev=False)
+    parser = Parser(prog=prog, description=description, allow_abbrev=False)
     for name, text in _texts().items():
         default, choices = getattr(start, name), CHOICES.get(name)
         default = defense if name == "defense" else default

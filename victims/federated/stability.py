@@ -32,8 +32,7 @@ HELD = 0.9
 
 def parser() -> Parser:
     """The flags of this command beside those of a federation."""
-    flags = federation_parser(None)
-    flags.prog, flags.description = PROG, __doc__.partition("\n")[0]
+    flags = federation_parser(None, PROG, __doc__.partition("\n")[0])
     flags.add_argument(
         "--stalenesses",
         type=int,

@@ -26,8 +26,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the rule and the defense that ``argv`` chooses."""
-    flags = federation_parser(argv)
-    flags.prog, flags.description = PROG, DESCRIPTION
+    flags = federation_parser(argv, PROG, DESCRIPTION)
     flags.set_defaults(examples=Scenario().examples)
     text = "fedavg, fedsgd: the server sees the mean of a round's uploads alone"
     flags.add_argument("--secure-aggregation", action="store_true", help=text)
