@@ -20,6 +20,10 @@ from attacks.invert.pieces import Pieces
 from attacks.invert.scenario import Scenario
 from reports.records.column import ADAPTIVE, Column
 
+AROUND = 1.3
+"""What an evaluation takes with the replay, the prior and the descent around it, over itself."""
+EACH = 0.15
+"""Seconds that a batch takes beside evaluations: labels, the candidate game, scores."""
 TRIED = 3
 """Evaluations that are timed, after one that warms up."""
 GRID = 3
@@ -41,17 +45,19 @@ def seconds_of(
 
     Naive adversaries practise once, see `Adversaries.practise`.
     """
-    total, practised = 0, set[Column]()
+    total, batches, practised = 0, 0, set[Column]()
     for column in columns:
         left = sum(pieces.load(column, index) is None for index in range(scenario.batches))
         victim, threat = cast.victims[column.defense], adversaries.of(column).threat
         practice, each = evaluations(adversaries.attack, victim, threat)
         total += left * scenario.batch * each
+        batches += left
         habit = column if column.adaptive else Column("none", ADAPTIVE)
         if left and habit not in practised:
             practised.add(habit)
             total += practice
-    return total * seconds_of_evaluation(victim, image_shape(cast.private))
+    evaluation = seconds_of_evaluation(victim, image_shape(cast.private))
+    return AROUND * total * evaluation + EACH * batches
 
 
 def evaluations(attack: Inversion, victim: Victim, threat: Threat) -> tuple[int, int]:

@@ -84,7 +84,7 @@ class Progress:
         """Write a line, where it is time for one.
 
         What is left is as long as this run's own pieces took: those that an earlier run has
-        finished took it no time.
+        finished took it no time. Where something was expected, that counts as much as is not done.
         """
         now = self.now()
         began, before = self.start = self.start or (now, done)
@@ -92,6 +92,10 @@ class Progress:
             return
         self.next = now + APART
         mine = done - before
-        rest = (now - began) / mine * (total - done) if mine > 0 else (self.end or now) - now
-        left = f", about {span(rest)} left" if mine > 0 or rest > 0 else ""
+        told = None if self.end is None else max(0.0, self.end - now)
+        rest = (now - began) / mine * (total - done) if mine > 0 else told
+        if mine > 0 and told is not None:
+            share = mine / (total - before)
+            rest = share * (now - began) / mine * (total - done) + (1 - share) * told
+        left = f", about {span(rest)} left" if rest else ""
         print(f"[{done}/{total}{left}] {self.prefix}{line}", file=sys.stderr, flush=True)
