@@ -65,6 +65,6 @@ def overview() -> str:
             *lines,
             "",
             "leakgauge COMMAND --help lists its flags; leakgauge --version says the version.",
-            "The first thing to try: leakgauge invert --data digits --model linear --evaluations 30",
+            "To try first: leakgauge invert --data digits --model linear --evaluations 30",
         ]
     )
