@@ -44,7 +44,9 @@ def download(url: str) -> bytes:
         total = int(answer.headers.get("Content-Length") or 0)
         label = f"LPIPS weights ({url.rsplit('/', 1)[1]})"
         chunks = []
-        with tqdm(total=total, unit="B", unit_scale=True, desc=label, leave=False) as bar:
+        with tqdm(
+            total=total, disable=None, unit="B", unit_scale=True, desc=label, leave=False
+        ) as bar:
             while chunk := answer.read(1 << 18):
                 chunks.append(chunk)
                 bar.update(len(chunk))

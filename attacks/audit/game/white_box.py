@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import mul
 
 import torch
 from torch import Tensor
@@ -83,7 +84,7 @@ def white_box(
         canaries.observe(release, believed, others)
         if victim.step == start + TRIED:  # what canaries take is told by doing it alone
             each = (time.monotonic() - began) / TRIED
-            expect(report, lambda each=each: each * (plan.steps - victim.step))
+            expect(report, partial(mul, each, plan.steps - victim.step))
         report("training with canaries", victim.step, plan.steps)
         if victim.step in looks:
             scores.append(canaries.scores.clone())
