@@ -74,7 +74,7 @@ class Lti(Inversion):
         labels = range(threat.classes) if alike else ()
         for label in labels:
             try:
-                lessons.keep(model, loss, views[0], label, generator=generator, clock=clock)
+                lessons.keep(model, loss, views[0], label, clock=clock)
             except TimeIsUp:
                 break
         return dataclasses.replace(self, lessons=lessons)

@@ -11,8 +11,10 @@ from attacks import invert
 from attacks.invert.learning.lessons import labelled_gradients, lesson_key
 from attacks.invert.learning.population import Population
 from attacks.invert.learning.regression import Regression
+from attacks.invert.learning.shelf import place_of, read
 from attacks.invert.learning.view import View
 from attacks.invert.matching.meter import measure
+from attacks.invert.methods.lti import FEWEST
 from defenses import BadInput
 from defenses.gradients import flat
 from reports.scores import psnr
@@ -204,6 +206,39 @@ def test_what_is_learned_in_practice_is_what_a_release_alone_would_teach(digits)
     with measure() as alone:
         ready.reconstruct(model, cross_entropy, release, threat, generator=seeded())
     assert alone.gradients < 100  # those of the likeliest image: nothing is learned anew
+
+
+def test_maps_on_disk_are_as_good_as_learned(digits, tmp_path, monkeypatch):
+    _, _, model = digits
+    release, threat, _ = observed(digits, configured("dpsgd", noise_multiplier=0.01))
+    attack = invert.get("lti", learn=FEWEST)
+    monkeypatch.setenv("LEAKGAUGE_LESSONS", str(tmp_path / "maps"))
+
+    def tuned():
+        with measure() as meter:
+            ready = attack.tuned(model, cross_entropy, threat, generator=seeded())
+        return ready.lessons, meter.gradients
+
+    learned, cost = tuned()
+    files = sorted((tmp_path / "maps").iterdir())
+    assert len(files) == 10
+
+    def fail(*_):
+        raise AssertionError("learned anew")
+
+    monkeypatch.setattr("attacks.invert.learning.lessons.labelled_gradients", fail)
+    found, again = tuned()
+    assert again == cost
+    for key, one in learned.maps.items():
+        same = [torch.equal(v, vars(found.maps[key])[k]) for k, v in vars(one).items()]
+        assert all(same)
+    key = lesson_key(model, learned.images, View.of(release, threat), 0)
+    place = place_of(key, model, threat.defense)
+    assert place in files
+    place.write_bytes(b"broken")
+    assert read(place, ("mean",), torch.device("cpu")) is None
+    own = type("Mine", (type(threat.defense),), {"__module__": "mine"})()
+    assert place_of(key, model, own) is None
 
 
 def test_under_masks_of_their_own_releases_are_learned_from_one_by_one(digits):
