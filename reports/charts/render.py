@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 
@@ -132,6 +133,7 @@ def _width(texts: Sequence[str], columns: int, size: float) -> float:
     return sum(letters) + (HANDLE * columns + BETWEEN * (columns - 1) + AROUND) * size
 
 
+@lru_cache(maxsize=4096)  # outlines take a tenth of a second, and every file asks for the same ones
 def _length(line: str, size: float) -> float:
     """Points across of a line of text in the charts' letters."""
     if not line.strip():

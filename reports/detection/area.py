@@ -7,7 +7,6 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm, rankdata
-from sklearn.metrics import roc_curve
 
 from reports.detection.sample import Sample, sample
 from reports.estimates import Estimate
@@ -22,6 +21,8 @@ def roc(scores: ArrayLike, members: ArrayLike) -> tuple[Values, Values, Values]:
     Raises:
         BadScores: see `sample`.
     """
+    from sklearn.metrics import roc_curve  # on demand: scikit-learn takes a second to load
+
     parted = sample(scores, members)
     truth = np.repeat([True, False], [len(parted.inside), len(parted.outside)])
     both = np.concatenate([parted.inside, parted.outside])

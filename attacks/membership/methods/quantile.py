@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from sklearn.ensemble import HistGradientBoostingRegressor
 from torch import Tensor
 
 from attacks.membership.contract import Evidence, Membership, registry
@@ -58,6 +57,9 @@ class Quantile(Membership):
 
     def scores(self, evidence: Evidence) -> Tensor:
         """See `Membership.scores`."""
+        # On demand: scikit-learn takes a second to load.
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
         phi = log_odds(evidence.target, evidence.labels).mean(-1)
         known, lessons, answers = _lessons(evidence)
         trees = HistGradientBoostingRegressor(

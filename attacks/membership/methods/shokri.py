@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from attacks.membership.contract import Evidence, Membership, registry
@@ -89,4 +86,9 @@ def _flat(rows: Matrix, inside: NDArray[np.bool_]) -> tuple[Matrix, NDArray[np.b
 
 def _fit(x: Matrix, y: NDArray[np.bool_]) -> Any:
     """Logistic regression on standardised features."""
+    # On demand: scikit-learn takes a second to load.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(x, y)

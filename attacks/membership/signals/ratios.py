@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from attacks.membership.signals.logits import log_likelihood
@@ -56,6 +55,8 @@ def tune(
     Returns:
         The temperature, that of `FALLBACK` where too few shadows saw the examples to tell.
     """
+    from sklearn.metrics import roc_auc_score  # on demand: scikit-learn takes a second to load
+
     best, chosen = 0.0, FALLBACK[0]
     partners = _partners(members)
     for temperature in temperatures:
