@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from importlib import import_module
 
 import pytest
 import torch
 
 from defenses import BadInput
+from tests import fresh
 
 COMMANDS = [
     ["victims.bench"],
@@ -37,11 +36,9 @@ def test_a_gpu_that_is_not_there_is_refused(words, tmp_path, monkeypatch):
 
 
 def test_a_process_says_it_in_one_line(tmp_path):
-    command = [sys.executable, "-m", "attacks.invert.bench", "--device", "cuda"]
     if torch.cuda.is_available():
         pytest.skip("the device is there")
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert ended.stderr == (
+    ended = fresh.run("-m", "attacks.invert.bench", "--device", "cuda", code=2)
+    assert ended.err == (
         "python -m attacks.invert.bench: --device cuda: no CUDA device is there; use auto or cpu\n"
     )

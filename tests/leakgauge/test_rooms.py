@@ -18,6 +18,7 @@ import leakgauge
 import reports
 from leakgauge import rooms
 from leakgauge.rooms import ROOMS, apart, rename
+from tests import fresh
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -92,17 +93,8 @@ print(*sorted(leakgauge.rooms.apart()))
 @pytest.mark.parametrize(("room", "apart"), [("attacks", 1), ("defenses", 4)])
 def test_both_live_in_one_process(tmp_path, room, apart):
     project(tmp_path, room)
-    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
-    done = subprocess.run(
-        [sys.executable, "-c", USED.format(room=room)],
-        cwd=tmp_path,
-        env={**ENVIRONMENT, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) == apart
+    done = fresh.run("-c", USED.format(room=room), cwd=tmp_path, paths=(tmp_path, ROOT))
+    assert len(done.out.split()) == apart
 
 
 TWO_COPIES = """
@@ -121,16 +113,9 @@ def test_a_checkout_beside_what_is_installed_is_ours_too(tmp_path):
     """As where pytest puts the root of a checkout before the packages that its plugin came from."""
     for name in ("leakgauge", "defenses"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_COPIES.format(here=str(ROOT))],
-        cwd=tmp_path,
-        env={**ENVIRONMENT, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(f" gives ours, of the copy in {ROOT}\n")
+    code = TWO_COPIES.format(here=str(ROOT))
+    done = fresh.run("-c", code, cwd=tmp_path, paths=(tmp_path,))
+    assert done.out.endswith(f" gives ours, of the copy in {ROOT}\n")
 
 
 THEIR_TEST = """

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from safetensors.torch import load_file
 
 import defenses
 from defenses import BadInput
+from tests import fresh
 from tests.conftest import seeded
 from tests.victims.training.small import same, trainer_of
 from victims.train import main
@@ -59,17 +57,12 @@ def test_shuffled_batches_carry_a_warning_and_no_promise(tmp_path, capsys):
 def test_a_run_killed_at_its_hardest_ends_with_the_same_weights(tmp_path):
     assert main([*FLAGS, "--out", str(tmp_path / "whole")]) == 0
     killed = tmp_path / "killed"
-    words = [sys.executable, "-m", "victims.train", *FLAGS, "--out", str(killed)]
-    words += ["--save-seconds", "0"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = [*FLAGS, "--out", killed, "--save-seconds", "0"]
+    process = fresh.start("-m", "victims.train", *words)
     latest = killed / store.LATEST
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if latest.exists() and store.read(latest).step > 10:
-            break
-        time.sleep(0.02)
+    process.until(lambda: latest.exists() and store.read(latest).step > 10)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
     step = store.read(latest).step
     assert 10 < step < 83
     assert not (killed / "result.json").exists()

@@ -6,9 +6,7 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from defenses import stream
 from defenses.errors import PassedOver
 from reports import records
 from reports.commands.entry import run_command
+from tests import fresh
 
 ROOT = Path(__file__).parents[3]
 QUICK = ["--model", "linear", "--data", "digits", "--images", "2", "--practice", "0"]
@@ -229,19 +228,18 @@ def test_the_same_seed_gives_the_same_record_byte_for_byte(tmp_path):
 
 
 def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
-    line = [sys.executable, "-m", "attacks.invert", "--data", "digits", "--model", "mlp"]
+    line = ["--data", "digits", "--model", "mlp"]
     line += ["--attack", "bayes", "--iterations", "60", "--no-cooling", "--adaptive", "--against"]
     line += ["--images", "8", "--budget", "100", "--out", str(tmp_path / "run")]
-    run_ = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
+    process = fresh.start("-m", "attacks.invert", *line, cwd=tmp_path)
     pieces = tmp_path / "run" / "partial"
-    while run_.poll() is None and not list(pieces.glob("*.json")):
-        time.sleep(0.05)
-    os.kill(run_.pid, signal.SIGKILL)
-    run_.communicate()
+    process.until(lambda: list(pieces.glob("*.json")))
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "run" / "result.json").exists()
     kept = {p.name: p.stat().st_mtime_ns for p in pieces.glob("*.json")}
     assert kept
-    assert main(line[3:]) == 0
+    assert main(line) == 0
     assert records.read(tmp_path / "run") is not None
     chosen = {"data": "digits", "model": "mlp", "attack": "bayes", "images": 8, "budget": 100}
     chosen |= {"attack_options": {"iterations": 60}, "defense_options": {"cooling": False}}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -20,7 +17,7 @@ from reports.page.outline import build_outline
 from reports.records import membership
 from reports.records.find import gather
 from reports.records.kinds import sort_out
-from tests import outcomes
+from tests import fresh, outcomes
 from tests.reports.charts.figures import inversion, moments
 
 SILENT = """
@@ -37,9 +34,7 @@ assert matplotlib.get_backend() == "svg", matplotlib.get_backend()
 
 
 def test_imports_and_drawing_do_not_switch_a_notebooks_backend():
-    subprocess.run(
-        [sys.executable, "-c", SILENT], check=True, env=os.environ | {"MPLBACKEND": "svg"}
-    )
+    fresh.run("-c", SILENT, MPLBACKEND="svg")
 
 
 @pytest.fixture(scope="module")

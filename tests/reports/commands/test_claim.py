@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from defenses import BadInput
 from reports.commands.claim import MARK, Writes, claim, probe
+from tests import fresh
 
 WRITES = Writes("attacks.some", ("result.json", "parts/step-*.txt"))
 
@@ -120,17 +119,15 @@ def test_a_killed_run_releases_its_folder(tmp_path):
         "import pathlib, sys, time\n"
         "from reports.commands.claim import Writes, claim\n"
         f"with claim(pathlib.Path({str(out)!r}), Writes('attacks.some', ('result.json',))):\n"
-        "    print('held', flush=True)\n"
+        "    print('held')\n"
         "    time.sleep(60)\n"
     )
-    root = Path(__file__).parents[3]
-    line = [sys.executable, "-c", code]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=root) as run:
-        assert run.stdout.readline() == "held\n"
-        with pytest.raises(BadInput, match="another run"):
-            probe(out)
-        os.kill(run.pid, signal.SIGKILL)
-        run.wait()
+    run = fresh.start("-c", code)
+    run.until(lambda: run.out == "held\n")
+    with pytest.raises(BadInput, match="another run"):
+        probe(out)
+    os.kill(run.pid, signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL
     with claim(out, WRITES):
         pass
 

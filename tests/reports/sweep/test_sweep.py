@@ -5,8 +5,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from reports.records.find import gather
 from reports.sweep import command as sweep
 from reports.sweep.combine import COMMANDS, cross
 from reports.sweep.study_file import jobs_of, split_flags
+from tests import fresh
 from victims import train
 
 SMALL = ["--data", "digits", "--model", "mlp", "--images", "2", "--iterations", "20", "--adaptive"]
@@ -242,18 +241,12 @@ def test_a_failure_is_kept_with_its_error_and_retried_when_asked(tmp_path, capsy
 @pytest.mark.parametrize(("ended_by", "jobs"), [(signal.SIGKILL, "1"), (signal.SIGINT, "2")])
 def test_a_sweep_that_is_ended_loses_at_most_what_was_in_flight(tmp_path, ended_by, jobs):
     grid = [*TRAIN, "--epochs", "1", "2", "300", "--jobs", jobs, "--out", str(tmp_path)]
-    line = [sys.executable, "-m", "reports.sweep", *grid]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(line, start_new_session=True, **pipes) as sweeping:
-        ended = 0
-        for text in sweeping.stdout:
-            ended += "accuracy" in text
-            if ended == 2:
-                break
-        os.killpg(sweeping.pid, ended_by)  # a terminal tells the whole group
-        said = sweeping.communicate(timeout=60)[1]
+    sweeping = fresh.start("-m", "reports.sweep", *grid)
+    sweeping.until(lambda: sum("accuracy" in line for line in sweeping.out.splitlines()) >= 2)
+    os.killpg(sweeping.pid, ended_by)  # a terminal tells the whole group
+    code, said = sweeping.wait(), sweeping.err
     if ended_by == signal.SIGINT:
-        assert sweeping.returncode == 1
+        assert code == 1
         assert said.strip().splitlines()[-1].endswith("the same command resumes")
         assert "Traceback" not in said  # nor from processes that were still importing
     kept = {p.parent.name: p.stat().st_mtime_ns for p in tmp_path.glob("*/result.json")}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from defenses import BadInput
 from reports import records
 from reports.records.find import gather
 from reports.records.kinds import sort_out
+from tests import fresh
 from tests.victims.federated.federations import federation
 from victims.federated import bench, stability
 from victims.federated.__main__ import main
@@ -78,22 +79,22 @@ def test_the_command_line_says_the_federation_again(changed):
 
 
 def test_bad_input_is_one_line_and_exit_code_2():
-    command = [sys.executable, "-m", "victims.federated", *FLAGS, "--order", "sideways"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "unknown order 'sideways'" in done.stderr
+    words = ["-m", "victims.federated", *FLAGS, "--order", "sideways"]
+    done = fresh.run(*words, code=2, cwd=Path.cwd())
+    assert done.err.count("\n") == 1
+    assert "unknown order 'sideways'" in done.err
     assert not Path("runs").exists()
 
 
-def test_flower_that_is_missing_is_one_line_that_says_what_to_install():
-    code = "import sys; sys.modules['flwr'] = None; import victims.federated.flower"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[3]
-    )
-    assert "pip install 'leakgauge[federated]'" in done.stderr.splitlines()[-1]
+def test_flower_that_is_missing_is_one_line_that_says_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "victims.federated.flower")
+    for name in [name for name in sys.modules if name.startswith("flwr")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(BadInput, match=r"pip install 'leakgauge\[federated\]'") as caught:
+        import_module("victims.federated.flower")
+    assert "\n" not in str(caught.value)
     code = "import sys, victims.federated.command, attacks; assert 'flwr' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+    fresh.run("-c", code)
 
 
 def test_the_table_pools_seeds(capsys):

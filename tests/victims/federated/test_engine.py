@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +14,7 @@ pytest.importorskip("flwr", reason="the extra federated is not installed")
 from defenses import BadInput
 from reports import records
 from reports.records.kinds import check_written
+from tests import fresh
 from tests.victims.federated.federations import victim
 from victims.federated import wire
 from victims.federated.__main__ import main
@@ -218,18 +217,14 @@ class TestGoingOn:
         flags = ["--participants", "4", "--examples", "40", "--model", "linear"]
         flags += ["--order", "asynchronous", "--staleness", "1", "--rounds", "40", "--lr", "0.01"]
         flags += ["--save-seconds", "0"]
-        words = [sys.executable, "-m", "victims.federated", *flags, "--out", str(tmp_path / "a")]
-        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-        started = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True)
-        assert started.stdout is not None
-        for line in started.stdout:
-            if line.split()[:1] == ["10"]:
-                break
+        words = [*flags, "--out", str(tmp_path / "a")]
+        started = fresh.start("-m", "victims.federated", *words)
+        started.until(lambda: ["10"] in [line.split()[:1] for line in started.out.splitlines()])
         os.kill(started.pid, signal.SIGKILL)
-        started.wait()
+        assert started.wait() == -signal.SIGKILL
         assert not (tmp_path / "a/result.json").exists()
         assert read(tmp_path / "a/checkpoint.safetensors").facts["round"] >= 9
-        subprocess.run(words, env=env, check=True, capture_output=True)
+        assert main(words) == 0
         assert main([*flags, "--out", str(tmp_path / "b")]) == 0
         found = [records.read(tmp_path / name) for name in "ab"]
         assert records.canonical(found[0]) == records.canonical(found[1])

@@ -9,9 +9,10 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import invert
+from attacks.invert import Threat
 from attacks.invert.matching import objective
 from attacks.invert.matching.image_prior import SpectralPrior, total_variation
-from defenses import BadInput
+from defenses import BadInput, Release
 from reports.scores import assign, psnr
 from tests.conftest import configured, seeded
 
@@ -23,24 +24,46 @@ def brief(name: str) -> invert.Inversion:
     return invert.get(name, **{k: v for k, v in SHORT.items() if k in fields})
 
 
+EDGE = 8
+"""Of the photographs that every attack is tried on, in pixels."""
+
+
+def shrunk(split: str) -> victims.Data:
+    """Photographs of `EDGE` pixels, without cropping them anew."""
+    data = victims.load_data("photos", split=split, count=64)
+    return dataclasses.replace(data, images=nn.functional.adaptive_avg_pool2d(data.images, EDGE))
+
+
 def sent(name: str) -> nn.Module:
     """The model `linear`, as the attack's server sends it."""
-    own = victims.load_data("photos", split="train", count=64)
-    return brief(name).send(victims.load_model("linear"), own.images)
+    model = victims.load_model("linear", image_shape=(3, EDGE, EDGE))
+    return brief(name).send(model, shrunk("train").images)
+
+
+def released(model: nn.Module, defense: str, adaptive: bool = True) -> tuple[Release, Threat]:
+    """One photograph's release, and what the adversary knows."""
+    private, own, shield = (
+        shrunk("test").take(torch.arange(1)),
+        shrunk("train"),
+        configured(defense),
+    )
+    grads = victims.per_example_gradients(model, cross_entropy, private.images, private.labels)
+    facts = (shield, adaptive, (3, EDGE, EDGE), private.classes, 1, own.images, own.labels)
+    return shield.release(grads, generator=seeded()), Threat(*facts)
 
 
 @pytest.mark.parametrize("name", invert.names())
 @pytest.mark.parametrize("defense", ["none", "dprs"])
 class TestEveryAttack:
-    def guess(self, name, defense, observe, adaptive=True):
+    def guess(self, name, defense, adaptive=True):
         model = sent(name)
-        release, threat, _, _ = observe(model, configured(defense), adaptive=adaptive)
-        return brief(name).reconstruct(model, cross_entropy, release, threat, generator=seeded())
+        given = released(model, defense, adaptive)
+        return brief(name).reconstruct(model, cross_entropy, *given, generator=seeded())
 
-    def test_gives_images_labels_and_an_energy(self, name, defense, observe):
+    def test_gives_images_labels_and_an_energy(self, name, defense):
         for adaptive in (True, False):
-            guess = self.guess(name, defense, observe, adaptive)
-            assert guess.images.shape == (1, 3, 32, 32)
+            guess = self.guess(name, defense, adaptive)
+            assert guess.images.shape == (1, 3, EDGE, EDGE)
             assert guess.images.dtype == torch.float32
             assert 0 <= guess.images.min() <= guess.images.max() <= 1
             assert guess.labels.shape == (1,)
@@ -48,15 +71,15 @@ class TestEveryAttack:
             assert guess.iterations >= 1
             assert guess.stopped in ("solved", "iterations", "time")
 
-    def test_same_generator_same_pixels(self, name, defense, observe):
-        first, second = (self.guess(name, defense, observe) for _ in range(2))
+    def test_same_generator_same_pixels(self, name, defense):
+        first, second = (self.guess(name, defense) for _ in range(2))
         assert torch.equal(first.images, second.images)
         assert first.energy == second.energy
 
-    def test_the_release_and_the_model_are_left_alone(self, name, defense, observe):
+    def test_the_release_and_the_model_are_left_alone(self, name, defense):
         model = sent(name)
         before = [p.clone() for p in model.parameters()]
-        release, threat, _, _ = observe(model, configured(defense))
+        release, threat = released(model, defense)
         update = {k: v.clone() for k, v in release.update.items()}
         brief(name).reconstruct(model, cross_entropy, release, threat, generator=seeded())
         assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
