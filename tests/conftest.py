@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 
 import defenses
 import victims
@@ -89,22 +89,30 @@ def guarded(lenet: nn.Module) -> nn.Module:
 def observe(
     photos: victims.Data, auxiliary: victims.Data
 ) -> Callable[..., tuple[Release, Threat, Tensor, Tensor]]:
-    """Release a batch of photographs under a defense, and what the adversary knows of it."""
+    """Release a batch of photographs under a defense, and what the adversary knows of it.
+
+    ``edge`` makes them smaller where a test needs no more pixels: they are cut out once.
+    """
 
     def make(
-        model: nn.Module, defense: Defense, first: int = 0, batch: int = 1, **known: Any
+        model: nn.Module,
+        defense: Defense,
+        first: int = 0,
+        batch: int = 1,
+        edge: int = 32,
+        **known: Any,
     ) -> tuple[Release, Threat, Tensor, Tensor]:
-        images = photos.images[first : first + batch]
+        images = adaptive_avg_pool2d(photos.images[first : first + batch], edge)
         labels = photos.labels[first : first + batch]
         grads = victims.per_example_gradients(model, cross_entropy, images, labels)
         release = defense.release(grads, generator=seeded(first))
         facts = {
             "defense": defense,
             "adaptive": True,
-            "image_shape": (3, 32, 32),
+            "image_shape": (3, edge, edge),
             "classes": photos.classes,
             "batch_size": batch,
-            "auxiliary_images": auxiliary.images,
+            "auxiliary_images": adaptive_avg_pool2d(auxiliary.images, edge),
             "auxiliary_labels": auxiliary.labels,
         }
         return release, Threat(**{**facts, **known}), images, labels

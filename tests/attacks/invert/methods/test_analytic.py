@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from attacks.invert.peeling.layer_cliffs import cliffs
 from reports.scores import psnr
 from tests.conftest import configured, seeded
 
-SHAPE = (3, 32, 32)
+SHAPE = (3, 20, 20)
 NOISELESS = {"noise_multiplier": 0.0, "cooling": False}
 
 
@@ -26,7 +27,12 @@ NOISELESS = {"noise_multiplier": 0.0, "cooling": False}
 def mlp():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return victims.load_model("mlp")
+        return victims.load_model("mlp", image_shape=SHAPE)
+
+
+@pytest.fixture
+def observe(observe):
+    return functools.partial(observe, edge=SHAPE[-1])
 
 
 def guess_of(model, release, threat):
