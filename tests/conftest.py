@@ -6,6 +6,7 @@ import os
 if not os.environ.get("OMP_NUM_THREADS"):
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,12 @@ SHARED_OPTIONS = {
     "residual_clip": 1.0,
     "gamma": 10.0,
 }
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported stays as long as the process: no look for garbage need go through it."""
+    gc.collect()
+    gc.freeze()
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -28,6 +28,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 LIBRARIES = ("torch", "numpy", "scipy.stats", "scipy.optimize", "safetensors.torch", "PIL.Image")
 LIBRARIES += ("sklearn.datasets", "sklearn.metrics", "skimage.data", "opacus.accountants", "tqdm")
+LIBRARIES += ("torch._dynamo",)  # which the first vmap imports
 
 
 @dataclass(frozen=True)

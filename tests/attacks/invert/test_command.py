@@ -28,7 +28,7 @@ from tests import fresh
 
 ROOT = Path(__file__).parents[3]
 QUICK = ["--model", "linear", "--data", "digits", "--images", "2", "--practice", "0"]
-QUICK += ["--iterations", "10"]
+QUICK += ["--iterations", "10", "--evaluations", "20", "--candidates", "8"]
 
 
 def test_the_main_job_writes_prints_and_draws(invoke, tmp_path):
@@ -136,7 +136,8 @@ def captured(tmp_path):
 
 def test_an_observation_is_attacked_without_the_truth(invoke, captured, tmp_path):
     path, _, data = captured
-    code, out, _ = invoke(*QUICK[:4], "--observation", path, "--defense", "none", "--out", "o")
+    told = ["--observation", path, "--defense", "none", "--practice", "0", "--noises", "2"]
+    code, out, _ = invoke(*QUICK[:4], *told, "--out", "o")
     assert code == 0
     assert "unscored" in out
     row = json.loads((tmp_path / "o/result.json").read_text())["rows"][0]
@@ -215,6 +216,7 @@ def test_bench_runs_small(capsys):
 def quick_scenario(seed=0):
     options = {"iterations": 10, "practice": 1}
     few = {"data": "digits", "images": 2, "columns": "adaptive", "against": ("none",)}
+    few |= {"model": "linear", "evaluations": 12, "candidates": 8}
     return Scenario(**few, attack_options=options, seed=seed, budget=100)
 
 
@@ -229,7 +231,7 @@ def test_the_same_seed_gives_the_same_record_byte_for_byte(tmp_path):
 
 def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
     line = ["--data", "digits", "--model", "mlp"]
-    line += ["--attack", "bayes", "--iterations", "60", "--no-cooling", "--adaptive", "--against"]
+    line += ["--attack", "bayes", "--iterations", "15", "--no-cooling", "--adaptive", "--against"]
     line += ["--images", "8", "--budget", "100", "--out", str(tmp_path / "run")]
     process = fresh.start("-m", "attacks.invert", *line, cwd=tmp_path)
     pieces = tmp_path / "run" / "partial"
@@ -242,7 +244,7 @@ def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
     assert main(line) == 0
     assert records.read(tmp_path / "run") is not None
     chosen = {"data": "digits", "model": "mlp", "attack": "bayes", "images": 8, "budget": 100}
-    chosen |= {"attack_options": {"iterations": 60}, "defense_options": {"cooling": False}}
+    chosen |= {"attack_options": {"iterations": 15}, "defense_options": {"cooling": False}}
     whole = run(Scenario(columns="adaptive", against=(), **chosen))
     assert records.canonical(records.read(tmp_path / "run")) == records.canonical(whole)
 
