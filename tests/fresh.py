@@ -71,6 +71,8 @@ def start(*words: object, cwd: Path = ROOT, paths: tuple[Path, ...] = (ROOT,), *
         **env: of its surroundings, what is not as here.
     """
     told = Path(tempfile.mkdtemp(dir=_server()[1]))
+    for name in ("out", "err"):
+        (told / name).touch()
     given = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), **env}
     asked = {"words": [*map(str, words)], "cwd": str(cwd), "env": given, "told": str(told)}
     return Fresh(int(_ask({"do": "start", **asked})["pid"]), told)
@@ -135,7 +137,7 @@ def _become(asked: Mapping[str, Any]) -> None:
         os.setsid()
         for place, name in enumerate(("/dev/null", "out", "err")):
             path = os.path.join(asked["told"], name)
-            file = os.open(path, os.O_RDWR | os.O_CREAT * (place > 0))
+            file = os.open(path, os.O_RDWR)
             os.dup2(file, place)
         os.chdir(asked["cwd"])
         os.environ.clear()
