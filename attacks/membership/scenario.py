@@ -21,7 +21,8 @@ class Scenario(Keyed):
 
     Attributes:
         training: the training of the target, and with other members and seeds that of every
-            shadow model; its ``count`` is how many examples each of them is trained on.
+            shadow model; its ``count`` is how many examples each of them is trained on by
+            expectation: every candidate is a member by a fair coin. It is their public number, too.
         shadows: shadow models, an even number: they come in pairs that split the candidates.
         population: further examples on which no model is trained, for attacks that want some.
         attacks: names of `attacks.membership.names`, each with options after commas:
@@ -64,7 +65,7 @@ class Scenario(Keyed):
 
     @property
     def members(self) -> int:
-        """Examples that each model is trained on; there are twice as many candidates."""
+        """Examples that each model is trained on by expectation, of twice as many candidates."""
         return int(self.training.count or 0)
 
     def models_key(self) -> str:

@@ -18,8 +18,9 @@ def shuffled_batch(
 ) -> Tensor:
     """(batch_size,) indices: fixed batches of a new order every epoch; what is left over waits.
 
+    Fewer examples than a batch are all in it.
     ``order`` gives the generator of an epoch's order, the same one whenever it is asked.
     """
-    epoch, place = divmod(step, examples // batch_size)
+    epoch, place = divmod(step, max(1, examples // batch_size))
     drawn = torch.randperm(examples, generator=order(epoch))
     return drawn[place * batch_size : (place + 1) * batch_size]

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from attacks.membership.heads.scenario import Scenario
 from attacks.membership.scenario import attack_of
-from attacks.membership.shadows.candidates import split
+from attacks.membership.shadows.candidates import draw_members, split
 from attacks.membership.shadows.train import Piece
 from attacks.membership.study import evidence, record
-from defenses import stream
 from reports.commands.progress import Report, unwatched
 from reports.records import Record
 from reports.records.environment import environment
@@ -65,7 +64,7 @@ def study(
     data = load_data(
         wide.data, split="train", count=wide.count, root=data_root, size=wide.size, seed=wide.seed
     )
-    candidates = split(data, flip_members(scenario.members, scenario.shadows, scenario.seed))
+    candidates = split(data, draw_members(scenario.members, scenario.shadows, scenario.seed))
     pool = slice(2 * scenario.members)
     pieces: list[Piece] = []
     for model, chosen in enumerate(candidates.members):
@@ -100,26 +99,6 @@ def content(scenario: Scenario, data_root: str | None = None) -> str:
     return digest(
         *(data.take(part) for part in index.split([2 * scenario.members, scenario.population]))
     )
-
-
-def flip_members(n: int, shadows: int, seed: int) -> Tensor:
-    """(1 + shadows, 2n) bool by fair coins: of the target, then of the shadows in pairs.
-
-    Of a pair one has whom the other has not. What theory allows, by (epsilon, delta), is of an
-    example that is there or not and says nothing of the others. Were exactly n members, who knows
-    n would see one leave where another joins, and two examples that point in opposite directions
-    are told apart by twice as much: a line of add/remove would be too low, visibly so of few.
-
-    Args:
-        n: the expected number of members.
-        shadows: an even number.
-        seed: of the coins.
-    """
-    rows = []
-    for pair in range(1 + shadows // 2):
-        chosen = torch.rand(2 * n, generator=stream(seed, "coins", pair)) < 0.5
-        rows += [chosen] if pair == 0 else [chosen, ~chosen]
-    return torch.stack(rows)
 
 
 def claim_of(plan: Plan) -> ClaimBounds:

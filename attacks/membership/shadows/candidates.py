@@ -14,6 +14,7 @@ from defenses import stream
 from victims.data import Data, digest, load_data
 from victims.training import Training
 from victims.training.anchors import anchors_of, refuse_private
+from victims.training.streams import content_of
 
 MODEL_SEEDS = 2**40
 """Seeds of the models are drawn below this."""
@@ -24,7 +25,7 @@ class Candidates:
     """What a Scenario is played on.
 
     Attributes:
-        pool: 2n examples, of which every model is trained on n.
+        pool: 2n examples, of which every model is trained on n by expectation.
         population: others, on which none is.
         members: (1 + K, 2n) bool; row 0 is the target's, the rest are the shadows'.
         anchors: public examples of all models alike, none of them a candidate; None: not wanted.
@@ -39,6 +40,11 @@ class Candidates:
     def content(self) -> str:
         """Digest of the examples that are asked about and of the population."""
         return digest(self.pool, self.population)
+
+    @cached_property
+    def drawn(self) -> str:
+        """Digest of the examples and of who is a member of which model, as pieces are kept by."""
+        return content_of(self.content, {"members": self.members})
 
 
 def draw(scenario: Scenario, data_root: str | None = None) -> Candidates:
@@ -66,13 +72,22 @@ def draw(scenario: Scenario, data_root: str | None = None) -> Candidates:
 
 
 def draw_members(n: int, shadows: int, seed: int) -> Tensor:
-    """(1 + shadows, 2n) bool, n of a row True: of the target, then of the shadows in pairs."""
+    """(1 + shadows, 2n) bool by fair coins: of the target, then of the shadows in pairs.
+
+    Of a pair one has whom the other has not. What theory allows, by (epsilon, delta), is of an
+    example that is there or not and says nothing of the others. Were exactly n members, who knows
+    n would see one leave where another joins, and two examples that point in opposite directions
+    are told apart by twice as much: a line of add/remove would be too low, visibly so of few.
+
+    Args:
+        n: the expected number of members.
+        shadows: an even number.
+        seed: of the coins.
+    """
     rows = []
-    for i in range(1 + shadows // 2):
-        order = torch.randperm(2 * n, generator=stream(seed, "members", i))
-        chosen = torch.zeros(2 * n, dtype=torch.bool)
-        chosen[order[:n]] = True
-        rows += [chosen] if i == 0 else [chosen, ~chosen]
+    for pair in range(1 + shadows // 2):
+        chosen = torch.rand(2 * n, generator=stream(seed, "coins", pair)) < 0.5
+        rows += [chosen] if pair == 0 else [chosen, ~chosen]
     return torch.stack(rows)
 
 

@@ -53,7 +53,10 @@ def make_trainer(
     members = candidates.pool.take(candidates.members[model].nonzero()[:, 0])
     examples = Examples(members, candidates.population, candidates.anchors)
     training = training_of(scenario, model, shared)
-    return prepare(training, device=device, examples=examples).trainer
+    # The number that rate, steps and noise follow from is public: how many joined is not.
+    plan = make_plan(training, scenario.members)
+    plan = dataclasses.replace(plan, examples=len(members.labels))
+    return prepare(training, device=device, examples=examples, plan=plan).trainer
 
 
 def train_one(

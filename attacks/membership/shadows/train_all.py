@@ -52,7 +52,7 @@ def train_all(
         A piece for every model (see `train_one`), the target's first, and how they were trained:
         ``jobs`` and what `layouts.choose` says.
     """
-    partial = Partial(out, candidates.content) if out else None
+    partial = Partial(out, candidates.drawn) if out else None
     prefix = f"{scenario.models_key()}{mark(scenario.document())}"
     total = scenario.shadows + 1
     with one_thread():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 
 import pytest
@@ -14,7 +15,7 @@ from attacks.membership.command import command_line, parse, run
 from attacks.membership.command import scenario as scenario_of
 from attacks.membership.scenario import Scenario
 from attacks.membership.shadows.candidates import draw, training_of
-from attacks.membership.shadows.train import train_one, with_noise_set
+from attacks.membership.shadows.train import make_trainer, train_one, with_noise_set
 from defenses import BadInput
 from reports import records
 from victims.training import Training
@@ -31,7 +32,7 @@ FLAGS += "--shadows 4 --population 40 --watched 2 --attacks loss lira,mode=offli
 def test_every_model_has_its_members_and_every_candidate_is_in_half_of_the_shadows():
     found = draw(SCENARIO)
     assert found.members.shape == (5, 120)
-    assert found.members.sum(1).tolist() == [60] * 5
+    assert len(set(found.members.sum(1).tolist())) > 1  # by coins, whoever knows 60 knows no rest
     assert found.members[1:].sum(0).tolist() == [2] * 120
     both = torch.cat([found.pool.images, found.population.images]).flatten(1)
     assert len(both.unique(dim=0)) == len(both) == 160
@@ -56,6 +57,18 @@ def test_a_model_sees_its_members_and_nobody_else(monkeypatch):
     members = {x.numpy().tobytes() for x in found.pool.images[found.members[1]]}
     assert touched <= members
     assert len(touched) > 20
+
+
+def test_rate_steps_and_noise_follow_from_the_public_number_of_members():
+    private = dataclasses.replace(TINY, defense="dpsgd", epsilon=3.0)
+    scenario = dataclasses.replace(SCENARIO, training=private)
+    found, shared = draw(scenario), with_noise_set(private, 60)
+    plans = [make_trainer(scenario, shared, found, m, "cpu").plan for m in range(5)]
+    assert [p.examples for p in plans] == found.members.sum(1).tolist()
+    assert {(p.sample_rate, p.steps, p.defense.effective_noise()) for p in plans} == {
+        (plans[0].sample_rate, 9, plans[0].defense.effective_noise())
+    }
+    assert plans[0].sample_rate == pytest.approx(20 / 60)
 
 
 def test_a_shadow_is_trained_as_the_target_is():
@@ -97,7 +110,7 @@ def test_rows_say_who_is_exposed_and_whom_the_accusation_would_wrong():
     strongest = record.summary["strongest"]
     own = [row["scores"][strongest] for row in record.rows]
     assert own == sorted(own, reverse=True)
-    assert sum(row["member"] for row in record.rows) == 60
+    assert sum(row["member"] for row in record.rows) == int(record.arrays["members"].sum())
     for row in record.rows[::17]:
         others = [r["scores"][strongest] for r in record.rows if not r["member"]]
         assert row["false_alarms"] == sum(v >= row["scores"][strongest] for v in others)
@@ -105,18 +118,21 @@ def test_rows_say_who_is_exposed_and_whom_the_accusation_would_wrong():
     assert torch.equal(record.arrays["exposed"][0], draw(SCENARIO).pool.images[first["example"]])
 
 
-def test_who_sees_every_gradient_finds_members_of_small_batches():
-    small = dataclasses.replace(TINY, count=100, batch_size=2, lr=0.05)
-    scenario = dataclasses.replace(
-        SCENARIO, training=small, watched=100, attacks=("loss",), shadows=2
-    )
-    for defense, options in (("none", {}), ("dprs", {"rate": 0.9, "noise_multiplier": 0.0})):
-        guarded = dataclasses.replace(small, defense=defense, defense_options=options)
-        played = dataclasses.replace(scenario, training=guarded)
+@pytest.mark.parametrize(
+    ("defense", "options"), [("none", {}), ("dprs", {"rate": 0.9, "noise_multiplier": 0.0})]
+)
+def test_who_sees_every_gradient_finds_members_of_small_batches(defense, options):
+    areas = []
+    for seed in range(8):  # of 24 candidates each: few steps blur what one of them tells the least
+        training = dataclasses.replace(
+            TINY, count=12, epochs=2, batch_size=1, lr=0.05, defense=defense, seed=seed
+        )
+        training = dataclasses.replace(training, defense_options=options)
+        played = dataclasses.replace(SCENARIO, training=training, watched=24, seed=seed)
         candidates = draw(played)
-        _, found = train_one(played, guarded, candidates, 0, "cpu", "plain")
-        area = evaluate(found["gradient-cosine"], candidates.members[0])["auc"]
-        assert area["low"] > 0.5, (defense, area)
+        _, found = train_one(played, training, candidates, 0, "cpu", "plain")
+        areas.append(evaluate(found["gradient-cosine"], candidates.members[0])["auc"]["mean"])
+    assert sum(areas) / 8 > 0.6  # by chance 0.5, give or take 0.04
 
 
 def test_layouts_agree_up_to_rounding():
@@ -150,7 +166,7 @@ def test_the_command_prints_draws_and_is_said_again(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "layout " in shown  # how the models were trained
     assert "lira,mode=offline" in shown
-    assert "FPR 0.01 takes at least 100 non-members; there are 60" in shown
+    assert re.search(r"FPR 0.01 takes at least 100 non-members; there are \d\d\b", shown)
     assert "no privacy guarantee" in shown
     for name in ("roc.png", "scores.png", "exposed.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
