@@ -21,6 +21,7 @@ from defenses.bases.summed import Summed
 from defenses.chains.combine import combine
 from defenses.contract import Defense, Gradients, Release, Side, registry, with_effective_noise
 from defenses.errors import BadInput
+from defenses.gradients import clipped_sum
 from defenses.options import option
 from defenses.privacy.accounting import gaussian_epsilon, noise_for_epsilon
 from defenses.randomness import stream
@@ -43,6 +44,7 @@ __all__ = [
     "Side",
     "Sparsified",
     "Summed",
+    "clipped_sum",
     "gaussian_epsilon",
     "get",
     "methods",

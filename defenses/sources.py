@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 OURS = frozenset({"attacks", "defenses", "leakgauge", "reports", "victims"})
+INSTALLED = frozenset({"site-packages", "dist-packages"})
+"""Folders of what is installed, in whatever environment."""
 
 
 def source_digest(found: object) -> str:
@@ -50,6 +52,9 @@ def _own(module: ModuleType) -> bool:
     """Whether a module is neither this project's nor installed."""
     path = _file(module)
     if path is None or module.__name__.partition(".")[0] in OURS:
+        return False
+    # An environment may take packages from another one (--system-site-packages).
+    if not INSTALLED.isdisjoint(path.parts):
         return False
     places = {Path(p).resolve() for p in sysconfig.get_paths().values()}
     return not any(path.is_relative_to(place) for place in places)
