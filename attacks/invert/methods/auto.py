@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
 import defenses
-from attacks.invert.before.rehearsal import Rehearsal
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
-from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.labels import recover_labels
-from attacks.invert.matching.objective import (
-    Fit,
-    noise_std,
-    residual,
-    support,
-)
+from attacks.invert.matching.objective import Fit, noise_std, residual, support
 from attacks.invert.methods.analytic import Analytic
 from attacks.invert.methods.bayes import Bayes
 from attacks.invert.methods.dlg import DLG
@@ -30,10 +22,11 @@ from attacks.invert.methods.peel import Peel
 from attacks.invert.methods.prior import Prior
 from attacks.invert.methods.sme import SME
 from attacks.invert.methods.spear import Spear
+from attacks.invert.practice.limits import limit, threat_left
+from attacks.invert.practice.practice import Practice
+from attacks.invert.practice.rank import rank_attacks
 from defenses import Release
 
-WEIGHTS = {"bayes": (1e-5, 1e-4, 1e-3), "dlg": (1e-5, 1e-4, 1e-3), "geiping": (1e-4, 1e-3, 1e-2)}
-"""Total-variation weights tried for the family that does best."""
 REBUILT = math.log(1e-3)
 """Log squared error of an own image below which an exact attack has shown that it works: 30 dB."""
 CLOSER = math.log(2)
@@ -44,6 +37,8 @@ PRACTICE = 0.3
 """Share of the iterations that one practice run gets."""
 PEELED = 0.01
 """A peeled image that leaves less of the release unexplained is not doubted."""
+HIDDEN = {"hidden": True}
+"""Of a field that is no flag."""
 
 
 @registry.register("auto")
@@ -77,13 +72,11 @@ class Auto(Inversion):
     learn: int = defenses.option(
         0, "further images that lti learns from where coordinates are missing", low=0
     )
-    exact: tuple[Inversion, ...] = dataclasses.field(
-        default=(Analytic(), Spear(), Peel()), metadata={"hidden": True}
+    exact: tuple[Inversion, ...] = field(default=(Analytic(), Spear(), Peel()), metadata=HIDDEN)
+    plan: tuple[Inversion, ...] = field(
+        default=(Bayes(), DLG(), Geiping(), Prior()), metadata=HIDDEN
     )
-    plan: tuple[Inversion, ...] = dataclasses.field(
-        default=(Bayes(), DLG(), Geiping(), Prior()), metadata={"hidden": True}
-    )
-    hurried: bool = dataclasses.field(default=False, metadata={"hidden": True})
+    hurried: bool = field(default=False, metadata=HIDDEN)
 
     def reconstruct(
         self,
@@ -109,9 +102,9 @@ class Auto(Inversion):
             done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
             if attack.refusal(model, threat) or (guesses and done):
                 continue
-            rest = _rest(threat, spent, clock)
+            rest = threat_left(threat, spent, clock)
             if turn > 0:
-                attack, rest = _limit(attack, max(1, 2 * self.iterations >> turn), rest)
+                attack, rest = limit(attack, max(1, 2 * self.iterations >> turn), rest)
             if isinstance(attack, Spear):  # it names exact images better than counts do
                 rest = dataclasses.replace(rest, labels=given)
             guess = attack.reconstruct(model, loss, release, rest, generator=generator)
@@ -139,79 +132,37 @@ class Auto(Inversion):
         self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator
     ) -> Auto:
         """Rank the attacks and their TV weights on auxiliary batches defended like the victim's."""
-        clock = threat.clock()
-        size = threat.batch_size
-        batches = min(self.practice, len(threat.auxiliary_images) // size)
+        batches = min(self.practice, len(threat.auxiliary_images) // threat.batch_size)
         if batches == 0:
             return self
-        order = torch.randperm(len(threat.auxiliary_images), generator=generator)
-        chosen = order[: batches * size].split(size)
-        batch_of = [(threat.auxiliary_images[i], threat.auxiliary_labels[i]) for i in chosen]
-        # What practice is about must not be among what the adversary looks at.
-        if len(rest := order[batches * size :].sort().values):
-            images, labels = threat.auxiliary_images[rest], threat.auxiliary_labels[rest]
-            threat = dataclasses.replace(threat, auxiliary_images=images, auxiliary_labels=labels)
-        own = [
-            Rehearsal.of(model, loss, _rest(threat, 0, clock), *batch, Prior(), generator=generator)
-            for batch in batch_of
-        ]
-        noisy = has_noise(threat)
-        useful = tuple(
-            exact.tuned(model, loss, threat, generator=generator)
-            for exact in self._exact(threat)
-            if not exact.refusal(model, threat)
+        few = max(1, int(threat.allowed(self.iterations) * PRACTICE))
+        practice = Practice.of(model, loss, threat, batches, few, Prior(), generator=generator)
+        threat, noisy = practice.threat, has_noise(practice.threat)
+        exact = tuple(
+            trial.tuned(model, loss, threat, generator=generator)
+            for trial in self._exact(threat)
+            if not trial.refusal(model, threat)
         )
         plan = self.plan
-        partly: tuple[Inversion, ...] = ()
         if threat.local is not None and threat.local.steps > 1:
             plan = (*plan, SME())
-        if _misses(own[0].release, threat):
+        if _misses(practice.own[0].release, threat):
             lti = Lti(learn=max(FEWEST, len(threat.learning)))
             plan = (*plan, lti.tuned(model, loss, threat, generator=generator))
-        for trial in () if noisy else useful:
-            told = self._practise(trial, threat, own[0], clock, generator, whole=True)
-            if told < REBUILT * size:
-                return dataclasses.replace(self, exact=(trial,), plan=plan, hurried=clock.over)
-            if isinstance(trial, Peel):
-                blind = self._practise(Prior(), threat, own[0], clock, generator)
-                if told < blind - CLOSER * size:
-                    plan = tuple(other for other in plan if other.name not in REPLACED)
-                    partly = (trial,)
-        # What comes first anyway is not ranked.
-        useful = tuple(trial for trial in useful if trial not in partly)
-        trials = (*useful, *plan) if noisy else (*plan, *useful)
+        works, whole = (None, False) if noisy else _rebuilder(practice, exact)
+        if works and whole:
+            hurried = practice.clock.over
+            return dataclasses.replace(self, exact=(works,), plan=plan, hurried=hurried)
+        if works:  # it comes first anyway: it is not ranked
+            exact = tuple(trial for trial in exact if trial is not works)
+            plan = tuple(trial for trial in plan if trial.name not in REPLACED)
+        trials = (*exact, *plan) if noisy else (*plan, *exact)
         # ``lti`` has too few images to learn from where a user's own data are few.
         trials = tuple(trial for trial in trials if not trial.refusal(model, threat))
-        runs = (len(trials) + 3) * len(own)  # the grid has three
-        hurried = False
-
-        def error(trial: Inversion) -> float:
-            nonlocal runs, hurried
-            total = 0.0
-            for batch in own:
-                if clock.over:  # sorted is stable: what was not tried stays in its order
-                    hurried = True
-                    return math.inf
-                share, runs = clock.part(1 / max(1, runs)), runs - 1
-                total += self._practise(trial, threat, batch, share, generator)
-                hurried |= share.over
-            return total
-
-        ranked = sorted(trials, key=error)
-        best = ranked[0]
-        # With noise `bayes` takes its weights from the spectrum: there is no grid to search.
-        if best.name in WEIGHTS and not (noisy and best.name == "bayes"):
-            grid = [dataclasses.replace(best, tv=w) for w in WEIGHTS[best.name]]  # type: ignore[call-arg]
-            errors = [error(trial) for trial in grid]
-            if math.isfinite(min(errors)):
-                best = grid[errors.index(min(errors))]
-        # What practice ranks behind the prior does worse than a guess without the release.
-        ahead = itertools.takewhile(lambda trial: trial.name != "prior", ranked[1:])
-        later = () if best.name == "prior" else tuple(ahead)
-        exact = tuple(trial for trial in self.exact if isinstance(trial, Analytic | Spear))
-        return dataclasses.replace(
-            self, exact=(*exact, *partly), plan=(best, *later), hurried=hurried
-        )
+        plan = rank_attacks(practice, trials, noisy=noisy)
+        first = tuple(t for t in self.exact if not isinstance(t, Peel))
+        first = (*first, works) if works else first
+        return dataclasses.replace(self, exact=first, plan=plan, hurried=practice.hurried)
 
     def _exact(self, threat: Threat) -> tuple[Inversion, ...]:
         """What is exact and worth trying: of one example `Analytic` sees all that `Spear` does."""
@@ -219,25 +170,21 @@ class Auto(Inversion):
             return self.exact
         return tuple(attack for attack in self.exact if not isinstance(attack, Spear))
 
-    def _practise(
-        self,
-        trial: Inversion,
-        threat: Threat,
-        own: Rehearsal,
-        clock: Clock,
-        generator: torch.Generator,
-        *,
-        whole: bool = False,
-    ) -> float:
-        """Log squared error of an attack on the adversary's own batch under the defense.
 
-        With as many evaluations as its options say, where ``whole``; else with few.
-        """
-        known = _rest(threat, 0, clock)
-        if not whole:
-            few = max(1, int(threat.allowed(self.iterations) * PRACTICE))
-            trial, known = _limit(trial, few, known)
-        return own.error(trial, known, generator=generator)
+def _rebuilder(practice: Practice, exact: tuple[Inversion, ...]) -> tuple[Inversion | None, bool]:
+    """The exact attack that rebuilds own images, and whether it does so in full; None: none does.
+
+    Peeling does so in part where it comes closer than guessing by `CLOSER`.
+    """
+    size, partly = practice.threat.batch_size, None
+    for trial in exact:
+        error = practice.error_of_whole(trial)
+        if error < REBUILT * size:
+            return trial, True
+        if isinstance(trial, Peel):
+            blind = practice.error_of_brief(Prior(), practice.own[0], practice.clock)
+            partly = trial if error < blind - CLOSER * size else partly
+    return partly, False
 
 
 def _misses(release: Release, threat: Threat) -> bool:
@@ -247,24 +194,7 @@ def _misses(release: Release, threat: Threat) -> bool:
     return not all(bool(mask.all()) for mask in support(release, threat).values())
 
 
-def _rest(threat: Threat, spent: int, clock: Clock) -> Threat:
-    """The threat with what is left of its evaluations and of its time."""
-    evaluations = None if threat.evaluations is None else max(1, threat.evaluations - spent)
-    seconds = max(clock.left, 1e-3) / threat.batch_size
-    return dataclasses.replace(threat, evaluations=evaluations, seconds=seconds)
-
-
 def has_noise(threat: Threat) -> bool:
     """Whether this adversary knows of noise on the release."""
     known = threat.defense.public(threat.batch_size)
     return threat.adaptive and float(known.get("noise_std", 0)) > 0
-
-
-def _limit(attack: Inversion, evaluations: int, threat: Threat) -> tuple[Inversion, Threat]:
-    """The attack and the threat with at most so many evaluations, and a single start."""
-    most = threat.allowed(evaluations)
-    if isinstance(attack, DLG):
-        attack = dataclasses.replace(attack, iterations=evaluations, restarts=1)
-    elif isinstance(attack, Bayes | Geiping | Lti | SME):
-        attack = dataclasses.replace(attack, iterations=evaluations)
-    return attack, dataclasses.replace(threat, evaluations=most)

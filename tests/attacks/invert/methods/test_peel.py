@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 import victims
 from attacks import invert
 from attacks.invert.matching.objective import Fit
+from attacks.invert.practice.rehearsal import Rehearsal
 from defenses import BadInput
 from reports.scores import assign, psnr
 from tests.conftest import configured, seeded
@@ -166,14 +167,14 @@ def test_auto_practises_on_images_that_it_does_not_look_at(observe, monkeypatch)
         looked.append(threat.auxiliary_images)
         return self
 
-    def practise(self, trial, threat, own, *rest, **options):
+    def error(self, attack, threat, *, generator):
         looked.append(threat.auxiliary_images)
-        practised.append(own.images)
+        practised.append(self.images)
         return 0.0
 
     practised = []
     monkeypatch.setattr(invert.methods.peel.Peel, "tuned", tuned)
-    monkeypatch.setattr(invert.methods.auto.Auto, "_practise", practise)
+    monkeypatch.setattr(Rehearsal, "error", error)
     invert.get("auto", practice=2).tuned(strided(), cross_entropy, threat, generator=seeded(1))
     assert len(practised) > 2
     for images in looked:
