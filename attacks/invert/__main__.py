@@ -16,8 +16,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, print, draw. Returns the exit code."""
     arguments = parse(argv)
     warnings.filterwarnings("ignore", message="TF32 acceleration")
-    from attacks.invert import observed, show
+    from attacks.invert import show
     from attacks.invert.images import content
+    from attacks.invert.observation import show as explained
+    from attacks.invert.observation import study as observed
+    from attacks.invert.observation.scenario import Observed
     from reports.commands.claim import probe
     from victims.gradients.memory import keep_memory
 
@@ -30,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if asked.budget is not None:
         print(show.TIMED, file=sys.stderr)
     if arguments.observation is not None:
-        seen = observed.Observed.of(
+        seen = Observed.of(
             asked,
             arguments.observation,
             arguments.truth or (),
@@ -42,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         record, out = run_or_reuse(
             arguments, seen, "invert", observed.run, show.draw, figures, observed.content
         )
-        print(observed.headline(record))
+        print(explained.headline(record))
     else:
         record, out = run_or_reuse(arguments, asked, "invert", run, show.draw, figures, content)
         print(show.table(record))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attacks.invert.observation_flags import add_flags, refuse_ignored
+from attacks.invert.observation.flags import add_flags, refuse_ignored
 from attacks.invert.scenario import BATCH_NORMS, Scenario
 from defenses import BadInput
 from defenses.foreign import code_in
@@ -190,7 +190,7 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
 
 def _told_by(arguments: argparse.Namespace, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that the file of a captured update settles: facts, and weights beside it."""
-    from attacks.invert.observation import agree_on_facts
+    from attacks.invert.observation.load import agree_on_facts
     from victims.gradients.seen import BATCH, holds_weights
 
     path = arguments.observation[0]

@@ -265,7 +265,7 @@ def test_tied_weights_are_written_once_each(tmp_path, digits):
         def forward(self, x):
             return self.two(self.one(x.flatten(1)))
 
-    from attacks.invert.observation import load_observation
+    from attacks.invert.observation.load import load_observation
     from defenses import get
 
     net = Tied()

@@ -17,7 +17,7 @@ from attacks.invert.__main__ import PROG, main
 from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Threat
 from attacks.invert.matching import label_order, objective
-from attacks.invert.observation import agree_on_facts
+from attacks.invert.observation.load import agree_on_facts
 from attacks.invert.show import table
 from attacks.invert.study import study
 from defenses import BadInput

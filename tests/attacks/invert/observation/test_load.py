@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import defenses
-from attacks.invert.observation import load_observation
+from attacks.invert.observation.load import load_observation
 from defenses import BadInput
 
 

@@ -1,0 +1,1 @@
+"""Updates captured elsewhere: loaded, attacked, and how much of them a guess explains."""
