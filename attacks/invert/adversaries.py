@@ -9,11 +9,10 @@ import defenses
 from attacks.invert.before.adversary import Adversary
 from attacks.invert.before.victim import Victim
 from attacks.invert.candidates.lineup import Lineup
-from attacks.invert.contract import Threat, registry
+from attacks.invert.contract import Threat, registry, require
 from attacks.invert.images import image_shape
 from attacks.invert.load import Cast
 from attacks.invert.matching.clock import Clock
-from attacks.invert.matching.objective import require
 from attacks.invert.scenario import Scenario
 from defenses import Defense, preprocessing, stream
 from reports.records.column import ADAPTIVE, Column

@@ -189,3 +189,9 @@ class Inversion(ABC):
 
 
 registry: Registry[Inversion] = Registry("attack", "leakgauge.attacks")
+
+
+def require(reason: str, name: str) -> None:
+    """Raise `BadInput` when an attack refuses."""
+    if reason:
+        raise BadInput(f"attack {name!r} does not apply: {reason}")

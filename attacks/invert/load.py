@@ -18,8 +18,8 @@ from attacks.invert.before.victim import Victim
 from attacks.invert.contract import registry
 from attacks.invert.drift import hold_at, with_drift
 from attacks.invert.images import for_learning, image_shape, load_images
-from attacks.invert.matching.objective import refuse_single_derivatives
-from attacks.invert.modes import in_training
+from attacks.invert.matching.gradients import refuse_single_derivatives
+from attacks.invert.observation.modes import in_training
 from attacks.invert.scenario import RELEASED, RUNNING, Scenario
 from attacks.invert.schedules import Schedule, schedule
 from defenses import BadInput, Defense, Side, preprocessing

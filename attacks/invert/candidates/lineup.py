@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attacks.invert.candidates.rank import rank
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching.clock import Clock
-from attacks.invert.matching.objective import candidate_gradients
+from attacks.invert.matching.gradients import candidate_gradients
 from defenses import Defense, Release, preprocessing
 
 KEPT_VALUES = 192 * 2**20

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from attacks.invert.contract import Threat
 from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.fit import Fit
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.layers import Fed
 from attacks.invert.matching.lbfgs import lbfgs
 from attacks.invert.matching.meter import spend
-from attacks.invert.matching.objective import Residual, misfit_share, support
+from attacks.invert.matching.objective import Residual, support
 from attacks.invert.matching.rank_one import complete
 from defenses import Release
 
@@ -88,7 +89,7 @@ def settle_length(
     choices = [(y, s) for y in every for s in ((1.0,) if told.scaled else (1.0, -1.0))]
     choices = choices[: threat.allowed(len(choices))]
     if len(choices) > 1:
-        left = [misfit_share(explain(y), told.pixels(fed_by, mean, s * ONE)[0]) for y, s in choices]
+        left = [Fit.of(explain(y), told.pixels(fed_by, mean, s * ONE)[0]).share for y, s in choices]
         labels, sign = choices[left.index(min(left))]
     else:
         sign = 1.0

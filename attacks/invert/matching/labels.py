@@ -14,10 +14,11 @@ from torch.nn import functional as F
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.learning.evidence import log_evidence
 from attacks.invert.matching.clock import Clock, TimeIsUp
+from attacks.invert.matching.gradients import candidate_gradients
 from attacks.invert.matching.label_order import order_labels
 from attacks.invert.matching.label_signs import label_of_signs
 from attacks.invert.matching.layers import Behind, behind_logits
-from attacks.invert.matching.objective import candidate_gradients, replay, support
+from attacks.invert.matching.objective import replay, support
 from defenses import Release
 from defenses.gradients import flat
 from victims.gradients import LocalSteps

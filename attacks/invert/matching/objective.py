@@ -5,21 +5,17 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 import defenses
 from attacks.invert.contract import Loss, Threat
+from attacks.invert.matching.gradients import contributions
 from attacks.invert.matching.image_prior import SpectralPrior
-from attacks.invert.matching.meter import spend
 from attacks.invert.matching.sent import Sent
-from defenses import BadInput, Release, preprocessing, stream
-from defenses.eager import eager
-from defenses.errors import one_line
+from defenses import BadInput, Release
 from defenses.gradients import flat
-from defenses.randomness import seeded
 from victims.gradients import LocalSteps
 from victims.gradients.batch_norm import watch
 
@@ -29,95 +25,10 @@ Residual = Callable[[Tensor], tuple[Tensor, Tensor]]
 RELATIVE_FLOOR = 1e-5
 """Misfit per coordinate, relative to the release's norm, that float32 arithmetic leaves anyway."""
 
+
 EXPLAINED = 1e-2
 """A noiseless release counts as explained below this relative misfit: past it, which image is
 likelier says more than which one fits closer, for the problem is ill-conditioned."""
-
-
-def candidate_gradients(
-    model: nn.Module, loss: Loss, images: Tensor, labels: Tensor, *, differentiable: bool
-) -> dict[str, Tensor]:
-    """Per-example gradients of candidates, name -> (B, *shape), as in `victims`.
-
-    A loop over examples: their gradients are differentiated again with respect to the images,
-    where vmap's grouped convolutions are slower on a CPU.
-    """
-    spend(len(images))
-    named = [(k, p) for k, p in model.named_parameters() if p.requires_grad]
-    with eager(model):
-        rows = [
-            torch.autograd.grad(
-                loss(model(image[None].clone()), label[None]) + preprocessing.take_penalty(model),
-                [p for _, p in named],
-                create_graph=differentiable,
-                allow_unused=True,
-                materialize_grads=True,
-            )
-            for image, label in zip(images, labels, strict=True)
-        ]
-    columns = zip(*rows, strict=True)
-    return {k: torch.stack(column) for (k, _), column in zip(named, columns, strict=True)}
-
-
-def contributions(
-    model: nn.Module,
-    loss: Loss,
-    images: Tensor,
-    labels: Tensor,
-    threat: Threat,
-    *,
-    differentiable: bool,
-) -> dict[str, Tensor]:
-    """What candidates hand to the defense: a gradient each, or the one difference of their client.
-
-    Args:
-        model: logits from images; left as it is.
-        loss: of logits and labels.
-        images: (B, C, H, W).
-        labels: (B,) int64.
-        threat: ``local`` is used.
-        differentiable: whether it is to be differentiated by the images.
-
-    Returns:
-        name -> (B, *shape), or (1, *shape) after local steps.
-    """
-    if threat.local is None:
-        return candidate_gradients(model, loss, images, labels, differentiable=differentiable)
-    spend(len(images))
-    return threat.local.difference(model, loss, images, labels, differentiable=differentiable)
-
-
-def refuse_single_derivatives(
-    model: nn.Module, loss: Loss, image_shape: tuple[int, int, int], name: str
-) -> None:
-    """Try on one image what every optimisation attack needs: second derivatives in float64.
-
-    Args:
-        model: logits from images; left as it is.
-        loss: of logits and labels.
-        image_shape: (C, H, W).
-        name: of the model, for the message.
-
-    Raises:
-        BadInput: the model has none, or works in its own precision alone.
-    """
-    like = next(model.parameters())
-    draw = stream(0, "derivatives")
-    image = torch.rand(1, *image_shape, generator=draw, dtype=torch.float64).to(like.device)
-    label = torch.zeros(1, dtype=torch.int64, device=like.device)
-    try:
-        working = copy.deepcopy(model).double()
-        with seeded(draw):
-            image.requires_grad_()
-            grads = candidate_gradients(working, loss, image, label, differentiable=True)
-            total = torch.stack([g.square().sum() for g in grads.values()]).sum()
-            torch.autograd.grad(total, image)
-    except Exception as error:  # a model of the user's own may say anything
-        said = f"{type(error).__name__}: {one_line(error, 200)}"
-        raise BadInput(
-            f"model {name!r} cannot be attacked, for its gradient in float64 has no derivative "
-            f"by the image: {said}"
-        ) from error
 
 
 def replay(grads: Mapping[str, Tensor], release: Release, threat: Threat) -> dict[str, Tensor]:
@@ -190,54 +101,3 @@ def energy(compare: Residual, images: Tensor, prior: SpectralPrior, std: float) 
     floor = EXPLAINED * float(observed.norm()) / math.sqrt(max(1, int((observed != 0).sum())))
     misfit = float((explained - observed).detach().square().sum()) / (2 * max(std, floor) ** 2)
     return misfit + float(prior.energy(images.detach().clamp(0, 1)))
-
-
-class Fit(NamedTuple):
-    """How much of a release images explain.
-
-    Attributes:
-        left: sum of squares that they do not explain.
-        total: sum of squares that was observed.
-        seen: coordinates that were observed.
-    """
-
-    left: float
-    total: float
-    seen: int
-
-    @classmethod
-    def of(cls, compare: Residual, images: Tensor) -> Fit:
-        """Of images (B, C, H, W) of the precision and device of `residual`; one gradient each."""
-        explained, observed = (t.detach() for t in compare(images.detach()))
-        left, total = (explained - observed).square().sum(), observed.square().sum()
-        return cls(float(left), float(total), int((observed != 0).sum()))
-
-    def is_explained(self, std: float) -> bool:
-        """Whether what is left is no more than the noise, or `EXPLAINED` of a noiseless release."""
-        return self.left <= 1.1 * self.seen * std**2 + EXPLAINED**2 * self.total
-
-    @property
-    def share(self) -> float:
-        """The share of what was observed, in squares, that is left; 0 for all explained."""
-        return self.left / max(self.total, 1e-300)
-
-
-def is_explained(compare: Residual, images: Tensor, std: float) -> bool:
-    """See `Fit.is_explained`."""
-    return Fit.of(compare, images).is_explained(std)
-
-
-def misfit_share(compare: Residual, images: Tensor) -> float:
-    """The share of what was observed, in squares, that the images do not explain; 0 for all of it.
-
-    Args:
-        compare: see `residual`.
-        images: (B, C, H, W) of its precision and device.
-    """
-    return Fit.of(compare, images).share
-
-
-def require(reason: str, name: str) -> None:
-    """Raise `BadInput` when an attack refuses."""
-    if reason:
-        raise BadInput(f"attack {name!r} does not apply: {reason}")

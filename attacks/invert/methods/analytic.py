@@ -8,17 +8,12 @@ from functools import partial
 import torch
 from torch import nn
 
-from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
+from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry, require
 from attacks.invert.matching.first_layer import likeliest, settle_length, told_by
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.layers import fed_with_pixels
-from attacks.invert.matching.objective import (
-    energy,
-    noise_std,
-    require,
-    residual,
-)
+from attacks.invert.matching.objective import energy, noise_std, residual
 from defenses import Release
 
 EVALUATIONS = 60

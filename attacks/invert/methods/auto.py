@@ -11,8 +11,9 @@ from torch import nn
 
 import defenses
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
+from attacks.invert.matching.fit import Fit
 from attacks.invert.matching.labels import recover_labels
-from attacks.invert.matching.objective import Fit, noise_std, residual, support
+from attacks.invert.matching.objective import noise_std, residual, support
 from attacks.invert.methods.analytic import Analytic
 from attacks.invert.methods.bayes import Bayes
 from attacks.invert.methods.dlg import DLG

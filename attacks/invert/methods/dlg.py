@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.fit import is_explained
 from attacks.invert.matching.image_prior import SpectralPrior, total_variation
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.lbfgs import Minimum, lbfgs
-from attacks.invert.matching.objective import Residual, is_explained, noise_std, residual
+from attacks.invert.matching.objective import Residual, noise_std, residual
 from attacks.invert.matching.settle import settle
 from defenses import Release
 from defenses.options import option

@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from attacks.invert.contract import MALICIOUS, Guess, Inversion, Loss, Threat, registry
+from attacks.invert.contract import MALICIOUS, Guess, Inversion, Loss, Threat, registry, require
 from attacks.invert.malicious.caused import left_by_mean_gradient, name_by_slopes
 from attacks.invert.malicious.divide import ROUNDING, Divided, divide, levels
 from attacks.invert.malicious.imprint_block import SCALE, ImprintBlock, plant
 from attacks.invert.matching.labels import recover_labels
-from attacks.invert.matching.objective import EXPLAINED, require
+from attacks.invert.matching.objective import EXPLAINED
 from attacks.invert.peeling.readable import visible_coordinates
 from defenses import Release
 from defenses.options import option

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
+from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry, require
 from attacks.invert.learning.lessons import Lessons, lesson_key
 from attacks.invert.learning.view import View
 from attacks.invert.matching.clock import TimeIsUp
+from attacks.invert.matching.gradients import candidate_gradients
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.labels import recover_labels
-from attacks.invert.matching.objective import candidate_gradients, noise_std, require, residual
+from attacks.invert.matching.objective import noise_std, residual
 from attacks.invert.matching.settle import settle
 from attacks.invert.matching.spectral import descend
 from defenses import Release, preprocessing

@@ -10,18 +10,13 @@ import torch
 from torch import Tensor, nn
 
 import defenses
-from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
+from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry, require
 from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.fit import is_explained
+from attacks.invert.matching.gradients import candidate_gradients
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.labels import recover_labels
-from attacks.invert.matching.objective import (
-    candidate_gradients,
-    energy,
-    is_explained,
-    noise_std,
-    require,
-    residual,
-)
+from attacks.invert.matching.objective import energy, noise_std, residual
 from attacks.invert.peeling.graph import Graph, read_graph
 from attacks.invert.peeling.last_layer import refusal
 from attacks.invert.peeling.masked import MaskedTop, peel_masked

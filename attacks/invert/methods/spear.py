@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
+from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry, require
 from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.fit import Fit
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.layers import Fed, fed_with_pixels
-from attacks.invert.matching.objective import Fit, energy, noise_std, require, residual
+from attacks.invert.matching.objective import energy, noise_std, residual
 from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.sparsity.directions import sparse_directions
 from attacks.invert.sparsity.factors import factors

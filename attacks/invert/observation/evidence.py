@@ -13,7 +13,8 @@ from torch import Tensor
 from attacks.invert.before.adversary import Adversary
 from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Guess, Inversion
-from attacks.invert.matching.objective import Fit, Residual, noise_std, residual
+from attacks.invert.matching.fit import Fit
+from attacks.invert.matching.objective import Residual, noise_std, residual
 from attacks.invert.methods.bayes import Bayes
 from attacks.invert.methods.dlg import DLG
 from attacks.invert.methods.geiping import Geiping

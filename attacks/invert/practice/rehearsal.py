@@ -12,7 +12,7 @@ import defenses
 from attacks.invert.before.adversary import Adversary
 from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Inversion, Loss, Threat
-from attacks.invert.matching.objective import candidate_gradients
+from attacks.invert.matching.gradients import candidate_gradients
 from defenses import Release
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attacks.invert.contract import Loss, Threat
-from attacks.invert.matching.objective import candidate_gradients
+from attacks.invert.matching.gradients import candidate_gradients
 
 
 def name_images(

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 import defenses
 import victims
-from attacks.invert.matching.objective import candidate_gradients
+from attacks.invert.matching.gradients import candidate_gradients
 from defenses import preprocessing
 from defenses.methods.precode_bottleneck import Bottleneck
 from tests.conftest import seeded

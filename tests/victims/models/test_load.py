@@ -11,7 +11,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks.invert.matching.objective import candidate_gradients, refuse_single_derivatives
+from attacks.invert.matching.gradients import (
+    candidate_gradients,
+    refuse_single_derivatives,
+)
 from defenses import BadInput, stream
 from tests import odd_models
 from victims.gradients import gradient_chunks

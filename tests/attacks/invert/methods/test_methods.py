@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import invert
-from attacks.invert.matching import objective
+from attacks.invert.matching import is_explained, objective
 from attacks.invert.matching.image_prior import SpectralPrior, total_variation
 from defenses import BadInput
 from reports.scores import assign, psnr
@@ -231,7 +231,7 @@ def test_energy_prefers_the_truth_to_a_stranger(observe, auxiliary):
             for x in (images, auxiliary.images[:1])
         )
         assert truth < stranger
-        assert objective.is_explained(compare, images.double(), std)
+        assert is_explained(compare, images.double(), std)
 
 
 def test_spectral_prior_is_invertible_and_knows_its_images(auxiliary):

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import invert
-from attacks.invert.matching.objective import Fit
+from attacks.invert.matching.fit import Fit
 from attacks.invert.practice.rehearsal import Rehearsal
 from defenses import BadInput
 from reports.scores import assign, psnr

@@ -10,7 +10,8 @@ from torch.nn.functional import cross_entropy
 import victims
 from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Threat
-from attacks.invert.matching.objective import Fit, noise_std, residual
+from attacks.invert.matching.fit import Fit
+from attacks.invert.matching.objective import noise_std, residual
 from attacks.invert.observation.rounds import join
 from defenses import BadInput, get, stream
 from reports import records
