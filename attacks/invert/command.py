@@ -110,7 +110,7 @@ def check(scenario: Scenario) -> Scenario:
         BadInput: unknown defense, attack or option, or an option outside its range.
     """
     from attacks import invert
-    from attacks.invert.load import build_defenses
+    from attacks.invert.under_defenses import build_defenses
 
     build_defenses(scenario)
     attack = invert.get(scenario.attack, **scenario.attack_options)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import victims
 from attacks.invert.peeling.cliff import Cliff, Picture, whole
-from attacks.invert.peeling.graph import Graph, read_graph
+from attacks.invert.peeling.graph import Graph
 from attacks.invert.peeling.layer_cliffs import cliffs
 from attacks.invert.peeling.rules.contract import NoRule
+from attacks.invert.peeling.trace import read_graph
 from defenses import BadInput
 from reports.commands.entry import run_command
 from reports.commands.flags import Parser

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from attacks.invert.heads.command import PROG, parse, run, scenario
-from attacks.invert.heads.study import content
+from attacks.invert.heads.load import content
 from attacks.invert.show import FIGURE, draw, table
 from reports.commands.entry import run_command
 from reports.commands.keep import result_paths, run_or_reuse

@@ -6,16 +6,15 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from attacks.invert.apart import FEWEST, is_near
 from attacks.invert.bounds import named_at_most
 from attacks.invert.heads.decoder import train_decoder
 from attacks.invert.heads.features import Found, from_gradients, from_gramians
+from attacks.invert.heads.load import Stage, load_stage
 from attacks.invert.heads.residue import Residue, rank
 from attacks.invert.heads.scenario import Scenario
 from attacks.invert.score import column_summary
@@ -27,14 +26,9 @@ from reports.records.column import ADAPTIVE, Column
 from reports.records.environment import environment
 from reports.records.inversion import KIND, Bounds, Row
 from reports.scores.prior import lpips_or_reason, prior_baseline, score_rows
-from victims.data import Data, digest
 from victims.training.streams import Repeatable
-from victims.transfer import Gaussian, Problem
-from victims.transfer.features import store
+from victims.transfer import Gaussian
 from victims.transfer.mechanism import counted
-from victims.transfer.plan import Plan, make_plan
-from victims.transfer.scenario import Transfer
-from victims.transfer.study import Prepared, load, prepare
 
 CONTROL = "none"
 """Name of the column without noise, the positive control."""
@@ -42,35 +36,6 @@ FEATURES: dict[str, Callable[[Residue, Tensor], Found]] = {
     "gradients": from_gradients,
     "gramians": from_gramians,
 }
-PUBLIC = 10000
-"""Public images at most, the first of the test split."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a Scenario names, loaded.
-
-    Attributes:
-        scenario: what is played.
-        plan: of every fit with noise.
-        known: the other examples of every fit.
-        sought: (images, d) features of the sought ones, then of the further candidates.
-        labels: theirs.
-        truth: (images, C, H, W) in [0, 1].
-        public: features (n, d) of the adversary's own images.
-        images: (n, C, H, W) in [0, 1], the adversary's own.
-        key: of the fits' noise.
-    """
-
-    scenario: Scenario
-    plan: Plan
-    known: Problem
-    sought: Tensor
-    labels: Tensor
-    truth: Tensor
-    public: Tensor
-    images: Tensor
-    key: str
 
 
 def study(
@@ -101,19 +66,10 @@ def study(
     Raises:
         BadInput: the Scenario cannot be played.
     """
-    plan = make_plan(scenario.transfer, scenario.others + 1)
-    if plan.sample_rate < 1:
-        raise BadInput(
-            f"{scenario.transfer.method} samples its examples, and who was sampled is hidden; "
-            "take a method whose releases are of all examples"
-        )
-    wide = _wide(scenario)
-    prepared = prepare(
-        wide, folder=store(features), device=device, data_root=data_root, report=report
+    stage = load_stage(
+        scenario, features=features, device=device, data_root=data_root, report=report
     )
-    private, test = load(wide, data_root)
-    stage, dropped = _stage(scenario, plan, prepared, private, test)
-    names = [CONTROL, *([scenario.transfer.method] if plan.noise > 0 else [])]
+    names = [CONTROL, *([scenario.transfer.method] if stage.plan.noise > 0 else [])]
     rows: list[Row] = []
     arrays = {"truth": stage.truth}
     for name in names:
@@ -121,9 +77,9 @@ def study(
         rows += mine
     report("scoring the baseline", 0, 1)
     baseline, arrays["prior"] = prior_baseline(stage.truth, stage.images)
-    baseline["auxiliary"] = {"images": len(stage.images), "dropped": dropped}
+    baseline["auxiliary"] = {"images": len(stage.images), "dropped": stage.dropped}
     facts = environment(seed=scenario.seed, device=device)
-    facts["data_sha256"] = digest(private, test)
+    facts["data_sha256"] = stage.content
     facts["lpips"] = lpips_or_reason(stage.truth[:1], stage.truth[:1])[1] or "available"
     summary = {
         Column(name, ADAPTIVE).key: column_summary([r for r in rows if r["defense"] == name])
@@ -131,45 +87,6 @@ def study(
     }
     bounds = {name: _bounds(stage, name) for name in names}
     return Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)
-
-
-def content(scenario: Scenario, data_root: str | None) -> str:
-    """Digest of the data that a Scenario sees."""
-    return digest(*load(_wide(scenario), data_root))
-
-
-def _wide(scenario: Scenario) -> Transfer:
-    """The Transfer whose private examples are all: sought ones, candidates and others."""
-    count = scenario.images + scenario.candidates - 1 + scenario.others
-    return dataclasses.replace(scenario.transfer, count=count, seed=scenario.seed)
-
-
-def _stage(
-    scenario: Scenario, plan: Plan, prepared: Prepared, private: Data, test: Data
-) -> tuple[Stage, int]:
-    """All that is needed, and how many public images show a private one and were dropped."""
-    sought = scenario.images + scenario.candidates - 1
-    rows = prepared.problem
-    truth = private.images[: scenario.images]
-    apart = ~is_near(test.images[:PUBLIC], truth)
-    index = apart.nonzero()[:, 0]
-    if len(index) < FEWEST:
-        raise BadInput(f"of the public images {len(index)} show no private one; take {FEWEST}")
-    known = Problem(rows.features[sought:], rows.labels[sought:], rows.classes, scenario.others + 1)
-    return (
-        Stage(
-            scenario=scenario,
-            plan=plan,
-            known=known,
-            sought=rows.features[:sought],
-            labels=rows.labels[:sought],
-            truth=truth,
-            public=prepared.tests[index],
-            images=test.images[index],
-            key=prepared.key,
-        ),
-        int((~apart).sum()),
-    )
 
 
 def _attack(stage: Stage, name: str, report: Report) -> tuple[list[Row], Tensor]:

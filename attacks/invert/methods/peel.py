@@ -17,7 +17,7 @@ from attacks.invert.matching.gradients import candidate_gradients
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.objective import energy, noise_std, residual
-from attacks.invert.peeling.graph import Graph, read_graph
+from attacks.invert.peeling.graph import Graph
 from attacks.invert.peeling.last_layer import refusal
 from attacks.invert.peeling.masked import MaskedTop, peel_masked
 from attacks.invert.peeling.match import Match
@@ -28,6 +28,7 @@ from attacks.invert.peeling.peeled import peel_release, with_length
 from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.peeling.rules.contract import NoRule
 from attacks.invert.peeling.scale import find_scale
+from attacks.invert.peeling.trace import read_graph
 from attacks.invert.peeling.weights import Weights
 from attacks.invert.peeling.whole import images_of_batch
 from defenses import Release

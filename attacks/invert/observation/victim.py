@@ -9,11 +9,11 @@ from torch.nn.functional import cross_entropy
 
 from attacks.invert.before.victim import Victim
 from attacks.invert.images import image_shape
-from attacks.invert.load import build_defenses, load_model_under
 from attacks.invert.observation.load import load_observation
 from attacks.invert.observation.modes import in_training, mode_warning
 from attacks.invert.observation.rounds import JOINED
 from attacks.invert.observation.scenario import Observed
+from attacks.invert.under_defenses import build_defenses, load_model_under
 from attacks.invert.velocity import Round, begins, gradients_of
 from defenses import BadInput, Release
 from victims.data import Data

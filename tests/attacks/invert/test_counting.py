@@ -11,8 +11,8 @@ from attacks.invert import counting
 from attacks.invert.peeling.cliff import GATES, OUTER, SLOPE, Picture, whole
 from attacks.invert.peeling.expected import enough, rate_of, reached
 from attacks.invert.peeling.geometry import Geometry
-from attacks.invert.peeling.graph import read_graph
 from attacks.invert.peeling.layer_cliffs import cliffs
+from attacks.invert.peeling.trace import read_graph
 from defenses import BadInput
 from tests.conftest import seeded
 

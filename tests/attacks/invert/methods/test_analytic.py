@@ -14,8 +14,8 @@ from attacks import invert
 from attacks.invert.matching.first_layer import LENGTHS
 from attacks.invert.matching.rank_one import complete
 from attacks.invert.methods.analytic import EVALUATIONS
-from attacks.invert.peeling.graph import read_graph
 from attacks.invert.peeling.layer_cliffs import cliffs
+from attacks.invert.peeling.trace import read_graph
 from reports.scores import psnr
 from tests.conftest import configured, seeded
 

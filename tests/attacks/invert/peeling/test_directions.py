@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.directions import find_directions, readable_directions
-from attacks.invert.peeling.graph import read_graph
 from attacks.invert.peeling.last_layer import refusal
+from attacks.invert.peeling.trace import read_graph
 from attacks.invert.peeling.weights import Weights
 from tests.attacks.invert.peeling.test_walk import update
 from tests.conftest import seeded

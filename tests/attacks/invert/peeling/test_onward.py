@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from attacks.invert.peeling.graph import read_graph
 from attacks.invert.peeling.onward import find_length, onward
+from attacks.invert.peeling.trace import read_graph
 from tests.conftest import seeded
 
 

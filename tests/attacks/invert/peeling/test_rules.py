@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 import victims
 from attacks.invert.peeling.counts import count
-from attacks.invert.peeling.graph import read_graph
 from attacks.invert.peeling.last_layer import refusal
 from attacks.invert.peeling.rules.contract import NoRule, Routed, Weighted
+from attacks.invert.peeling.trace import read_graph
 from tests.conftest import seeded
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from attacks import invert
 from attacks.invert.peeling.flow import Slopes
-from attacks.invert.peeling.graph import read_graph
+from attacks.invert.peeling.trace import read_graph
 from attacks.invert.peeling.walk import Walk
 from attacks.invert.peeling.weights import Weights
 from defenses import BadInput

@@ -11,7 +11,7 @@ from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.batch import take_apart
 from attacks.invert.peeling.flow import Choice, Slopes
 from attacks.invert.peeling.gather import solve_input
-from attacks.invert.peeling.graph import read_graph
+from attacks.invert.peeling.trace import read_graph
 from attacks.invert.peeling.walk import Walk
 from attacks.invert.peeling.weights import Weights
 from tests.conftest import seeded
