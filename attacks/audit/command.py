@@ -10,7 +10,7 @@ from typing import Any
 from attacks.audit.scenario import CANARIES, Scenario, usual
 from attacks.audit.study import study
 from reports.commands.flags import Parser, add_run_flags, line
-from reports.commands.origins import note
+from reports.commands.origins import run_study
 from reports.commands.parsers import once_per_choice
 from reports.records import Record
 from victims.training.flags import training_of, training_parser, training_values
@@ -83,6 +83,4 @@ def command_line(scenario: Scenario) -> str:
 
 def run(scenario: Scenario, **context: Any) -> Record:
     """See `attacks.audit.study.study`."""
-    record = note(scenario.document(), lambda: study(scenario, **context))
-    record.environment["command"] = command_line(scenario)
-    return record
+    return run_study(scenario, study, command_line, **context)

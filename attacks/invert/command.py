@@ -149,8 +149,6 @@ def command_line(scenario: Scenario, **flags: Any) -> str:
 def run(scenario: Scenario, *, out: Path | None = None, **context: Any) -> Record:
     """Run a Scenario, see `attacks.run`."""
     from attacks.invert.study import study
-    from reports.commands.origins import note
+    from reports.commands.origins import run_study
 
-    record = note(scenario.document(), lambda: study(scenario, out=out, **context))
-    record.environment["command"] = command_line(scenario)
-    return record
+    return run_study(scenario, study, command_line, out=out, **context)

@@ -13,6 +13,7 @@ from defenses import BadInput
 from defenses.foreign import ZOOS, import_object, is_own
 from defenses.sources import source_digest
 from reports.commands.listing import source
+from reports.records.keyed import Keyed
 
 FOLDER = "folder:"
 
@@ -27,6 +28,7 @@ class Noting(Protocol):
 
 
 R = TypeVar("R", bound=Noting)
+S = TypeVar("S", bound=Keyed)
 
 
 def origins(document: Mapping[str, Any]) -> dict[str, str]:
@@ -70,6 +72,22 @@ def note(document: Mapping[str, Any], make: Callable[[], R]) -> R:
     before = origins(document)
     record = make()
     record.environment["origins"] = before
+    return record
+
+
+def run_study(
+    scenario: S, study: Callable[..., R], command_line: Callable[[S], str], **context: Any
+) -> R:
+    """The Record of a Scenario, with its `origins` and the command that makes it again.
+
+    Args:
+        scenario: what is studied.
+        study: Scenario and context -> Record.
+        command_line: Scenario -> the command.
+        **context: what decides no result: paths, device, progress.
+    """
+    record = note(scenario.document(), lambda: study(scenario, **context))
+    record.environment["command"] = command_line(scenario)
     return record
 
 

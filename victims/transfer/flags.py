@@ -132,3 +132,26 @@ def transfer_values(transfer: Transfer) -> dict[str, Any]:
     if not values["secure"]:
         del values["secure"]  # most commands that fit heads have no such flag
     return values | {f"method.{k}": v for k, v in values.pop("options").items()}
+
+
+def fields_around(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """The fields of a Scenario around a Transfer, which has the seed in place of the Transfer.
+
+    Args:
+        arguments: the flags.
+        names: of the Scenario's fields but ``transfer`` and ``seed``; each is a flag too.
+
+    Raises:
+        BadInput: see `transfer_of`.
+    """
+    transfer = transfer_of(arguments)
+    given = {name: getattr(arguments, name) for name in names}
+    own = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return {"transfer": dataclasses.replace(transfer, seed=0), "seed": transfer.seed, **own}
+
+
+def values_around(scenario: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Flag values that say a Scenario around a Transfer, see `fields_around`."""
+    given = {name: getattr(scenario, name) for name in (*names, "seed")}
+    own = {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
+    return transfer_values(scenario.transfer) | own

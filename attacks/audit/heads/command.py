@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attacks.audit.heads.scenario import Scenario
 from attacks.audit.heads.study import study
 from reports.commands.flags import Parser, add_run_flags, line
-from reports.commands.origins import note
+from reports.commands.origins import run_study
 from reports.commands.parsers import once_per_choice
 from reports.records import Record
-from victims.transfer.flags import transfer_of, transfer_parser, transfer_values
+from victims.transfer.flags import fields_around, transfer_parser, values_around
 
 PROG = "python -m attacks.audit.heads"
 DESCRIPTION = "Attack a private head's guarantee: fit it often, with a canary and without."
@@ -53,20 +52,15 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
     Raises:
         BadInput: no such Scenario, or an unknown auditor, method or option.
     """
-    transfer = transfer_of(arguments)
-    values = {name: getattr(arguments, name) for name in FIELDS}
-    return Scenario(dataclasses.replace(transfer, seed=0), **values, seed=transfer.seed)
+    return Scenario(**fields_around(arguments, FIELDS))
 
 
 def command_line(scenario: Scenario) -> str:
     """The command that plays this Scenario again, with the flags that are not at their default."""
-    values = transfer_values(scenario.transfer) | {n: getattr(scenario, n) for n in FIELDS}
-    values["seed"] = scenario.seed
-    return line(PROG, parser(["--method", scenario.transfer.method]), values)
+    chosen = parser(["--method", scenario.transfer.method])
+    return line(PROG, chosen, values_around(scenario, FIELDS))
 
 
 def run(scenario: Scenario, **context: Any) -> Record:
     """See `attacks.audit.heads.study.study`."""
-    record = note(scenario.document(), lambda: study(scenario, **context))
-    record.environment["command"] = command_line(scenario)
-    return record
+    return run_study(scenario, study, command_line, **context)
