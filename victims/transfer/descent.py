@@ -1,13 +1,14 @@
-"""Gradients of the softmax cross-entropy, clipped example by example, and steps along them."""
+"""Descends along gradients of the softmax cross-entropy, clipped example by example."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from victims.transfer.contract import Problem
+from victims.transfer.contract import Method, Problem
 from victims.transfer.mechanism import Mechanism
 from victims.transfer.sums import outer_sum
 
@@ -35,34 +36,44 @@ def clipped_gradient(
     return outer_sum(error * (within / norms.clamp(min=within))[:, None], x)
 
 
-def descend(
-    problem: Problem,
-    mechanism: Mechanism,
-    steps: int,
-    make: Callable[[list[Tensor]], torch.optim.Optimizer],
-    *,
-    batch: int | None = None,
-    clip: float = 1.0,
-) -> Tensor:
-    """(L, d) float64 head after some steps from 0 along noisy mean gradients.
+@dataclass(frozen=True)
+class Descent(Method):
+    """Steps from 0 along noisy mean gradients (Mehta et al. 2022, Section 3).
 
-    Args:
-        problem: whose loss falls.
-        mechanism: releases each step's sum of clipped gradients, of sensitivity ``clip``.
-        steps: how many.
-        make: the optimizer of the parameters that it is given.
-        batch: expected number of examples in a step, which are Poisson samples; None: all are in.
-        clip: norm to which each example's gradient is clipped.
+    Sensitivity of each step's release: the norm to which an example's gradient is clipped, 1 unless
+    a method says otherwise. The optimizer sees the releases alone.
+
+    Attributes:
+        steps: gradients released.
     """
-    head = torch.zeros(problem.classes, problem.dim, dtype=torch.float64)
-    optimizer = make([head])
-    rows = None
-    for step in range(steps):
-        if batch is not None:
-            rows = mechanism.sample(len(problem.labels), batch / problem.size, step)
-        total = mechanism.release(
-            clipped_gradient(problem, head, rows, clip), clip, "gradient", step
-        )
-        head.grad = total / (batch or problem.size)
-        optimizer.step()
-    return head
+
+    steps: int
+
+    @abstractmethod
+    def optimizer(self, weights: list[Tensor]) -> torch.optim.Optimizer:
+        """What moves the weights by their ``grad``."""
+
+    def batch(self) -> int | None:
+        """Expected number of examples in a step, which are Poisson samples; None: all are in."""
+        return None
+
+    def bound(self) -> float:
+        """The norm to which each example's gradient is clipped."""
+        return 1.0
+
+    def releases(self) -> int:
+        """One a step."""
+        return self.steps
+
+    def fit(self, problem: Problem, mechanism: Mechanism) -> Tensor:
+        """See `Method.fit`."""
+        head = torch.zeros(problem.classes, problem.dim, dtype=torch.float64)
+        optimizer, batch, bound, rows = self.optimizer([head]), self.batch(), self.bound(), None
+        for step in range(self.steps):
+            if batch is not None:
+                rows = mechanism.sample(len(problem.labels), batch / problem.size, step)
+            total = clipped_gradient(problem, head, rows, bound)
+            total = mechanism.release(total, bound, "gradient", step)
+            head.grad = total / (batch or problem.size)
+            optimizer.step()
+        return head

@@ -8,18 +8,14 @@ import torch
 from torch import Tensor
 
 from defenses import option
-from victims.transfer.contract import Method, Problem, registry
-from victims.transfer.descent import descend
-from victims.transfer.mechanism import Mechanism
+from victims.transfer.contract import registry
+from victims.transfer.descent import Descent
 
 
 @registry.register("dp-gd")
 @dataclass(frozen=True)
-class GradientDescent(Method):
-    """Full-batch gradient descent with momentum, from 0 (Mehta et al. 2022, Section 3).
-
-    Sensitivity of each step's release: 1, the norm to which an example's gradient is clipped.
-    """
+class GradientDescent(Descent):
+    """Full-batch gradient descent with momentum (Mehta et al. 2022, Section 3)."""
 
     source = "Mehta et al. 2022, Section 3"
 
@@ -27,15 +23,6 @@ class GradientDescent(Method):
     lr: float = option(16.0, "learning rate, of the mean gradient", low=0, open_low=True)
     momentum: float = option(0.9, "of the steps", low=0, high=1, open_high=True)
 
-    def releases(self) -> int:
-        """One a step."""
-        return self.steps
-
-    def fit(self, problem: Problem, mechanism: Mechanism) -> Tensor:
-        """See `Method.fit`."""
-        return descend(
-            problem,
-            mechanism,
-            self.steps,
-            lambda weights: torch.optim.SGD(weights, lr=self.lr, momentum=self.momentum),
-        )
+    def optimizer(self, weights: list[Tensor]) -> torch.optim.Optimizer:
+        """See `Descent.optimizer`."""
+        return torch.optim.SGD(weights, lr=self.lr, momentum=self.momentum)

@@ -8,18 +8,16 @@ import torch
 from torch import Tensor
 
 from defenses import BadInput, option
-from victims.transfer.contract import Method, Problem, registry
-from victims.transfer.descent import descend
-from victims.transfer.mechanism import Mechanism
+from victims.transfer.contract import registry
+from victims.transfer.descent import Descent
 
 
 @registry.register("dp-sgd")
 @dataclass(frozen=True)
-class StochasticDescent(Method):
+class StochasticDescent(Descent):
     """DP-SGD on the last layer (Abadi et al. 2016, Algorithm 1; Tramèr and Boneh 2021).
 
-    Sensitivity of each step's release: ``clip``, to which the norm of an example's gradient is cut;
-    an example is in a step with the probability batch size / size. ``victims.train --layers last``
+    An example is in a step with the probability batch size / size. ``victims.train --layers last``
     trains the same way any model with any defense; here it stands beside the other methods.
     """
 
@@ -31,10 +29,6 @@ class StochasticDescent(Method):
     momentum: float = option(0.9, "of the steps", low=0, high=1, open_high=True)
     clip: float = option(1.0, "norm to which each gradient is clipped", low=0, open_low=True)
 
-    def releases(self) -> int:
-        """One a step."""
-        return self.steps
-
     def sample_rate(self, size: int) -> float:
         """See `Method.sample_rate`."""
         if self.batch_size > size:
@@ -44,13 +38,14 @@ class StochasticDescent(Method):
             )
         return self.batch_size / size
 
-    def fit(self, problem: Problem, mechanism: Mechanism) -> Tensor:
-        """See `Method.fit`."""
-        return descend(
-            problem,
-            mechanism,
-            self.steps,
-            lambda weights: torch.optim.SGD(weights, lr=self.lr, momentum=self.momentum),
-            batch=self.batch_size,
-            clip=self.clip,
-        )
+    def batch(self) -> int:
+        """See `Descent.batch`."""
+        return self.batch_size
+
+    def bound(self) -> float:
+        """See `Descent.bound`."""
+        return self.clip
+
+    def optimizer(self, weights: list[Tensor]) -> torch.optim.Optimizer:
+        """See `Descent.optimizer`."""
+        return torch.optim.SGD(weights, lr=self.lr, momentum=self.momentum)
