@@ -19,8 +19,8 @@ DELTA, PROJECTED = 1e-5, 128
 def features(path: str, data: str, backbone: str) -> None:
     """Write train and test features, rows of norm 1, and labels."""
     from victims.transfer.features import store
+    from victims.transfer.prepare import prepare
     from victims.transfer.scenario import Transfer
-    from victims.transfer.study import prepare
 
     found = prepare(Transfer(data=data, backbone=backbone, epsilon=1.0), folder=store())
     np.savez(

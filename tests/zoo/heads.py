@@ -13,7 +13,8 @@ import victims.transfer
 from defenses.secrecy import normal
 from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Method
-from victims.transfer.conformance import NOISE, Make, honest
+from victims.transfer.conformance import honest
+from victims.transfer.conformance.checks import NOISE, Make
 from victims.transfer.methods.dp_fc import FeatureCovariance
 
 BATCH = 16

@@ -19,9 +19,10 @@ from victims.data import digest
 from victims.transfer.command import PROG, command_line, parse, scenario
 from victims.transfer.features import store
 from victims.transfer.head import NAME, write_head
+from victims.transfer.prepare import load, prepare
 from victims.transfer.scenario import Transfer
 from victims.transfer.show import describe, table
-from victims.transfer.study import load, prepare, study
+from victims.transfer.study import study
 
 WRITES = Writes("victims.transfer", (*RECORD, NAME))
 

@@ -13,8 +13,9 @@ from reports.records import Record
 from victims.transfer.features import store
 from victims.transfer.flags import add_features_flag, transfer_of, transfer_parser, transfer_values
 from victims.transfer.head import write_head
+from victims.transfer.prepare import prepare
 from victims.transfer.scenario import Transfer
-from victims.transfer.study import prepare, study
+from victims.transfer.study import study
 
 PROG = "python -m victims.transfer"
 DESCRIPTION = "Fit a private head on frozen public features (Mehta et al. 2022, 2023)."

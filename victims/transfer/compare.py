@@ -29,8 +29,9 @@ from victims.transfer.command import command_line
 from victims.transfer.contract import registry
 from victims.transfer.features import store
 from victims.transfer.flags import add_features_flag, read_method
+from victims.transfer.prepare import Prepared, prepare
 from victims.transfer.scenario import Transfer
-from victims.transfer.study import Prepared, control, prepare, study
+from victims.transfer.study import control, study
 from victims.transfer.table import heads_in, place_of, table
 
 PROG = "python -m victims.transfer.compare"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.estimates import Estimate
 from reports.estimates.counts import count_of
 from reports.records import Record
-from victims.transfer.study import Prepared
+from victims.transfer.prepare import Prepared
 
 LARGE = 5000
 """Features from which on their square is worth a warning."""

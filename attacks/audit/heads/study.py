@@ -27,7 +27,7 @@ from victims.transfer import Gaussian, Problem
 from victims.transfer.features import store
 from victims.transfer.mechanism import counted
 from victims.transfer.plan import Plan
-from victims.transfer.study import Prepared, load, prepare
+from victims.transfer.prepare import Prepared, load, prepare
 
 
 def study(

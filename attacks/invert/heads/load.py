@@ -16,8 +16,8 @@ from victims.data import digest
 from victims.transfer import Problem
 from victims.transfer.features import store
 from victims.transfer.plan import Plan, make_plan
+from victims.transfer.prepare import load, prepare
 from victims.transfer.scenario import Transfer
-from victims.transfer.study import load, prepare
 
 PUBLIC = 10000
 """Public images at most, the first of the test split."""

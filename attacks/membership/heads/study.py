@@ -25,8 +25,8 @@ from victims.transfer import Gaussian, Problem
 from victims.transfer.features import store
 from victims.transfer.mechanism import counted
 from victims.transfer.plan import Plan, make_plan
+from victims.transfer.prepare import prepare
 from victims.transfer.scenario import Transfer
-from victims.transfer.study import prepare
 
 
 def study(

@@ -20,12 +20,12 @@ from reports.records import audit
 from tests.victims.transfer.methods import small
 from victims.training.streams import Repeatable
 from victims.transfer import Gaussian
-from victims.transfer.conformance import private
+from victims.transfer.conformance.neighbours import private
 from victims.transfer.contract import registry
 from victims.transfer.features import store
 from victims.transfer.methods.dp_ls import LeastSquares
+from victims.transfer.prepare import prepare
 from victims.transfer.scenario import Transfer
-from victims.transfer.study import prepare
 
 HEAD = Transfer(backbone="raw", count=60, method="dp-ls", epsilon=8.0)
 

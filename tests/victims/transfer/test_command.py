@@ -17,7 +17,7 @@ from reports.commands.claim import claim
 from reports.commands.entry import run_command
 from reports.records.find import gather
 from reports.records.kinds import sort_out
-from victims.transfer import show, study
+from victims.transfer import prepare, show, study
 from victims.transfer.__main__ import main
 from victims.transfer.command import PROG, command_line, parse, scenario
 from victims.transfer.compare import WRITES
@@ -46,7 +46,7 @@ def record_in(folder: str) -> records.Record:
 
 def prepared(**changed):
     transfer = Transfer(**({"backbone": "raw", "count": 300, "epsilon": 1.0} | changed))
-    return study.prepare(transfer, folder=store())
+    return prepare.prepare(transfer, folder=store())
 
 
 @pytest.mark.parametrize("method", ["dp-ls", "dp-fc"])
@@ -134,7 +134,7 @@ def test_noise_is_another_where_an_example_or_an_option_is():
 
 def test_the_content_of_a_run_changes_with_an_example(monkeypatch):
     base = prepared()
-    real = study.load
+    real = prepare.load
 
     def another(transfer, data_root=None):
         train, test = real(transfer, data_root)
@@ -142,18 +142,18 @@ def test_the_content_of_a_run_changes_with_an_example(monkeypatch):
         images[0, 0, 0, 0] = 1 - images[0, 0, 0, 0]
         return dataclasses.replace(train, images=images), test
 
-    monkeypatch.setattr(study, "load", another)
+    monkeypatch.setattr(prepare, "load", another)
     assert prepared().content != base.content
 
 
 def test_a_class_that_no_private_example_has_is_in_the_head_all_the_same(monkeypatch):
-    real = study.load
+    real = prepare.load
 
     def fewer(transfer, data_root=None):
         train, test = real(transfer, data_root)
         return train.take((train.labels < 9).nonzero()[:, 0]), test
 
-    monkeypatch.setattr(study, "load", fewer)
+    monkeypatch.setattr(prepare, "load", fewer)
     less = prepared(method="dp-ls")
     assert int(less.problem.labels.max()) == 8
     assert study.fit(less)[0].shape == (10, 64)

@@ -12,7 +12,9 @@ from tests.victims.transfer.methods import small
 from tests.zoo.heads import Instead
 from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, bounded
-from victims.transfer.conformance import NOISE, SHAPES, examine, honest, movements, private
+from victims.transfer.conformance import examine, honest
+from victims.transfer.conformance.checks import NOISE
+from victims.transfer.conformance.neighbours import SHAPES, movements, private
 from victims.transfer.mechanism import counted
 from victims.transfer.methods.dp_gd import GradientDescent
 from victims.transfer.methods.dp_ls import LeastSquares

@@ -14,7 +14,7 @@ from defenses import BadInput
 from tests.victims.transfer.methods import small
 from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Problem, bounded
-from victims.transfer.conformance import Scripted
+from victims.transfer.conformance.scripted import Scripted
 from victims.transfer.descent import clipped_gradient
 from victims.transfer.methods.dp_lamb import LAMB
 from victims.transfer.spectrum import Spectrum
