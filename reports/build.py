@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from defenses import BadInput
 from reports.commands.claim import Claim, Writes, claim
 from reports.commands.entry import run_command
 from reports.commands.flags import Parser
+from reports.gate.command import BADGE, CLOSED, SUMMARY, close_gate
 
 if TYPE_CHECKING:
     from reports.panels.changes import Change
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 PROG = "python -m reports.build"
 PAGE, PAPER, FIGURES = "index.html", "report.pdf", "figures"
-SUMMARY, BADGE = "summary.json", "badge.svg"
-CLOSED = 3
-"""Exit code of a gate that does not let the results through."""
 GATES = ("leaks", "refuted", "unjudged")
 """As `reports.gate.rulings` says them, which would load everything for a flag."""
 OTHERWISE = {"cannot-judge": "unjudged"}
@@ -149,46 +146,8 @@ def _report(arguments: argparse.Namespace, held: Claim) -> int:
         + "".join(f"\n{path}" for path in figures)
     )
     if arguments.summary or arguments.fail_on:
-        return _gate(found, arguments, held.folder)
+        return close_gate(found, arguments, held.folder)
     return 0
-
-
-def _gate(found: Sorted, arguments: argparse.Namespace, folder: Path) -> int:
-    """Write the summary and the badge, say what closes the gate; returns the exit code.
-
-    Of two folders that are compared the second is judged.
-    """
-    from reports.estimates.counts import count_of
-    from reports.gate.badge import badge
-    from reports.gate.rulings import caught, rulings, summary, worst
-    from reports.panels.build import build_panels
-    from reports.records import atomic
-    from reports.records.kinds import Sorted
-
-    if arguments.compare:
-        found = Sorted(
-            found.gathered,
-            inversions=[one for one in found.inversions if one.source.folder == 1],
-            memberships=[one for one in found.memberships if one.source.folder == 1],
-            audits=[one for one in found.audits if one.source.folder == 1],
-        )
-    told = rulings(found, build_panels(found.inversions))
-    written = {
-        SUMMARY: json.dumps(summary(told, arguments.fail_on), indent=1) + "\n",
-        BADGE: badge(worst(told)),
-    }
-    for name, text in written.items():
-        with atomic(folder / name) as scratch:
-            scratch.write_text(text, encoding="utf-8")
-        print(folder / name)
-    closing = caught(told, arguments.fail_on)
-    for one in closing:
-        print(f"{one.word}: {one.subject}: {one.reason}")
-    if arguments.fail_on:
-        results = count_of(len(told), "result")
-        gate = f"closed by {len(closing)} of {results}" if closing else "open"
-        print(f"gate on {', '.join(arguments.fail_on)}: {gate}")
-    return CLOSED if closing else 0
 
 
 def _is_report(folder: Path) -> bool:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from reports import records
-from reports.page.outline import Outline, build_outline
+from reports.page.outline import build_outline
+from reports.page.section import Outline
 from reports.panels.build import build_panels
 from reports.panels.panel import Panel
 from reports.records import Record

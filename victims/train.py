@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from reports.commands.claim import Claim
     from reports.commands.progress import Report
     from reports.records import Record
-    from reports.records.training import Row
     from victims.training import Training
-    from victims.training.prepare import Prepared
 
 PROG = "python -m victims.train"
 WRITES = (
@@ -153,6 +151,7 @@ def _train(arguments: argparse.Namespace, training: Training, held: Claim, devic
     from reports.commands.keep import earlier_record
     from reports.commands.progress import Progress
     from victims.training import prepare, releases, run
+    from victims.training.finish import finish, train_to_the_end
     from victims.training.show import describe
 
     out = held.folder
@@ -179,35 +178,6 @@ def _train(arguments: argparse.Namespace, training: Training, held: Claim, devic
         finished = train_to_the_end(rows)
     for path in finish(prepared, finished, out, device, command_line(training)):
         print(path)
-
-
-def train_to_the_end(rows: Iterable[Row]) -> list[Row]:
-    """Draw every row from `victims.training.run.run`, which trains, and print each as it comes."""
-    from victims.training.show import show
-
-    finished = []
-    for row in rows:
-        show(row)
-        finished.append(row)
-    return finished
-
-
-def finish(prepared: Prepared, rows: list[Row], out: Path, device: str, again: str) -> list[Path]:
-    """Write weights, and last the Record, and print what was spent; ``again`` is the command.
-
-    Returns:
-        The paths of the files.
-    """
-    from reports import records
-    from reports.records.kinds import check_written
-    from victims.training.record import record_of
-    from victims.training.show import show_spent
-    from victims.training.weights import write_weights
-
-    weights = write_weights(prepared, out / "weights.safetensors")
-    record = record_of(prepared, rows, device, again)
-    show_spent(record)
-    return [weights, records.write(check_written(record), out)]
 
 
 if __name__ == "__main__":

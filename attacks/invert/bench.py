@@ -25,7 +25,7 @@ from reports.commands.entry import run_command
 from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
 from reports.records.environment import environment
-from reports.records.inversion import psnr_of, rows_of
+from reports.records.inversion import is_cut_short, psnr_of, rows_of
 
 PROG = "python -m attacks.invert.bench"
 MASKED = {"noise_multiplier": 0.0, "cooling": False}
@@ -118,7 +118,7 @@ def _measure(
     peak = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else None
     for column, rows in rows_of(record).items():
         values, spent = [psnr_of(r) for r in rows], [r["seconds"] for r in rows]
-        cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
+        cut = "*" if is_cut_short(rows) else ""
         kept.add(**row, attacker=column.attacker, psnr=values, seconds=spent, peak_mb=peak)
         print(
             f"{lead} {column.attacker} | {statistics.median(values):.1f} "

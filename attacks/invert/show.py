@@ -75,7 +75,7 @@ def table(record: Record) -> str:
         column = Column.of(name)
         rows = columns[column]
         seconds = f"{sum(r['seconds'] for r in rows) / len(rows):.1f}"
-        cut = "*" if any(r["stopped"] == "time" for r in rows) else ""
+        cut = "*" if inversion.is_cut_short(rows) else ""
         line = _line(wide, _row_label(record, column), column.attacker, summary, seconds + cut)
         told = "told" if facts.get("labels_known") else count_labels(rows)
         spent = sum(r["evaluations"] for r in rows) // len(rows)
@@ -83,7 +83,7 @@ def table(record: Record) -> str:
     lines.append(work(record))
     if total:
         lines.append(f"1 of {total}: how often the private image was named first of so many")
-    if any(r["stopped"] == "time" for rows in columns.values() for r in rows):
+    if any(map(inversion.is_cut_short, columns.values())):
         lines.append(CUT)
     if found := dropped_line(record):
         lines.append(found)

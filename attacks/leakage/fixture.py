@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +12,7 @@ from attacks.audit.study import study as audited
 from attacks.leakage import defaults
 from attacks.leakage.baselines import check as checking
 from attacks.leakage.baselines import store
+from attacks.leakage.baselines.file_name import plain
 from attacks.leakage.baselines.growth import Growth
 from attacks.leakage.numbers import CANNOT_JUDGE
 from attacks.leakage.results.audit import Audited
@@ -82,8 +81,7 @@ class Leakage:
         with defaults.quiet(), subject.known():
             jobs = [defaults.scenario(subject, {**fields, "seed": first + i}) for i in range(seeds)]
             records = tuple(attacks.run(job) for job in jobs)
-        adaptive = Column(subject.name, ADAPTIVE).key in records[0].summary
-        column = ADAPTIVE if adaptive else NAIVE
+        column = ADAPTIVE if Column(subject.name, ADAPTIVE).key in records[0].summary else NAIVE
         return self._announce(Inverted(subject, records, self._folder("inversion"), column))
 
     def membership(
@@ -200,9 +198,3 @@ class Leakage:
     def _folder(self, kind: str) -> Path:
         self._runs += 1
         return self.out / plain(self.test) / f"{self._runs}-{kind}"
-
-
-def plain(name: str) -> str:
-    """A name that is a file's on every system; different ones stay different."""
-    simple = re.sub(r"[^\w.\[\]=-]", "_", name, flags=re.ASCII)[:120]
-    return simple if simple == name else f"{simple}-{sha256(name.encode()).hexdigest()[:8]}"

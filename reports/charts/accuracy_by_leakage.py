@@ -8,7 +8,8 @@ from functools import partial
 from reports.charts.chart import LINES, MARKERS, Chart, Figure, Theme, band, bars, blank, legend
 from reports.charts.scores_by_option import GUESS
 from reports.panels.labels import shorten
-from reports.panels.panel import Panel, Setting
+from reports.panels.panel import Panel
+from reports.panels.setting import Setting
 from reports.panels.trained import Trained, match
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from reports.charts.chart import DASHES, MARKERS, Chart, Figure, Theme, bars, blank, legend
 from reports.charts.lines import Line, lines_along
 from reports.estimates import Estimate
-from reports.panels.panel import Panel, Setting
+from reports.panels.panel import Panel
+from reports.panels.setting import Setting
 
 
 def candidate_charts(panel: Panel) -> Iterator[Chart]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reports.charts.chart import LINES
 from reports.panels.evenly import evenly
-from reports.panels.panel import Setting
+from reports.panels.setting import Setting
 from reports.panels.variant import varying
 
 

@@ -22,7 +22,8 @@ from reports.charts.chart import (
 )
 from reports.charts.lines import Line, lines_along
 from reports.estimates import NOTHING, Estimate
-from reports.panels.panel import Panel, Setting
+from reports.panels.panel import Panel
+from reports.panels.setting import Setting
 from reports.records.options import name_option, show_option
 from reports.scores import SCORES
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from defenses import BadInput
-from reports.commands.listing import RESULTS
-from reports.commands.locking import lock
+from reports.commands.mark import MARK, lock_folder, read_mark, unwritable_error, write_mark
 from reports.commands.owned import PIECES, files_of, remove
-
-MARK = RESULTS
-"""Hidden file in the folder: the lock, and whose results lie there."""
-LONGEST = 2**20
 
 
 @dataclass(frozen=True)
@@ -65,11 +59,11 @@ class Claim:
 
     def made(self) -> Any:
         """What `finish` was told by the run before; None where none has finished."""
-        return _read_mark(self._handle).get("made")
+        return read_mark(self._handle).get("made")
 
     def finish(self, made: Any) -> None:
         """Remember what was made, as JSON holds it, for commands without a ``result.json``."""
-        _write_mark(self._handle, {"command": self.writes.command, "made": made})
+        write_mark(self._handle, {"command": self.writes.command, "made": made})
 
 
 @contextmanager
@@ -92,12 +86,12 @@ def claim(
     missing = _missing_folders(folder)
     handle, told, entered = -1, None, False
     try:
-        handle = _lock_folder(folder)
-        told = _read_mark(handle)
+        handle = lock_folder(folder)
+        told = read_mark(handle)
         own = told.get("command") == writes.command or (not told and recognise(folder))
         _check(folder, writes, told, own)
         if not told:
-            _write_mark(handle, {"command": writes.command})
+            write_mark(handle, {"command": writes.command})
         entered = True
         yield Claim(folder, writes, handle, own)
     finally:
@@ -119,8 +113,8 @@ def probe(folder: Path) -> None:
     """
     missing = _missing_folders(folder)
     try:
-        handle = _lock_folder(folder)
-        if not _read_mark(handle):
+        handle = lock_folder(folder)
+        if not read_mark(handle):
             with suppress(OSError):
                 (folder / MARK).unlink()
         os.close(handle)
@@ -135,33 +129,13 @@ def _missing_folders(folder: Path) -> list[Path]:
             raise BadInput(f"--out {folder} is a file; it must be a folder")
         return [p for p in (folder, *folder.parents) if not p.exists()]
     except (OSError, ValueError) as error:
-        raise _unwritable_error(folder, error) from error
+        raise unwritable_error(folder, error) from error
 
 
 def _remove_empty(folders: list[Path]) -> None:
     for path in folders:  # those that are in use stay
         with suppress(OSError, ValueError):
             path.rmdir()
-
-
-def _lock_folder(folder: Path) -> int:
-    """The descriptor of the folder's `MARK`, locked."""
-    path = folder / MARK
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
-        except (OSError, ValueError) as error:
-            raise _unwritable_error(folder, error) from error
-        if not lock(handle):
-            os.close(handle)
-            raise BadInput(
-                f"another run is writing into {folder}: wait for it, or choose another --out"
-            )
-        with suppress(OSError):  # the run before may have removed what was opened
-            if os.path.samestat(os.fstat(handle), os.stat(path)):
-                return handle
-        os.close(handle)
 
 
 def _check(folder: Path, writes: Writes, told: dict[str, Any], own: bool) -> None:
@@ -181,34 +155,3 @@ def _check(folder: Path, writes: Writes, told: dict[str, Any], own: bool) -> Non
 
 def _only_marked(folder: Path) -> bool:
     return [p.name for p in folder.iterdir()] == [MARK]
-
-
-def _read_mark(handle: int) -> dict[str, Any]:
-    """What the mark says; nothing where it is new.
-
-    Raises:
-        BadInput: there is a file of that name that no command of ours wrote.
-    """
-    os.lseek(handle, 0, os.SEEK_SET)
-    text = os.read(handle, LONGEST)
-    if not text:
-        return {}
-    try:
-        told = json.loads(text)
-        if isinstance(told["command"], str):
-            return dict(told)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        pass
-    raise BadInput(f"the folder's {MARK} is not of leakgauge: choose another --out")
-
-
-def _write_mark(handle: int, facts: dict[str, Any]) -> None:
-    text = json.dumps(facts).encode() + b"\n"
-    os.lseek(handle, 0, os.SEEK_SET)
-    os.write(handle, text)
-    os.ftruncate(handle, len(text))
-
-
-def _unwritable_error(folder: Path, error: Exception) -> BadInput:
-    why = getattr(error, "strerror", None) or str(error)
-    return BadInput(f"--out {folder} cannot be written: {why}")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.estimates.intervals import simultaneous_level
-from reports.panels.panel import FALSE, Panel
+from reports.panels.panel import Panel
 from reports.panels.pooled import EXCEEDS
+from reports.panels.setting import FALSE
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.evidence import control
-from reports.panels.panel import ASTRAY, UNKNOWN, UNSCORED
+from reports.panels.setting import ASTRAY, UNKNOWN, UNSCORED
 
 DISTRUST = (
     "Do not rely on the stated guarantee: find the mistake in the code or in its accounting, "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from reports.evidence.judgement import LEAKING, REFUTED, UNJUDGED, WORDS, Judgement, judgements
+from reports.evidence.judgement import LEAKING, REFUTED, UNJUDGED, WORDS, Judgement
+from reports.evidence.judgements import judgements
 from reports.panels.panel import Panel
 from reports.records.kinds import Sorted
 

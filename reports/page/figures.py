@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reports.charts.render import save
 from reports.charts.style import Style
-from reports.page.outline import Outline
+from reports.page.section import Outline
 from reports.records import atomic
 from reports.tables.latex import latex
 from reports.tables.spreadsheet import to_csv

@@ -17,7 +17,7 @@ from reports.charts.chart import NIGHT, PAPER, Chart, Theme
 from reports.charts.render import to_svg, variables
 from reports.estimates.intervals import FEWEST
 from reports.page.citation import bibtex, citation
-from reports.page.outline import Outline
+from reports.page.section import Outline
 from reports.pictures.grid import Grid
 from reports.records.find import Source
 from reports.sentences.glossary import GLOSSARY

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from reports.charts.accuracy_by_leakage import accuracy_charts
 from reports.charts.changes import change_charts
-from reports.charts.chart import Chart
 from reports.charts.epsilon_claimed import audit_charts
 from reports.charts.identified import candidate_charts
 from reports.charts.naive_gap import attacker_charts
@@ -16,17 +14,17 @@ from reports.charts.score_histograms import histogram_chart
 from reports.charts.scores_by_batch import batch_charts
 from reports.charts.scores_by_option import score_charts
 from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.judgement import judgements
+from reports.evidence.judgements import judgements
 from reports.evidence.refuted import refutations
+from reports.page.section import Outline, Section
 from reports.panels import trained as trainings
 from reports.panels.batches import batches_of
 from reports.panels.build import build_panels
 from reports.panels.changes import Change
 from reports.panels.panel import Panel
 from reports.panels.trained import Trained
-from reports.pictures.gallery import Gallery, build_galleries
-from reports.pictures.grid import Grid, build_grid
-from reports.records.find import Gathered
+from reports.pictures.gallery import build_galleries
+from reports.pictures.grid import build_grid
 from reports.records.kinds import Sorted
 from reports.records.membership import MembershipRecord
 from reports.sentences.lead import (
@@ -39,7 +37,6 @@ from reports.sentences.lead import (
 )
 from reports.sentences.next_steps import next_steps
 from reports.sentences.panel import panel_sentences
-from reports.sentences.sentence import Sentence
 from reports.tables.audits import audit_table
 from reports.tables.batches import batch_table
 from reports.tables.changes import change_table
@@ -47,62 +44,8 @@ from reports.tables.exposed import exposed_table
 from reports.tables.memberships import membership_table
 from reports.tables.panels import panel_table
 from reports.tables.scoreboard import scoreboard
-from reports.tables.table import Table
 from reports.tables.trainings import training_table
 from reports.tables.verdicts import verdict_table
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of the report: words, pictures, charts, people found out, a table; or fewer.
-
-    Attributes:
-        anchor: names the section within the page.
-        title: the heading of the section.
-        sentences: what its numbers say.
-        grid: reconstructions, or None.
-        charts: in their order.
-        table: its numbers, or None.
-        notes: small print at its end.
-        galleries: the members that its Records expose most.
-        exposed: the galleries as tables, for files that hold no pictures.
-    """
-
-    anchor: str
-    title: str
-    sentences: tuple[Sentence, ...] = ()
-    grid: Grid | None = None
-    charts: tuple[Chart, ...] = ()
-    table: Table | None = None
-    notes: tuple[str, ...] = ()
-    galleries: tuple[Gallery, ...] = ()
-    exposed: tuple[Table, ...] = ()
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """All tables of the section, its own first."""
-        return (self.table, *self.exposed) if self.table else self.exposed
-
-
-@dataclass(frozen=True)
-class Outline:
-    """The whole report.
-
-    Attributes:
-        title: of the report.
-        dates: first and last day of its Records; may be empty.
-        lead: sentences that open the summary.
-        steps: what to do next.
-        sections: in the order of the report.
-        gathered: the Records, and what could not be used.
-    """
-
-    title: str
-    dates: str
-    lead: tuple[Sentence, ...]
-    steps: tuple[Sentence, ...]
-    sections: tuple[Section, ...]
-    gathered: Gathered
 
 
 def build_outline(

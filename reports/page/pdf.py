@@ -11,7 +11,6 @@ from reportlab.platypus import CondPageBreak, Flowable, SimpleDocTemplate, Space
 
 from reports.charts.chart import Chart
 from reports.estimates.intervals import FEWEST
-from reports.page.outline import Outline, Section
 from reports.page.pdf_parts import (
     WIDTH,
     chart_rows,
@@ -20,6 +19,7 @@ from reports.page.pdf_parts import (
     number_table,
     paragraph,
 )
+from reports.page.section import Outline, Section
 from reports.sentences.lead import scores_legend
 from reports.sentences.sentence import plain
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.estimates import Estimate
-from reports.panels.panel import Panel, Setting
+from reports.panels.panel import Panel
+from reports.panels.setting import Setting
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 from reports.evidence.control import NO_CONTROL, UNDEFENDED, control
 from reports.panels.by_seed import BySeed, guess_levels, pool_scores
 from reports.panels.labels import panel_titles, setting_labels
-from reports.panels.panel import Panel, Setting
+from reports.panels.panel import Panel
+from reports.panels.setting import Setting
 from reports.panels.verdicts import judge
 from reports.panels.worst_round import round_settings, worst_round
 from reports.records.inversion import InversionRecord, Scores

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reports.panels.panel import Setting
 from reports.panels.pooled import PooledScores
+from reports.panels.setting import Setting
 from reports.records.column import ATTACKERS
 from reports.records.find import Source
 from reports.records.inversion import Guarantee, InversionRecord, Scores

@@ -14,8 +14,9 @@ from reports.estimates.paired import ALPHA, paired_test
 from reports.estimates.signs import holm
 from reports.evidence.control import CANNOT_JUDGE, doubt
 from reports.panels.build import build_panels
-from reports.panels.panel import UNKNOWN, Panel, Setting
+from reports.panels.panel import Panel
 from reports.panels.pooled import PooledScores
+from reports.panels.setting import UNKNOWN, Setting
 from reports.records.inversion import InversionRecord
 from reports.scores import SCORES
 

@@ -12,7 +12,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from reports.estimates import Estimate
-from reports.panels.panel import Panel, Setting
+from reports.panels.panel import Panel
+from reports.panels.setting import Setting
 from reports.panels.variant import Variant
 from reports.records.training import TrainingRecord
 

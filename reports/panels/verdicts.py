@@ -9,8 +9,8 @@ import numpy as np
 
 from reports.estimates.intervals import FEWEST, Values, p_above_zero
 from reports.estimates.signs import corrected_p, holm
-from reports.panels.panel import Setting
 from reports.panels.pooled import EXCEEDS, GAIN, NAMES, PooledScores
+from reports.panels.setting import Setting
 from reports.records.column import ATTACKERS
 
 TESTS = 2

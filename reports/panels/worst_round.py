@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from reports.panels.by_seed import BySeed, Guesses
-from reports.panels.panel import Setting
+from reports.panels.setting import Setting
 from reports.records.inversion import InversionRecord
 from reports.records.rounds import parted, severity
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.panels.evenly import evenly
-from reports.panels.panel import Setting
+from reports.panels.setting import Setting
 from reports.records.options import NOISE, RATE
 
 ROWS = 30

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from reports.estimates.counts import count_of
-from reports.panels.panel import Panel, Setting
+from reports.panels.panel import Panel
 from reports.panels.pooled import PooledScores
+from reports.panels.setting import Setting
 from reports.pictures.choice import Cross, choose, find_cross
 from reports.pictures.picture import EDGE, Picture, png
 from reports.records.column import ATTACKERS, Column

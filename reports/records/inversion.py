@@ -228,6 +228,11 @@ def rows_of(record: Record) -> dict[Column, list[Row]]:
     return found
 
 
+def is_cut_short(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the clock ended one of the attacks, so that a rerun need not come to the same."""
+    return any(row.get("stopped") == "time" for row in rows)
+
+
 def prior_rows(record: Record) -> list[PriorRow]:
     """The scores of the best guesses without the release, as a study wrote them."""
     return cast("list[PriorRow]", record.baseline["rows"])

@@ -9,8 +9,9 @@ from reports.estimates.intervals import FEWEST, simultaneous_level
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import FALSE_ALARMS, Refutation
 from reports.panels.changes import LESS, MORE, Change
-from reports.panels.panel import FALSE, NAMED, NAMED_FEW, NOT_SHOWN, Panel
+from reports.panels.panel import Panel
 from reports.panels.pooled import GAIN
+from reports.panels.setting import FALSE, NAMED, NAMED_FEW, NOT_SHOWN
 from reports.records.audit import AuditRecord
 from reports.records.membership import MembershipRecord
 from reports.scores import SCORES

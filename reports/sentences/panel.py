@@ -8,20 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from reports.estimates.counts import count_of
 from reports.estimates.intervals import FEWEST
 from reports.evidence.control import CANNOT_JUDGE
-from reports.evidence.refuted import panel_refutations
-from reports.panels.panel import FALSE, NAMED, NAMED_FEW, NOT_SHOWN, Panel, Setting
+from reports.panels.panel import Panel
 from reports.panels.pooled import GAIN, NAMES
-from reports.panels.trained import Trained, match
-from reports.sentences.sentence import Link, Sentence, list_links
-
-MOST = 3
-"""At most so many settings are named in one sentence."""
+from reports.panels.setting import FALSE, NAMED, NAMED_FEW, NOT_SHOWN, Setting
+from reports.panels.trained import Trained
+from reports.sentences.promises import accuracy_kept, false_promises, strongest_guarantee
+from reports.sentences.sentence import MOST, Link, Sentence, list_links
 
 
 def panel_sentences(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
     """At most nine sentences on one panel, a false guarantee first; numbers lead to their rows."""
     made = [
-        _false_guarantees(panel),
+        false_promises(panel),
         _attack(panel),
         _leaks(panel),
         _names(panel),
@@ -29,8 +27,8 @@ def panel_sentences(panel: Panel, trained: Sequence[Trained]) -> list[Sentence]:
         _doubts(panel),
         _misjudgements(panel),
         _outdone(panel),
-        _guarantee(panel),
-        _cost(panel, trained),
+        strongest_guarantee(panel),
+        accuracy_kept(panel, trained),
     ]
     return [sentence for sentence in made if sentence]
 
@@ -58,16 +56,6 @@ def _attack(panel: Panel) -> Sentence:
         Link(f"{_level(shown):.1f} dB", shown.anchor),
         (against if guess.known else "") + " (PSNR: higher is closer).",
     )
-
-
-def _false_guarantees(panel: Panel) -> Sentence:
-    """Guarantees that a measurement contradicts."""
-    found = panel_refutations(panel)
-    if not found:
-        return ()
-    links = [Link(one.text, one.anchor) for one in found]
-    start = "The guarantee is false, as stated and for this code: "
-    return (start, *list_links(links, MOST, "; ", "; and {} more"), ".")
 
 
 def _leaks(panel: Panel) -> Sentence:
@@ -172,57 +160,6 @@ def _outdone(panel: Panel) -> Sentence:
     )
 
 
-def _guarantee(panel: Panel) -> Sentence:
-    """The strongest promise that is not refuted, and how many settings have none."""
-    finite = [s for s in panel.settings if math.isfinite(s.guarantee.epsilon)]
-    promised = sorted((s for s in finite if s.verdict != FALSE), key=lambda s: s.guarantee.epsilon)
-    if finite and not promised:
-        return ("No setting has a guarantee that the measurements leave standing.",)
-    if not promised:
-        return ("No setting comes with a guarantee: epsilon is infinite for all of them.",)
-    best = promised[0]
-    bare = len(panel.settings) - len(finite)
-    held = best.guarantee
-    chance = 1 / max(1, held.candidates)
-    if held.top1 > 0.995:
-        allowed = f", which lets an attacker name the right one of {held.candidates:,} every time"
-    else:
-        allowed = (
-            f", which lets an attacker name the right one of {held.candidates:,} candidates "
-            f"in at most {100 * held.top1:.3g}% of cases (by chance: {100 * chance:.3g}%)"
-        )
-    return (
-        "The strongest guarantee for one update is epsilon ",
-        Link(_epsilon(held.epsilon), best.anchor),
-        f" at delta {best.guarantee.delta:g} ({best.label}){allowed}"
-        + (f"; {count_of(bare, 'setting')} guarantee nothing" if bare > 1 else "")
-        + ("; one setting guarantees nothing" if bare == 1 else "")
-        + ". A whole training run spends more.",
-    )
-
-
-def _cost(panel: Panel, trained: Sequence[Trained]) -> Sentence:
-    """Accuracy with a defense against the best there is without one."""
-    pairs = match(panel, trained)
-    bare = next((t for s, t in pairs if not s.defended), None)
-    defended = [(s, t) for s, t in pairs if s.defended]
-    if not defended:
-        return ()
-    best = max(defended, key=lambda pair: pair[1].accuracy.mean)
-    parts: list[str | Link] = [
-        f"Of the defended settings that were trained to the end, {best[0].label} keeps the highest "
-        "accuracy, ",
-        Link(f"{best[1].accuracy.mean:.1%}", best[1].anchor),
-    ]
-    if bare:
-        parts += [
-            ", against ",
-            Link(f"{bare.accuracy.mean:.1%}", bare.anchor),
-            " without a defense",
-        ]
-    return (*parts, ".")
-
-
 def _settings(settings: Sequence[Setting], told: Callable[[Setting], str]) -> Iterator[str | Link]:
     """The first `MOST` settings as links to their rows, and how many more there are."""
     return list_links([Link(told(s), s.anchor) for s in settings], MOST)
@@ -236,7 +173,3 @@ def _level(setting: Setting) -> float:
 def _gain(setting: Setting) -> float:
     best = setting.stronger()
     return best.gain.mean if best else math.nan
-
-
-def _epsilon(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

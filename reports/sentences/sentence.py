@@ -15,6 +15,8 @@ class Link:
 
 
 Sentence = tuple[str | Link, ...]
+MOST = 3
+"""At most so many settings are named in one sentence."""
 
 
 def plain(sentence: Sentence) -> str:

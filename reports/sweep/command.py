@@ -6,41 +6,32 @@ Any flag of the command may have several values; one Scenario per combination, o
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import joblib
-from tqdm import tqdm
 
 from defenses import BadInput
 from reports import records
 from reports.commands.claim import Writes, claim
 from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.origins import origins
-from reports.commands.progress import span
-from reports.estimates import Estimate
 from reports.estimates.counts import count_of
-from reports.records import atomic
 from reports.records.failure import ERROR, read_failure
 from reports.records.keyed import key_of
-from reports.scores import SCORES
 from reports.sweep import processes, ray_cluster, serial
 from reports.sweep.combine import COMMANDS, Job
+from reports.sweep.listed import LIST, listed_keys, refuse_another, write_list
+from reports.sweep.progress import follow
 from reports.sweep.study_file import jobs_of, split_flags
 from reports.sweep.task import Outcome, Task
 
 PROG = "python -m reports.sweep"
 OWN = "--jobs --threads --executor --address --code --retry --dry-run --out --device --data-root"
 OWN += " --help"
-LIST = "sweep.json"
 WRITES = Writes("reports.sweep", (LIST,))
 EXECUTORS = ("auto", "here", "processes", "ray")
-DOCUMENT = {"mean", "low", "high", "n"}
-"""Fields of `Estimate.document`."""
 SHORT = {"-".join(name.split(".")[1:]): name for name in COMMANDS}
 """As ``leakgauge`` calls them: ``invert`` -> ``attacks.invert``."""
 USAGE = "%(prog)s [COMMAND | STUDY.toml] [--FLAG VALUE ...] ... [options below]"
@@ -89,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.dry_run:
         print("\n".join(f"{job.key}  {job.again}" for job in jobs))
         return 0
-    with claim(arguments.out, WRITES, lambda folder: bool(_listed(folder))) as held:
-        _refuse_another(held.folder, jobs)
+    with claim(arguments.out, WRITES, lambda folder: bool(listed_keys(folder))) as held:
+        refuse_another(held.folder, jobs)
         return _run(jobs, arguments)
 
 
@@ -113,9 +104,9 @@ def _run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
     print(f"{count_of(len(jobs), 'Scenario')}: {len(done)} done, {len(missing)} to run", end="")
     print(f", {len(kept)} failed before (--retry)" if kept - {j.key for j in missing} else "")
     outcomes = _outcomes(tasks, arguments) if tasks else iter(())
-    _list(arguments.out, jobs)
+    write_list(arguments.out, jobs)
     failures = {key: read_failure(arguments.out / key).error for key in kept & finished}
-    failures |= _follow(outcomes, tasks, arguments.out)
+    failures |= follow(outcomes, tasks, arguments.out)
     for job in jobs:
         if job.key in failures:
             print(f"failed: {job.again}\n        {failures[job.key]}", file=sys.stderr)
@@ -144,59 +135,6 @@ def _fitting(arguments: argparse.Namespace) -> int:
     return max(1, int(joblib.cpu_count()) // int(arguments.threads))
 
 
-def _list(out: Path, jobs: Sequence[Job]) -> None:
-    """Which Records in the folder belong to this sweep; others may be left from earlier ones."""
-    out.mkdir(parents=True, exist_ok=True)
-    listed = [{"key": j.key, "argv": list(j.argv), "command": j.again} for j in jobs]
-    with atomic(out / LIST) as scratch:
-        scratch.write_text(json.dumps({"jobs": listed}, indent=1) + "\n", encoding="utf-8")
-
-
-def _listed(out: Path) -> set[str]:
-    """Keys of the Scenarios that ``sweep.json`` lists; none where it is not a sweep's."""
-    try:
-        text = (out / LIST).read_text(encoding="utf-8")
-        return {str(job["key"]) for job in json.loads(text)["jobs"]}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return set()
-
-
-def _refuse_another(out: Path, jobs: Sequence[Job]) -> None:
-    """A sweep may grow or be cut; one that is neither would drop another from all reports.
-
-    Raises:
-        BadInput: the folder lists Records of a sweep that is neither part nor whole of this one.
-    """
-    before, now = _listed(out), {job.key for job in jobs}
-    kept = {key for key in before if (out / key / "result.json").exists()}
-    if kept - now and not now <= before:
-        raise BadInput(
-            f"{out} lists another sweep, {len(kept - now)} of whose Records this one does not "
-            f"have: choose another --out, or delete {out / LIST}"
-        )
-
-
-def _follow(outcomes: Iterator[Outcome], tasks: Sequence[Task], out: Path) -> dict[str, str]:
-    """Show progress and time left as Tasks end; returns key -> error of those that failed."""
-    failures: dict[str, str] = {}
-    named = {task.job.key: task.job for task in tasks}
-    began = time.monotonic()
-    # The bar is drawn on a terminal only; the lines are written into logs too.
-    with tqdm(total=len(tasks), unit="Scenario", leave=False, disable=None) as bar:
-        for count, outcome in enumerate(outcomes, start=1):
-            if outcome.error is not None:
-                failures[outcome.key] = outcome.error
-            left = (time.monotonic() - began) / count * (len(tasks) - count)
-            said = outcome.error or _headline(out / outcome.key)
-            tqdm.write(
-                f"[{count}/{len(tasks)}, {span(left)} left] {named[outcome.key].again}\n"
-                f"    {outcome.key}: {said} ({span(outcome.seconds)})"
-            )
-            sys.stdout.flush()
-            bar.update()
-    return failures
-
-
 def _finished(folder: Path, job: Job) -> bool:
     """Whether the Job's Record is there, and of the code and files that it now names."""
     record = records.read(folder)
@@ -205,26 +143,3 @@ def _finished(folder: Path, job: Job) -> bool:
     if key_of(record.scenario) != job.key:  # nothing that it names is the user's word
         return True
     return bool(record.environment.get("origins", {}) == origins(record.scenario))
-
-
-def _headline(folder: Path) -> str:
-    """The Record's first score in each column, with its interval, for the progress lines."""
-    record = records.read(folder)
-    if record is None:
-        return "its Record cannot be read"
-    parts = []
-    for column, scores in record.summary.items():
-        for name, found in _estimates(scores)[:1]:
-            digits = SCORES[name].digits if name in SCORES else 3
-            parts.append(" ".join(filter(None, (column, name, found.show(digits)))))
-    cut = any(row.get("stopped") == "time" for row in record.rows)
-    return ", ".join(parts[:4]) + (" (cut short by the clock)" if cut else "")
-
-
-def _estimates(scores: Any) -> list[tuple[str, Estimate]]:
-    """Name and mean of everything that a part of a summary gives one of; "" for its only one."""
-    if not isinstance(scores, dict):
-        return []
-    inner = {"": scores} if "mean" in scores else scores
-    means = {k: v for k, v in inner.items() if isinstance(v, dict) and v.keys() >= DOCUMENT}
-    return [(k, found) for k, v in means.items() if (found := Estimate.read(v)).known]

@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from reports.panels.labels import CUT
-from reports.panels.panel import FALSE, LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, OUTDONE, Panel, Setting
+from reports.panels.panel import Panel
 from reports.panels.pooled import PooledScores
+from reports.panels.setting import FALSE, LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, OUTDONE, Setting
 from reports.panels.variant import varying
 from reports.records.options import MAIN, name_option, option_place, show_option
 from reports.scores import SCORES

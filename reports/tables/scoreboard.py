@@ -8,7 +8,8 @@ from dataclasses import replace
 from reports.estimates import NOTHING, Estimate
 from reports.evidence.control import CANNOT_JUDGE
 from reports.evidence.refuted import above_bound
-from reports.panels.panel import FALSE, Panel, Setting
+from reports.panels.panel import Panel
+from reports.panels.setting import FALSE, Setting
 from reports.panels.trained import Trained, accuracy_costs
 from reports.panels.variant import Variant, variant_of
 from reports.records.audit import AuditRecord

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reports.estimates import NOTHING, Estimate
 from reports.estimates.intervals import simultaneous_level
 from reports.evidence.control import CANNOT_JUDGE
-from reports.panels.panel import FALSE
+from reports.panels.setting import FALSE
 from reports.records.audit import AuditRecord
 from reports.records.find import Source
 from reports.records.membership import MembershipRecord

@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.modules.instancenorm import _InstanceNorm
 
 from defenses import BadInput, preprocessing, stream
 from defenses.eager import eager
@@ -27,45 +26,10 @@ from victims.gradients.vmapping import Loss, gradients_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LAYERS = frozenset(
-    f"torch.nn.modules.{name}"
-    for name in (
-        "activation",
-        "batchnorm",
-        "container",
-        "conv",
-        "dropout",
-        "flatten",
-        "fold",
-        "instancenorm",
-        "linear",
-        "normalization",
-        "padding",
-        "pixelshuffle",
-        "pooling",
-        "upsampling",
-    )
-)
-"""Modules of torch that handle each example on its own, the same under vmap as alone."""
 TOLERANCE = 1e-4
 """The share of a gradient's norm by which vmap and the loop may differ in float32."""
 
 _agreed: WeakKeyDictionary[nn.Module, dict[tuple[object, ...], bool]] = WeakKeyDictionary()
-
-
-def ordinary(model: nn.Module) -> bool:
-    """Whether a model is made of nothing but layers whose vmap is known to be right."""
-    return all(
-        type(m).__module__.partition(".")[0] in ("victims", "defenses")
-        or (
-            type(m).__module__ in LAYERS
-            and not isinstance(m, nn.MultiheadAttention)
-            and not (isinstance(m, _InstanceNorm) and m.track_running_stats)
-            and not m._forward_hooks
-            and not m._forward_pre_hooks
-        )
-        for m in model.modules()
-    )
 
 
 class Apart:

@@ -12,7 +12,7 @@ from torch.func import functional_call, grad, vmap
 
 from defenses import BadInput, preprocessing
 from defenses.eager import eager
-from victims.gradients.any_model import ordinary
+from victims.gradients.ordinary import ordinary
 from victims.gradients.per_example import frozen_parameters, trainable_parameters
 from victims.gradients.vmapping import Loss
 

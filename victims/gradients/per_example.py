@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from defenses import BadInput
 from defenses.outer import Outer
-from victims.gradients.any_model import Apart, ordinary
+from victims.gradients.any_model import Apart
+from victims.gradients.ordinary import ordinary
 from victims.gradients.vmapping import Loss, gradients_at
 
 __all__ = ["Loss", "gradient_chunks", "gradients_at", "per_example_gradients"]

@@ -14,9 +14,10 @@ from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_de
 from reports.commands.keep import earlier_record
 from reports.records import read
 from victims.reproduce.published import ROWS
-from victims.train import WRITES, command_line, finish, train_to_the_end
+from victims.train import WRITES, command_line
 from victims.training import Training
 from victims.training.checkpoint import holds_run
+from victims.training.finish import finish, train_to_the_end
 
 PROG = "python -m victims.reproduce"
 

@@ -16,8 +16,8 @@ from defenses.errors import one_line
 from defenses.precision import full_precision
 from defenses.randomness import seeded
 from victims.gradients import refuse_batchnorm
-from victims.gradients.any_model import ordinary
 from victims.gradients.factored import FactoredGradients
+from victims.gradients.ordinary import ordinary
 from victims.models.frozen import Featurised, on_features
 from victims.training.contributions import each_by_itself, together
 from victims.training.scenario import Training

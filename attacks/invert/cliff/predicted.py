@@ -11,7 +11,7 @@ from attacks.invert.peeling.cliff import Cliff, Picture, whole
 from attacks.invert.peeling.layer_cliffs import cliffs
 from attacks.invert.peeling.rules.contract import NoRule
 from attacks.invert.peeling.trace import read_graph
-from reports.charts.cliff import RunOut
+from reports.charts.run_outs import RunOut
 from reports.records import Record
 from reports.scores import SCORES
 

@@ -10,7 +10,7 @@ from reports.estimates import Estimate
 from reports.estimates.counts import count_of
 from reports.records import Record
 from reports.records.explained import sentences
-from reports.records.inversion import rows_of
+from reports.records.inversion import is_cut_short, rows_of
 
 
 def headline(record: Record) -> str:
@@ -34,7 +34,7 @@ def headline(record: Record) -> str:
         lines.append(f"a guess without the update ({best.replace('_', ' ')}): {mean} dB")
     else:
         lines.append("unscored: --truth PICTURE scores it")
-    if any(row["stopped"] == "time" for row in rows):
+    if is_cut_short(rows):
         lines.append(CUT)
     return "\n".join(lines)
 

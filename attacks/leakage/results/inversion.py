@@ -19,8 +19,9 @@ from reports.charts.render import save
 from reports.estimates import Estimate
 from reports.evidence.refuted import panel_refutations
 from reports.panels.build import build_panels
-from reports.panels.panel import Panel, Setting
+from reports.panels.panel import Panel
 from reports.panels.pooled import PooledScores
+from reports.panels.setting import Setting
 from reports.records import Record, inversion
 from reports.scores import SCORES
 

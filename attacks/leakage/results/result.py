@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from attacks.leakage.numbers import CANNOT_JUDGE, Leak
 from attacks.leakage.subject import Subject
 from reports import records
-from reports.panels.panel import FALSE
+from reports.panels.setting import FALSE
 from reports.records import Record
 from reports.records.find import Source
 

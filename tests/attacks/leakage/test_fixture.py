@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import defenses
-from attacks.leakage.fixture import plain
+from attacks.leakage.baselines.file_name import plain
 from defenses import BadInput
 from tests.attacks.leakage.coarse import TINY, Coarse
 

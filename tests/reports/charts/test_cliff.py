@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from reports.charts import cliff
+from reports.charts import cliff, run_outs
 from reports.charts.chart import PAPER
-from reports.charts.cliff import RunOut, Victim, cliff_chart
+from reports.charts.cliff import Victim, cliff_chart
+from reports.charts.run_outs import RunOut
 from reports.estimates import Median
 
 MEDIAN = Median(60.0, 50.0, 60.0, 8)
@@ -31,7 +32,7 @@ def test_names_stand_above_the_data_and_apart():
     assert list(texts)[-1] == "predicted cliff 94.3-94.4%"  # stands for its own layer, too
     places = sorted(texts.values())
     assert len(places) == 4
-    assert all(b - a >= 0.99 * cliff.APART for a, b in pairwise(places))
+    assert all(b - a >= 0.99 * run_outs.APART for a, b in pairwise(places))
     assert not data.texts
     assert data.get_ylim()[1] < 64
 
@@ -57,8 +58,8 @@ def test_nothing_is_drawn_where_no_noise_was_tried():
 
 @pytest.mark.parametrize("places", [[0.1, 0.1, 0.1], [0.97, 0.99, 1.0], [0.2, 0.5]])
 def test_places_are_moved_apart_and_stay_on_the_axis(places):
-    moved = cliff._apart(places)
-    assert all(b - a > 0.99 * cliff.APART for a, b in pairwise(moved))
+    moved = run_outs._apart(places)
+    assert all(b - a > 0.99 * run_outs.APART for a, b in pairwise(moved))
     assert max(moved) <= 1.0
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from defenses import BadInput
-from reports.commands.claim import MARK, Writes, claim, probe
+from reports.commands.claim import Writes, claim, probe
+from reports.commands.mark import MARK
 from tests import fresh
 
 WRITES = Writes("attacks.some", ("result.json", "parts/step-*.txt"))

@@ -14,8 +14,9 @@ from attacks.invert import __main__ as inversion
 from attacks.invert import along, show
 from attacks.membership import __main__ as membership
 from reports import build
-from reports.commands.claim import MARK, Writes, claim
+from reports.commands.claim import Writes, claim
 from reports.commands.entry import run_command
+from reports.commands.mark import MARK
 from reports.sweep import command as sweep
 from tests.attacks.invert.test_command import QUICK
 from victims import train

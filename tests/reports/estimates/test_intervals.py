@@ -11,7 +11,7 @@ from reports.estimates import Estimate, pool
 from reports.estimates.intervals import FEWEST, interval, p_above_zero
 from reports.estimates.signs import corrected_p, flipped_p, holm
 from reports.panels.build import build_panels
-from reports.panels.panel import LEAKS, UNKNOWN
+from reports.panels.setting import LEAKS, UNKNOWN
 from reports.records.find import Source
 from reports.records.inversion import parse
 from tests import outcomes

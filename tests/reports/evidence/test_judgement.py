@@ -5,7 +5,7 @@ import pytest
 from reports import records
 from reports.evidence.judgement import WORDS
 from reports.evidence.remedies import STEPS, remedy
-from reports.panels.panel import ASTRAY
+from reports.panels.setting import ASTRAY
 from reports.sentences.sentence import plain
 from tests import outcomes
 

@@ -5,7 +5,7 @@ import pytest
 from reports import detection
 from reports.evidence.refuted import above_bound, refutations
 from reports.panels.build import build_panels
-from reports.panels.panel import FALSE, NAMED, NOT_SHOWN
+from reports.panels.setting import FALSE, NAMED, NOT_SHOWN
 from reports.records.find import gather
 from reports.records.kinds import sort_out
 from reports.records.membership import parse

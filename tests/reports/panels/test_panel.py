@@ -8,7 +8,7 @@ from reports import records
 from reports.evidence.control import CANNOT_JUDGE
 from reports.panels.build import build_panels
 from reports.panels.labels import CUT
-from reports.panels.panel import LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, UNKNOWN, UNSCORED
+from reports.panels.setting import LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, UNKNOWN, UNSCORED
 from reports.records.find import gather
 from reports.records.kinds import sort_out
 from reports.sentences.lead import panels_overview

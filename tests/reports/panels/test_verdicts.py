@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from reports.panels import verdicts
-from reports.panels.panel import ALPHA, Setting
 from reports.panels.pooled import EXCEEDS, GAIN, NAMES, PooledScores
+from reports.panels.setting import ALPHA, Setting
 from reports.records.inversion import Guarantee
 
 PANELS = 3000
