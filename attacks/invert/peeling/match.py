@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -75,65 +77,101 @@ def match(
         clock: ends it early.
         start: (1, C, H, W); None: the prior's mean.
     """
+    search = _Search(features, known, prior, evaluations, clock)
     begin = prior.mean[None] if start is None else start.double()
-    with torch.no_grad():
-        far = [
-            (f.double() - k).square().sum()
-            for f, k in zip(features(prior.mean[None]), known, strict=True)
-        ]
-    weights = [1 / max(float(d), 1e-30) / len(far) for d in far]
-
-    def misfit(images: Tensor) -> Tensor:
-        spend(len(images))
-        given = features(images)
-        parts = zip(given, known, weights, strict=True)
-        return torch.stack([w * (f.double() - k).square().sum() for f, k, w in parts]).sum()
-
-    spent, stopped = 0, "iterations"
-
-    def pixels(images: Tensor, most: int) -> tuple[Tensor, float]:
-        nonlocal spent, stopped
-        found = lbfgs(
-            misfit,
-            images.clamp(0, 1),
-            evaluations=min(most, evaluations - spent),
-            clock=clock,
-            box=(0.0, 1.0),
-            memory=MEMORY,
-            enough=MATCHED,
-        )
-        spent, stopped = spent + found.evaluations, found.stopped
-        return found.point, found.value
-
-    rich = are_rich(known, begin)
-    images, value = begin.clamp(0, 1), float("inf")
+    images, value, rich = begin.clamp(0, 1), math.inf, are_rich(known, begin)
     if rich:
-        images, value = pixels(begin, TRIAL)
+        images, value = search.over_pixels(images, TRIAL)
     if value > NEAR:
-        code = prior.encode(begin)
-        left = max(1, int(SPECTRAL * (evaluations - spent)))
+        images, value = search.over_code(begin, rich=rich)
+    if rich and value > MATCHED and not search.over:
+        images, value = search.over_pixels(images, evaluations)
+    stopped = "solved" if value < MATCHED else search.stopped
+    return Match(images.detach(), value, search.spent, stopped)
+
+
+@dataclass
+class _Search:
+    """What is sought, and what is left to seek it with.
+
+    Attributes:
+        features: of the model.
+        known: their values for the private image.
+        prior: over images.
+        evaluations: at most so many gradients in all.
+        clock: ends it early.
+        spent: gradients so far.
+        stopped: how the last descent ended.
+    """
+
+    features: Features
+    known: list[Tensor]
+    prior: SpectralPrior
+    evaluations: int
+    clock: Clock
+    spent: int = 0
+    stopped: str = "iterations"
+
+    def __post_init__(self) -> None:
+        with torch.no_grad():
+            blank = self.features(self.prior.mean[None])
+        far = [_distance(f, k) for f, k in zip(blank, self.known, strict=True)]
+        self.weights = [1 / max(float(d), 1e-30) / len(far) for d in far]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left."""
+        return self.spent >= self.evaluations or self.clock.over
+
+    def misfit(self, images: Tensor) -> Tensor:
+        """How far the features of images are from the known ones; that of the mean image is 1."""
+        spend(len(images))
+        parts = zip(self.features(images), self.known, self.weights, strict=True)
+        return torch.stack([w * _distance(f, k) for f, k, w in parts]).sum()
+
+    def over_pixels(self, images: Tensor, most: int) -> tuple[Tensor, float]:
+        """Descend over pixels, with so many evaluations at most; image and misfit."""
+        return self._descend(self.misfit, images.clamp(0, 1), most, MATCHED, (0.0, 1.0))
+
+    def over_code(self, images: Tensor, *, rich: bool) -> tuple[Tensor, float]:
+        """Descend over whitened coordinates, the prior's weight falling; image and misfit."""
+        code, value = self.prior.encode(images), math.inf
+        left = max(1, int(SPECTRAL * (self.evaluations - self.spent)))
         for weight, share in STAGES if rich else POOR:
 
             def objective(code: Tensor, weight: float = weight) -> Tensor:
-                value = misfit(prior.decode(code))
+                value = self.misfit(self.prior.decode(code))
                 return value + weight * code.square().mean() if weight else value
 
-            allowed = min(max(1, int(share * left)), evaluations - spent)
-            if allowed < 1 or clock.over:
+            if self.over:
                 break
-            found = lbfgs(
-                objective,
-                code,
-                evaluations=allowed,
-                clock=clock,
-                memory=MEMORY,
-                enough=NEAR if rich else MATCHED,
-            )
-            code, value, stopped = found.point, found.value, found.stopped
-            spent, left = spent + found.evaluations, left - found.evaluations
+            before, enough = self.spent, NEAR if rich else MATCHED
+            code, value = self._descend(objective, code, max(1, int(share * left)), enough)
+            left -= self.spent - before
             if value < NEAR and rich:
                 break
-        images = prior.decode(code).clamp(0, 1)
-    if rich and value > MATCHED and spent < evaluations and not clock.over:
-        images, value = pixels(images, evaluations - spent)
-    return Match(images.detach(), value, spent, "solved" if value < MATCHED else stopped)
+        return self.prior.decode(code).clamp(0, 1), value
+
+    def _descend(
+        self,
+        objective: Callable[[Tensor], Tensor],
+        start: Tensor,
+        most: int,
+        enough: float,
+        box: tuple[float, float] | None = None,
+    ) -> tuple[Tensor, float]:
+        found = lbfgs(
+            objective,
+            start,
+            evaluations=min(most, self.evaluations - self.spent),
+            clock=self.clock,
+            box=box,
+            memory=MEMORY,
+            enough=enough,
+        )
+        self.spent, self.stopped = self.spent + found.evaluations, found.stopped
+        return found.point, found.value
+
+
+def _distance(features: Tensor, known: Tensor) -> Tensor:
+    return (features.double() - known).square().sum()

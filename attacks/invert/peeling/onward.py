@@ -103,36 +103,12 @@ def find_length(
     Returns:
         None where the release shows no gradient above the node.
     """
-    model = onward(graph, name)
-    label = label.to(value.device)
-    above = {k: p for k, p in model.named_parameters() if k in gradients}
-    shown = {k: torch.ones_like(gradients[k]) if visible is None else visible[k] for k in above}
-    observed = torch.cat(
-        [(gradients[k] * shown[k]).double().flatten() for k in above] or [label[:0]]
-    )
-    power = float(observed.double().square().sum())
-    if power == 0:
+    above = _Above.of(graph, loss, label.to(value.device), gradients, visible, name)
+    if above.power == 0:
         return None
-    spent = 0
-
-    def caused(factor: float) -> tuple[Tensor, Tensor]:
-        nonlocal spent
-        fed = (value.double() * factor).requires_grad_()
-        spend(1)
-        spent += 1
-        given = loss(model(fed), label)
-        slope, *rest = torch.autograd.grad(given, [fed, *above.values()], allow_unused=True)
-        parts = [
-            (torch.zeros_like(p) if g is None else g) * shown[k]
-            for (k, p), g in zip(above.items(), rest, strict=True)
-        ]
-        return slope, torch.cat([part.flatten() for part in parts])
 
     def misfit(logarithm: float) -> float:
-        _, explained = caused(2.0**logarithm)
-        along = float(explained @ observed)
-        size = float(explained.square().sum())
-        return 1.0 if along <= 0 or size == 0 else 1 - along**2 / size / power
+        return above.misfit(value.double() * 2.0**logarithm)
 
     steps = torch.linspace(-LONGEST, LONGEST, COARSE).tolist()
     tried = [misfit(step) for step in steps]
@@ -141,6 +117,70 @@ def find_length(
     options = {"xatol": FINE, "maxiter": REFINED}
     found = minimize_scalar(misfit, bounds=bounds, method="bounded", options=options)
     factor = 2.0 ** float(found.x)
-    slope, explained = caused(factor)
-    scale = float(explained @ observed) / float(explained.square().sum())
-    return Told(factor, slope.detach() * scale, float(found.fun), spent)
+    slope, explained = above.cause(value.double() * factor)
+    scale = float(explained @ above.observed) / float(explained.square().sum())
+    return Told(factor, slope.detach() * scale, float(found.fun), above.spent)
+
+
+@dataclass
+class _Above:
+    """What a release shows of the layers above a node, and what a value there would cause.
+
+    Attributes:
+        model: from the node to the logits.
+        loss: of the logits and the label.
+        label: (1,) int64.
+        shown: bool, the visible coordinates of each parameter.
+        observed: (P,) float64, what the release has there.
+        spent: gradients that were taken.
+    """
+
+    model: nn.Module
+    loss: Loss
+    label: Tensor
+    shown: Mapping[str, Tensor]
+    observed: Tensor
+    spent: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        graph: Graph,
+        loss: Loss,
+        label: Tensor,
+        gradients: Mapping[str, Tensor],
+        visible: Mapping[str, Tensor] | None,
+        name: str,
+    ) -> _Above:
+        """For the arguments see `find_length`."""
+        model = onward(graph, name)
+        names = [k for k, _ in model.named_parameters() if k in gradients]
+        shown = {k: torch.ones_like(gradients[k]) if visible is None else visible[k] for k in names}
+        parts = [(gradients[k] * shown[k]).double().flatten() for k in names]
+        return cls(model, loss, label, shown, torch.cat(parts or [label[:0]]))
+
+    @property
+    def power(self) -> float:
+        """The squared norm of what is observed."""
+        return float(self.observed.double().square().sum())
+
+    def cause(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """The slope at a value (1, *shape) float64, and (P,) what it would have shown above."""
+        fed = value.requires_grad_()
+        spend(1)
+        self.spent += 1
+        above = {k: p for k, p in self.model.named_parameters() if k in self.shown}
+        given = self.loss(self.model(fed), self.label)
+        slope, *rest = torch.autograd.grad(given, [fed, *above.values()], allow_unused=True)
+        parts = [
+            (torch.zeros_like(p) if g is None else g) * self.shown[k]
+            for (k, p), g in zip(above.items(), rest, strict=True)
+        ]
+        return slope, torch.cat([part.flatten() for part in parts])
+
+    def misfit(self, value: Tensor) -> float:
+        """The share of what is observed, in squares, that a value does not explain at any scale."""
+        _, explained = self.cause(value)
+        along = float(explained @ self.observed)
+        size = float(explained.square().sum())
+        return 1.0 if along <= 0 or size == 0 else 1 - along**2 / size / self.power

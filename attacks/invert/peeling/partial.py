@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from torch import Tensor
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.peeling.bilinear import PLAN, Plan
-from attacks.invert.peeling.graph import Graph
+from attacks.invert.peeling.graph import Graph, Node
 from attacks.invert.peeling.likeliest import likeliest_image
 from attacks.invert.peeling.masked import MaskedPeel
 from attacks.invert.peeling.masked_top import TopGuess
@@ -55,27 +57,17 @@ def images_of(
         evaluations: of feature matching.
         clock: ends it early.
     """
-    guess, top, layer = found.top.guess, found.top.top, found.top.layer
+    guess, peeled = _Guess.of(found), Peeled(found.walk, "")
+    budget: dict[str, Any] = {"evaluations": evaluations, "clock": clock}
     if found.top.noise > 0:
         yield Match(prior.mean[None], 1.0, 0, "iterations")
-    start = None if guess is None else guess.images.to(prior.mean)
-    if guess is not None and top is not None and layer is not None and not guess.solved:
-        if top.spare <= 0:  # any input fits: what fits is no news
-            yield Match(guess.images.clamp(0, 1), 1.0, 0, "iterations")
+    start = None if found.top.guess is None else found.top.guess.images.to(prior.mean)
+    if guess is not None and not guess.found.solved:
+        if guess.top.spare <= 0:  # any input fits: what fits is no news
+            yield Match(guess.found.images.clamp(0, 1), 1.0, 0, "iterations")
             return
-        assert start is not None
-        features = graph.upto([layer.inputs[0]], torch.float32)
-        error = input_error(top, guess, float(found.top.seen[layer.name].variance.mean()))
-        yield likeliest_image(
-            lambda images: features(images)[0],
-            guess.inputs.clamp(min=0),
-            error,
-            prior,
-            start,
-            evaluations=evaluations,
-            clock=clock,
-        )
-    elif (deepest := (peeled := Peeled(found.walk, "")).deepest()) is not None:
+        yield guess.likeliest(graph, prior, **budget)
+    elif (deepest := peeled.deepest()) is not None:
         value = peeled.value(deepest)
         if deepest == graph.image:
             sure = found.top.noise == 0 and deepest in found.walk.values
@@ -83,23 +75,70 @@ def images_of(
             return
         features = graph.upto([deepest], torch.float32)
         shown = own.at([deepest], features)
-        yield match_from_several(
-            features, [value], prior, shown, evaluations=evaluations, clock=clock, start=start
+        yield match_from_several(features, [value], prior, shown, start=start, **budget)
+    elif guess is not None:
+        yield guess.matched(graph, prior, **budget)
+    if start is not None:
+        yield Match(start.clamp(0, 1), 1.0, 0, "iterations")
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """What was found of the input of the top convolution.
+
+    Attributes:
+        found: its input, and images that have it.
+        top: what the release says of it.
+        layer: the convolution.
+        peel: the release, walked down.
+    """
+
+    found: TopGuess
+    top: Top
+    layer: Node
+    peel: MaskedPeel
+
+    @classmethod
+    def of(cls, peel: MaskedPeel) -> _Guess | None:
+        """None where the release does not say as much."""
+        guess, top, layer = peel.top.guess, peel.top.top, peel.top.layer
+        if guess is None or top is None or layer is None:
+            return None
+        return cls(guess, top, layer, peel)
+
+    def likeliest(
+        self, graph: Graph, prior: SpectralPrior, *, evaluations: int, clock: Clock
+    ) -> Match:
+        """The likeliest image where the gates of the convolution are not known for sure."""
+        features = graph.upto([self.layer.inputs[0]], torch.float32)
+        variance = float(self.peel.top.seen[self.layer.name].variance.mean())
+        return likeliest_image(
+            lambda images: features(images)[0],
+            self.found.inputs.clamp(min=0),
+            input_error(self.top, self.found, variance),
+            prior,
+            self.found.images.to(prior.mean),
+            evaluations=evaluations,
+            clock=clock,
         )
-    elif guess is not None and top is not None and layer is not None:
-        # A support that depends on the data may leave whole channels out, and the walk ends there.
-        told = top.told_channels
-        features = graph.upto([layer.inputs[0]], torch.float32)
-        yield match(
+
+    def matched(
+        self, graph: Graph, prior: SpectralPrior, *, evaluations: int, clock: Clock
+    ) -> Match:
+        """The image that has the channels which the release tells of.
+
+        A support that depends on the data may leave whole channels out, and the walk ends there.
+        """
+        told = self.top.told_channels
+        features = graph.upto([self.layer.inputs[0]], torch.float32)
+        return match(
             lambda images: [features(images)[0][:, told]],
-            [guess.inputs.clamp(min=0)[told].reshape(1, -1, *top.geometry.size)],
+            [self.found.inputs.clamp(min=0)[told].reshape(1, -1, *self.top.geometry.size)],
             prior,
             evaluations=evaluations,
             clock=clock,
-            start=start,
+            start=self.found.images.to(prior.mean),
         )
-    if start is not None:
-        yield Match(start.clamp(0, 1), 1.0, 0, "iterations")
 
 
 def input_error(top: Top, guess: TopGuess, variance: float) -> float:
