@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from defenses import BadInput
 from reports.commands.claim import Claim, Writes, claim
@@ -15,6 +15,7 @@ from reports.commands.flags import Parser
 from reports.gate.command import BADGE, CLOSED, SUMMARY, close_gate
 
 if TYPE_CHECKING:
+    from reports.page.section import Outline
     from reports.panels.changes import Change
     from reports.records.kinds import Sorted
 
@@ -86,25 +87,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(arguments: argparse.Namespace, held: Claim) -> int:
     """Write the report into a folder that is this command's; returns the exit code."""
-    from reports.charts.style import STYLES
-    from reports.estimates.counts import count_of
-    from reports.page.figures import write_figures
-    from reports.page.html import encode, render
     from reports.page.outline import build_outline
-    from reports.page.pdf import write_pdf
-    from reports.records import atomic
     from reports.records.checks import clean
     from reports.records.find import gather
     from reports.records.kinds import sort_out
 
-    asked = {
-        "folders": [str(path.resolve()) for path in arguments.folders],
-        "compare": arguments.compare,
-    }
+    before = _refuse_others(arguments, held)
+    found = sort_out(gather(arguments.folders))
+    if not found.gathered.sources:
+        reasons = [f"{path}: {reason}" for path, reason in found.gathered.skipped]
+        more = f" ({reasons[0]})" if reasons else ""
+        raise BadInput(f"no Records in {', '.join(map(str, arguments.folders))}{more}")
+    changes, unmatched = _compared(found) if arguments.compare else (None, [])
+    outline = build_outline(found, clean(arguments.title), changes, unmatched)
+    if arguments.fresh:
+        held.clear((*WRITES, *before["figures"]))
+    paths = _write(outline, arguments, held.folder)
+    drawn = [f"{FIGURES}/{path.name}" for path in paths[2:]]
+    left = [] if arguments.fresh else before["figures"]
+    held.finish({"asked": _asked(arguments), "figures": sorted({*left, *drawn})})
+    _tell(outline, paths)
+    if arguments.summary or arguments.fail_on:
+        return close_gate(found, arguments, held.folder)
+    return 0
+
+
+def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What a report is about."""
+    folders = [str(path.resolve()) for path in arguments.folders]
+    return {"folders": folders, "compare": arguments.compare}
+
+
+def _refuse_others(arguments: argparse.Namespace, held: Claim) -> dict[str, Any]:
+    """What the report that lies in the folder is about, and the names of its figures.
+
+    Raises:
+        BadInput: it is about other folders, or the figures are somebody else's.
+    """
     if arguments.fresh:
         held.refuse_strangers()
-    before = held.made() or {"asked": asked, "figures": []}
-    if not arguments.fresh and before["asked"] != asked:
+    before = held.made() or {"asked": _asked(arguments), "figures": []}
+    if not arguments.fresh and before["asked"] != _asked(arguments):
         raise BadInput(
             f"{held.folder} holds the report of other folders: choose another --out, or --fresh "
             "to replace it"
@@ -114,40 +137,39 @@ def _report(arguments: argparse.Namespace, held: Claim) -> int:
             f"{held.folder} holds {FIGURES}, which is not known to be of reports.build: "
             "choose another --out"
         )
-    found = sort_out(gather(arguments.folders))
-    gathered = found.gathered
-    if not gathered.sources:
-        reasons = [f"{path}: {reason}" for path, reason in gathered.skipped]
-        more = f" ({reasons[0]})" if reasons else ""
-        raise BadInput(f"no Records in {', '.join(map(str, arguments.folders))}{more}")
-    changes, unmatched = _compared(found) if arguments.compare else (None, [])
-    outline = build_outline(found, clean(arguments.title), changes, unmatched)
-    if arguments.fresh:
-        held.clear((*WRITES, *before["figures"]))
-    page, paper = held.folder / PAGE, held.folder / PAPER
+    return dict(before)
+
+
+def _write(outline: Outline, arguments: argparse.Namespace, folder: Path) -> list[Path]:
+    """Write page and paper, and the figures where they are asked for; returns all paths so."""
+    from reports.charts.style import STYLES
+    from reports.page.figures import write_figures
+    from reports.page.html import encode, render
+    from reports.page.pdf import write_pdf
+    from reports.records import atomic
+
+    page, paper = folder / PAGE, folder / PAPER
     with atomic(page) as scratch:
         scratch.write_bytes(encode(render(outline)))
     with atomic(paper) as scratch:
         write_pdf(outline, scratch)
+    if not arguments.figures:
+        return [page, paper]
     style = STYLES[arguments.style or "paper"]
-    figures = list(
-        write_figures(outline, held.folder / FIGURES, style) if arguments.figures else []
-    )
-    drawn = [f"{FIGURES}/{path.name}" for path in figures]
-    left = [] if arguments.fresh else before["figures"]
-    held.finish({"asked": asked, "figures": sorted({*left, *drawn})})
+    return [page, paper, *write_figures(outline, folder / FIGURES, style)]
+
+
+def _tell(outline: Outline, paths: Sequence[Path]) -> None:
+    """Print what was skipped, what the report holds, and where it lies."""
+    from reports.estimates.counts import count_of
+
+    gathered = outline.gathered
     for path, reason in gathered.skipped:
         print(f"skipped {path}: {reason}")
     charts = sum(len(s.charts) for s in outline.sections)
-    print(
-        f"{count_of(len(gathered.sources), 'record')}, {count_of(charts, 'chart')}, "
-        f"{len(gathered.failures)} failed, "
-        f"{len(gathered.skipped)} skipped\n\n{page}\n{paper}"
-        + "".join(f"\n{path}" for path in figures)
-    )
-    if arguments.summary or arguments.fail_on:
-        return close_gate(found, arguments, held.folder)
-    return 0
+    held = f"{count_of(len(gathered.sources), 'record')}, {count_of(charts, 'chart')}"
+    lost = f"{len(gathered.failures)} failed, {len(gathered.skipped)} skipped"
+    print("\n".join([f"{held}, {lost}", "", *map(str, paths)]))
 
 
 def _is_report(folder: Path) -> bool:

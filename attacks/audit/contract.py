@@ -73,6 +73,22 @@ def lower_bound(
     auditor = registry.get(method) if isinstance(method, str) else method
     values = torch.as_tensor(scores).detach().cpu().double()
     bits = torch.as_tensor(inserted).detach().cpu()
+    _check(values, bits, delta, confidence)
+    bits = bits.bool()
+    alpha = 1 - confidence
+    bound = auditor.bound(values, bits, delta=delta, alpha=alpha)
+    if bound <= 0 and auditor.bound(bits.double(), bits, delta=delta, alpha=alpha) <= 0:
+        raise BadInput(
+            f"{len(bits)} canaries, {int(bits.sum())} of them inserted, are too few for confidence "
+            f"{confidence:g}: even perfect scores prove nothing; "
+            f"{auditor.name or 'this auditor'} takes "
+            f"{fewest_canaries(auditor, delta, alpha)}, half inserted"
+        )
+    return bound
+
+
+def _check(values: Tensor, bits: Tensor, delta: float, confidence: float) -> None:
+    """Raise `BadInput` for what tells nothing apart, or is out of its range."""
     for name, share in (("delta", delta), ("confidence", confidence)):
         if not 0 < share < 1:
             raise BadInput(f"{name} is {share:g}; it must be in (0, 1)")
@@ -86,7 +102,6 @@ def lower_bound(
         raise BadInput(f"{count} of {len(values)} scores are NaN or infinite")
     if not torch.isin(bits.double(), torch.tensor([0.0, 1.0], dtype=torch.float64)).all():
         raise BadInput("inserted must be bools: 1 for a canary that was in the data, else 0")
-    bits = bits.bool()
     joined = int(bits.sum())
     if joined in (0, len(bits)):
         kind = "none" if joined == 0 else "all"
@@ -95,16 +110,6 @@ def lower_bound(
         )
     if len(values.unique()) == 1:
         raise BadInput(f"all {len(values)} scores are equal: they tell nothing apart")
-    alpha = 1 - confidence
-    bound = auditor.bound(values, bits, delta=delta, alpha=alpha)
-    if bound <= 0 and auditor.bound(bits.double(), bits, delta=delta, alpha=alpha) <= 0:
-        raise BadInput(
-            f"{len(bits)} canaries, {joined} of them inserted, are too few for confidence "
-            f"{confidence:g}: even perfect scores prove nothing; "
-            f"{auditor.name or 'this auditor'} takes "
-            f"{fewest_canaries(auditor, delta, alpha)}, half inserted"
-        )
-    return bound
 
 
 def fewest_canaries(auditor: Auditor, delta: float, alpha: float) -> int:

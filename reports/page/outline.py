@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from reports.charts.accuracy_by_leakage import accuracy_charts
 from reports.charts.changes import change_charts
@@ -14,6 +14,7 @@ from reports.charts.score_histograms import histogram_chart
 from reports.charts.scores_by_batch import batch_charts
 from reports.charts.scores_by_option import score_charts
 from reports.evidence.control import CANNOT_JUDGE
+from reports.evidence.judgement import Judgement
 from reports.evidence.judgements import judgements
 from reports.evidence.refuted import refutations
 from reports.page.section import Outline, Section
@@ -37,6 +38,7 @@ from reports.sentences.lead import (
 )
 from reports.sentences.next_steps import next_steps
 from reports.sentences.panel import panel_sentences
+from reports.sentences.sentence import Sentence
 from reports.tables.audits import audit_table
 from reports.tables.batches import batch_table
 from reports.tables.changes import change_table
@@ -66,51 +68,69 @@ def build_outline(
     trained = trainings.pool_runs(found.trainings)
     now = [i for i in found.inversions if changes is None or i.source.folder == 1]
     panels = build_panels(now)
-    sections = []
-    old = [i for i in found.inversions if changes is not None and i.source.folder == 0]
-    before = build_panels(old, "before-")
-    if changes is not None:
-        table = change_table(changes) if changes else None
-        charts = tuple(change_charts(changes))
-        sections.append(
-            Section(
-                anchor="changes",
-                title="What changed",
-                charts=charts,
-                table=table,
-                notes=tuple(unmatched),
-            )
-        )
     judged = judgements(panels, found.memberships, found.audits) if changes is None else []
-    if judged:
-        sections.append(Section("verdicts", "Verdicts", table=verdict_table(judged)))
-    board = scoreboard(panels, trained, found.memberships, found.audits)
-    if board is not None and changes is None:
-        sections.append(Section("scoreboard", "Scoreboard", table=board))
-    if batches := batches_of(panels):
-        drawn, listed = tuple(batch_charts(batches)), batch_table(batches)
-        sections.append(Section("batches", "What a batch hides", charts=drawn, table=listed))
-    sections += [_study(p, trained) for p in panels]
-    sections += [
-        Section(p.anchor, f"Before: {p.title}", table=panel_table(p), notes=tuple(p.notes))
-        for p in before
+    sections = [
+        *([] if changes is None else [_changes(changes, unmatched)]),
+        *_overview(panels, trained, found, judged if changes is None else None),
+        *(_study(panel, trained) for panel in panels),
+        *(_before(found) if changes is not None else []),
+        *_rest(trained, found),
     ]
-    sections += _rest(trained, found)
-    refuted = false_guarantees(
-        refutations(panels, found.memberships, found.audits), len(found.audits)
-    )
-    doubtful = (unjudged_settings(panels), unjudged_audits(found.audits))
-    lead = [sentence for sentence in (refuted, *doubtful) if sentence]
-    lead += [changes_overview(changes)] if changes is not None else []
-    if panels:
-        lead.append(panels_overview(panels))
-    members = members_found(found.memberships)
-    lead += [members] if members else []
     days = sorted({s.date for s in found.gathered.sources if s.date})
     dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
-    return Outline(
-        title, dates, tuple(lead), tuple(next_steps(judged)), tuple(sections), found.gathered
+    lead = _lead(panels, found, changes)
+    return Outline(title, dates, lead, tuple(next_steps(judged)), tuple(sections), found.gathered)
+
+
+def _lead(
+    panels: Sequence[Panel], found: Sorted, changes: Sequence[Change] | None
+) -> tuple[Sentence, ...]:
+    """The sentences that open the summary, what is refuted first."""
+    refuted = refutations(panels, found.memberships, found.audits)
+    said = [
+        false_guarantees(refuted, len(found.audits)),
+        unjudged_settings(panels),
+        unjudged_audits(found.audits),
+        () if changes is None else changes_overview(changes),
+        panels_overview(panels) if panels else (),
+        members_found(found.memberships),
+    ]
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _changes(changes: Sequence[Change], unmatched: Sequence[str]) -> Section:
+    """What became other from the first folder to the second."""
+    return Section(
+        anchor="changes",
+        title="What changed",
+        charts=tuple(change_charts(changes)),
+        table=change_table(changes) if changes else None,
+        notes=tuple(unmatched),
     )
+
+
+def _overview(
+    panels: Sequence[Panel],
+    trained: Sequence[Trained],
+    found: Sorted,
+    judged: Sequence[Judgement] | None,
+) -> Iterator[Section]:
+    """Tables of everything together; two of them only where no folders are compared."""
+    if judged:
+        yield Section("verdicts", "Verdicts", table=verdict_table(judged))
+    board = scoreboard(panels, trained, found.memberships, found.audits)
+    if board is not None and judged is not None:
+        yield Section("scoreboard", "Scoreboard", table=board)
+    if batches := batches_of(panels):
+        drawn, listed = tuple(batch_charts(batches)), batch_table(batches)
+        yield Section("batches", "What a batch hides", charts=drawn, table=listed)
+
+
+def _before(found: Sorted) -> Iterator[Section]:
+    """The panels of the first of two folders, as tables."""
+    for panel in build_panels([i for i in found.inversions if i.source.folder == 0], "before-"):
+        table, notes = panel_table(panel), tuple(panel.notes)
+        yield Section(panel.anchor, f"Before: {panel.title}", table=table, notes=notes)
 
 
 def _study(panel: Panel, trained: Sequence[Trained]) -> Section:

@@ -47,83 +47,85 @@ class Row:
     slow: bool = False
 
 
-def _rows() -> list[Row]:
-    def with_(base: Training, **changed: Any) -> Training:
-        return dataclasses.replace(base, **changed)
-
-    def sparse(base: Training, rate: float, **changed: Any) -> Training:
-        options = {**base.defense_options, "rate": rate}
-        return with_(base, defense="dprs", defense_options=options, **changed)
-
-    def sigma(base: Training, noise: float) -> Training:
-        options = {**base.defense_options, "noise_multiplier": noise}
-        return with_(base, defense_options=options, epsilon=None)
-
-    wrn_1, wrn_8 = sigma(WRN, 10.0), sigma(WRN, 3.0)
-    cifar_scatter = with_(CIFAR, defense_options=TRAMER, batch_size=8192, lr=4, momentum=0.9)
-    return [
-        Row("fmnist-scatter", "FMNIST, ScatterNet + linear", SCATTER, 89.7),
-        Row("fmnist-scatter-sigma", "the same at the published sigma", sigma(SCATTER, 4.05), 89.7),
-        Row("fmnist-scatter-rs50", "the same with DPRS 0.5", sparse(SCATTER, 0.5), None),
-        Row("fmnist-scatter-rs90", "the same with DPRS 0.9", sparse(SCATTER, 0.9), None),
-        Row(
-            "mnist-scatter",
-            "MNIST, ScatterNet + linear (GroupNorm; the paper: noisy BatchNorm)",
-            with_(SCATTER, data="mnist", batch_size=4096, lr=8),
-            98.7,
-        ),
-        Row("fmnist-cnn", "FMNIST, CNN", CNN, 86.0),
-        Row("mnist-cnn", "MNIST, CNN", with_(CNN, data="mnist", batch_size=512, lr=0.5), 98.1),
-        Row(
-            "cifar-scatter",
-            "CIFAR-10, ScatterNet + linear (GroupNorm; the paper: noisy BatchNorm)",
-            with_(cifar_scatter, model="scatter-linear", epochs=60),
-            67.0,
-            True,
-        ),
-        Row(
-            "cifar-scatter-cnn",
-            "CIFAR-10, ScatterNet + CNN (likewise)",
-            with_(cifar_scatter, model="scatter-cnn", epochs=60),
-            69.3,
-            True,
-        ),
-        Row(
-            "cifar-dpcnn-rs90",
-            "CIFAR-10, DP-CNN with DPRS 0.9",
-            sparse(with_(DPCNN, defense_options={"clip": 1.0}, epochs=48), 0.9),
-            None,
-            True,
-        ),
-        Row(
-            "cifar-dpcnn",
-            "CIFAR-10, DP-CNN, retuned",
-            with_(DPCNN, defense_options={"clip": 1.0}, epochs=40),
-            None,
-            True,
-        ),
-        Row(
-            "cifar-dpcnn-earlier",
-            "CIFAR-10, DP-CNN, as in earlier work",
-            with_(DPCNN, defense_options={"clip": 0.1}, momentum=0.9, epochs=40),
-            None,
-            True,
-        ),
-        Row(
-            "cifar-wrn-eps1",
-            "CIFAR-10, WRN-16-4 near epsilon 1",
-            with_(wrn_1, epochs=72),
-            None,
-            True,
-        ),
-        Row(
-            "cifar-wrn-eps8",
-            "CIFAR-10, WRN-16-4 near epsilon 8",
-            with_(wrn_8, epochs=205),
-            None,
-            True,
-        ),
-    ]
+def _with(base: Training, **changed: Any) -> Training:
+    """The same training but for some fields."""
+    return dataclasses.replace(base, **changed)
 
 
-ROWS = _rows()
+def _sparse(base: Training, rate: float, **changed: Any) -> Training:
+    """The same training with so many of the coordinates left out."""
+    options = {**base.defense_options, "rate": rate}
+    return _with(base, defense="dprs", defense_options=options, **changed)
+
+
+def _at_sigma(base: Training, noise: float) -> Training:
+    """The same training at a noise multiplier in place of an epsilon."""
+    options = {**base.defense_options, "noise_multiplier": noise}
+    return _with(base, defense_options=options, epsilon=None)
+
+
+WRN_1, WRN_8 = _at_sigma(WRN, 10.0), _at_sigma(WRN, 3.0)
+CIFAR_SCATTER = _with(CIFAR, defense_options=TRAMER, batch_size=8192, lr=4, momentum=0.9)
+ROWS = [
+    Row("fmnist-scatter", "FMNIST, ScatterNet + linear", SCATTER, 89.7),
+    Row("fmnist-scatter-sigma", "the same at the published sigma", _at_sigma(SCATTER, 4.05), 89.7),
+    Row("fmnist-scatter-rs50", "the same with DPRS 0.5", _sparse(SCATTER, 0.5), None),
+    Row("fmnist-scatter-rs90", "the same with DPRS 0.9", _sparse(SCATTER, 0.9), None),
+    Row(
+        "mnist-scatter",
+        "MNIST, ScatterNet + linear (GroupNorm; the paper: noisy BatchNorm)",
+        _with(SCATTER, data="mnist", batch_size=4096, lr=8),
+        98.7,
+    ),
+    Row("fmnist-cnn", "FMNIST, CNN", CNN, 86.0),
+    Row("mnist-cnn", "MNIST, CNN", _with(CNN, data="mnist", batch_size=512, lr=0.5), 98.1),
+    Row(
+        "cifar-scatter",
+        "CIFAR-10, ScatterNet + linear (GroupNorm; the paper: noisy BatchNorm)",
+        _with(CIFAR_SCATTER, model="scatter-linear", epochs=60),
+        67.0,
+        True,
+    ),
+    Row(
+        "cifar-scatter-cnn",
+        "CIFAR-10, ScatterNet + CNN (likewise)",
+        _with(CIFAR_SCATTER, model="scatter-cnn", epochs=60),
+        69.3,
+        True,
+    ),
+    Row(
+        "cifar-dpcnn-rs90",
+        "CIFAR-10, DP-CNN with DPRS 0.9",
+        _sparse(_with(DPCNN, defense_options={"clip": 1.0}, epochs=48), 0.9),
+        None,
+        True,
+    ),
+    Row(
+        "cifar-dpcnn",
+        "CIFAR-10, DP-CNN, retuned",
+        _with(DPCNN, defense_options={"clip": 1.0}, epochs=40),
+        None,
+        True,
+    ),
+    Row(
+        "cifar-dpcnn-earlier",
+        "CIFAR-10, DP-CNN, as in earlier work",
+        _with(DPCNN, defense_options={"clip": 0.1}, momentum=0.9, epochs=40),
+        None,
+        True,
+    ),
+    Row(
+        "cifar-wrn-eps1",
+        "CIFAR-10, WRN-16-4 near epsilon 1",
+        _with(WRN_1, epochs=72),
+        None,
+        True,
+    ),
+    Row(
+        "cifar-wrn-eps8",
+        "CIFAR-10, WRN-16-4 near epsilon 8",
+        _with(WRN_8, epochs=205),
+        None,
+        True,
+    ),
+]

@@ -13,12 +13,12 @@ import hashlib
 import json
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from defenses import stream
 from defenses.options import shown_options
@@ -61,6 +61,20 @@ class Secret:
     def __call__(self, purpose: str, *place: object) -> torch.Generator:
         """A generator that the operating system keys, which keeps no copy."""
         return SecretGenerator(secrets.token_bytes(64))
+
+
+def streams_of(plan: Plan, held: Sequence[Tensor], model: nn.Module) -> Streams:
+    """The generators of a run.
+
+    Args:
+        plan: of the run; one that knows no content is keyed by the tensors at hand.
+        held: private and public examples with their labels.
+        model: as it is before the first step.
+    """
+    if plan.training.secure:
+        return Secret()
+    content = plan.content or content_of(*held, dict(model.state_dict()))
+    return Repeatable(plan.training.seed, run_key(plan, content))
 
 
 def run_key(plan: Plan, content: str) -> str:

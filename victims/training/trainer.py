@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +16,9 @@ from victims.gradients import per_example_gradients
 from victims.training.network import Network
 from victims.training.plan import Plan
 from victims.training.sampling import poisson_batch, shuffled_batch
+from victims.training.side import side_at
 from victims.training.step import apply_release, optimizer_of, rate_factor
-from victims.training.streams import Repeatable, Secret, Streams, content_of, run_key
+from victims.training.streams import streams_of
 from victims.training.views import augment
 
 
@@ -75,24 +74,14 @@ class Trainer:
                 f"defense {plan.training.defense!r} learns from public data: "
                 "name some with --public, none of it private"
             )
-        self.draw = self._streams()
+        held = (inputs, labels, *(public or ()))
+        self.draw = streams_of(plan, held, self.model)
         self.start = self.network.weights()
         self.average = {k: p.clone() for k, p in self.start.items()}
         self.optimizer = optimizer_of(plan.training, list(self.parameters.values()))
         self.memory: dict[str, Tensor] = {}
         self.step = 0
         self.wire_bytes = 0
-
-    def _streams(self) -> Streams:
-        """The run's generators. A plan that knows no content is keyed by the tensors at hand."""
-        if self.plan.training.secure:
-            return Secret()
-        content = self.plan.content
-        if not content:
-            shared = self.public or ()
-            held = (self.inputs, self.labels, *shared)
-            content = content_of(*held, dict(self.model.state_dict()))
-        return Repeatable(self.plan.training.seed, run_key(self.plan, content))
 
     @full_precision()
     def advance(self) -> Release:
@@ -103,18 +92,12 @@ class Trainer:
                 then as they were before.
         """
         images, labels, extra = self.batch()
-        with self.drawing(self.step):
+        with seeded(self.draw("dropout", self.step)):
             draw = self.draw("noise", self.step)
             # With the memory itself: what the defense writes there, it knows at the next step.
             release = self.release(images, labels, draw, extra=extra, memory=self.memory)
         self.follow(release)
         return release
-
-    @contextmanager
-    def drawing(self, step: int) -> Iterator[None]:
-        """Dropout and the like, which draw from the global generator, draw as at that step."""
-        with seeded(self.draw("dropout", step)):
-            yield
 
     def batch(self) -> tuple[Tensor, Tensor, Gradients | None]:
         """This step's images or views of them, labels, and gradients that join (see ``join``)."""
@@ -203,19 +186,8 @@ class Trainer:
             memory: what a defense that remembers may write to; None: a copy of what the steps so
                 far have left, so that what it writes is lost.
         """
-        defense = self.plan.defense
-        side = self.plan.side
-        if "moved" in defense.wants:
-            moved = {k: p.detach() - self.start[k] for k, p in self.parameters.items()}
-            side = dataclasses.replace(side, moved=moved)
-        if "anchors" in defense.wants and self.public is not None:
-            inputs, labels = (part.to(self.device) for part in self.public)
-            anchors = per_example_gradients(self.net, cross_entropy, inputs, labels)
-            side = dataclasses.replace(side, anchors=anchors)
-        if "memory" in defense.wants:
-            memory = dict(self.memory) if memory is None else memory
-            side = dataclasses.replace(side, memory=memory)
-        return defense.informed(side)
+        memory = dict(self.memory) if memory is None else memory
+        return self.plan.defense.informed(side_at(self, memory))
 
     def evaluated_weights(self) -> dict[str, Tensor]:
         """The weights that count: the moving average where there is one."""

@@ -15,6 +15,7 @@ from attacks.audit.game.canaries import Canaries
 from attacks.audit.game.seen import Course, Seen, look_steps
 from attacks.audit.scenario import Scenario
 from defenses import Release, Summed
+from defenses.randomness import seeded
 from reports.commands.progress import Report, expect
 from victims.data import load_data
 from victims.training.anchors import anchors_of
@@ -23,7 +24,6 @@ from victims.training.plan import Plan
 from victims.training.prepare import prepare
 from victims.training.state import restore, state
 from victims.training.trainer import Trainer
-
 TRIED = 3
 """Steps by whose time the others are foretold."""
 
@@ -41,6 +41,37 @@ def white_box(
 
     For the arguments see `play`.
     """
+    victim, canaries = _join(scenario, plan, trainer, device, data_root)
+    looks = look_steps(plan.steps)
+    scores = _resume(victim, canaries, course)
+    start, began = victim.step, time.monotonic()
+    while victim.step < plan.steps:
+        believed, weights, index = victim.informed(), victim.network.weights(), victim.sample()
+        release = victim.advance()
+        others = None
+        if isinstance(believed, Summed):  # what a batch gives is the sum of what its examples give
+            real = index[index < len(victim.inputs)]
+            others = contribution(victim, real, weights, believed, release)
+        canaries.observe(release, believed, others)
+        if victim.step == start + TRIED:  # what canaries take is told by doing it alone
+            each = (time.monotonic() - began) / TRIED
+            expect(report, partial(mul, each, plan.steps - victim.step))
+        report("training with canaries", victim.step, plan.steps)
+        if victim.step in looks:
+            scores.append(canaries.scores.clone())
+        if victim.step % course.every == 0 and victim.step < plan.steps:
+            _save(victim, canaries, scores, course)
+    return Seen(canaries.inserted, torch.stack(scores), looks, canaries.visible)
+
+
+def _join(
+    scenario: Scenario,
+    plan: Plan,
+    trainer: Callable[..., Trainer],
+    device: str,
+    data_root: str | None,
+) -> tuple[Trainer, Canaries]:
+    """A trainer whose batches hold the canaries that are inserted, and all canaries."""
     t = plan.training
     holder: list[Canaries] = []
     private = load_data(
@@ -65,37 +96,27 @@ def white_box(
     holder.append(canaries)
     examples = len(private.labels) + int(canaries.inserted.sum())
     victim.plan = dataclasses.replace(victim.plan, examples=examples)
-    looks = look_steps(plan.steps)
-    scores: list[Tensor] = []
+    return victim, canaries
+
+
+def _resume(victim: Trainer, canaries: Canaries, course: Course) -> list[Tensor]:
+    """Go on where an interrupted run was saved; returns the scores at its looks so far."""
     saved = course.load()
-    if saved is not None:
-        canaries.scores = saved.pop("audit.scores")
-        canaries.visible = saved.pop("audit.visible")
-        scores = list(saved.pop("audit.found"))
-        restore(victim, saved)
-    start, began = victim.step, time.monotonic()
-    while victim.step < plan.steps:
-        believed, weights, index = victim.informed(), victim.network.weights(), victim.sample()
-        release = victim.advance()
-        others = None
-        if isinstance(believed, Summed):  # what a batch gives is the sum of what its examples give
-            real = index[index < len(victim.inputs)]
-            others = contribution(victim, real, weights, believed, release)
-        canaries.observe(release, believed, others)
-        if victim.step == start + TRIED:  # what canaries take is told by doing it alone
-            each = (time.monotonic() - began) / TRIED
-            expect(report, partial(mul, each, plan.steps - victim.step))
-        report("training with canaries", victim.step, plan.steps)
-        if victim.step in looks:
-            scores.append(canaries.scores.clone())
-        if victim.step % course.every == 0 and victim.step < plan.steps:
-            looked = (
-                torch.stack(scores) if scores else canaries.scores.new_zeros(0, scenario.canaries)
-            )
-            parts = {"scores": canaries.scores, "found": looked, "visible": canaries.visible}
-            named = {f"audit.{name}": value.clone() for name, value in parts.items()}
-            course.save({**state(victim), **named})
-    return Seen(canaries.inserted, torch.stack(scores), looks, canaries.visible)
+    if saved is None:
+        return []
+    canaries.scores = saved.pop("audit.scores")
+    canaries.visible = saved.pop("audit.visible")
+    scores = list(saved.pop("audit.found"))
+    restore(victim, saved)
+    return scores
+
+
+def _save(victim: Trainer, canaries: Canaries, scores: list[Tensor], course: Course) -> None:
+    """Keep where the run stands, for `_resume`."""
+    looked = torch.stack(scores) if scores else canaries.scores.new_zeros(0, len(canaries.scores))
+    parts = {"scores": canaries.scores, "found": looked, "visible": canaries.visible}
+    named = {f"audit.{name}": value.clone() for name, value in parts.items()}
+    course.save({**state(victim), **named})
 
 
 def contribution(
@@ -120,7 +141,9 @@ def contribution(
     victim.network.put(weights)
     total = {k: torch.zeros_like(v) for k, v in weights.items()}
     step = victim.step - 1
-    with victim.drawing(step):  # as they drew then: what is random about them is theirs
+    with seeded(
+        victim.draw("dropout", step)
+    ):  # as they drew then: what is random about them is theirs
         for part in victim.network.chunks(*victim.inputs_at(index, step)):
             for name, value in defense.replay(part, release).items():
                 total[name] += value
