@@ -12,7 +12,8 @@ from attacks import membership
 from attacks.membership.scenario import Scenario
 from attacks.membership.shadows.lockstep import Lockstep
 from attacks.membership.shadows.obstacles import obstacle
-from tests.attacks.membership.methods.test_methods import IDS, VARIANTS, simulate
+from tests.attacks.membership.methods.test_methods import IDS, VARIANTS
+from tests.attacks.membership.simulated import simulate
 from tests.device.pretend import BACK, READ, counted
 from victims.training import Training
 from victims.training.prepare import prepare

@@ -10,7 +10,7 @@ import defenses
 import victims
 from attacks import invert
 from reports.scores import psnr
-from tests.attacks.invert.methods.test_peel_masked import (
+from tests.attacks.invert.peeling.test_masked import (
     GUESSED,
     MASKED,
     OWN,

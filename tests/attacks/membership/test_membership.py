@@ -4,7 +4,7 @@ The others are packages that score logits or probabilities of anybody's models:
 
     pip install --no-deps tensorflow-privacy==0.8.12 privacyguard-platform==0.0.2 mialibrary==0.1.5
     pip install 'pandas<3'
-    python -m pytest -m slow -n0 -s tests/attacks/membership/test_others.py
+    python -m pytest -m slow -n0 -s tests/attacks/membership/test_membership.py
 
 prints every comparison as a Markdown table; docs/membership.md holds its essence. The models are
 trained once, by the functions of the command, and kept in pytest's cache.

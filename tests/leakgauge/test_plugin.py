@@ -16,7 +16,7 @@ from defenses.conformance import CHECKS
 pytest_plugins = ["pytester"]  # the plugin under test comes with the installed package
 
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 USERS = """

@@ -1,3 +1,5 @@
+"""Wide convolutions: the gradients of a loop, and slopes of both orders."""
+
 from __future__ import annotations
 
 import pytest
@@ -7,7 +9,6 @@ from torch.nn import functional as F
 
 import victims
 from tests.conftest import seeded
-from victims.bench import command, peak_memory
 from victims.gradients.convolution import WideConvolutions
 
 GEOMETRIES = [
@@ -67,30 +68,3 @@ def test_standardised_weights_have_exact_slopes_of_both_orders():
     assert torch.autograd.gradgradcheck(
         outcome, (weight, gain), eps=1e-7, atol=1e-2, rtol=1e-3, fast_mode=True
     )
-
-
-def test_the_benchmark_prints_every_contender(capsys, monkeypatch):
-    apart = peak_memory.measure_apart
-
-    def mostly_here(name, *setting):  # a process of its own takes seconds
-        return (apart if name == command.PLAIN else peak_memory.measure)(name, *setting)
-
-    monkeypatch.setattr(peak_memory, "measure_apart", mostly_here)
-    arguments = ["--models", "dpcnn", "--batch", "4", "--repeats", "1", "--device", "cpu"]
-    arguments += ["--glibc"]
-    assert command.main(arguments) == 0
-    lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
-    rows = [line for line in lines if line[0] == "| dpcnn"]
-    assert [row[1] for row in rows] == list(command.NAMES)
-    assert not any("cannot" in row[2] for row in rows)
-    assert all(float(row[4].rstrip(" |")) >= 0 for row in rows)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("model", "bound"), [("dpcnn", 2.5), ("wrn-16-4", 4.0)])
-def test_ours_costs_a_small_multiple_of_plain_sgd(model, bound, capsys):
-    command.main(["--models", model, "--batch", "64", "--repeats", "3", "--device", "cpu"])
-    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
-    ratios = [float(row[2].split()[0]) for row in rows if len(row) > 1 and "ours" in row[1]]
-    assert len(ratios) == 2
-    assert max(ratios) < bound  # loose: a busy machine doubles what a quiet one shows

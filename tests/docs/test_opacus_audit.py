@@ -17,7 +17,7 @@ import reports.commands.progress
 import victims
 from defenses import BadInput
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "docs" / "examples"))
 
 import opacus_audit  # noqa: E402
