@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from defenses import preprocessing
 from defenses.implicit import Implicit
 from defenses.outer import Factored
-from victims.gradients.any_model import eval_mode, ordinary
+from victims.gradients.any_model import eval_mode
 from victims.gradients.factorable import factorable
 from victims.gradients.one_pass import one_pass
+from victims.gradients.ordinary import ordinary
 from victims.gradients.per_example import (
     frozen_parameters,
     gradient_chunks,
