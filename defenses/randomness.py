@@ -31,7 +31,7 @@ def stream(seed: int, *names: object) -> torch.Generator:
         seed: an integer of any size.
         names: of the purpose; two that are written alike are the same.
     """
-    return _keyed(_text(seed, names))
+    return _keyed_generator(_text(seed, names))
 
 
 def seed_of(seed: int, *names: object) -> int:
@@ -42,7 +42,7 @@ def seed_of(seed: int, *names: object) -> int:
 def child(generator: torch.Generator) -> torch.Generator:
     """A new CPU generator keyed by 496 bits of ``generator``, for a stream that must stay apart."""
     drawn = torch.randint(2**62, (8,), generator=generator, device=generator.device)
-    return _keyed(json.dumps(drawn.tolist()).encode())
+    return _keyed_generator(json.dumps(drawn.tolist()).encode())
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def _text(seed: int, names: tuple[object, ...]) -> bytes:
     return json.dumps([int(seed), *map(str, names)]).encode()
 
 
-def _keyed(text: bytes) -> torch.Generator:
+def _keyed_generator(text: bytes) -> torch.Generator:
     """A generator whose words are SHAKE-256 of ``text``."""
     made = torch.Generator()
     state: Tensor = made.manual_seed(0).get_state()  # what is not a word is as after a seed

@@ -33,7 +33,7 @@ def source_digest(found: object) -> str:
         if path is None or module.__name__ in files:
             continue
         files[module.__name__] = path
-        left += [m for m in map(_home, vars(module).values()) if m is not None and _own(m)]
+        left += [m for m in map(_home, vars(module).values()) if m is not None and _is_own(m)]
     told = hashlib.sha256()
     for key in sorted(files):
         told.update(hashlib.sha256(files[key].read_bytes()).digest())
@@ -48,7 +48,7 @@ def _home(value: object) -> ModuleType | None:
     return sys.modules.get(name) if isinstance(name, str) else None
 
 
-def _own(module: ModuleType) -> bool:
+def _is_own(module: ModuleType) -> bool:
     """Whether a module is neither this project's nor installed."""
     path = _file(module)
     if path is None or module.__name__.partition(".")[0] in OURS:

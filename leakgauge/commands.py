@@ -10,7 +10,7 @@ class Command(NamedTuple):
 
     Attributes:
         main: module and function that run it, given its words or None for those of the process.
-        flags: module and function that read its flags, likewise.
+        flags: module and function that read its flags, given the same words.
         help: one line.
         first: words that stand before those of the user.
     """

@@ -98,21 +98,21 @@ def _report(arguments: argparse.Namespace, held: Claim) -> int:
         reasons = [f"{path}: {reason}" for path, reason in found.gathered.skipped]
         more = f" ({reasons[0]})" if reasons else ""
         raise BadInput(f"no Records in {', '.join(map(str, arguments.folders))}{more}")
-    changes, unmatched = _compared(found) if arguments.compare else (None, [])
+    changes, unmatched = _compare_folders(found) if arguments.compare else (None, [])
     outline = build_outline(found, clean(arguments.title), changes, unmatched)
     if arguments.fresh:
         held.clear((*WRITES, *before["figures"]))
     paths = _write(outline, arguments, held.folder)
     drawn = [f"{FIGURES}/{path.name}" for path in paths[2:]]
     left = [] if arguments.fresh else before["figures"]
-    held.finish({"asked": _asked(arguments), "figures": sorted({*left, *drawn})})
+    held.finish({"asked": _question(arguments), "figures": sorted({*left, *drawn})})
     _tell(outline, paths)
     if arguments.summary or arguments.fail_on:
         return close_gate(found, arguments, held.folder)
     return 0
 
 
-def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
+def _question(arguments: argparse.Namespace) -> dict[str, Any]:
     """What a report is about."""
     folders = [str(path.resolve()) for path in arguments.folders]
     return {"folders": folders, "compare": arguments.compare}
@@ -126,8 +126,8 @@ def _refuse_others(arguments: argparse.Namespace, held: Claim) -> dict[str, Any]
     """
     if arguments.fresh:
         held.refuse_strangers()
-    before = held.made() or {"asked": _asked(arguments), "figures": []}
-    if not arguments.fresh and before["asked"] != _asked(arguments):
+    before = held.made() or {"asked": _question(arguments), "figures": []}
+    if not arguments.fresh and before["asked"] != _question(arguments):
         raise BadInput(
             f"{held.folder} holds the report of other folders: choose another --out, or --fresh "
             "to replace it"
@@ -180,7 +180,7 @@ def _is_report(folder: Path) -> bool:
         return False
 
 
-def _compared(found: Sorted) -> tuple[Sequence[Change], list[str]]:
+def _compare_folders(found: Sorted) -> tuple[Sequence[Change], list[str]]:
     """Changes of the inversions from the first folder to the second."""
     from reports.panels.changes import compare, unmatched
 

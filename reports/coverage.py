@@ -77,7 +77,7 @@ def covered_over_seeds(
     """The same for images of several seeds, each of which shifts all of its images.
 
     Args:
-        seeds: of them.
+        seeds: how many seeds.
         images: of each seed.
         effect: standard deviation of the seeds' shifts in dB.
         shape: law of the images.

@@ -131,7 +131,7 @@ def capture_training(
     """
     before = {k: v.detach().clone() for k, v in model.state_dict().items()}
     held = {k: None if p.grad is None else p.grad.clone() for k, p in model.named_parameters()}
-    with _watched(model, held):
+    with _watch(model, held):
         yield
     after = {k: v.detach() for k, v in model.state_dict().items()}
     moved = [k for k, p in model.named_parameters() if not bool((p == before[k]).all())]
@@ -149,7 +149,7 @@ def capture_training(
 
 
 @contextmanager
-def _watched(model: nn.Module, held: dict[str, Tensor | None]) -> Iterator[None]:
+def _watch(model: nn.Module, held: dict[str, Tensor | None]) -> Iterator[None]:
     """Note in ``held`` what each ``.grad`` holds when the first backward pass comes to add to it.
 
     ``zero_grad`` may have cleared what was there when the block began. A hook that returns nothing

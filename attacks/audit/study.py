@@ -102,7 +102,7 @@ def judge(
     rows = []
     for name in scenario.methods:
         doubted = doubt(claimed, reach[name], control.get(name))
-        unclaimed = _unclaimed(name, plan.defense)
+        unclaimed = _unclaimed_assumption(name, plan.defense)
         rows.append(
             Row(
                 defense=scenario.training.defense,
@@ -170,7 +170,7 @@ def _claim(scenario: Scenario, plan: Plan, step: int) -> float:
     return scenario.claim if step == plan.steps else min(scenario.claim, spent)
 
 
-def _unclaimed(method: str, defense: Defense) -> str:
+def _unclaimed_assumption(method: str, defense: Defense) -> str:
     """What an auditor assumes of the mechanism and the defense does not claim; may be empty."""
     rests = registry.find(method).gaussian and defense.effective_noise() == 0
     return GAUSSIAN if rests else ""

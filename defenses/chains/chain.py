@@ -170,7 +170,7 @@ class SummedChain(Summed, Chain):
     def contribute(self, grads: Gradients, plan: Mapping[str, Any]) -> dict[str, Tensor]:
         """The sum of what the examples give to the first stage."""
         label, stage = self._summed()[0]
-        return stage.contribute(grads, _own(label, plan))
+        return stage.contribute(grads, _part_of_stage(label, plan))
 
     def finish(
         self,
@@ -183,13 +183,13 @@ class SummedChain(Summed, Chain):
         """See `Summed.finish`; an update is the sum over a batch of one."""
         done: list[Release] = []
         for label, stage in self._summed():
-            known = _own(label, plan)
+            known = _part_of_stage(label, plan)
             done.append(stage.finish(total, known, batch_size=batch_size, generator=generator))
             total, batch_size = done[-1].update, 1
         return self.join(done)
 
 
-def _own(label: str, plan: Mapping[str, Any]) -> dict[str, Any]:
+def _part_of_stage(label: str, plan: Mapping[str, Any]) -> dict[str, Any]:
     """A stage's part of the chain's plan."""
     start = f"{label}."
     return {k.removeprefix(start): v for k, v in plan.items() if k.startswith(start)}

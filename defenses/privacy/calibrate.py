@@ -49,7 +49,7 @@ def least_noise(
         width = math.log(high / low)
         if width <= PRECISION:
             break
-        guess = _between(low, high, over, under, epsilon)
+        guess = _interpolate(low, high, over, under, epsilon)
         if turn % 3 == 2 or guess is None:
             guess = math.sqrt(low * high)
         else:  # a little to the side that has moved less, so that both ends close in
@@ -63,7 +63,9 @@ def least_noise(
     return high
 
 
-def _between(low: float, high: float, over: float, under: float, epsilon: float) -> float | None:
+def _interpolate(
+    low: float, high: float, over: float, under: float, epsilon: float
+) -> float | None:
     """Where a power law through both ends of the bracket has the epsilon; None: there is none."""
     if not (0 < under < over < math.inf):
         return None

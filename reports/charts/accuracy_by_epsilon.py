@@ -31,7 +31,7 @@ def accuracy_chart(heads: Sequence[Trained], named: Sequence[InversionRecord] = 
             options = "".join(f", {k} {v}" for k, v in facts["defense_options"].items())
             name = f"{facts['defense']}{options}"
             lines.setdefault(name, []).append((spent, head.accuracy.times(100)))
-    found = _sorted(lines)
+    found = _sort(lines)
     games: Points = {}
     limits: dict[float, tuple[float, int]] = {}
     for record in named:
@@ -46,8 +46,8 @@ def accuracy_chart(heads: Sequence[Trained], named: Sequence[InversionRecord] = 
     return Chart(
         "heads",
         f"Private heads on {facts['data']}, {facts['model']}",
-        f"Test accuracy in percent against epsilon. {_told(found)}. {_told(games)}",
-        partial(draw_heads, found, _sorted(games), limits),
+        f"Test accuracy in percent against epsilon. {_describe(found)}. {_describe(games)}",
+        partial(draw_heads, found, _sort(games), limits),
         wide=bool(games),
         note=(f"Lines left out: {left}. " if left else "") + "Bars: 95% intervals.",
     )
@@ -94,11 +94,11 @@ def _draw_lines(axes: Axes, lines: Points, theme: Theme, first: int, before: str
     axes.set_xlabel("epsilon")
 
 
-def _sorted(lines: Points) -> Points:
+def _sort(lines: Points) -> Points:
     return {name: sorted(lines[name], key=lambda p: p[0]) for name in sorted(lines)[:LINES]}
 
 
-def _told(lines: Points) -> str:
+def _describe(lines: Points) -> str:
     return "; ".join(
         f"{name}: " + ", ".join(f"{share.show(1)} at {e:.3g}" for e, share in line)
         for name, line in lines.items()

@@ -28,7 +28,7 @@ class Victim:
     Attributes:
         name: of the model.
         masked: PSNR against the drop rate, by the state of the weights.
-        noisy: PSNR against the noise multiplier, likewise.
+        noisy: PSNR against the noise multiplier, by the state of the weights.
         guess: PSNR of the best guesses without a release.
         layers: where equations run out.
         cliff: the same of the picture, by the layer that says as much, or by the whole update.
@@ -55,7 +55,7 @@ def cliff_chart(victims: Sequence[Victim], subtitle: str) -> Chart:
     return Chart(
         "cliff",
         title,
-        f"PSNR in dB. {' '.join(map(_told, victims))}",
+        f"PSNR in dB. {' '.join(map(_describe, victims))}",
         partial(_draw, tuple(victims), f"{title}\n{subtitle}"),
         wide=True,
         note="Dotted: the drop rate at which half of a layer's input is expected not to be told, "
@@ -64,7 +64,7 @@ def cliff_chart(victims: Sequence[Victim], subtitle: str) -> Chart:
     )
 
 
-def _told(victim: Victim) -> str:
+def _describe(victim: Victim) -> str:
     """What a row says, in numbers."""
     parts = [
         f"{m.show()} at {option} {x:g}"

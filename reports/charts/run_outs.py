@@ -38,7 +38,7 @@ class RunOut:
 def inches_above(layers: Sequence[RunOut], cliff: RunOut) -> float:
     """Inches above a row for the names of its layers, which are written upwards."""
     pairs = _lines_of(layers, cliff)
-    longest = max(len(_named(found, span=bold)) for found, bold in pairs)
+    longest = max(len(_name(found, span=bold)) for found, bold in pairs)
     return 0.15 + longest * NAMES * 0.48 / 72
 
 
@@ -64,7 +64,7 @@ def draw_run_outs(
         above.text(
             place,
             0.14,
-            _named(layer, span=bold),
+            _name(layer, span=bold),
             transform=above.transAxes,
             rotation=90,
             ha="center",
@@ -86,7 +86,7 @@ def _lines_of(layers: Sequence[RunOut], cliff: RunOut) -> list[tuple[RunOut, boo
     return sorted([*others, (cliff, True)], key=lambda pair: pair[0].half)
 
 
-def _named(found: RunOut, *, span: bool) -> str:
+def _name(found: RunOut, *, span: bool) -> str:
     """``layer 1.1 99.5%``; with where it begins, too."""
     first, half = 100 * found.first, 100 * found.half
     return f"{found.label} {f'{first:.1f}-' if span and half - first > 0.1 else ''}{half:.1f}%"

@@ -39,7 +39,7 @@ def tpr_at(parted: Sample, rate: float, level: float = LEVEL) -> Estimate:
     if n < needed:
         raise Unresolved(f"FPR {rate:g} takes at least {needed:,} non-members; there are {n:,}")
     miss = (1 - level) / 2
-    caught = _caught(parted, min(n - 1, math.floor(rate * n + 1e-9)))
+    caught = _count_caught(parted, min(n - 1, math.floor(rate * n + 1e-9)))
     mean = caught / m
     # At most `strict`, at least `loose` non-members on top: chance of either at most `miss`.
     strict = int(binom.ppf(miss, n, rate))
@@ -48,7 +48,7 @@ def tpr_at(parted: Sample, rate: float, level: float = LEVEL) -> Estimate:
     low, high = 0.0, 1.0
     if strict >= 0 and caught:
         own = mean - float(beta.ppf(miss, caught, m - caught + 1))
-        low = max(0.0, mean - math.hypot(own, mean - _caught(parted, strict) / m))
+        low = max(0.0, mean - math.hypot(own, mean - _count_caught(parted, strict) / m))
     if loose <= n and caught < m:
         own = float(beta.isf(miss, caught + 1, m - caught)) - mean
         more = float((parted.inside >= parted.outside[n - loose]).mean())
@@ -56,6 +56,6 @@ def tpr_at(parted: Sample, rate: float, level: float = LEVEL) -> Estimate:
     return Estimate(mean, low, high, m)
 
 
-def _caught(parted: Sample, allowed: int) -> int:
+def _count_caught(parted: Sample, allowed: int) -> int:
     """Members above the threshold that lets ``allowed`` non-members through at most."""
     return int((parted.inside > parted.outside[-1 - allowed]).sum())

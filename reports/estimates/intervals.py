@@ -78,7 +78,7 @@ def seeds_interval(values: Values, seeds: Seeds, within: Range = ANYWHERE) -> Ra
         seeds: (N,) the seed of each, two different ones at least.
         within: the least and the largest value there can be.
     """
-    error, freedom = _between(values, seeds)
+    error, freedom = _error_between_seeds(values, seeds)
     mean, reach = float(values.mean()), float(student.ppf((1 + LEVEL) / 2, freedom)) * error
     return max(within[0], mean - reach), min(within[1], mean + reach)
 
@@ -100,7 +100,7 @@ def p_between_seeds(values: Values, seeds: Seeds) -> float:
     """The same p as `seeds_interval` has it; 0, which rules nothing out, for one seed."""
     if len(np.unique(seeds)) == 1:
         return 0.0
-    error, freedom = _between(values, seeds)
+    error, freedom = _error_between_seeds(values, seeds)
     mean = float(values.mean())
     if error == 0:
         return 0.0 if mean > 0 else 1.0
@@ -113,7 +113,7 @@ def _ends(own: Values, width: float, within: Range) -> Range:
     return max(within[0], float(own[0]) - reach), min(within[1], float(own[-1]) + reach)
 
 
-def _between(values: Values, seeds: Seeds) -> tuple[float, int]:
+def _error_between_seeds(values: Values, seeds: Seeds) -> tuple[float, int]:
     """Standard error of the mean from the seeds' means, and its degrees of freedom."""
     mean, names = values.mean(), np.unique(seeds)
     parts = [float((values[seeds == s] - mean).sum()) for s in names]

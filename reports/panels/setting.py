@@ -102,7 +102,7 @@ class Setting:
         """That the naive attack scores higher than the adaptive one, in words; else empty."""
         own = self.judged
         parts = []
-        for test, what, of in ((GAIN, "PSNR ", _decibel), (NAMES, "", _named)):
+        for test, what, of in ((GAIN, "PSNR ", _decibel), (NAMES, "", _naming_share)):
             best = self.stronger(test)
             if own is not None and best is not None and best is not own:
                 parts.append(f"{what}{of(best)} against {of(own)}")
@@ -191,5 +191,5 @@ def _decibel(scores: PooledScores) -> str:
     return f"{scores.estimate('psnr').mean:.1f} dB"
 
 
-def _named(scores: PooledScores) -> str:
+def _naming_share(scores: PooledScores) -> str:
     return f"{scores.named.mean:.0%} named"

@@ -128,7 +128,7 @@ def _search(folder: Path, above: frozenset[Path]) -> Iterator[Path | Failure | S
     if (folder / "sweep.json").is_file():
         jobs = _jobs(folder / "sweep.json")
         if not isinstance(jobs, str):
-            yield from _listed(folder, jobs)
+            yield from _listed_jobs(folder, jobs)
             return
         yield folder / "sweep.json", jobs
     if (folder / "result.json").is_file():
@@ -156,7 +156,7 @@ def _jobs(path: Path) -> dict[str, str] | str:
     return {key: told if isinstance(told, str) else "" for key, told in keys.items()}
 
 
-def _listed(folder: Path, jobs: dict[str, str]) -> Iterator[Path | Failure]:
+def _listed_jobs(folder: Path, jobs: dict[str, str]) -> Iterator[Path | Failure]:
     """The folders of a sweep's finished jobs, and those that failed or were not run."""
     for key, command in jobs.items():
         path = folder / key

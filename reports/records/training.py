@@ -109,7 +109,8 @@ class HeadBounds(Bounds):
 
     Attributes:
         mu: of all releases, as Gaussian differential privacy; None: no noise, or some sample.
-        zcdp: epsilon by the looser conversion of Mehta et al. (2022), to compare; None likewise.
+        zcdp: epsilon by the looser conversion of Mehta et al. (2022), to compare; None: no
+            noise, or some sample.
     """
 
     mu: Size | None

@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
     """Run what is missing in the folder, which is this sweep's; returns the exit code."""
-    done = [job for job in jobs if _finished(arguments.out / job.key, job)]
+    done = [job for job in jobs if _is_finished(arguments.out / job.key, job)]
     kept = {j.key for j in jobs if (arguments.out / j.key / ERROR).exists()} - {j.key for j in done}
     finished = {job.key for job in done} | (set() if arguments.retry else kept)
     missing = [job for job in jobs if job.key not in finished]
@@ -135,7 +135,7 @@ def _fitting(arguments: argparse.Namespace) -> int:
     return max(1, int(joblib.cpu_count()) // int(arguments.threads))
 
 
-def _finished(folder: Path, job: Job) -> bool:
+def _is_finished(folder: Path, job: Job) -> bool:
     """Whether the Job's Record is there, and of the code and files that it now names."""
     record = records.read(folder)
     if record is None:

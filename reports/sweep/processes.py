@@ -39,11 +39,11 @@ def run(
                 in_flight[submit(pool, work, task)] = task
                 if len(in_flight) < size:
                     continue
-                for outcome in _finished(in_flight):
+                for outcome in _wait_for_some(in_flight):
                     ended.add(outcome.key)
                     yield outcome
             while in_flight:
-                for outcome in _finished(in_flight):
+                for outcome in _wait_for_some(in_flight):
                     ended.add(outcome.key)
                     yield outcome
         except BrokenProcessPool as error:
@@ -57,7 +57,7 @@ def run(
         waiting = [t for t in waiting if t.job.key not in ended]
 
 
-def _finished(in_flight: dict[Future[Outcome], Task]) -> Iterator[Outcome]:
+def _wait_for_some(in_flight: dict[Future[Outcome], Task]) -> Iterator[Outcome]:
     """Wait for one or more; a dead process raises and leaves its Task in flight."""
     done, _ = wait(in_flight, return_when=FIRST_COMPLETED)
     for future in sorted(done, key=lambda f: f.exception() is not None):

@@ -35,7 +35,7 @@ def run(tasks: Sequence[Task], *, address: str | None) -> Iterator[Outcome]:
     Raises:
         BadInput: Ray is not installed, or no cluster is there.
     """
-    return _outcomes(_connected(address), tasks)  # a cluster that is missing is said at once
+    return _outcomes(_connect(address), tasks)  # a cluster that is missing is said at once
 
 
 def _outcomes(ray: Any, tasks: Sequence[Task]) -> Iterator[Outcome]:
@@ -65,7 +65,7 @@ def _outcomes(ray: Any, tasks: Sequence[Task]) -> Iterator[Outcome]:
         ray.shutdown()
 
 
-def _connected(address: str | None) -> Any:
+def _connect(address: str | None) -> Any:
     try:
         import ray
     except ImportError as error:

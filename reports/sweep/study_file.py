@@ -29,7 +29,7 @@ def jobs_of(
         BadInput: no such file or command, no such Scenario, or other code that the file names.
     """
     if first is None or not first.endswith(".toml"):
-        return cross(first or COMMAND, _seeded(flags))
+        return cross(first or COMMAND, _expand_seeds(flags))
     document = read_study(Path(first))
     jobs: dict[str, Job] = {}
     for block in document.get("block", [{}]):
@@ -43,7 +43,7 @@ def jobs_of(
             swept["--seeds"] = _values(first, "seeds", merged["seeds"])
         if "--seed" in flags:  # overrules either form
             swept.pop("--seeds", None)
-        for job in cross(command, _seeded({**swept, **flags})):
+        for job in cross(command, _expand_seeds({**swept, **flags})):
             jobs.setdefault(job.key, job)
     return list(jobs.values())
 
@@ -89,7 +89,7 @@ def split_flags(argv: Sequence[str]) -> tuple[str | None, dict[str, list[str]]]:
     return first, flags
 
 
-def _seeded(flags: dict[str, Any]) -> dict[str, Values]:
+def _expand_seeds(flags: dict[str, Any]) -> dict[str, Values]:
     """``--seeds N`` as ``--seed``; a flag given bare has the empty value."""
     made: dict[str, Values] = {k: v or [""] for k, v in flags.items() if k != "--seeds"}
     if "--seeds" in flags:

@@ -53,7 +53,7 @@ def adopt(given: Any, what: str) -> Data:
         images, labels = given
     pixels, whose = _tensor(images, "images", what), _tensor(labels, "labels", what)
     if not isinstance(given, Data):
-        pixels = _recognised(pixels, what)
+        pixels = _recognise(pixels, what)
         _check_pair(pixels, whose, what)
         classes = max(2, int(whose.max()) + 1)
         given = Data(pixels, whose, classes, tuple(map(str, range(classes))))
@@ -108,7 +108,7 @@ def _tensor(value: Any, part: str, what: str) -> Tensor:
     return plain
 
 
-def _recognised(images: Tensor, what: str) -> Tensor:
+def _recognise(images: Tensor, what: str) -> Tensor:
     """Images with the channels last, or of bytes, as they are meant; a warning says so."""
     if images.ndim == 4 and 0 not in images.shape:
         channels, high, wide = images.shape[1:]

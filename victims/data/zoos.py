@@ -53,13 +53,13 @@ def torchvision_set(
         label = int(found[0][1])
     except Exception as error:  # urllib, ssl and torchvision each raise their own
         raise BadInput(f"torchvision:{name} cannot be had: {one_line(error, 200)}") from error
-    names = tuple(map(str, getattr(found, "classes", ()))) or _numbered(found, label)
+    names = tuple(map(str, getattr(found, "classes", ()))) or _class_names(found, label)
 
     def picture(i: int) -> tuple[Any, int]:
         image, label = found[i]
         return image, label
 
-    return _taken(picture, len(found), names, f"torchvision:{name}", count, seed, size, most)
+    return _take(picture, len(found), names, f"torchvision:{name}", count, seed, size, most)
 
 
 def hf_set(
@@ -93,7 +93,7 @@ def hf_set(
         row = found[i]
         return row[image], row[label]
 
-    return _taken(picture, len(found), names, f"hf:{name}", count, seed, size, most)
+    return _take(picture, len(found), names, f"hf:{name}", count, seed, size, most)
 
 
 LOADERS: dict[str, Callable[..., Data]] = {"torchvision": torchvision_set, "hf": hf_set}
@@ -104,7 +104,7 @@ def _takes(kind: Any) -> set[str]:
     return set(inspect.signature(kind).parameters)
 
 
-def _numbered(found: Any, label: int) -> tuple[str, ...]:
+def _class_names(found: Any, label: int) -> tuple[str, ...]:
     """Names of classes that a set only numbers."""
     for place in ("targets", "labels", "_labels"):
         if (numbers := getattr(found, place, None)) is not None:
@@ -113,7 +113,7 @@ def _numbered(found: Any, label: int) -> tuple[str, ...]:
     return tuple(map(str, range(max(2, label + 1))))
 
 
-def _taken(
+def _take(
     picture: Picture,
     total: int,
     names: tuple[str, ...],

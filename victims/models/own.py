@@ -29,7 +29,7 @@ def build(name: str, image_shape: tuple[int, int, int], classes: int) -> nn.Modu
     """
     found = import_object(name, "model")
     if isinstance(found, nn.Module):
-        return _copied(found)
+        return _copy(found)
     ways = [given for given in ((image_shape, classes), ()) if _takes(found, *given)]
     if not ways:
         raise BadInput(f"model {name!r} must be {TAKES}")
@@ -48,7 +48,7 @@ def build(name: str, image_shape: tuple[int, int, int], classes: int) -> nn.Modu
     raise BadInput(f"model {name!r} cannot be built: {'; without arguments: '.join(errors)}")
 
 
-def _copied(model: nn.Module) -> nn.Module:
+def _copy(model: nn.Module) -> nn.Module:
     """A copy where there can be one: what runs a foreign model changes its class and wrappers."""
     try:
         return copy.deepcopy(model)

@@ -33,7 +33,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         BadInput: it is neither.
     """
     if path.suffix in PICKLED:
-        return _pickled(path)
+        return _read_pickle(path)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -46,7 +46,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return {name: state[place] for name, place in part_of(set(state), WEIGHTS).items()}
 
 
-def _pickled(path: Path) -> dict[str, Tensor]:
+def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of the file system, of zip and of pickle

@@ -87,7 +87,7 @@ def _row(plan: Plan, accuracy: Estimate, mechanism: Gaussian) -> Row:
         accuracy=accuracy.mean,
         low=accuracy.low,
         high=accuracy.high,
-        epsilon=_told(plan.epsilon()),
+        epsilon=_finite_or_none(plan.epsilon()),
         holds=True,
         rate=None,
         wire_bytes=mechanism.wire_bytes,
@@ -105,12 +105,12 @@ def bounds_of(plan: Plan) -> HeadBounds:
         holds=True,
         noise_multiplier=plan.noise,
         effective_noise=plan.noise,
-        epsilon={name: _told(plan.epsilon(name)) for name in ("rdp", "prv")},
+        epsilon={name: _finite_or_none(plan.epsilon(name)) for name in ("rdp", "prv")},
         ledger=[(plan.noise, plan.sample_rate, plan.releases)],
-        mu=None if mu is None else _told(mu),
-        zcdp=None if zcdp is None else _told(zcdp),
+        mu=None if mu is None else _finite_or_none(mu),
+        zcdp=None if zcdp is None else _finite_or_none(zcdp),
     )
 
 
-def _told(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None

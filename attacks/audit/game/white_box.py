@@ -24,6 +24,7 @@ from victims.training.plan import Plan
 from victims.training.prepare import prepare
 from victims.training.state import restore, state
 from victims.training.trainer import Trainer
+
 TRIED = 3
 """Steps by whose time the others are foretold."""
 

@@ -85,7 +85,7 @@ def content(scenario: Scenario, data_root: str | None) -> str:
 def play(scenario: Scenario, prepared: Prepared, report: Report) -> tuple[Tensor, Tensor]:
     """Scores (releases, runs) and coins (runs,) of all fits."""
     plan, without = prepared.plan, prepared.problem
-    joined = _joined(scenario, prepared)
+    joined = _with_canary(scenario, prepared)
     coins = torch.rand(scenario.runs, generator=stream(scenario.seed, "coins")) < 0.5
     columns, key = [], prepared.key
     for run, there in enumerate(coins.tolist()):
@@ -99,7 +99,7 @@ def play(scenario: Scenario, prepared: Prepared, report: Report) -> tuple[Tensor
     return torch.stack(columns, 1), coins
 
 
-def _joined(scenario: Scenario, prepared: Prepared) -> Problem:
+def _with_canary(scenario: Scenario, prepared: Prepared) -> Problem:
     """The private examples and the canary: a test example, with another class's label."""
     p, draw = prepared.problem, stream(scenario.seed, "canary")
     place = int(torch.randint(len(prepared.labels), (1,), generator=draw))

@@ -42,7 +42,7 @@ class GaussianDP(Auditor):
     def bound(self, scores: Tensor, inserted: Tensor, *, delta: float, alpha: float) -> float:
         """See `Auditor.bound`."""
         tuning = split(inserted, self.seed)
-        cut = best(scores[tuning], inserted[tuning], _even) if tuning.any() else 0.5
+        cut = best(scores[tuning], inserted[tuning], _evenness) if tuning.any() else 0.5
         seen = count(scores[~tuning], inserted[~tuning], cut)
         return epsilon_of(largest_refuted(lambda mu: p_value(seen, mu) <= alpha, 32.0), delta)
 
@@ -67,6 +67,6 @@ def _binomial(trials: int, quantiles: NDArray[np.float64]) -> NDArray[np.float64
     return np.exp(ways + hits * some + (trials - hits) * none)  # type: ignore[no-any-return]
 
 
-def _even(false: Integers, outside: int, missed: Integers, inside: int) -> NDArray[np.float64]:
+def _evenness(false: Integers, outside: int, missed: Integers, inside: int) -> NDArray[np.float64]:
     gap: NDArray[np.float64] = -np.abs(false / max(1, outside) - missed / max(1, inside))
     return gap

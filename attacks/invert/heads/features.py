@@ -59,7 +59,7 @@ def _by_least_squares(
             pull += residue.weight(name) * (share @ residue.left[name])
             heaviness += residue.weight(name) * float(share @ share)
         feature = pull / max(heaviness, 1e-30)
-        unit = _shortened(feature)
+        unit = _shorten(feature)
     parts = residue.part(unit, label)
     noisy = any(residue.seen[name].std > 0 for name in wanted)
     error = 1 / math.sqrt(max(heaviness, 1e-30)) if noisy else 0.0
@@ -106,6 +106,6 @@ def _error(value: float, std: float, dim: int) -> float:
     return math.sqrt((1 / cosine - 1) / dim)
 
 
-def _shortened(feature: Tensor) -> Tensor:
+def _shorten(feature: Tensor) -> Tensor:
     """The feature at norm 1, as all of them are, never longer."""
     return feature * ((1 - 1e-6) / max(float(feature.norm()), 1e-30))

@@ -100,7 +100,7 @@ def _attack(stage: Stage, name: str, report: Report) -> tuple[list[Row], Tensor]
         sent = mechanism.wire_bytes
         residue = Residue.of(stage.plan.method, stage.known, mechanism.seen)
         found.append(FEATURES[scenario.see](residue, start))
-        ranks.append(_named(stage, residue, name, image))
+        ranks.append(_place(stage, residue, name, image))
     errors = torch.tensor([one.error for one in found])
     if not bool(errors.isfinite().all()):
         raise BadInput(f"{scenario.transfer.method} releases no {scenario.see}: take another --see")
@@ -156,7 +156,7 @@ def _fit(stage: Stage, name: str, image: int) -> Gaussian:
     return mechanism
 
 
-def _named(stage: Stage, residue: Residue, name: str, image: int) -> int | None:
+def _place(stage: Stage, residue: Residue, name: str, image: int) -> int | None:
     """The place of the sought one among the candidates; None where the game is not played."""
     scenario = stage.scenario
     if scenario.candidates == 1:

@@ -90,7 +90,7 @@ class Lessons:
             spend(len(self.images))
             self.maps[key] = Map(*kept)
             return
-        shown = self._shown(model, loss, view, label, stream(0, "lesson", key), clock)
+        shown = self._show_all(model, loss, view, label, stream(0, "lesson", key), clock)
         count = min(COMPONENTS, max(1, KEPT_VALUES // (view.threat.classes * shown.shape[1])))
         regression = view.regress(shown, self._ridge)
         targets = self._deviations() @ self.population.axes[:, :count].float()
@@ -116,7 +116,7 @@ class Lessons:
         kept = self.maps.get(lesson_key(model, self.images, view, label))
         mean = self.images.flatten(1).mean(0)
         if kept is None:
-            shown = self._shown(model, loss, view, label, generator, clock)
+            shown = self._show_all(model, loss, view, label, generator, clock)
             share = view.regress(shown, self._ridge).coefficients(view.observed)
             pixels = mean + share @ self._deviations()
         else:
@@ -132,7 +132,7 @@ class Lessons:
         pixels = self.images.flatten(1)
         return pixels - pixels.mean(0)
 
-    def _shown(
+    def _show_all(
         self,
         model: nn.Module,
         loss: Loss,

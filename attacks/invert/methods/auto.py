@@ -161,8 +161,7 @@ class Auto(Inversion):
         # ``lti`` has too few images to learn from where a user's own data are few.
         trials = tuple(trial for trial in trials if not trial.refusal(model, threat))
         plan = rank_attacks(practice, trials, noisy=noisy)
-        first = tuple(t for t in self.exact if not isinstance(t, Peel))
-        first = (*first, works) if works else first
+        first = (*(t for t in self.exact if not isinstance(t, Peel)), *([works] if works else []))
         return dataclasses.replace(self, exact=first, plan=plan, hurried=practice.hurried)
 
     def _exact(self, threat: Threat) -> tuple[Inversion, ...]:

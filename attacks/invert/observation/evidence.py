@@ -37,7 +37,7 @@ class Trial:
         victim: whose model and loss are known; its defense does nothing before the gradient.
         adversary: who made the guess.
         release: the update.
-        guess: of it.
+        guess: what the adversary makes of the release.
         seed: of what is drawn here.
     """
 

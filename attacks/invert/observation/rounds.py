@@ -90,7 +90,7 @@ def join(victims: Sequence[Victim], releases: Sequence[Release]) -> tuple[Victim
     joined = Release(update, releases[0].public, sum(r.wire_bytes for r in releases))
     model = Rounds([victim.model for victim in victims])
     defense = EachRound(first.defense, tuple(releases))
-    return Victim(model, _summed(first.loss, len(victims)), defense, local=first.local), joined
+    return Victim(model, _sum_losses(first.loss, len(victims)), defense, local=first.local), joined
 
 
 def _start(index: int) -> str:
@@ -98,7 +98,7 @@ def _start(index: int) -> str:
     return f"rounds.{index}."
 
 
-def _summed(loss: Loss, rounds: int) -> Loss:
+def _sum_losses(loss: Loss, rounds: int) -> Loss:
     """The loss of every round's logits, added up."""
 
     def total(logits: Tensor, labels: Tensor) -> Tensor:

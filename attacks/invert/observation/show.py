@@ -28,7 +28,7 @@ def headline(record: Record) -> str:
         defense = record.scenario["defense"]
         lines.append(f"what it explains is not told: {defense} acts before the gradient")
     if "shown" in record.baseline:
-        lines += ["image      PSNR dB    SSIM   LPIPS", *map(_scored, rows)]
+        lines += ["image      PSNR dB    SSIM   LPIPS", *map(_score_line, rows)]
         best = record.baseline["shown"]
         mean = Estimate.read(record.baseline[best]["psnr"]).show()
         lines.append(f"a guess without the update ({best.replace('_', ' ')}): {mean} dB")
@@ -39,7 +39,7 @@ def headline(record: Record) -> str:
     return "\n".join(lines)
 
 
-def _scored(row: Mapping[str, Any]) -> str:
+def _score_line(row: Mapping[str, Any]) -> str:
     """One guess's scores as a line of a table."""
     cells = (
         f"{'-' if row[name] is None else format(row[name], f'.{digits}f'):>{wide}}"

@@ -82,7 +82,7 @@ def take_apart(
     own = shares.reshape(outputs, size, -1).transpose(0, 1)
     wanted = flow.slope.flatten(2)[:, :, active]
     directions, passed = _explain(own, wanted)
-    slopes = _scaled(directions, bias)
+    slopes = _scale(directions, bias)
     if slopes is None:
         return f"{layer.title}: what it tells of the logits does not add up"
     leak = graph.nodes[str(flow.open)].rule.leak  # type: ignore[union-attr]
@@ -120,7 +120,7 @@ def _explain(shares: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     return slopes, passed
 
 
-def _scaled(slopes: Tensor, bias: Tensor) -> Tensor | None:
+def _scale(slopes: Tensor, bias: Tensor) -> Tensor | None:
     """The slopes, each scaled so that they add up to the bias's gradient."""
     scale = torch.linalg.lstsq(slopes.T, bias[:, None]).solution
     scaled = slopes * scale

@@ -87,11 +87,11 @@ class Problem:
         over = along.clamp(max=0).square() + (along - self.slope.abs()).clamp(min=0).square()
         past = (inputs.clamp(max=0).square() / self.variance).sum() + (over / self.spread).sum()
         if self.top.windows is not None:
-            past = past + self._crowded(along)
+            past = past + self._crowding(along)
         misfit = self.left(inputs, opened).square().sum() / self.total
         return misfit + strength / self.size * (near + BOX * past)
 
-    def _crowded(self, along: Tensor) -> Tensor:
+    def _crowding(self, along: Tensor) -> Tensor:
         """By how much the gates of a pooling window open further than one of them may."""
         members = self.top.members.to(along)
         each = members.sum(0)

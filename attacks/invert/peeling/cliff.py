@@ -95,7 +95,7 @@ class Picture:
 
     def share(self, rate: float) -> float:
         """Expected share of a layer that says as much as the picture; of the best of them."""
-        return max((told for _, told in self._told(rate)), default=0.0)
+        return max((told for _, told in self._shares(rate)), default=0.0)
 
     @property
     def falls(self) -> tuple[float, float] | None:
@@ -109,7 +109,7 @@ class Picture:
 
     def seen(self, rate: float) -> float:
         """Expected share of the pixels that a layer which is fed with them tells by itself."""
-        return max((told for layer, told in self._told(rate) if layer.pixels), default=0.0)
+        return max((told for layer, told in self._shares(rate) if layer.pixels), default=0.0)
 
     def gain(self, rate: float) -> float:
         """How far above a guess of the missing pixels the PSNR is expected to be, in dB.
@@ -119,7 +119,7 @@ class Picture:
         missing = 1 - self.seen(rate)
         return math.inf if missing * self.pixels < 1 else -10 * math.log10(missing)
 
-    def _told(self, rate: float) -> Iterator[tuple[Cliff, float]]:
+    def _shares(self, rate: float) -> Iterator[tuple[Cliff, float]]:
         """Layers that say as much as the picture, and the share of each that is told.
 
         A layer can be solved only below those above it; a linear one of one example is no

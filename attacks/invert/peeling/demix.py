@@ -55,7 +55,7 @@ def demix(mixed: Tensor, *, generator: torch.Generator) -> Tensor | None:
     for _ in range(DRAWS * batch):
         objective = torch.randn(batch, generator=generator, dtype=torch.float64)
         facet = _facet(some, objective)
-        facet = None if facet is None else _refined(facet.to(rows), rows)
+        facet = None if facet is None else _refine(facet.to(rows), rows)
         if facet is None or any(float((facet @ other).abs()) > SAME for other in found):
             continue
         found.append(facet)
@@ -84,7 +84,7 @@ def _facet(rows: Tensor, objective: Tensor) -> Tensor | None:
     return unit
 
 
-def _refined(facet: Tensor, rows: Tensor) -> Tensor | None:
+def _refine(facet: Tensor, rows: Tensor) -> Tensor | None:
     """A direction made orthogonal to all rows on its facet; None when these are too few."""
     for limit in (COARSE, FINE):
         zero = (rows @ facet).abs() < limit

@@ -18,7 +18,7 @@ class Geometry:
     Attributes:
         size: (H, W) of the input.
         kernel: (rows, columns).
-        stride: likewise.
+        stride: (rows, columns) from one output to the next.
         padding: zeros on each side.
         dilation: places between taps.
     """

@@ -28,7 +28,7 @@ def slopes_by_softmax(
         gradient: (classes, features) of the layer's weight.
         total: (classes,) of its bias.
         weight: (classes, features), as the model holds it.
-        bias: (classes,), likewise.
+        bias: (classes,), as the model holds it.
         labels: (B,) int64, of the batch.
     """
     size, classes = len(labels), len(total)

@@ -30,7 +30,9 @@ def cliffs(graph: Graph, batch: int = 1) -> list[Cliff]:
         above = list(_above(graph, first.name))
         if any(node.rule is None for node in above):
             break
-        routed = {n.name for n in above if isinstance(n.rule, Routed) and not _told(graph, n)}
+        routed = {
+            n.name for n in above if isinstance(n.rule, Routed) and not _is_choice_told(graph, n)
+        }
         found.append(_cliff(graph, counted, first, above, batch, told=routed <= told))
         told |= routed
     return found
@@ -90,19 +92,19 @@ def _above(graph: Graph, name: str) -> Iterator[Node]:
             yield from _above(graph, consumer.name)
 
 
-def _told(graph: Graph, node: Node) -> bool:
+def _is_choice_told(graph: Graph, node: Node) -> bool:
     """Whether the layers above, once solved, tell which entries this one passed on."""
-    return isinstance(node.rule, ReLU) and _solved(graph, node.name)
+    return isinstance(node.rule, ReLU) and _is_solved(graph, node.name)
 
 
-def _solved(graph: Graph, name: str) -> bool:
+def _is_solved(graph: Graph, name: str) -> bool:
     """Whether what a node gives is the input of a layer with weights, in whatever order."""
     for consumer in graph.consumers(name):
         if isinstance(consumer.rule, Weighted) and consumer.rule.parameter is not None:
             return True
         keeps = consumer.rule is not None and len(consumer.inputs) == 1
         same = keeps and math.prod(consumer.shape) == math.prod(graph.nodes[name].shape)
-        if same and not isinstance(consumer.rule, Routed) and _solved(graph, consumer.name):
+        if same and not isinstance(consumer.rule, Routed) and _is_solved(graph, consumer.name):
             return True
     return False
 

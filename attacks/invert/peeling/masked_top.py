@@ -106,21 +106,21 @@ def guess_top(
             continue
         rounded = round_once(top, raw, certain)
         if rounded.residual < POLISHED and plenty and not rounded.solved():
-            rounded = _polished(top, seen, raw, certain)
+            rounded = _polish(top, seen, raw, certain)
         if rounded.solved():
-            return _told(rounded, images, spent)
+            return _tell_gates(rounded, images, spent)
     if top.noise > 0:
-        rounded = _believed(top, round_once(top, raw, certain), prior)
+        rounded = _likeliest_input(top, round_once(top, raw, certain), prior)
     elif not plenty:
-        rounded = _polished(top, seen, raw, certain)
+        rounded = _polish(top, seen, raw, certain)
     if rounded is not None and rounded.residual < max(TRUSTED, NOISY * top.floor):
-        return _told(rounded, images, spent)
+        return _tell_gates(rounded, images, spent)
     # What the gradient fixes is the product alone: the open gates among the shares say the scale.
     scale = _open_level(top, raw)
     return TopGuess(fed * scale, raw / scale, residual, False, images, spent)
 
 
-def _told(rounded: Rounded, images: Tensor, spent: int) -> TopGuess:
+def _tell_gates(rounded: Rounded, images: Tensor, spent: int) -> TopGuess:
     parts = rounded.inputs, rounded.gates, rounded.residual, rounded.solved()
     return TopGuess(*parts, images, spent)
 
@@ -142,7 +142,7 @@ def _prior(
     return TopPrior(inputs.clamp(min=0), LEFT_OUT * variance, mean, spread)
 
 
-def _polished(top: Top, seen: Seen, gates: Tensor, certain: Tensor | None) -> Rounded:
+def _polish(top: Top, seen: Seen, gates: Tensor, certain: Tensor | None) -> Rounded:
     """Rounded gates and input, each corrected by the other and by the network where it can be."""
     forward = seen.chain.gates_of()
     if forward is None:
@@ -155,7 +155,7 @@ def _polished(top: Top, seen: Seen, gates: Tensor, certain: Tensor | None) -> Ro
     return round_top(top, gates, certain=certain, forward=caused)
 
 
-def _believed(top: Top, rounded: Rounded, prior: TopPrior) -> Rounded:
+def _likeliest_input(top: Top, rounded: Rounded, prior: TopPrior) -> Rounded:
     """The input that is likeliest, were these the gates, under noise."""
     precision = top.noise**2 / prior.inputs_variance.double().T
     rows = top.system(top.slope * rounded.gates)

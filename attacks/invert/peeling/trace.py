@@ -40,7 +40,7 @@ def read_graph(model: nn.Module, image_shape: Shape) -> Graph:
         raise NoRule(f"the model cannot be read as a graph: {broke}: {said}") from error
     if reader.logits is None:
         raise NoRule("the model cannot be read as a graph: what it gives is not one tensor")
-    return Graph(_between(reader.nodes, reader.logits), reader.image, reader.logits, module)
+    return Graph(_needed(reader.nodes, reader.logits), reader.image, reader.logits, module)
 
 
 class _Tracer(fx.Tracer):
@@ -125,7 +125,7 @@ class _Reader(fx.Interpreter):
         self.nodes[n.name] = node
 
 
-def _between(nodes: Mapping[str, Node], logits: str) -> dict[str, Node]:
+def _needed(nodes: Mapping[str, Node], logits: str) -> dict[str, Node]:
     """The nodes on which the logits depend."""
     needed = {logits}
     for node in reversed(list(nodes.values())):

@@ -23,7 +23,7 @@ class Practice:
     Attributes:
         own: batches of the adversary's auxiliary images, released like the victim's.
         threat: what the adversary has beside them; they are not among what it looks at.
-        clock: the guard over all of it.
+        clock: the guard over all runs together.
         generator: of everything random.
         evaluations: gradients per image of one brief run.
         runs: brief runs that are still to come; they share the time that is left.

@@ -49,14 +49,14 @@ def factors(matrix: Tensor, seen: Tensor, most: int, clock: Clock) -> tuple[Tens
         if misfit < SETTLED or clock.over:
             break
         left = torch.linalg.qr(left).Q
-        right = _solved(left, given, visible)
-        left = _solved(right.T, given.T, visible.T).T
+        right = _solve(left, given, visible)
+        left = _solve(right.T, given.T, visible.T).T
         misfit = float(((left @ right - given) * seen).norm() / size)
     turned, lengths = torch.linalg.qr(right.T)
     return left @ lengths.T, turned.T, misfit
 
 
-def _solved(known: Tensor, given: Tensor, visible: Tensor) -> Tensor:
+def _solve(known: Tensor, given: Tensor, visible: Tensor) -> Tensor:
     """(r, n) the other factor: each column by least squares on its entries that are seen.
 
     Args:

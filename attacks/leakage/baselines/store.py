@@ -57,7 +57,7 @@ class Baseline:
             json.loads(json.dumps(result.subject.options)),
             result.epsilon,
             {name: known[name] for name in VERSIONS},
-            {name: _rounded(units) for name, units in result.units().items()},
+            {name: _round(units) for name, units in result.units().items()},
         )
 
 
@@ -125,5 +125,5 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     )
 
 
-def _rounded(units: Units) -> dict[str, float]:
+def _round(units: Units) -> dict[str, float]:
     return {key: float(f"{value:.{DIGITS}g}") for key, value in units.items()}

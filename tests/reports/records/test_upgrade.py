@@ -111,7 +111,7 @@ def test_an_old_record_is_found_again_and_not_run_again(name):
     record = records.read(FIXTURES / name)
     assert earlier_record(FIXTURES / name, record.scenario).scenario == record.scenario
     job = Job("attacks.invert", (), key_of(record.scenario), "")
-    assert sweep._finished(FIXTURES / name, job)
+    assert sweep._is_finished(FIXTURES / name, job)
 
 
 def test_an_old_observation_is_found_where_the_files_that_it_names_are(tmp_path, monkeypatch):

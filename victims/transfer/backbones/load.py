@@ -49,7 +49,7 @@ def load_backbone(name: str, image_shape: tuple[int, int, int]) -> Backbone:
         if name in NAMES:
             found = _built(name, NAMES[name], image_shape)
         elif is_own(name):
-            found = _own(name, image_shape)
+            found = _load_own(name, image_shape)
         elif zoo in ZOO_LOADERS and rest:
             found = ZOO_LOADERS[zoo](rest, image_shape)
         else:
@@ -77,7 +77,7 @@ def _built(
         raise BadInput(f"backbone {name} cannot take these images: {one_line(error)}") from error
 
 
-def _own(name: str, image_shape: tuple[int, int, int]) -> Backbone:
+def _load_own(name: str, image_shape: tuple[int, int, int]) -> Backbone:
     build = import_object(name, "backbone")
     check_call(build, f"backbone {name!r}", "(image_shape)", image_shape)
     try:

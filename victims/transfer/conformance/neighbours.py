@@ -70,12 +70,12 @@ def neighbouring_fits(
     for scale in SCALES:
         before = Scripted(scale, seed, every)
         head = method.fit(problem, before)
-        for other in _joined(problem, seed):
+        for other in _neighbours(problem, seed):
             after = Scripted(scale, seed, every)
             yield before, after, head, method.fit(other, after)
 
 
-def _joined(problem: Problem, seed: int) -> Iterator[Problem]:
+def _neighbours(problem: Problem, seed: int) -> Iterator[Problem]:
     """The examples with one more: anywhere, where one is already, or opposite to all of them."""
     known = problem.features[0]
     rows = [*torch.randn(3, problem.dim, generator=stream(seed, "joined")), known, -known]

@@ -26,7 +26,7 @@ class Call:
         name: where it stands in the model, for messages.
         target: the module, the function, or the name of the method that is called.
         arguments: positional arguments; tensors that depend on the image stand as `Fed`.
-        options: keyword arguments, likewise.
+        options: keyword arguments; tensors that depend on the image stand as `Fed`.
         fed: shape of every tensor that depends on the image, in the order of the arguments.
         shape: of what comes out.
         parameters: id of a trainable parameter -> its name in the update.
