@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from victims.gradients.seen import Told, write_seen
+from victims.gradients.captured import Told, write_seen
 
 if TYPE_CHECKING:
     from flwr.app import Context, Message

@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Callable
 
 import defenses
-from attacks.invert.before.adversary import Adversary
-from attacks.invert.before.victim import Victim
+from attacks.invert.adversary import Adversary
 from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Threat, registry, require
 from attacks.invert.images import image_shape
 from attacks.invert.load import Cast
 from attacks.invert.matching.clock import Clock
 from attacks.invert.scenario import Scenario
+from attacks.invert.victim import Victim
 from defenses import Defense, preprocessing, stream
 from reports.records.column import ADAPTIVE, Column
 

@@ -78,7 +78,7 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
 def _told_by(arguments: argparse.Namespace, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that the file of a captured update settles: facts, and weights beside it."""
     from attacks.invert.observation.load import agree_on_facts
-    from victims.gradients.seen import BATCH, holds_weights
+    from victims.gradients.captured import BATCH, holds_weights
 
     path = arguments.observation[0]
     known = {name: fields[name] for name in (*FACTS, MOMENTUM)}

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import torch
 
-from attacks.invert.apart import keep_apart
-from attacks.invert.before.victim import Victim
 from attacks.invert.images import for_learning, load_images
+from attacks.invert.overlap import keep_apart
 from attacks.invert.scenario import Scenario
 from attacks.invert.schedules import Schedule
 from attacks.invert.under_defenses import load_victims
+from attacks.invert.victim import Victim
 from victims.data import Data, digest
 from victims.data.trust import agree
 

@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from attacks.invert.adversaries import Adversaries
-from attacks.invert.before.adversary import Adversary
-from attacks.invert.before.victim import Victim
+from attacks.invert.adversary import Adversary
 from attacks.invert.cost import seconds_of
 from attacks.invert.fisher import fisher_psnr
 from attacks.invert.load import Cast, load_cast
@@ -21,6 +20,7 @@ from attacks.invert.pieces import Piece, Pieces
 from attacks.invert.record import record_of
 from attacks.invert.scenario import COLUMNS, RUNNING, Scenario
 from attacks.invert.score import score
+from attacks.invert.victim import Victim
 from defenses import stream
 from defenses.checks import check_finite
 from defenses.options import shown_options

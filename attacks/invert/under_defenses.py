@@ -10,7 +10,6 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks.invert.aggregated import aggregated
-from attacks.invert.before.victim import Victim
 from attacks.invert.contract import registry
 from attacks.invert.drift import hold_at, with_drift
 from attacks.invert.images import image_shape
@@ -18,6 +17,7 @@ from attacks.invert.matching.gradients import refuse_single_derivatives
 from attacks.invert.observation.modes import in_training
 from attacks.invert.scenario import RELEASED, RUNNING, Scenario
 from attacks.invert.schedules import Schedule, schedule
+from attacks.invert.victim import Victim
 from defenses import BadInput, Defense, Side, preprocessing
 from defenses.options import shown_options
 from reports.records.rounds import parted

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.charts.chart import LINES
-from reports.panels.evenly import evenly
 from reports.panels.setting import Setting
+from reports.panels.spread import evenly
 from reports.panels.variant import varying
 
 

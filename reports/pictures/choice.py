@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.panels.evenly import evenly
 from reports.panels.setting import Setting
+from reports.panels.spread import evenly
 from reports.records.options import NOISE, RATE
 
 ROWS = 30

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import defenses
 from defenses import Before, preprocessing
-from tests.attacks.invert.before.seen import seen_by
+from tests.attacks.invert.seen import seen_by
 from tests.conftest import random_gradients, seeded
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import defenses
-from attacks.invert.before.victim import Victim
+from attacks.invert.victim import Victim
 from defenses import Side, Summed, preprocessing
 from defenses.outer import Outer
 from tests.conftest import SHARED_OPTIONS, random_gradients, seeded

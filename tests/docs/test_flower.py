@@ -10,7 +10,7 @@ import pytest
 
 import victims
 from reports.records import read
-from tests.attacks.invert.before.seen import psnr
+from tests.attacks.invert.seen import psnr
 
 ROOT = Path(__file__).parents[2]
 

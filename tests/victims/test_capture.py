@@ -13,7 +13,7 @@ import victims
 from defenses import BadInput, stream
 from victims.capture import capture, capture_training
 from victims.gradients import LocalSteps
-from victims.gradients.seen import Told
+from victims.gradients.captured import Told
 
 DIGITS = (1, 8, 8)
 LR, MOMENTUM = 0.5, 0.9

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from defenses import BadInput
 from defenses.errors import one_line
-from victims.gradients.seen import WEIGHTS, part_of
+from victims.gradients.captured import WEIGHTS, part_of
 
 WRAPPERS = frozenset({"_module", "module", "_orig_mod"})
 """Parts of parameters' names that Opacus, DataParallel and torch.compile put in."""

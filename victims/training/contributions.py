@@ -14,7 +14,7 @@ from defenses.checks import check_finite
 from defenses.finite import all_finite, leave_out_unfinite
 from defenses.precision import full_precision
 from victims.gradients import gradient_chunks
-from victims.training.passing import training_logits
+from victims.training.forward import training_logits
 
 
 def each_by_itself(net: nn.Module, images: Tensor, labels: Tensor) -> Iterable[Gradients]:

@@ -187,7 +187,8 @@ class Trainer:
                 far have left, so that what it writes is lost.
         """
         memory = dict(self.memory) if memory is None else memory
-        return self.plan.defense.informed(side_at(self, memory))
+        side = side_at(self.plan, self.network, self.start, self.public, memory)
+        return self.plan.defense.informed(side)
 
     def evaluated_weights(self) -> dict[str, Tensor]:
         """The weights that count: the moving average where there is one."""

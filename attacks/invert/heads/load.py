@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from attacks.invert.apart import FEWEST, is_near
 from attacks.invert.heads.scenario import Scenario
+from attacks.invert.overlap import FEWEST, is_near
 from defenses import BadInput
 from reports.commands.progress import Report
 from victims.data import digest

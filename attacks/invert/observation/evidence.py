@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.invert.before.adversary import Adversary
-from attacks.invert.before.victim import Victim
+from attacks.invert.adversary import Adversary
 from attacks.invert.contract import Guess, Inversion
 from attacks.invert.matching.fit import Fit
 from attacks.invert.matching.objective import Residual, noise_std, residual
@@ -19,6 +18,7 @@ from attacks.invert.methods.bayes import Bayes
 from attacks.invert.methods.dlg import DLG
 from attacks.invert.methods.geiping import Geiping
 from attacks.invert.methods.sme import SME
+from attacks.invert.victim import Victim
 from defenses import Release, stream
 from reports.commands.progress import Report
 from reports.records.explained import Explained

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from defenses import BadInput, Defense, Release
 from victims.gradients import LocalSteps
+from victims.gradients.captured import BATCH, UPDATE, part_of
 from victims.gradients.local_steps import MOMENTUM
-from victims.gradients.seen import BATCH, UPDATE, part_of
 
 PREFIXES = ("module.", "_module.", "_orig_mod.")
 """What DataParallel, Opacus and torch.compile put before the names of what they wrap."""

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Loss
+from attacks.invert.victim import Victim
 from defenses import BadInput, Defense, Gradients, Release, preprocessing
 
 JOINED = ("bayes", "dlg", "geiping", "sme")

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attacks.invert.before.adversary import Adversary
-from attacks.invert.before.victim import Victim
+from attacks.invert.adversary import Adversary
 from attacks.invert.bounds import guarantee
 from attacks.invert.contract import Guess, Threat, registry
 from attacks.invert.images import for_learning, image_shape, load_auxiliary
@@ -23,6 +22,7 @@ from attacks.invert.observation.scenario import Observed, command
 from attacks.invert.observation.truth import load_truth
 from attacks.invert.observation.victim import load_rounds
 from attacks.invert.scenario import Scenario
+from attacks.invert.victim import Victim
 from defenses import Release, preprocessing, stream
 from reports.commands.origins import note
 from reports.commands.progress import Report

@@ -7,7 +7,6 @@ import sys
 
 from torch.nn.functional import cross_entropy
 
-from attacks.invert.before.victim import Victim
 from attacks.invert.images import image_shape
 from attacks.invert.observation.load import load_observation
 from attacks.invert.observation.modes import in_training, mode_warning
@@ -15,10 +14,11 @@ from attacks.invert.observation.rounds import JOINED
 from attacks.invert.observation.scenario import Observed
 from attacks.invert.under_defenses import build_defenses, load_model_under
 from attacks.invert.velocity import Round, begins, gradients_of
+from attacks.invert.victim import Victim
 from defenses import BadInput, Release
 from victims.data import Data
 from victims.gradients import LocalSteps
-from victims.gradients.seen import holds_weights
+from victims.gradients.captured import holds_weights
 
 
 def load_victim(seen: Observed, own: Data, device: str) -> tuple[Victim, Release]:

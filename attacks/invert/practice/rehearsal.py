@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 import defenses
-from attacks.invert.before.adversary import Adversary
-from attacks.invert.before.victim import Victim
+from attacks.invert.adversary import Adversary
 from attacks.invert.contract import Inversion, Loss, Threat
 from attacks.invert.matching.gradients import candidate_gradients
+from attacks.invert.victim import Victim
 from defenses import Release
 
 

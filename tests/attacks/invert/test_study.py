@@ -11,9 +11,9 @@ from torch.nn.functional import cross_entropy
 import victims
 from attacks.families import run
 from attacks.invert import study as studying
-from attacks.invert.before.victim import Victim
 from attacks.invert.scenario import Scenario
 from attacks.invert.study import columns_of, study
+from attacks.invert.victim import Victim
 from defenses import BadInput
 from defenses.gradients import add_noise
 from reports.records import canonical

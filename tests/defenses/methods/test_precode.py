@@ -14,7 +14,7 @@ import victims
 from defenses import BadInput, preprocessing
 from defenses.methods.precode import fed
 from defenses.methods.precode_bottleneck import Bottleneck
-from tests.attacks.invert.before.seen import seen_by
+from tests.attacks.invert.seen import seen_by
 from tests.conftest import seeded
 from victims.training import Training
 from victims.training.prepare import prepare

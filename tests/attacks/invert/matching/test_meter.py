@@ -14,14 +14,14 @@ from torch.nn.functional import cross_entropy
 from attacks import invert
 from attacks.families import run
 from attacks.invert.__main__ import main
-from attacks.invert.before.adversary import Adversary
-from attacks.invert.before.victim import Victim
+from attacks.invert.adversary import Adversary
 from attacks.invert.contract import Threat
 from attacks.invert.matching import clock as clocks
 from attacks.invert.matching import labels, meter
 from attacks.invert.matching.clock import Clock, TimeIsUp
 from attacks.invert.matching.meter import measure
 from attacks.invert.scenario import Scenario
+from attacks.invert.victim import Victim
 from reports import records
 from tests.conftest import configured, seeded
 

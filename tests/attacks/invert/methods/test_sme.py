@@ -14,12 +14,12 @@ import defenses
 import victims
 from attacks import Scenario, invert
 from attacks.invert.__main__ import PROG, main
-from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Threat
 from attacks.invert.matching import label_order, objective
 from attacks.invert.observation.load import agree_on_facts
 from attacks.invert.show import table
 from attacks.invert.study import study
+from attacks.invert.victim import Victim
 from defenses import BadInput
 from defenses.gradients import flat
 from reports import records

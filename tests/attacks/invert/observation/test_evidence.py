@@ -14,14 +14,14 @@ from torch.nn.functional import cross_entropy
 
 import victims
 from attacks import Scenario
-from attacks.invert.before.adversary import Adversary
-from attacks.invert.before.victim import Victim
+from attacks.invert.adversary import Adversary
 from attacks.invert.contract import Guess, Threat, registry
 from attacks.invert.matching.objective import residual
 from attacks.invert.observation import evidence
 from attacks.invert.observation.modes import in_training, mode_warning
 from attacks.invert.observation.scenario import Observed
 from attacks.invert.observation.victim import load_victim
+from attacks.invert.victim import Victim
 from defenses import BadInput, Release, get, stream
 from reports import records
 from reports.commands.progress import unwatched

@@ -8,11 +8,11 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Threat
 from attacks.invert.matching.fit import Fit
 from attacks.invert.matching.objective import noise_std, residual
 from attacks.invert.observation.rounds import join
+from attacks.invert.victim import Victim
 from defenses import BadInput, get, stream
 from reports import records
 from victims.capture import capture_training

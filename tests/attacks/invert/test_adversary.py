@@ -12,13 +12,13 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks.invert.__main__ import main
-from attacks.invert.before.adversary import Adversary
+from attacks.invert.adversary import Adversary
 from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import registry as attacks
 from defenses import preprocessing
 from defenses.methods.ats import ATS
 from reports.records import read
-from tests.attacks.invert.before.seen import guess_of, psnr, seen_by
+from tests.attacks.invert.seen import guess_of, psnr, seen_by
 from tests.conftest import seeded
 
 HYBRID = ATS()

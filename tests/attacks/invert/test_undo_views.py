@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from attacks.invert.before.undo import undo_view
+from attacks.invert.undo_views import undo_view
 from defenses.methods.ats import ATS
-from tests.attacks.invert.before.seen import psnr
+from tests.attacks.invert.seen import psnr
 
 HYBRID = ATS()
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from reports.panels.evenly import evenly
+from reports.panels.spread import evenly
 
 
 def test_some_of_many_are_evenly_spread_and_hold_both_ends():

@@ -1,4 +1,4 @@
-"""Some of many."""
+"""Chooses some of many, spread evenly."""
 
 from __future__ import annotations
 

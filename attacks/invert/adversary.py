@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attacks.invert.before.undo import undo_view
-from attacks.invert.before.victim import Victim, draw_from
 from attacks.invert.candidates.lineup import Lineup
 from attacks.invert.contract import Guess, Inversion, Threat
 from attacks.invert.matching.clock import Clock, TimeIsUp
 from attacks.invert.matching.meter import measure
+from attacks.invert.undo_views import undo_view
+from attacks.invert.victim import Victim, draw_from
 from defenses import BadInput, Gradients, Release, preprocessing
 
 SHARE = 0.3

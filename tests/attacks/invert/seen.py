@@ -7,9 +7,9 @@ import math
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from attacks.invert.before.adversary import Adversary
-from attacks.invert.before.victim import Victim
+from attacks.invert.adversary import Adversary
 from attacks.invert.contract import Threat
+from attacks.invert.victim import Victim
 from tests.conftest import seeded
 
 

@@ -7,8 +7,8 @@ import torch
 
 import victims
 from attacks.families import run
-from attacks.invert.apart import FEWEST, is_near, keep_apart
 from attacks.invert.load import load_cast
+from attacks.invert.overlap import FEWEST, is_near, keep_apart
 from attacks.invert.scenario import Scenario
 from defenses import BadInput
 
