@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from attacks.invert.adversaries import Adversaries
-from attacks.invert.before.victim import Victim
 from attacks.invert.contract import Inversion, Threat
 from attacks.invert.images import image_shape
 from attacks.invert.load import Cast
-from attacks.invert.matching.objective import candidate_gradients
+from attacks.invert.matching.gradients import candidate_gradients
 from attacks.invert.methods.auto import PRACTICE, Auto, has_noise
 from attacks.invert.methods.prior import Prior
 from attacks.invert.pieces import Pieces
 from attacks.invert.scenario import Scenario
+from attacks.invert.victim import Victim
 from reports.records.column import ADAPTIVE, Column
 
 AROUND = 1.3

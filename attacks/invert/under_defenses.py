@@ -14,7 +14,7 @@ from attacks.invert.contract import registry
 from attacks.invert.drift import hold_at, with_drift
 from attacks.invert.images import image_shape
 from attacks.invert.matching.gradients import refuse_single_derivatives
-from attacks.invert.observation.modes import in_training
+from attacks.invert.modes import in_training
 from attacks.invert.scenario import RELEASED, RUNNING, Scenario
 from attacks.invert.schedules import Schedule, schedule
 from attacks.invert.victim import Victim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from defenses.randomness import seeded
 from reports.commands.clock import now
 from reports.commands.progress import FIRST
 from victims.training.trainer import Trainer
@@ -31,7 +32,7 @@ def seconds_of(trainer: Trainer, steps: int) -> float:
 def _try(trainer: Trainer) -> float:
     began = now(trainer.device)
     images, labels, extra = trainer.batch()
-    with trainer.drawing(trainer.step):
+    with seeded(trainer.draw("dropout", trainer.step)):
         draw = trainer.draw("noise", trainer.step)
         trainer.release(images, labels, draw, extra=extra)
     return now(trainer.device) - began

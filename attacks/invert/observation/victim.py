@@ -8,12 +8,12 @@ import sys
 from torch.nn.functional import cross_entropy
 
 from attacks.invert.images import image_shape
+from attacks.invert.modes import in_training, mode_warning
 from attacks.invert.observation.load import load_observation
-from attacks.invert.observation.modes import in_training, mode_warning
 from attacks.invert.observation.rounds import JOINED
 from attacks.invert.observation.scenario import Observed
+from attacks.invert.observation.velocity import Round, begins, gradients_of
 from attacks.invert.under_defenses import build_defenses, load_model_under
-from attacks.invert.velocity import Round, begins, gradients_of
 from attacks.invert.victim import Victim
 from defenses import BadInput, Release
 from victims.data import Data

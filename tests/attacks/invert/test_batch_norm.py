@@ -11,13 +11,13 @@ from torch.nn.functional import cross_entropy
 
 import attacks
 from attacks import Scenario, invert
-from attacks.invert.before.victim import Victim
 from attacks.invert.bounds import guarantee
 from attacks.invert.contract import Threat
 from attacks.invert.fisher import fisher_psnr
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.objective import residual
 from attacks.invert.show import table
+from attacks.invert.victim import Victim
 from defenses import BadInput
 from reports.scores import assign, psnr
 from tests.conftest import configured, seeded

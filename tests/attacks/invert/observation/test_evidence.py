@@ -17,8 +17,8 @@ from attacks import Scenario
 from attacks.invert.adversary import Adversary
 from attacks.invert.contract import Guess, Threat, registry
 from attacks.invert.matching.objective import residual
+from attacks.invert.modes import in_training, mode_warning
 from attacks.invert.observation import evidence
-from attacks.invert.observation.modes import in_training, mode_warning
 from attacks.invert.observation.scenario import Observed
 from attacks.invert.observation.victim import load_victim
 from attacks.invert.victim import Victim

@@ -8,12 +8,12 @@ from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 
 import victims
-from attacks.invert.before.victim import Victim
-from attacks.invert.velocity import begins, gradients_of
+from attacks.invert.observation.velocity import begins, gradients_of
+from attacks.invert.victim import Victim
 from defenses import BadInput, Release, get, stream
 from reports import records
 from victims.gradients import LocalSteps
-from victims.gradients.seen import Told, write_seen
+from victims.gradients.captured import Told, write_seen
 
 MOMENTUM, LR = 0.9, 0.1
 

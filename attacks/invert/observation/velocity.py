@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from attacks.invert.before.victim import Victim
+from attacks.invert.victim import Victim
 from defenses import BadInput, Release
 
 Round = tuple[Victim, Release]
