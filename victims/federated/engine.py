@@ -56,12 +56,7 @@ def run_federation(
     Raises:
         BadInput: an unknown engine, one that is not installed, or a folder of another federation.
     """
-    if engine not in ENGINES:
-        raise BadInput(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
-    if not timeout > 0:
-        raise BadInput(f"timeout is {timeout:g}; it must be > 0")
-    if not save_seconds >= 0:
-        raise BadInput(f"save_seconds is {save_seconds:g}; it must be >= 0")
+    _check(engine, timeout, save_seconds)
     plan = victim.plan
     contexts = new_contexts(plan.federation.participants)
     course = Course(victim.server())
@@ -92,6 +87,16 @@ def run_federation(
         if course.round < plan.federation.rounds:
             raise BadInput("the simulation ended before its last round; its log says why")
     return course.server, rows
+
+
+def _check(engine: str, timeout: float, save_seconds: float) -> None:
+    """Raise `BadInput` for an unknown engine, or seconds that cannot be."""
+    if engine not in ENGINES:
+        raise BadInput(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    if not timeout > 0:
+        raise BadInput(f"timeout is {timeout:g}; it must be > 0")
+    if not save_seconds >= 0:
+        raise BadInput(f"save_seconds is {save_seconds:g}; it must be >= 0")
 
 
 def resume(

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 import torch
-from scipy.optimize import nnls
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.learning.evidence import log_evidence
-from attacks.invert.matching.clock import Clock, TimeIsUp
-from attacks.invert.matching.gradients import candidate_gradients
+from attacks.invert.matching.clock import TimeIsUp
 from attacks.invert.matching.label_order import order_labels
 from attacks.invert.matching.label_signs import label_of_signs
+from attacks.invert.matching.label_templates import (
+    TEMPLATES,
+    count_labels,
+    draw_templates,
+    place_of,
+    slopes_by_label,
+    templates_of_all,
+)
 from attacks.invert.matching.layers import Behind, behind_logits
 from attacks.invert.matching.objective import replay, support
 from defenses import Release
 from defenses.gradients import flat
 from victims.gradients import LocalSteps
 
-TEMPLATES = 40
-"""Gradients computed for templates, all classes together; at least one per class."""
 TOLD = 16
 """With fewer images of its own the adversary does not weigh labels by evidence."""
 
@@ -68,15 +72,15 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
         if last.weight in release.update:
             mask = seen[last.weight]
             return _explain(model, loss, release.update[last.weight], mask, threat)
-    templates = _templates(model, loss, release, threat, clock)
+    templates = draw_templates(model, loss, release, threat, clock)
     observed = flat(release.update).double()
     if threat.batch_size == 1:
         return F.cosine_similarity(templates, observed[None]).argmax()[None].cpu()
     if visible:  # the weights' gradients depend on the images too, the bias's hardly
-        place = _place(release.update, str(last.bias))
+        place = place_of(release.update, str(last.bias))
         templates, observed = templates[:, place], observed[place]
-        templates = templates + _of_all_images(model, loss, templates, threat)
-    return _counts(templates, observed, threat)
+        templates = templates + templates_of_all(model, loss, templates, threat)
+    return count_labels(templates, observed, threat)
 
 
 def _of_one_step(
@@ -98,8 +102,8 @@ def _of_one_step(
         return None
     if not bool(support(release, threat)[bias].all()):
         return None
-    slopes = torch.stack([s.mean(0) for s in _slopes(model, loss, threat)])
-    return _counts(slopes, threat.batch_size / local.lr * shown.double(), threat)
+    slopes = torch.stack([s.mean(0) for s in slopes_by_label(model, loss, threat)])
+    return count_labels(slopes, threat.batch_size / local.lr * shown.double(), threat)
 
 
 def _by_signs(
@@ -117,7 +121,7 @@ def _by_signs(
     shown = seen[str(last.bias)] if bias is not None else torch.tensor(False)
     few = replace(threat, auxiliary_images=threat.auxiliary_images[:TEMPLATES])
     weight = release.update[last.weight]
-    return label_of_signs(_slopes(model, loss, few), weight, bias, seen[last.weight], shown)
+    return label_of_signs(slopes_by_label(model, loss, few), weight, bias, seen[last.weight], shown)
 
 
 def _explain(model: nn.Module, loss: Loss, value: Tensor, mask: Tensor, threat: Threat) -> Tensor:
@@ -136,89 +140,8 @@ def _explain(model: nn.Module, loss: Loss, value: Tensor, mask: Tensor, threat: 
     """
     value, mask = value.double(), mask.double()
     misfits = []
-    for slopes in _slopes(model, loss, threat):
+    for slopes in slopes_by_label(model, loss, threat):
         slope = slopes.mean(0)[:, None]
         features = (mask * slope * value).sum(0) / (mask * slope.square()).sum(0).clamp(min=1e-30)
         misfits.append((mask * (value - slope * features)).square().sum())
     return torch.stack(misfits).argmin()[None].cpu()
-
-
-def _slopes(model: nn.Module, loss: Loss, threat: Threat) -> Iterator[Tensor]:
-    """(N, classes) float64 slopes of each auxiliary image's own loss at its logits, by label."""
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        logits = model(threat.auxiliary_images.to(device))
-    for label in range(threat.classes):
-        point = logits.detach().requires_grad_()
-        labels = torch.full((len(point),), label, device=device)
-        slope = torch.autograd.grad(loss(point, labels), point)[0]
-        yield slope.double() * len(point)  # the loss is a mean
-
-
-def _of_all_images(model: nn.Module, loss: Loss, templates: Tensor, threat: Threat) -> Tensor:
-    """(classes, classes) what makes bias templates of few images those of all auxiliary ones.
-
-    The slopes at the logits cost one pass for all images, and the bias's gradient is they, up to a
-    scale and what the defense does: they are the control variate.
-    """
-    each = _each(threat)
-    moves = []
-    for template, slopes in zip(templates, _slopes(model, loss, threat), strict=False):
-        few = slopes[:each].mean(0)
-        scale = (template @ few) / few.square().sum().clamp(min=1e-30)
-        moves.append(scale * (slopes.mean(0) - few))
-    return torch.stack(moves)
-
-
-def _each(threat: Threat) -> int:
-    """How many images are gone through whole for the template of each label."""
-    return max(1, TEMPLATES // threat.classes)
-
-
-def _place(update: Mapping[str, Tensor], name: str) -> slice:
-    """Where a parameter's values lie in `flatten` of the update."""
-    start = 0
-    for key, value in update.items():
-        if key == name:
-            break
-        start += value.numel()
-    return slice(start, start + update[name].numel())
-
-
-def _counts(templates: Tensor, observed: Tensor, threat: Threat) -> Tensor:
-    """(B,) labels whose templates add up to the release, by least squares with n_c >= 0."""
-    # The counts must sum to B: without that row, adding p_c to every n_c would change nothing.
-    weight = 10 * templates.norm()
-    classes = len(templates)
-    rows = torch.cat([templates.T, weight.expand(1, classes)])
-    target = torch.cat([observed, (weight * threat.batch_size)[None]])
-    share = torch.from_numpy(nnls(rows.detach().cpu().numpy(), target.detach().cpu().numpy())[0])
-    share = share / share.sum().clamp(min=1e-12) * threat.batch_size
-    counts = share.floor().long()
-    rest = (share - counts).argsort(descending=True, stable=True)
-    counts[rest[: threat.batch_size - int(counts.sum())]] += 1
-    return torch.repeat_interleave(torch.arange(classes), counts)
-
-
-def _templates(
-    model: nn.Module, loss: Loss, release: Release, threat: Threat, clock: Clock
-) -> Tensor:
-    """(classes, P) mean replayed gradient of auxiliary images under each label, float64.
-
-    Of the first labels only where the clock ends it.
-    """
-    device = next(model.parameters()).device
-    images = threat.auxiliary_images[: _each(threat)].to(device)
-    rows: list[Tensor] = []
-    for label in range(threat.classes):
-        if rows and clock.over:
-            break
-        labels = torch.full((len(images),), label, device=device)
-        grads = candidate_gradients(model, loss, images, labels, differentiable=False)
-        # One at a time: each stands for a whole batch of this label, so clipping acts on it.
-        alone = [
-            replay({k: g[i : i + 1] for k, g in grads.items()}, release, threat)
-            for i in range(len(images))
-        ]
-        rows.append(torch.stack([flat(a) for a in alone]).double().mean(0))
-    return torch.stack(rows)
