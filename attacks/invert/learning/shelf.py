@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from defenses import Defense
 from reports.records import atomic
-from victims.gradients.any_model import ordinary
+from victims.gradients.ordinary import ordinary
 
 FORMAT = "leakgauge-lesson-1"
 PLACE = "LEAKGAUGE_LESSONS"
