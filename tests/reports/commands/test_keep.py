@@ -18,19 +18,24 @@ from reports.commands.claim import Writes, claim
 from reports.commands.entry import run_command
 from reports.commands.mark import MARK
 from reports.sweep import command as sweep
-from tests.attacks.invert.test_command import QUICK
 from victims import train
 
+QUICK = ["--model", "linear", "--data", "digits", "--images", "1", "--attack", "prior"]
+QUICK += ["--defense", "dpsgd", "--candidates", "1"]
 TRAINING = ["--data", "digits", "--model", "linear", "--count", "40", "--batch-size", "8"]
 TRAINING += ["--epochs", "1", "--defense", "dpsgd"]
 COMMANDS = {
     "attacks.invert": (inversion, [*QUICK, "--against", "--adaptive"], ["--seed", "1"]),
     "attacks.membership": (
         membership,
-        [*TRAINING, "--shadows", "4", "--population", "20", "--watched", "0", "--jobs", "1"],
+        [*TRAINING, "--shadows=2", "--population=4", "--watched=0", "--attacks=loss", "--jobs=1"],
         ["--seed", "1"],
     ),
-    "attacks.audit": (audit, [*TRAINING, "--canaries", "8", "--jobs", "1"], ["--seed", "1"]),
+    "attacks.audit": (
+        audit,
+        [*TRAINING, "--canaries=8", "--methods=one-run", "--jobs=1"],
+        ["--seed", "1"],
+    ),
     "victims.train": (train, TRAINING, ["--seed", "1"]),
 }
 
