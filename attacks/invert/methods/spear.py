@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from attacks.invert.peeling.readable import is_noisy, visible_coordinates
 from attacks.invert.sparsity.directions import sparse_directions
 from attacks.invert.sparsity.factors import factors
 from attacks.invert.sparsity.naming import name_images
+from attacks.invert.sparsity.one_layer import can_be_slopes, slopes_of_logits
 from attacks.invert.sparsity.zeros import leaves_zeros
 from defenses import Release
 from defenses.options import option
@@ -45,8 +47,9 @@ class Spear(Inversion):
     image's label is the one that explains its slopes. Where not all directions are found, what
     was is completed by least squares and the others are the mean of the auxiliary images. A batch
     of one needs no ReLU. Slopes that are multiples of one another where both are not zero, as those
-    of two classes behind a single hidden layer, have differences with as many zeros as they have:
-    only images that explain the release are called solved.
+    of two classes behind a single hidden layer, have differences with as many zeros as they have;
+    there a direction must have slopes that the logits can cause (`can_be_slopes`). Only images that
+    explain the release are called solved.
     """
 
     rounds: int = option(20, "of 512 starting directions for the search of zeros", low=1)
@@ -80,7 +83,10 @@ class Spear(Inversion):
         assert fed_by is not None
         clock = threat.clock()
         prior = SpectralPrior.fit(threat.auxiliary_images.to(next(model.parameters()).device))
-        told = _tell(fed_by, release, threat, self.rounds, clock, generator=generator)
+        behind = None
+        if threat.batch_size > 1:
+            behind = slopes_of_logits(model, fed_by.bias, threat)
+        told = _tell(fed_by, release, threat, self.rounds, clock, behind, generator=generator)
         pixels = torch.where(
             told.seen, (told.fed - fed_by.offset) / fed_by.scale, prior.mean.flatten()
         )
@@ -124,10 +130,14 @@ def _tell(
     threat: Threat,
     rounds: int,
     clock: Clock,
+    behind: Tensor | None,
     *,
     generator: torch.Generator,
 ) -> _Told:
-    """Take the gradient of a first linear layer apart, as far as the release allows."""
+    """Take the gradient of a first linear layer apart, as far as the release allows.
+
+    ``behind`` is as `slopes_of_logits` gives it.
+    """
     weight, bias = (release.update[name].double() for name in (fed_by.weight, fed_by.bias))
     matrix = torch.cat([weight, bias[:, None]], 1)
     outputs, values = weight.shape
@@ -152,8 +162,11 @@ def _tell(
     strengths = torch.linalg.svdvals(left)
     fainter = float(strengths[0] / strengths[-1])
     zero = min(COARSEST, max(FINEST, fainter * max(ROUNDED, misfit)))
+    some: dict[str, Any] = {}
+    if behind is not None:
+        some["fits"] = can_be_slopes(behind[:, full_rows])
     directions = sparse_directions(
-        left[full_rows], rounds=rounds, zero=zero, generator=generator, clock=clock
+        left[full_rows], rounds=rounds, zero=zero, generator=generator, clock=clock, **some
     )
     slopes = left @ directions.T
     fed = torch.linalg.lstsq(slopes, left).solution @ right

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -31,7 +33,13 @@ DEPENDENT = 1e-3
 
 
 def sparse_directions(
-    rows: Tensor, *, rounds: int, zero: float, generator: torch.Generator, clock: Clock
+    rows: Tensor,
+    *,
+    rounds: int,
+    zero: float,
+    generator: torch.Generator,
+    clock: Clock,
+    fits: Callable[[Tensor], bool] = lambda _: True,
 ) -> Tensor:
     """The directions q for which ``rows @ q`` has many zeros.
 
@@ -48,6 +56,8 @@ def sparse_directions(
         zero: an entry below this share of the largest is a zero.
         generator: of the starts.
         clock: ends the search.
+        fits: whether the entries ``rows @ q`` of a direction can be one example's, see
+            `attacks.invert.sparsity.one_layer.can_be_slopes`.
 
     Returns:
         (k, b) of unit length and full rank, k <= b: as many as were found.
@@ -55,6 +65,7 @@ def sparse_directions(
     basis, mixing = torch.linalg.qr(rows)
     size = basis.shape[1]
     found: list[Tensor] = []
+    refused: list[Tensor] = []
     for _ in range(rounds):
         if len(found) == size or clock.over:
             break
@@ -62,12 +73,15 @@ def sparse_directions(
         walked = _walk(basis, starts.to(basis))
         order = (walked @ basis.T).abs().sum(1).argsort()
         for direction in walked[order]:
-            if any(float((direction @ other).abs()) > SAME for other in found):
+            if any(float((direction @ other).abs()) > SAME for other in (*found, *refused)):
                 continue
             exact = _made_exact(basis, direction, zero)
             if exact is None or any(float((exact @ other).abs()) > SAME for other in found):
                 continue
             if found and _is_made_of(exact, found):
+                continue
+            if not fits(basis @ exact):
+                refused.append(exact)
                 continue
             found.append(exact)
             if len(found) == size:
