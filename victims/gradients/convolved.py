@@ -33,6 +33,9 @@ class Convolved(Implicit):
         geometry: how the convolution walks.
         mask: of the weight's shape, True where the coordinate is kept; None keeps all.
         projection: makes the gradient of what is trained of that in the weight, where these differ.
+
+    Attributes:
+        way: by which norms are taken, see `victims.gradients.ways`.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Convolved(Implicit):
     ) -> None:
         self.x, self.slope, self.shape = x.contiguous(), slope.contiguous(), shape
         self.geometry, self.mask, self.projection = geometry, mask, projection
+        self.way = way_of(self.x, self.slope, shape, geometry, mask is not None)
         self._rows: list[Tensor] = []  # of the kept coordinates, once `squared_norms` formed them
 
     @property
@@ -66,20 +70,25 @@ class Convolved(Implicit):
         mask = mask if self.mask is None else self.mask * mask
         return self._like(self.x, self.slope, mask, slice(None))
 
+    def taking(self, way: str) -> Convolved:
+        """The same gradients by a way of one's choice, of `WAYS`, or `GRAM` without a mask."""
+        other = self._like(self.x, self.slope, self.mask, slice(None))
+        other.way = way
+        return other
+
     def squared_norms(self) -> Tensor:
         """See `Implicit`."""
         return self._norms
 
     @cached_property
     def _norms(self) -> Tensor:
-        way = way_of(self.x, self.slope, self.shape, self.geometry, self.mask is not None)
-        if way == GRAM:
+        if self.way == GRAM:
             return self._by_grams()
         size, whole = block_length(self.slope, self.shape), self.projection
         norms = []
         for begin in range(0, len(self), size):
             some = slice(begin, begin + size)
-            rows = WAYS[way](self.x[some], self.slope[some], self.shape, self.geometry)
+            rows = WAYS[self.way](self.x[some], self.slope[some], self.shape, self.geometry)
             if whole is not None and self.mask is None:  # projected as a sum
                 norms.append(whole.of(some).norms(rows.unflatten(1, (self.shape[0], -1))))
             else:

@@ -6,7 +6,6 @@ from torch.nn import functional as F
 
 from defenses.gradients import squared_norms
 from tests.conftest import seeded
-from victims.gradients import convolved
 from victims.gradients.convolution import Geometry
 from victims.gradients.convolved import Convolved
 
@@ -35,19 +34,14 @@ def layer(geometry, dtype=torch.float64, batch=5, kernel=(3, 2)):
     return Convolved(x, slope, weight.shape, geometry), torch.stack(alone)
 
 
-def pinned(monkeypatch, way):
-    monkeypatch.setattr(convolved, "way_of", lambda *layer: way)
-
-
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 @pytest.mark.parametrize("way", ["grouped", "patches", "gram"])
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
-def test_norms_and_sums_are_those_of_a_loop(way, geometry, dtype, near, monkeypatch):
+def test_norms_and_sums_are_those_of_a_loop(way, geometry, dtype, near):
     if way == "gram" and geometry.groups > 1:
         pytest.skip("patches of a group are not those of all channels")
     if way == "gram" and dtype == torch.float32:
         near = 2e-5  # what is added for rounding shows where channels are so few: no layer's choice
-    pinned(monkeypatch, way)
     found, alone = layer(geometry, dtype)
     factors = torch.rand(5, generator=seeded(1), dtype=torch.float64)
     keep = torch.tensor([True, False, True, True, False])
@@ -55,10 +49,11 @@ def test_norms_and_sums_are_those_of_a_loop(way, geometry, dtype, near, monkeypa
     for some, rows in ((found, alone), (found.apply_mask(mask), alone * mask)):
         if way == "gram" and some.mask is not None:
             continue
+        some = some.taking(way)
         for part, kept, by in (
             (some, rows, factors),
-            (some.select(keep), rows[keep], factors[keep]),
-            (some.blank(keep), rows * keep[:, None, None, None, None], factors),
+            (some.select(keep).taking(way), rows[keep], factors[keep]),
+            (some.blank(keep).taking(way), rows * keep[:, None, None, None, None], factors),
         ):
             norms = squared_norms({"w": kept}).sqrt()
             assert torch.allclose(part.squared_norms().sqrt(), norms, rtol=near, atol=0)
@@ -69,13 +64,12 @@ def test_norms_and_sums_are_those_of_a_loop(way, geometry, dtype, near, monkeypa
 
 @pytest.mark.parametrize("way", ["grouped", "patches", "gram"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
-def test_no_example_moves_the_norm_of_another(way, bad, monkeypatch):
-    pinned(monkeypatch, way)
+def test_no_example_moves_the_norm_of_another(way, bad):
     found, _ = layer(GEOMETRIES[0], torch.float32)
-    clean = found.squared_norms()
+    clean = found.taking(way).squared_norms()
     spoilt = found.slope.clone()
     spoilt[2, 0, 0, 0] = bad
-    norms = Convolved(found.x, spoilt, found.shape, found.geometry).squared_norms()
+    norms = Convolved(found.x, spoilt, found.shape, found.geometry).taking(way).squared_norms()
     rest = [0, 1, 3, 4]
     assert torch.equal(norms[rest], clean[rest])
     assert not norms[2] <= 1e30
