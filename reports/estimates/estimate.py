@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,8 +51,7 @@ class Estimate:
         """Share of hits in n trials, in [0, 1], with its exact interval (Clopper, Pearson 1934)."""
         if n == 0:
             return NOTHING
-        edges = binomtest(hits, n).proportion_ci(LEVEL, method="exact")
-        return cls(hits / n, float(edges.low), float(edges.high), n)
+        return cls(hits / n, *_exact_interval(hits, n), n)
 
     @classmethod
     def exact(cls, value: float) -> Estimate:
@@ -106,3 +106,10 @@ class Estimate:
 
 
 NOTHING = Estimate(math.nan)
+
+
+@functools.lru_cache(maxsize=2**16)  # a page of many Records asks for few pairs, again and again
+def _exact_interval(hits: int, n: int) -> tuple[float, float]:
+    """The ends of the exact 95% interval of a share (Clopper and Pearson 1934)."""
+    edges = binomtest(hits, n).proportion_ci(LEVEL, method="exact")
+    return float(edges.low), float(edges.high)

@@ -49,6 +49,10 @@ from reports.tables.scoreboard import scoreboard
 from reports.tables.trainings import training_table
 from reports.tables.verdicts import verdict_table
 
+IN_FULL = 12
+"""Of so many Records of memberships a page draws the scores and shows whom they expose: drawings of
+each would be nearly all that a page of thousands costs. Of the others it has the numbers."""
+
 
 def build_outline(
     found: Sorted,
@@ -167,17 +171,24 @@ def _rest(trained: Sequence[Trained], found: Sorted) -> list[Section]:
 
 def _members(found: Sequence[MembershipRecord]) -> Section:
     """What attacks find out about who was in the training set."""
-    galleries = build_galleries(found)
+    full = found[:IN_FULL]
+    galleries = build_galleries(full)
+    notes = [
+        f"Record {m.source.number}: {CANNOT_JUDGE} whether members are safe: {m.doubt}."
+        for m in found
+        if m.doubt
+    ]
+    if len(found) > IN_FULL:
+        notes.append(
+            f"Scores and the most exposed are drawn of the first {IN_FULL} of {len(found)} "
+            "Records; a report of fewer folders draws them of others."
+        )
     return Section(
         anchor="memberships",
         title="Who was in the training set",
-        charts=(*roc_charts(found), *(histogram_chart(m) for m in found if m.scores)),
+        charts=(*roc_charts(full), *(histogram_chart(m) for m in full if m.scores)),
         table=membership_table(found),
-        notes=tuple(
-            f"Record {m.source.number}: {CANNOT_JUDGE} whether members are safe: {m.doubt}."
-            for m in found
-            if m.doubt
-        ),
+        notes=tuple(notes),
         galleries=galleries,
         exposed=tuple(exposed_table(g.anchor, g.source, g.members) for g in galleries),
     )

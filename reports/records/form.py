@@ -7,6 +7,7 @@ somebody else may have made, that whatever is there is of its type and within it
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,8 +145,14 @@ def _names(form: Any) -> set[str]:
     return set(inner.__annotations__) if is_typeddict(inner) else set()
 
 
+@functools.cache
+def _hints(form: Any) -> dict[str, Any]:
+    """The types of a form's fields, which Python reads anew from text each time it is asked."""
+    return get_type_hints(form, include_extras=True)
+
+
 def _check_fields(value: Any, form: Any, what: str, complete: bool) -> None:
-    found, hints = mapping(value, what), get_type_hints(form, include_extras=True)
+    found, hints = mapping(value, what), _hints(form)
     start = f"{what}." if what else ""
     for name, own in hints.items():
         optional = get_origin(own) is NotRequired
