@@ -15,7 +15,7 @@ from attacks.invert.learning.regression import Regression
 from attacks.invert.matching.objective import replay, support
 from defenses import Gradients, Release
 from defenses.bases.summed import Summed
-from defenses.gradients import flat
+from defenses.gradients import flat, split
 
 COLUMNS = 16384
 """Of more coordinates so many are taken, at equal distances: past a few thousand they repeat one
@@ -31,7 +31,8 @@ makes no difference (lenet, train images)."""
 class View:
     """The coordinates that a release speaks about, and how gradients look there.
 
-    A mask, clipping, pruning and rounding are replayed. The replay of signs says how far a
+    A mask, clipping, pruning and rounding are replayed. Where a release says of what was not sent
+    that it is small, what was sent is looked at alone. The replay of signs says how far a
     candidate is from the signs that were released, and is no measurement of the image; there the
     defense itself is applied to the adversary's gradients, under the facts that are public.
 
@@ -40,21 +41,29 @@ class View:
         threat: whose adversary looks; a naive one sees every coordinate of a mean gradient.
         index: (D,) int64, coordinates of the flattened update, D <= `COLUMNS`.
         defended: whether gradients are defended anew rather than replayed.
+        plain: whether gradients are shown as they are, at what was sent.
     """
 
     release: Release
     threat: Threat
     index: Tensor
     defended: bool
+    plain: bool = False
 
     @classmethod
     def of(cls, release: Release, threat: Threat) -> View:
         """The view of a release; empty where it speaks about nothing."""
-        index = flat(support(release, threat)).nonzero()[:, 0]
+        spoken = flat(support(release, threat))
+        plain = False
+        if threat.adaptive:
+            measured, sent = _measured(release, threat), flat(release.update) != 0
+            plain = bool(measured[sent].all()) and not bool(measured[spoken].all())
+            spoken = measured & spoken if plain else spoken
+        index = spoken.nonzero()[:, 0]
         if len(index) > COLUMNS:
             step = torch.arange(COLUMNS, device=index.device) * len(index) // COLUMNS
             index = index[step]
-        return cls(release, threat, index, _reads_values(release, threat))
+        return cls(release, threat, index, not plain and _reads_values(release, threat), plain)
 
     @property
     def observed(self) -> Tensor:
@@ -81,6 +90,9 @@ class View:
             grads: name -> (B, *shape).
             generator: of what the defense draws; untouched where it is replayed.
         """
+        if self.plain:
+            order = self.release.update
+            return torch.cat([grads[k].flatten(1) for k in order], 1)[:, self.index].float()
         if self.defended:
             each = [self._defend(_one(grads, i), generator) for i in range(_count(grads))]
             return torch.stack(each).float()
@@ -114,6 +126,22 @@ def _reads_values(release: Release, threat: Threat) -> bool:
     return not torch.equal(
         flat(replay(probe, release, threat)), flat(replay(probe, turned, threat))
     )
+
+
+def _measured(release: Release, threat: Threat) -> Tensor:
+    """(P,) bool: a gradient near what was released is replayed as itself, there.
+
+    Of what was not sent because it is small a replay says nothing but for large gradients.
+    """
+    draw = torch.Generator().manual_seed(0)
+    seen = flat(release.update)
+    least = 1e-3 * float(seen[seen != 0].abs().min()) if bool(seen.any()) else 0.0
+    near = seen * (1 + 0.02 * (torch.rand(seen.shape, generator=draw).to(seen) - 0.5))
+    near = torch.where(seen != 0, near, least)
+    parts = {k: v[None] for k, v in split(near, release.update).items()}
+    again = replay(parts, release, threat)
+    shown = flat({k: again[k] for k in release.update})
+    return (shown != 0) & ((shown - near).abs() <= 1e-5 * near.abs())
 
 
 def _one(grads: Gradients, place: int) -> dict[str, Tensor]:

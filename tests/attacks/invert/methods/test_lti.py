@@ -119,6 +119,20 @@ def test_signs_are_taken_of_the_adversarys_gradients_too(observe, lenet, auxilia
     assert torch.equal(view.show(grads, seeded()), 1e-3 * expected[:, view.index])
 
 
+@pytest.mark.parametrize(("gamma", "measured"), [(10.0, True), (1e-3, False)])
+def test_what_was_selected_by_its_size_is_a_measurement_unless_it_was_truncated(
+    gamma, measured, observe, lenet, auxiliary
+):
+    release, threat, _, _ = observe(lenet, configured("dssgd", theta_u=0.1, gamma=gamma))
+    view = View.of(release, threat)
+    assert view.plain == measured
+    if measured:
+        assert bool((view.observed != 0).all())
+        grads = gradients(lenet, auxiliary)
+        expected = torch.stack([flat({k: g[i] for k, g in grads.items()}) for i in range(4)])
+        assert torch.equal(view.show(grads, seeded()), expected[:, view.index])
+
+
 def test_a_defense_that_looks_at_values_is_shown_one_by_one(observe, lenet, auxiliary):
     class Looks(type(configured("none"))):
         def replay(self, grads, release):
