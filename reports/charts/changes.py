@@ -7,7 +7,7 @@ from functools import partial
 
 from reports.charts.chart import MARKERS, Chart, Figure, Theme, bars, blank, legend
 from reports.panels.changes import LESS, MORE, Change
-from reports.panels.labels import shorten
+from reports.panels.labels import fold
 
 MOST = 30
 
@@ -53,7 +53,7 @@ def _draw(shown: Sequence[Change], theme: Theme) -> Figure:
     several = len({c.panel for c in shown}) > 1
     names = [f"{c.setting} ({c.panel})" if several else c.setting for c in shown]
     heights = range(len(shown) - 1, -1, -1)
-    axes.set_yticks(list(heights), [shorten(n, 48) for n in names])
+    axes.set_yticks(list(heights), [fold(n, 36) for n in names])
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.grid(False, axis="y")
     axes.set_xlabel("change of PSNR (dB), adaptive attack: to the right leaks more")

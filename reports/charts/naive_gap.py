@@ -7,7 +7,7 @@ from functools import partial
 
 from reports.charts.chart import Chart, Figure, Theme, band, blank, legend
 from reports.charts.scores_by_option import GUESS
-from reports.panels.labels import shorten
+from reports.panels.labels import fold
 from reports.panels.panel import Panel
 from reports.panels.setting import Setting
 from reports.scores import SCORES
@@ -66,7 +66,7 @@ def _draw(panel: Panel, shown: Sequence[Setting], theme: Theme) -> Figure:
         color=theme.soft,
         lw=1.1,
     )
-    axes.set_yticks(heights, [shorten(s.label, 42) for s in shown])
+    axes.set_yticks(heights, [fold(s.label, 36) for s in shown])
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.grid(False, axis="y")
     axes.set_xlabel(SCORES["psnr"].axis)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,6 +68,14 @@ def _title(panel: Panel, state: str) -> str:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= 60 else "…" + text[-59:]
+
+
+def fold(text: str, longest: int) -> str:
+    """The text on one line of so many characters or on two; what is longer still is cut off."""
+    lines = textwrap.wrap(text, longest)
+    if len(lines) < 2:
+        return text
+    return f"{lines[0]}\n{shorten(' '.join(lines[1:]), longest)}"
 
 
 def shorten(text: str, longest: int) -> str:

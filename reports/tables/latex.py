@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.tables.table import Table
+from reports.tables.table import Cell, Table
 
 MARKS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -31,8 +31,7 @@ def latex(table: Table) -> str:
     heads = [table.heads[i] for i in table.brief]
     rows = [[row.cells[i] for i in table.brief] for row in table.rows]
     numeric = [
-        all(isinstance(row[i].order, int | float) or row[i].text == "-" for row in rows)
-        for i in range(len(heads))
+        all(_is_number(row[i]) or row[i].text == "-" for row in rows) for i in range(len(heads))
     ]
     columns = "".join("r" if number else "l" for number in numeric)
     lines = [
@@ -50,6 +49,11 @@ def latex(table: Table) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _is_number(cell: Cell) -> bool:
+    """Whether a cell says a number; a word may be sorted by one."""
+    return isinstance(cell.order, int | float) and not cell.text[:1].isalpha()
 
 
 def _line(texts: Sequence[str]) -> str:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from reports import records
-from reports.panels.labels import setting_labels
+from reports.panels.labels import fold, setting_labels
 from reports.records.inversion import Guarantee
 from tests import outcomes
 from tests.outcomes import panels_of
@@ -24,3 +26,18 @@ def test_settings_are_named_apart_to_the_last_digit():
     held = [Guarantee({"rate": r, "clip": 1.0}, math.inf, 0.0, 0, 1.0) for r in (0.5, 0.5 + 1e-9)]
     one, two = setting_labels([("dprs", g) for g in held])
     assert one == "dprs rate 0.5" and two.startswith("dprs rate 0.50000")
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("dpsgd noise 0.01", "dpsgd noise 0.01"),
+        ("dprs rate 0.9, worst of 3 rounds", "dprs rate 0.9, worst\nof 3 rounds"),
+        (
+            "one two three four five six seven eight nine ten",
+            "one two three four\nfive six seven eigh…",
+        ),
+    ],
+)
+def test_a_long_label_takes_two_lines_before_it_is_cut(text, folded):
+    assert fold(text, 20) == folded
