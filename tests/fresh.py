@@ -14,6 +14,7 @@ import functools
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,13 +52,16 @@ class Fresh:
 
     def wait(self) -> int:
         """Its exit code, negative where a signal ended it."""
+        self.until(lambda: False)
         return int(_ask({"do": "wait", "pid": self.pid})["code"])
 
-    def until(self, holds: Any, seconds: float = 120) -> None:
-        """Return when ``holds()`` is true, or when the process has ended."""
+    def until(self, holds: Any, seconds: float = 300) -> None:
+        """Return when ``holds()`` is true, or when the process has ended, at the latest then."""
         deadline = time.monotonic() + seconds
         while not holds() and not self.ended():
-            assert time.monotonic() < deadline, self.err
+            if time.monotonic() > deadline:
+                os.killpg(self.pid, signal.SIGKILL)
+                raise TimeoutError(self.out + self.err)
             time.sleep(0.01)
 
 
