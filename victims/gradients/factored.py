@@ -21,8 +21,9 @@ from victims.gradients.per_example import (
 )
 from victims.gradients.vmapping import Loss, gradients_at
 
-CHUNK = 64
-"""Examples of one pass."""
+CHUNK_VALUES = {"cpu": 3 * 2**16, "cuda": 3 * 2**20}
+"""Values of the inputs of one pass, for activations grow with them: 64 images of 3x32x32, one of
+224 pixels. A GPU idles between small passes."""
 SAME = 1e-9
 """The share of the whole gradient by which two ways may differ in float64."""
 
@@ -51,19 +52,25 @@ class FactoredGradients:
 
     def chunks(self, images: Tensor, labels: Tensor) -> Iterator[Factored]:
         """The gradients of consecutive examples, name -> (k, *shape); nothing when B = 0."""
-        done = 0
+        done, step = 0, pass_length(images)
         weights, fixed = trainable_parameters(self.model), frozen_parameters(self.model)
         while self.one_pass and done < len(images):
-            some = slice(done, done + CHUNK)
+            some = slice(done, done + step)
             found = one_pass(self.model, self.loss, weights, fixed, images[some], labels[some])
             if found is None:
                 self.one_pass = False
                 break
             yield found
-            done += CHUNK
+            done += step
         if done < len(images):
             rest = images[done:], labels[done:]
             yield from gradient_chunks(self.model, self.loss, *rest, outer=self.outer)
+
+
+def pass_length(images: Tensor) -> int:
+    """How many of some images (B, ...), on their device, take a pass together."""
+    values = CHUNK_VALUES["cpu" if images.device.type == "cpu" else "cuda"]
+    return max(1, values // max(1, images[:1].numel()))
 
 
 def agrees(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> bool:

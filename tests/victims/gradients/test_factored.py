@@ -7,11 +7,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+import defenses
 from defenses.gradients import apply_mask, clipped_sum, flat, random_mask, squared_norms
 from defenses.implicit import Implicit
 from tests.conftest import seeded
 from victims.gradients import gradient_chunks
-from victims.gradients.factored import FactoredGradients
+from victims.gradients.factored import FactoredGradients, pass_length
 from victims.gradients.layer_rules import RULES
 from victims.gradients.one_pass import one_pass
 from victims.gradients.watch import Watch
@@ -164,14 +165,14 @@ def test_what_is_not_covered_is_taken_one_by_one(kind):
 
 
 def test_a_pass_that_turns_out_uncovered_later_falls_back_for_good():
-    model, (images, labels) = net(nn.Conv2d(3, 3, 3), nn.Tanh()), batch(70)
+    model, (images, labels) = net(nn.Conv2d(3, 3, 3), nn.Tanh()), batch(1100)
     ours = FactoredGradients(model, cross_entropy, images, labels)
     assert ours.one_pass
     model[0].bias = model[0].register_parameter("bias", None)
     model[0].forward = lambda x: nn.functional.conv2d(x, model[0].weight * 2)
     first, *rest = ours.chunks(images, labels)
     assert not ours.one_pass
-    assert sum(len(part["0.weight"]) for part in (first, *rest)) == 70
+    assert sum(len(part["0.weight"]) for part in (first, *rest)) == 1100
 
 
 def test_an_input_that_is_changed_in_place_is_noticed():
@@ -200,3 +201,24 @@ def test_pooling_side_by_side_is_pooling():
     assert torch.equal(found, expected)
     one, other = (torch.autograd.grad(y, x, slope)[0] for y in (found, expected))
     assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["dpsgd", "dprs", "dptopk", "adaptive", "perlayer"])
+def test_every_defense_that_takes_factors_sums_what_it_sums_of_tensors(name):
+    model, (images, labels) = small(), batch()
+    images[3] = float("inf")  # left out by either
+    defense = defenses.get(name, clip=0.5)
+    plan = defense.plan(dict(model.named_parameters()), step=0, steps=1, generator=seeded())
+    ours = FactoredGradients(model, cross_entropy, *batch())
+    (found,) = (defense.contribute(part, plan) for part in ours.chunks(images, labels))
+    (whole,) = gradient_chunks(model, cross_entropy, images, labels, chunk=7)
+    expected = defense.contribute(whole, plan)
+    assert ours.one_pass
+    assert set(found) == set(expected)
+    for key, value in found.items():
+        assert torch.allclose(value, expected[key], rtol=1e-9, atol=1e-9), key
+
+
+@pytest.mark.parametrize(("edge", "length"), [(32, 64), (64, 16), (224, 1), (1000, 1)])
+def test_passes_take_fewer_of_larger_images(edge, length):
+    assert pass_length(torch.empty(1, 1, 1, 1).expand(300, 3, edge, edge)) == length
