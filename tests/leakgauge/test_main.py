@@ -24,6 +24,7 @@ from leakgauge.glance import load
 from leakgauge.inert import Refused, inert_libraries
 from leakgauge.main import main
 from reports.sweep.combine import COMMANDS as SWEPT
+from tests import fresh
 
 ROOT = Path(__file__).parents[2]
 ASKED = [
@@ -201,9 +202,8 @@ def test_every_command_that_a_sweep_crosses_has_a_name():
 
 
 def test_the_doctor_says_what_is_there():
-    done = typed("doctor")
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"(?m)^leakgauge +\d.* in ", done.stdout)
-    assert re.search(r"(?m)^device +", done.stdout)
-    assert re.search(r"(?m)^names +import attacks, \w+, \w+, \w+ gives ours$", done.stdout)
-    assert len(done.stdout.splitlines()) < 24
+    said = fresh.run("-m", "leakgauge", "doctor").out
+    assert re.search(r"(?m)^leakgauge +\d.* in ", said)
+    assert re.search(r"(?m)^device +", said)
+    assert re.search(r"(?m)^names +import attacks, \w+, \w+, \w+ gives ours$", said)
+    assert len(said.splitlines()) < 24
