@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -83,6 +84,8 @@ def _draw(
 ) -> Figure:
     figure = Figure(figsize=(8.2, 5.6), layout="constrained")
     grid = figure.subplots(2, 2, sharex=True)
+    sizes = [math.log10(max(1, point.sent)) for line in uploads for point in line.points]
+    ticks = [10**k for k in range(math.floor(min(sizes)), math.ceil(max(sizes)) + 1)]
     for axes, (name, title) in zip(grid.flat, QUANTITIES.items(), strict=True):
         axes.grid(True)
         _draw_lines(axes, uploads, name, theme)
@@ -90,6 +93,8 @@ def _draw(
             if name in found and found[name].known:
                 axes.axhline(found[name].mean, color=theme.soft, ls=style, lw=1.1, label=label)
         axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{t:,}" for t in ticks])  # a power's own label is math, not drawn
+        axes.set_xticks([], minor=True)
         axes.set_ylabel(title)
         if name in SHARES:
             axes.set_ylim(-0.04, 1.06)

@@ -66,6 +66,8 @@ def test_the_chart_tells_its_numbers_and_is_drawn_in_any_theme(folder):
     assert "largest, 0.5 (" in chart.alt and "random, 0.1 (" in chart.alt
     figure = chart.draw(NIGHT)
     assert [axes.get_ylabel() for axes in figure.axes] == list(sharing.QUANTITIES.values())
+    told = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert told == ["100", "1,000", "10,000"]
 
 
 def test_records_of_another_kind_or_of_several_settings_are_refused(folder, invoke, tmp_path):
