@@ -81,7 +81,8 @@ class Imprint(Inversion):
         images = pixels.reshape(-1, *threat.image_shape)
         labels = recover_labels(model, loss, release, threat)
         if missing == 0 and seen is not None:
-            labels, order = name_by_slopes(model, loss, images, told.slopes, labels)
+            sought = threat.classes if threat.labels is None else None
+            labels, order = name_by_slopes(model, loss, images, told.slopes, labels, sought)
             images = images[order]
             left = left_by_mean_gradient(model, loss, release, seen, images, labels)
             note = "" if left < EXPLAINED else f"what was found leaves {left:.1%} unexplained"

@@ -12,7 +12,9 @@ import victims
 from attacks import invert
 from attacks.invert.__main__ import main
 from attacks.invert.command import parse, scenario
+from attacks.invert.malicious import caused
 from attacks.invert.malicious.divide import divide, levels
+from attacks.invert.matching.labels import recover_labels
 from attacks.invert.methods.imprint import BIAS
 from defenses import BadInput
 from reports.panels.build import build_panels
@@ -117,6 +119,42 @@ def test_only_what_explains_the_release_is_solved(observe, planted):
     wrong = reconstruct(dataclasses.replace(release, update=other))
     assert wrong.stopped == "iterations"
     assert "unexplained" in wrong.note
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_under_a_mask_exact_slopes_tell_the_labels_that_counting_gets_wrong(
+    observe, planted, first
+):
+    mask = configured("dprs", rate=0.5, noise_multiplier=0.0, cooling=False, clip=1e9)
+    release, threat, images, labels = observe(planted, mask, first, batch=2)
+    assert recover_labels(planted, cross_entropy, release, threat).tolist() != labels.tolist()
+    attack = invert.get("imprint")
+    guess = attack.reconstruct(planted, cross_entropy, release, threat, generator=seeded())
+    order = assign(guess.images, images)
+    assert guess.labels[order].tolist() == labels.tolist()
+    assert bool((psnr(guess.images[order], images) > 45).all())
+    assert guess.stopped == "solved"
+
+
+def test_slopes_that_are_not_exact_share_what_is_left_of_the_counted_labels(planted):
+    photos = victims.load_data("photos", count=3)
+    exact = torch.stack(
+        [caused._slopes(planted, cross_entropy, photos.images, c) for c in range(photos.classes)]
+    )
+    slopes = exact[photos.labels, torch.arange(3)]
+    slopes[1] *= 0.9  # as clipping of each example does
+    counted = torch.tensor([0, 1, 9])
+
+    def named(known):
+        labels, order = caused.name_by_slopes(
+            planted, cross_entropy, photos.images, slopes, counted, known
+        )
+        return dict(zip(order.tolist(), labels.tolist(), strict=True))
+
+    assert photos.labels.tolist() == [0, 1, 2]
+    found = named(photos.classes)
+    assert (found[0], found[2]) == (0, 2) and found[1] in (1, 9)
+    assert sorted(named(None).values()) == counted.tolist()
 
 
 def test_what_is_not_a_malicious_servers_is_refused(observe, lenet, planted):
