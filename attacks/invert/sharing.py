@@ -67,7 +67,7 @@ def uploads(records: Sequence[Record]) -> list[Uploads]:
             continue
         options = record.bounds[RULE]["options"]
         sent = [r["wire_bytes"] for r in record.rows if r["defense"] == RULE and r["adaptive"]]
-        found = _read(record, column) | {"advantage": advantage(record, column)}
+        found = _read(record, column) | {"advantage": naming_advantage(record, column)}
         point = Shared(float(options["theta_u"]), int(statistics.median(sent)), found)
         label = f"{options['selection']}{weights(record)}"
         line = lines.setdefault(label, [])
@@ -99,16 +99,18 @@ def whole(records: Sequence[Record]) -> dict[str, Estimate]:
     """What the attack gets of the first undefended update; empty where none is among them."""
     for record in records:
         if (column := "none/adaptive") in record.summary:
-            return _read(record, column) | {"advantage": advantage(record, column)}
+            return _read(record, column) | {"advantage": naming_advantage(record, column)}
     return {}
 
 
-def advantage(record: Record, column: str) -> Estimate:
-    """By how much an upload tells its image from another, in [-1, 1]; 0 is chance.
+def naming_advantage(record: Record, column: str) -> Estimate:
+    """By how much an upload tells its image from another candidate, in [-1, 1]; 0 is chance.
 
     Of the private image and one of the other candidates, how much more often the first explains
-    the upload better than the second does: twice the AUC less 1 (Yeom et al. 2018), with the
-    interval over the images. Nothing where the game was not played.
+    the upload better than the second does: twice the AUC less 1 of naming among the N candidates,
+    1 - 2 (rank - 1) / (N - 1) in the mean, with the interval over the images. It is no membership
+    advantage: that the image is one of the candidates is given. Nothing where the game was not
+    played.
     """
     name, _, attacker = column.partition("/")
     total = record.bounds[name].get("candidates") or 1
@@ -153,7 +155,7 @@ def table(lines: Sequence[Uploads]) -> Iterator[str]:
     """An upload a row, in Markdown."""
     yield (
         "| selection | theta_u | bytes | PSNR dB | LPIPS | labels found | named at once "
-        "| membership advantage |"
+        "| naming advantage |"
     )
     yield "|---" * 8 + "|"
     for line in lines:

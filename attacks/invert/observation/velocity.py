@@ -21,6 +21,8 @@ def gradients_of(rounds: Sequence[Round], momentum: float, started: bool) -> lis
     The velocity is PyTorch's, v(r) = momentum v(r - 1) + g(r). A round of one step moves the
     weights by lr v(r), so that over lr its update is v(r), and g(r) = v(r) - momentum v(r - 1).
     Several steps in a round end with a velocity that their sum does not tell: those are refused.
+    Nesterov's momentum sends g(r) + momentum v(r) instead, and weight decay adds a share of the
+    weights to g(r): of either nothing here is the gradient, and the files do not tell.
 
     Args:
         rounds: victim and release of consecutive rounds, each of one step.
@@ -60,15 +62,22 @@ def begins(paths: Sequence[Path]) -> bool:
     """Whether the files of consecutive rounds say that they begin with the first round of all.
 
     Raises:
-        BadInput: they say rounds that do not follow one another.
+        BadInput: of several files one does not say its round, or they say rounds that do not
+            follow one another.
     """
     told = []
     for path in paths:
         with safe_open(path, framework="pt", device="cpu") as file:
             told.append((file.metadata() or {}).get("round", ""))
     numbers = [int(text) if text.isdigit() else None for text in told]
-    for path, one, after in zip(paths[1:], numbers[:-1], numbers[1:], strict=True):
-        if one is not None and after is not None and after != one + 1:
+    for path, number in zip(paths, numbers, strict=True):
+        if number is None and len(paths) > 1:
+            raise BadInput(
+                f"{path} does not say its round: kept_momentum takes files whose metadata have "
+                "'round', a whole number, and that follow one another"
+            )
+    for path, (one, after) in zip(paths[1:], pairwise(numbers), strict=True):
+        if one is not None and after != one + 1:
             raise BadInput(
                 f"{path} is of round {after}, after round {one}: kept_momentum takes rounds that "
                 "follow one another"

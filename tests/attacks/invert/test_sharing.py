@@ -96,10 +96,10 @@ def test_one_point_is_one_record_and_the_control_is_of_the_same_weights(folder):
     assert sharing.whole(untrained)["psnr"].known
 
 
-def test_the_advantage_is_what_the_ranks_say(folder):
+def test_the_naming_advantage_is_what_the_ranks_say(folder):
     record = records.read(folder / "3")
     total = record.bounds["none"]["candidates"]
     for ranks, expected in (((1, 1), 1.0), ((total, total), -1.0), ((1, total), 0.0)):
         rows = [{**row, "rank": rank} for row, rank in zip(record.rows, ranks, strict=True)]
         made = dataclasses.replace(record, rows=rows)
-        assert sharing.advantage(made, "none/adaptive").mean == expected
+        assert sharing.naming_advantage(made, "none/adaptive").mean == expected

@@ -101,3 +101,12 @@ def test_rounds_that_do_not_follow_one_another_are_refused(tmp_path):
     assert begins([tmp_path / "1"]) and not begins([tmp_path / "3"])
     with pytest.raises(BadInput, match="is of round 3, after round 1"):
         begins([tmp_path / "1", tmp_path / "3"])
+
+
+@pytest.mark.parametrize("metadata", [None, {"round": ""}, {"round": "two"}])
+def test_files_that_do_not_say_their_round_are_refused_beside_others(tmp_path, metadata):
+    save_file({"w": torch.ones(1)}, tmp_path / "1", {"round": "1"})
+    save_file({"w": torch.ones(1)}, tmp_path / "next", metadata)
+    with pytest.raises(BadInput, match="next does not say its round"):
+        begins([tmp_path / "1", tmp_path / "next"])
+    assert not begins([tmp_path / "next"])
