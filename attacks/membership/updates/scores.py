@@ -57,10 +57,11 @@ def add_up(target: Iterable[Tensor], others: Iterable[Tensor]) -> dict[str, Tens
     """Attack -> (N,) scores over all rounds, higher = more likely a member.
 
     Args:
-        target: (2, N) of each upload that is said to be the target's.
-        others: (2, N) of each upload of somebody else, who has none of the candidates. What an
-            example makes everybody's uploads look like says nothing of whose it is: the mean over
-            them is taken away. None at all where the server sees sums.
+        target: (2, N) of each upload of the target, or of each sum with it.
+        others: (2, N) of each upload of somebody else, who has none of the candidates, or of each
+            sum without the target. What an example makes everybody's uploads look like says
+            nothing of whose it is: the mean over them is taken away. None at all where the server
+            sees sums and the target is in each.
     """
     own, rest = list(target), list(others)
     total = torch.stack(own).sum(0)

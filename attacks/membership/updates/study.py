@@ -7,14 +7,14 @@ import math
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from attacks.membership.shadows.candidates import Candidates
 from attacks.membership.shadows.train import Piece
 from attacks.membership.study import record
+from attacks.membership.updates.observe import TARGET, observe
 from attacks.membership.updates.scenario import Scenario
-from attacks.membership.updates.scores import add_up, of_upload
-from attacks.membership.updates.watch import Named, Seen, Watching, mean_of
+from attacks.membership.updates.scores import add_up
+from attacks.membership.updates.watch import Named
 from defenses import BadInput, stream
 from defenses.options import shown_options
 from defenses.privacy.accounting import gaussian_epsilon
@@ -24,12 +24,8 @@ from reports.records.environment import environment
 from reports.records.training import ClaimBounds
 from victims.data import Data
 from victims.federated.plan import UNITS, Plan
-from victims.federated.serve import Course
 from victims.federated.server import Server
 from victims.federated.victim import Victim, load_victim
-
-TARGET = 0
-"""The participant whose members are sought."""
 
 
 def study(
@@ -59,40 +55,15 @@ def study(
     f = scenario.federation
     victim = load_victim(f, data_root)
     candidates, others = draw(victim, scenario.examples)
-    everybody = [victim.participant(i) for i in range(f.participants)]
-    own = candidates.pool.take(candidates.members[0].nonzero()[:, 0])
-    target = dataclasses.replace(everybody[TARGET], images=own.images, labels=own.labels)
-    everybody[TARGET] = target
-    course = Course(victim.server())
-    held: list[Seen] = []
-    mine: list[Tensor] = []
-    rest: list[Tensor] = []
-
-    def score(seen: Seen, into: list[Tensor]) -> None:
-        pool = candidates.pool
-        into.append(of_upload(victim.model, seen, pool.images, pool.labels))
-
-    def look(seen: Seen) -> None:
-        if scenario.secure_aggregation:
-            held.append(seen)
-        else:
-            score(seen, mine if seen.participant == TARGET else rest)
-
-    for done in course.rounds(Watching(everybody, course, look)):
-        report(f"round {done}", done, f.rounds)
-        if held:
-            score(mean_of(held), mine)
-            held.clear()
-    if not mine:
-        raise BadInput("the target was in no round: raise --share or --rounds")
+    seen = observe(victim, candidates, scenario.secure_aggregation, report)
     facts = environment(seed=f.seed, device=device)
     facts["data_sha256"] = candidates.content
     return record(
         scenario.document(),
-        claim_of(victim.plan, course.server),
+        claim_of(victim.plan, seen.server),
         candidates,
-        pieces(victim, course.server, candidates, others),
-        add_up(mine, rest),
+        pieces(victim, seen.server, candidates, others),
+        add_up(seen.mine, seen.rest),
         facts,
     )
 

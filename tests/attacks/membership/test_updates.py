@@ -9,6 +9,7 @@ import torch
 
 from attacks.membership.show import table
 from attacks.membership.updates.command import command_line, parse, run, scenario
+from attacks.membership.updates.observe import observe
 from attacks.membership.updates.scenario import Scenario
 from attacks.membership.updates.scores import add_up, of_upload
 from attacks.membership.updates.study import draw
@@ -16,7 +17,10 @@ from attacks.membership.updates.watch import Seen, Watching, mean_of
 from defenses import BadInput
 from defenses.privacy.accounting import gaussian_epsilon
 from reports import records
+from reports.commands.progress import unwatched
 from reports.records import membership
+from victims.federated import serve
+from victims.federated.participant import Participant
 from victims.federated.scenario import Federation
 from victims.federated.serve import Course
 from victims.federated.victim import load_victim
@@ -77,6 +81,40 @@ def test_of_sums_less_is_told_and_nothing_beside_others(plain):
     update = {"w": torch.ones(2)}
     one, other = (Seen(i, 0, update, {"w": torch.full((2,), float(i))}) for i in (1, 3))
     assert torch.equal(mean_of([one, other]).update["w"], torch.full((2,), 2.0))
+
+
+def asked(monkeypatch, *rounds):
+    """Let the server ask these participants round after round."""
+    following = iter(rounds)
+    monkeypatch.setattr(serve, "chosen_in_round", lambda *_: next(following))
+
+
+def test_a_sum_is_the_targets_only_in_rounds_that_it_is_in(monkeypatch):
+    asked(monkeypatch, [0, 1], [1, 2], [], [2])
+    victim = load_victim(Federation(**{**ALONE, "rule": "fedavg", "rounds": 4}))
+    seen = observe(victim, draw(victim, 30)[0], True, unwatched)
+    assert len(seen.mine) == seen.server.asked[0] == 1
+    assert len(seen.rest) == 2
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_target_that_was_in_no_round_is_not_judged(monkeypatch, secure):
+    asked(monkeypatch, [1], [1, 2])
+    with pytest.raises(BadInput, match="the target was in none of 2 rounds"):
+        play(secure=secure, rule="fedavg", rounds=2)
+
+
+def test_a_rejected_upload_is_in_no_sum(monkeypatch):
+    """The target sends a thousand times as much as the rest: its upload is not taken."""
+    honest = Participant.upload
+
+    def loud(self, *arguments):
+        update = honest(self, *arguments)
+        return {k: v * (1000 if self.index == 0 else 1) for k, v in update.items()}
+
+    monkeypatch.setattr(Participant, "upload", loud)
+    with pytest.raises(BadInput, match="all 2 uploads of the target were rejected"):
+        play(secure=True, rule="fedavg", rounds=2)
 
 
 def test_equal_scenarios_give_equal_records_and_the_command_says_them_again(plain):
