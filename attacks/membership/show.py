@@ -80,8 +80,15 @@ def _verdicts(record: Record) -> list[str]:
 
 
 def control_line(record: Record) -> str:
-    """Whether the target learned; where it did not, that nothing can be said."""
-    learned = membership.parse(record).learned
+    """Whether the attacks could have found anybody; where not, that nothing can be said.
+
+    Of a training, whether the target learned. Of a federation, what undefended uploads give away.
+    """
+    parsed = membership.parse(record)
+    if parsed.control is not None:
+        note = "" if parsed.control.holds else f"{CANNOT_JUDGE}: "
+        return f"control: {note}{parsed.control.show()}"
+    learned = parsed.learned
     if learned is None:
         return "cannot be judged: this result does not say whether the target learned"
     note = "" if learned.holds else f"{CANNOT_JUDGE}: "
@@ -89,11 +96,15 @@ def control_line(record: Record) -> str:
 
 
 def promise(record: Record) -> str:
-    """One sentence: what the whole training guarantees."""
+    """One sentence: what the whole training guarantees, or one participant's own uploads."""
     bound = record.bounds
     if bound["epsilon"] is None:
         return "no privacy guarantee (epsilon = inf)"
-    text = f"the whole training is ({bound['epsilon']:.4g}, {bound['delta']:g})-DP"
+    claim = f"({bound['epsilon']:.4g}, {bound['delta']:g})-DP"
+    text = f"the whole training is {claim}"
+    if "participants" in record.scenario:  # others may have sent more, or defended nothing
+        sent = count_of(bound["steps"], "upload")
+        text = f"of one example of participant 0, its own {sent} are {claim}"
     if not bound["holds"]:
         text += ", had batches been Poisson samples, which they were not: no guarantee"
     if record.scenario.get("defense") == "dprs":

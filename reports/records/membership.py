@@ -13,6 +13,7 @@ from reports import detection
 from reports.estimates import NOTHING, Estimate
 from reports.estimates.intervals import LEVEL, Values
 from reports.evidence.learned import Learned, doubt, judge_target
+from reports.evidence.undefended import Undefended
 from reports.records import exposed as accusations
 from reports.records.checks import clean, epsilon, estimate, mapping, required, share, text
 from reports.records.exposed import ExposedMember
@@ -78,6 +79,18 @@ class Models(TypedDict):
     shadows: Model
 
 
+class Control(TypedDict):
+    """What the attacks find in a federation's uploads where nothing defends them.
+
+    Attributes:
+        beside: whether a twin was played for it; else the result itself is undefended.
+        auc: attack -> AUC, whose intervals hold for all attacks at once.
+    """
+
+    beside: bool
+    auc: dict[str, ShareOf]
+
+
 class Summary(TypedDict):
     """What the attacks come to, as ``summary`` holds it by attack.
 
@@ -89,6 +102,7 @@ class Summary(TypedDict):
         non_members: how many are not.
         models: what they get right.
         strongest: the attack with the highest AUC.
+        control: of a federation, see `Control`.
     """
 
     auc: dict[str, ShareOf | Share] | ShareOf | Share
@@ -98,6 +112,7 @@ class Summary(TypedDict):
     non_members: dict[str, Count]
     models: Models
     strongest: str
+    control: NotRequired[Control]
 
 
 class Baseline(TypedDict):
@@ -130,6 +145,7 @@ class MembershipRecord:
         exposed: the members found out first, most exposed first; may be empty.
         strongest: the attack that finds them out; nothing where the Record does not say.
         learned: what the target gets right of its members; None where the Record does not say.
+        control: of a federation, what undefended uploads give away; None for trainings.
     """
 
     source: Source
@@ -141,6 +157,7 @@ class MembershipRecord:
     exposed: tuple[ExposedMember, ...]
     strongest: str
     learned: Learned | None = None
+    control: Undefended | None = None
 
     @property
     def anchor(self) -> str:
@@ -149,8 +166,12 @@ class MembershipRecord:
 
     @property
     def doubt(self) -> str:
-        """Why finding nobody is no evidence, see `learned.doubt`; empty where it is some."""
-        return doubt(self.learned)
+        """Why finding nobody is no evidence, empty where it is some.
+
+        See `learned.doubt` of trainings, and `Undefended.doubt` of federations, whose accuracy on
+        the target's members the other participants make.
+        """
+        return doubt(self.learned) if self.control is None else self.control.doubt
 
     @property
     def outside(self) -> int:
@@ -246,6 +267,7 @@ def parse(record: Record, source: Source | None = None) -> MembershipRecord:
         exposed=accusations.parse(record),
         strongest=text(record.summary.get("strongest", ""), "summary.strongest"),
         learned=_target(record),
+        control=_undefended(record),
     )
 
 
@@ -263,6 +285,14 @@ def _target(record: Record) -> Learned | None:
         [text(row.get("label"), "rows.label") for row in rows if row.get("member") is True],
         **accuracies,
     )
+
+
+def _undefended(record: Record) -> Undefended | None:
+    """The control of a federation's Record; without numbers where none was played."""
+    if "secure_aggregation" not in record.scenario:
+        return None
+    found = mapping(record.summary.get("control", {}), "summary.control")
+    return Undefended(_areas(found.get("auc"), []), found.get("beside") is True)
 
 
 def _areas(auc: Any, attacks: list[str]) -> dict[str, Estimate]:

@@ -122,6 +122,9 @@ def members_found(found: Sequence[MembershipRecord]) -> Sentence:
     idle = sum(bool(m.doubt) for m in scored)
     doubted = "it cannot be judged" if len(scored) == 1 else f"{idle} of them cannot be judged"
     why = "the target did not learn, or the result does not say whether it did"
+    if any(m.control is not None for m in scored if m.doubt):
+        alone = "members are not told from chance without a defense either, or none was played"
+        why = alone if len(scored) == 1 else f"{why}; or {alone}"
     doubted = f" What is not found is no evidence: {doubted} ({why})." if idle else ""
     return (
         f"Asked who was in the training data, the strongest attack ({name[:40]}) finds ",

@@ -36,7 +36,8 @@ def membership_table(records: Sequence[MembershipRecord]) -> Table:
 def _row(anchor: str, record: MembershipRecord, attack: str) -> Row:
     facts, sources = record.source.record.scenario, (record.source,)
     # Where the target did not learn, that nobody was found is no evidence.
-    target = f"{CANNOT_JUDGE}: {record.doubt}" if record.doubt else "learned"
+    works = "learned" if record.control is None else record.control.show()
+    target = f"{CANNOT_JUDGE}: {record.doubt}" if record.doubt else works
     cells = (
         plain(attack),
         plain(str(facts.get("defense", "-"))),

@@ -35,11 +35,14 @@ class Observed:
     server: Server
 
 
-def observe(victim: Victim, candidates: Candidates, sums: bool, report: Report) -> Observed:
+def observe(
+    victim: Victim, server: Server, candidates: Candidates, sums: bool, report: Report
+) -> Observed:
     """Play a federation whose target has the members among the candidates.
 
     Args:
         victim: the federation.
+        server: its server, before the first round.
         candidates: who may be a member.
         sums: whether the server sees the mean of a round's accepted uploads alone. It knows whom
             it asked and whom it rejected, and so whether the target's upload is in the mean.
@@ -53,7 +56,7 @@ def observe(victim: Victim, candidates: Candidates, sums: bool, report: Report) 
     own = pool.take(candidates.members[0].nonzero()[:, 0])
     target = dataclasses.replace(everybody[TARGET], images=own.images, labels=own.labels)
     everybody[TARGET] = target
-    course = Course(victim.server())
+    course = Course(server)
     held: list[Seen] = []
     mine: list[Tensor] = []
     rest: list[Tensor] = []

@@ -11,6 +11,7 @@ import torch
 from attacks.membership.shadows.candidates import Candidates
 from attacks.membership.shadows.train import Piece
 from attacks.membership.study import record
+from attacks.membership.updates.control import control_of, defended, twin_scores
 from attacks.membership.updates.observe import TARGET, observe
 from attacks.membership.updates.scenario import Scenario
 from attacks.membership.updates.scores import add_up
@@ -47,7 +48,8 @@ def study(
 
     Returns:
         The Record, as that of a training, see `attacks.membership.study.record`; in the place of
-        shadow models stand the other participants.
+        shadow models stand the other participants, and its summary has a ``control``: what the
+        attacks find where nothing defends the uploads, of a twin played beside a defended one.
 
     Raises:
         BadInput: the Scenario cannot be played.
@@ -55,17 +57,29 @@ def study(
     f = scenario.federation
     victim = load_victim(f, data_root)
     candidates, others = draw(victim, scenario.examples)
-    seen = observe(victim, candidates, scenario.secure_aggregation, report)
+    twice = defended(scenario)
+
+    def tell(line: str, done: int, total: int) -> None:
+        report(line, done, total * (1 + twice))
+
+    def tell_of_twin(line: str, done: int, total: int) -> None:
+        report(f"{line} without a defense", total + done, total * 2)
+
+    seen = observe(victim, victim.server(), candidates, scenario.secure_aggregation, tell)
+    scores = add_up(seen.mine, seen.rest)
+    plain = twin_scores(victim, candidates, data_root, tell_of_twin) if twice else scores
     facts = environment(seed=f.seed, device=device)
     facts["data_sha256"] = candidates.content
-    return record(
+    made = record(
         scenario.document(),
         claim_of(victim.plan, seen.server),
         candidates,
         pieces(victim, seen.server, candidates, others),
-        add_up(seen.mine, seen.rest),
+        scores,
         facts,
     )
+    control = control_of(plain, candidates.members[0], twice)
+    return dataclasses.replace(made, summary={**made.summary, "control": control})
 
 
 def draw(victim: Victim, examples: int) -> tuple[Candidates, list[Data]]:

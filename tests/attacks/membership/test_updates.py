@@ -18,6 +18,7 @@ from defenses import BadInput
 from defenses.privacy.accounting import gaussian_epsilon
 from reports import records
 from reports.commands.progress import unwatched
+from reports.evidence.control import CANNOT_JUDGE
 from reports.records import membership
 from victims.federated import serve
 from victims.federated.participant import Participant
@@ -76,6 +77,8 @@ def test_another_participants_uploads_say_nothing_of_the_targets_members():
 def test_of_sums_less_is_told_and_nothing_beside_others(plain):
     summed = play(secure=True)
     assert set(membership.parse(summed).scores) == {"fall", "cosine"}
+    twin, itself = (membership.parse(r).control for r in (summed, plain))
+    assert twin.beside and twin.areas == itself.areas
     alone, among = (membership.parse(r).auc("cosine").mean for r in (plain, summed))
     assert among < alone
     update = {"w": torch.ones(2)}
@@ -92,7 +95,7 @@ def asked(monkeypatch, *rounds):
 def test_a_sum_is_the_targets_only_in_rounds_that_it_is_in(monkeypatch):
     asked(monkeypatch, [0, 1], [1, 2], [], [2])
     victim = load_victim(Federation(**{**ALONE, "rule": "fedavg", "rounds": 4}))
-    seen = observe(victim, draw(victim, 30)[0], True, unwatched)
+    seen = observe(victim, victim.server(), draw(victim, 30)[0], True, unwatched)
     assert len(seen.mine) == seen.server.asked[0] == 1
     assert len(seen.rest) == 2
 
@@ -117,6 +120,29 @@ def test_a_rejected_upload_is_in_no_sum(monkeypatch):
         play(secure=True, rule="fedavg", rounds=2)
 
 
+def test_what_is_not_found_is_judged_by_the_undefended_twin_at_the_same_seed(plain):
+    own = membership.parse(plain).control
+    assert not own.beside and own.holds
+    hidden = play(defense="dpsgd", defense_options={"noise_multiplier": 50.0})
+    found = membership.parse(hidden)
+    assert found.auc("cosine").low < 0.5
+    assert found.control.beside and found.control.holds and not found.doubt
+    shown = table(hidden)
+    assert "control: in the undefended twin at the same seed members are told from chance" in shown
+    assert CANNOT_JUDGE not in shown and "learned" not in shown
+
+
+def test_without_a_control_that_works_nothing_can_be_judged(plain):
+    weak = {"beside": True, "auc": {"fall": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 60}}}
+    failed = dataclasses.replace(plain, summary={**plain.summary, "control": weak})
+    assert "control: cannot be judged: in the undefended twin" in table(failed)
+    assert "are not told from chance: AUC 0.500 [0.400, 0.600] by fall" in table(failed)
+    rest = {k: v for k, v in plain.summary.items() if k != "control"}
+    missing = dataclasses.replace(plain, summary=rest)
+    assert membership.parse(missing).doubt == "no undefended twin was played"
+    assert "What is not found is no evidence: it cannot be judged" in table(missing)
+
+
 def test_equal_scenarios_give_equal_records_and_the_command_says_them_again(plain):
     assert records.canonical(play()) == records.canonical(plain)
     for secure in (False, True):
@@ -126,7 +152,12 @@ def test_equal_scenarios_give_equal_records_and_the_command_says_them_again(plai
 
 def test_what_is_guaranteed_is_of_one_example_with_its_own_sampling():
     noisy = {"defense": "dpsgd", "defense_options": {"noise_multiplier": 2.0}}
-    bounds = play(**noisy, batch_size=10).bounds
+    noised = play(**noisy, batch_size=10)
+    bounds = noised.bounds
+    assert (
+        f"of one example of participant 0, its own 8 uploads are ({bounds['epsilon']:.4g}, 1e-05)"
+        in table(noised)
+    )
     rate = 10 / 30
     expected = gaussian_epsilon(2.0, steps=8, sample_rate=rate, delta=1e-5, accountant="prv")
     assert bounds["epsilon"] == pytest.approx(expected)

@@ -1,0 +1,73 @@
+"""The positive control: the same federation, with nothing between uploads and their server."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from torch import Tensor
+
+from attacks.membership.shadows.candidates import Candidates
+from attacks.membership.updates.observe import observe
+from attacks.membership.updates.scenario import Scenario
+from attacks.membership.updates.scores import add_up
+from reports import detection
+from reports.commands.progress import Report
+from reports.estimates.intervals import simultaneous_level
+from victims.federated.scenario import Federation
+from victims.federated.server import Server
+from victims.federated.victim import Victim, load_victim
+
+
+def defended(scenario: Scenario) -> bool:
+    """Whether anything stands between what participants compute and what the server sees."""
+    return scenario.federation.defense != "none" or scenario.secure_aggregation
+
+
+def undefended(federation: Federation) -> Federation:
+    """The same federation without a defense: whole uploads without noise, the same seed."""
+    return dataclasses.replace(
+        federation,
+        defense="none",
+        defense_options={},
+        where="participant",
+        per_parameter=None,
+        epsilon=None,
+    )
+
+
+def twin_scores(
+    victim: Victim, candidates: Candidates, data_root: str | None, report: Report
+) -> dict[str, Tensor]:
+    """Attack -> (N,) scores of the same candidates by every single upload of the undefended twin.
+
+    Its server asks the same participants round after round.
+
+    Args:
+        victim: the defended federation.
+        candidates: who may be a member.
+        data_root: see `victims.load_data`.
+        report: told of the twin's rounds.
+    """
+    twin = load_victim(undefended(victim.plan.federation), data_root)
+    server = Server(twin.plan, twin.start, victim.draw)
+    seen = observe(twin, server, candidates, False, report)
+    return add_up(seen.mine, seen.rest)
+
+
+def control_of(scores: dict[str, Tensor], members: Tensor, beside: bool) -> dict[str, Any]:
+    """What undefended uploads give away, see `reports.records.membership.Control`.
+
+    Args:
+        scores: attack -> (N,), higher = more likely a member.
+        members: (N,) bool, the truth.
+        beside: whether they are those of a twin that was played beside a defended federation.
+    """
+    level = simultaneous_level(len(scores))
+    return {
+        "beside": beside,
+        "auc": {
+            name: detection.auc(detection.sample(values, members), level).document()
+            for name, values in scores.items()
+        },
+    }
