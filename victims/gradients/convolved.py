@@ -89,11 +89,8 @@ class Convolved(Implicit):
         for begin in range(0, len(self), size):
             some = slice(begin, begin + size)
             rows = WAYS[self.way](self.x[some], self.slope[some], self.shape, self.geometry)
-            if whole is not None and self.mask is None:  # projected as a sum
-                norms.append(whole.of(some).norms(rows.unflatten(1, (self.shape[0], -1))))
-            else:
-                rows = self._thinned(rows, None if whole is None else whole.of(some))
-                norms.append(squared_norms({"": rows}))
+            rows = self._thinned(rows, None if whole is None else whole.of(some))
+            norms.append(squared_norms({"": rows}))
             self._rows.append(rows)
         return torch.cat(norms)
 
@@ -136,8 +133,6 @@ class Convolved(Implicit):
             slope = self.slope * factors[:, None, None, None]
             total = self.geometry.batch_gradient(self.x, slope, self.shape)
             return self._masked(self._projected(total))
-        if self.mask is None:
-            return self._projected(total.reshape(self.shape))
         if self._kept is not None:
             total = total.new_zeros(self.shape.numel()).index_copy_(0, self._kept, total)
         return total.reshape(self.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import torch
@@ -26,10 +27,13 @@ def factorable(
         labels: (1,) labels or more, of which the first is used.
     """
     calls: dict[str, list[int]] = {}
+    names = Counter(map(id, dict(model.named_parameters(remove_duplicate=False)).values()))
     layers = {
         name: module
         for name, module in model.named_modules()
-        if type(module) is nn.Linear and module.weight.requires_grad
+        if type(module) is nn.Linear
+        and module.weight.requires_grad
+        and names[id(module.weight)] == 1  # one of several names is not known by all of them
     }
 
     def count(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
@@ -43,13 +47,13 @@ def factorable(
         model(inputs[:1].clone())
     for handle in handles:
         handle.remove()
-    names = [n for n, m in layers.items() if calls.get(n) == [m.in_features]]
-    if not names:
+    found = [n for n, m in layers.items() if calls.get(n) == [m.in_features]]
+    if not found:
         return []
     one = (model, loss, inputs[:1], labels[:1])
     (plain,) = gradient_chunks(*one)
-    (clever,) = gradient_chunks(*one, outer=names)
-    if not all(isinstance(clever[f"{n}.weight"], Outer) for n in names):
+    (clever,) = gradient_chunks(*one, outer=found)
+    if not all(isinstance(clever[f"{n}.weight"], Outer) for n in found):
         return []  # a loop over examples gives gradients as they are
     for name, value in clever.items():
         full = value.dense() if isinstance(value, Outer) else value
@@ -57,4 +61,4 @@ def factorable(
             full, plain[name], rtol=1e-3, atol=1e-6 * float(plain[name].abs().max())
         ):
             return []
-    return names
+    return found

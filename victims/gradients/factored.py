@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from defenses import preprocessing
+from defenses import preprocessing, stream
 from defenses.implicit import Implicit
 from defenses.outer import Factored
 from victims.gradients.any_model import eval_mode
@@ -37,7 +38,8 @@ class FactoredGradients:
     Args:
         model: see `victims.per_example_gradients`.
         loss: see `victims.per_example_gradients`.
-        inputs: (N, ...) inputs, of which the first two are tried.
+        inputs: (N, ...) inputs. Which way is taken is tried on made-up ones of their shape: it
+            decides last bits, and must not hang on who is in the data.
         labels: (N,) labels.
 
     Attributes:
@@ -47,8 +49,9 @@ class FactoredGradients:
 
     def __init__(self, model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> None:
         self.model, self.loss = model, loss
-        self.outer = factorable(model, loss, inputs, labels)
-        self.one_pass = agrees(model, loss, inputs[:2], labels[:2])
+        tried = _made_up(inputs), labels.new_zeros((2, *labels.shape[1:]))
+        self.outer = factorable(model, loss, *tried)
+        self.one_pass = agrees(model, loss, *tried)
 
     def chunks(self, images: Tensor, labels: Tensor) -> Iterator[Factored]:
         """The gradients of consecutive examples, name -> (k, *shape); nothing when B = 0."""
@@ -67,6 +70,15 @@ class FactoredGradients:
             yield from gradient_chunks(self.model, self.loss, *rest, outer=self.outer)
 
 
+def _made_up(inputs: Tensor) -> Tensor:
+    """(2, ...) values in [0, 1] of the shape and type of the inputs; bare zeros where not real."""
+    made = inputs.new_zeros((2, *inputs.shape[1:]))
+    if not made.is_floating_point():
+        return made
+    drawn = torch.rand(made.shape, generator=stream(0, "made-up inputs"))
+    return drawn.to(made)
+
+
 def pass_length(images: Tensor) -> int:
     """How many of some images (B, ...), on their device, take a pass together."""
     values = CHUNK_VALUES["cpu" if images.device.type == "cpu" else "cuda"]
@@ -77,17 +89,16 @@ def agrees(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> bool
     """Whether one ordinary pass gives the gradients that vmap gives, in float64.
 
     Args:
-        model: left as it is.
+        model: left as it is: a copy is tried, in which whatever a call leaves behind stays.
         loss: see `victims.per_example_gradients`.
-        inputs: (k, ...), k >= 1.
+        inputs: (k, ...), k >= 2.
         labels: (k,).
     """
     penalised = preprocessing.penalises(model)
-    if not ordinary(model) or penalised or preprocessing.draws(model):
+    if not ordinary(model) or penalised or preprocessing.draws(model) or _repeats(model):
         return False
-    if len(inputs) == 1:
-        inputs, labels = torch.cat([inputs, 1 - inputs]), labels.repeat(2)
     try:
+        model = copy.deepcopy(model)
         with eval_mode(model):  # what is drawn, dropout, is drawn together otherwise than alone
             weights, fixed = (
                 {k: v.double() if v.is_floating_point() else v for k, v in part.items()}
@@ -103,6 +114,12 @@ def agrees(model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> bool
     whole = torch.stack([v.norm() for v in alone.values()]).norm()
     apart = torch.stack([(v - alone[k]).norm() for k, v in _formed(found).items()]).norm()
     return bool(apart <= SAME * whole)
+
+
+def _repeats(model: nn.Module) -> bool:
+    """Whether a module stands under two names, and so is called twice."""
+    names = [name for name, _ in model.named_modules(remove_duplicate=False)]
+    return len(names) != len(list(model.modules()))
 
 
 def _formed(grads: Factored) -> dict[str, Tensor]:

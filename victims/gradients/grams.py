@@ -35,6 +35,8 @@ def gram_norms(x: Tensor, slope: Tensor, shape: torch.Size, geometry: Geometry) 
         geometry: how the convolution walks.
     """
     found = []
+    x, larger = _near_one(x)
+    slope, steeper = _near_one(slope)
     for some, slopes in zip(x.split(TOGETHER), slope.split(TOGETHER), strict=True):
         rows = slopes.flatten(2)
         outputs = torch.bmm(rows.transpose(1, 2), rows)
@@ -45,7 +47,18 @@ def gram_norms(x: Tensor, slope: Tensor, shape: torch.Size, geometry: Geometry) 
         norms = products.sum((1, 2)).double()
         doubt = ROUNDINGS * products.abs_().sum((1, 2)).double() + most
         found.append(norms + doubt * torch.finfo(slope.dtype).eps / 2)
-    return torch.cat(found)
+    return torch.ldexp(torch.cat(found), 2 * (larger + steeper))
+
+
+def _near_one(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Each example's values over a power of two, which is exact, and that power (B,).
+
+    Squares of what is small or large alone would be nothing or infinite, where the gradient, small
+    times large, is neither.
+    """
+    power = torch.frexp(values.flatten(1).abs().amax(1)).exponent.clamp(-125, 125)
+    shown = power.view(-1, *[1] * (values.ndim - 1))
+    return torch.ldexp(values, -shown), power
 
 
 def patch_gram(x: Tensor, shape: torch.Size, size: torch.Size, geometry: Geometry) -> Tensor:

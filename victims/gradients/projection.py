@@ -39,18 +39,6 @@ class Projection:
         apart: Tensor = rows - rows.mean(-1, keepdim=True) - along * self.unit
         return apart * self.scale[:, None]
 
-    def norms(self, rows: Tensor) -> Tensor:
-        """(B,) float64 squared norms of the projected rows (B, out, fan), from above.
-
-        What is left of a row that is nearly flat, or nearly along u, is known to a few roundings of
-        the row; the norm is stated that much larger.
-        """
-        whole = torch.linalg.vector_norm(rows, dim=2).double().square()
-        eps = torch.finfo(rows.dtype).eps
-        left = self._left(whole, rows.sum(2).double())
-        doubt: Tensor = 2 * eps * (whole * self._square()).sum(1)
-        return left + doubt
-
     def less(self, x: Tensor, slope: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
         """(B,) float64: by what the projection makes squared norms of scaled rows smaller.
 
@@ -62,8 +50,9 @@ class Projection:
         """
         ones = x.new_ones(1, 1, *shape[2:])
         patches = torch.nn.functional.conv2d(x.sum(1, keepdim=True), ones, None, *geometry)
-        flat = torch.zeros_like(self.along, dtype=torch.float64)
-        return -self._left(flat, (slope * patches).sum((2, 3)).double())
+        sums = (slope * patches).sum((2, 3)).double().square() / self.unit.shape[1]
+        along = self.free.double() * self.along.double().square()
+        return ((sums + along) * self.scale.double().square()).sum(1)
 
     def gathered(self, rows: Tensor, kept: Tensor) -> Tensor:
         """(B, len(kept)) coordinates ``kept`` of the projected rows (B, out * fan)."""
@@ -73,11 +62,3 @@ class Projection:
         along = (self.along * self.free).index_select(1, row)
         part = rows.index_select(1, kept).sub_(middle)
         return part.addcmul_(along, self.unit.flatten()[kept], value=-1).mul_(self.scale[row])
-
-    def _square(self) -> Tensor:
-        return self.scale.double().square()
-
-    def _left(self, whole: Tensor, sums: Tensor) -> Tensor:
-        """(B,) of the rows' squared norms (B, out) what is left, given the rows' sums (B, out)."""
-        along = self.free.double() * self.along.double().square()
-        return ((whole - sums.square() / self.unit.shape[1] - along) * self._square()).sum(1)

@@ -11,6 +11,7 @@ from defenses import preprocessing
 from defenses.outer import Outer
 from defenses.precision import full_precision
 from victims.gradients.convolution import WideConvolutions
+from victims.gradients.restored import restored_parameters
 from victims.gradients.taps import tap
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -52,6 +53,7 @@ def gradients_at(
 
     slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
     per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")
-    (grads, slope), inputs = per_example(free, extra, views, labels)
+    with restored_parameters(model):
+        (grads, slope), inputs = per_example(free, extra, views, labels)
     grads |= {f"{n}.weight": Outer(slope[n], inputs[n]) for n in outer}
     return {k: grads[k] for k in weights}

@@ -27,7 +27,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def parser(argv: Sequence[str] | None) -> Parser:
     """The parser for the rule and the defense that ``argv`` chooses."""
     flags = federation_parser(argv, PROG, DESCRIPTION)
-    flags.set_defaults(examples=Scenario().examples)
+    number = Scenario().examples
+    flags.set_defaults(examples=number)
+    action = flags.action("--examples")
+    assert action is not None
+    action.help = f"of each participant; as many further candidates are nobody's (default {number})"
     text = "fedavg, fedsgd: the server sees the mean of a round's uploads alone"
     flags.add_argument("--secure-aggregation", action="store_true", help=text)
     add_run_flags(flags, "membership.updates")

@@ -22,7 +22,7 @@ from tests.attacks.invert.seen import guess_of, psnr, seen_by
 from tests.conftest import seeded
 
 HYBRID = ATS()
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 
 
 class TestPrecode:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from attacks.invert import command
+from attacks.invert import flags as flag_module
 from reports.commands.parsers import choice, parsers_kept
 from reports.sweep.combine import cross
 
@@ -34,8 +35,8 @@ def test_a_parser_is_kept_for_its_choice_and_no_longer_than_asked():
 
 def test_a_sweep_builds_one_parser_for_each_defense(monkeypatch):
     made = []
-    built = command.Parser
-    monkeypatch.setattr(command, "Parser", lambda **given: made.append(1) or built(**given))
+    built = flag_module.Parser
+    monkeypatch.setattr(flag_module, "Parser", lambda **given: made.append(1) or built(**given))
     flags = {"--defense": ["dprs", "none"], "--seed": [str(seed) for seed in range(5)]}
     assert len(cross("attacks.invert", flags)) == 10
     # One for the flags that are swept, and of each defense one for what a command line adds.

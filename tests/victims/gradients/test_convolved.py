@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from defenses.gradients import squared_norms
+from defenses.gradients import clipped_sum, squared_norms
 from tests.conftest import seeded
 from victims.gradients.convolution import Geometry
 from victims.gradients.convolved import Convolved
+from victims.gradients.projection import Projection
+from victims.gradients.standardise import unit_rows
 
 GEOMETRIES = [
     Geometry((1, 1), (1, 1), (1, 1), 1),
@@ -84,3 +86,25 @@ def test_peaks_are_finite_just_where_gradients_are():
     x[4], slope[4, 0, 0, 0] = 0, 3e38  # a bound would overflow, and no product does
     peaks = Convolved(x, slope, found.shape, found.geometry).peaks()
     assert peaks.isfinite().tolist() == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize("offset", [1.0, 100.0, 1000.0])
+def test_no_clipped_gradient_of_a_standardised_weight_is_too_long_however_its_pixels_cancel(offset):
+    draw = seeded()
+    weight = torch.randn(16, 64, 1, 1, generator=draw)
+    unit, scale, free = unit_rows(weight)
+    row = unit[0].flatten()
+    other = torch.randn(64, generator=draw)
+    other -= other.mean() + row * (row @ (other - other.mean()))
+    shade = torch.randn(1, 32, 32, generator=draw)
+    shade -= shade.mean()
+    # Along the row, whose slope is no gradient, there is a thousand times more than beside it.
+    x = (offset + shade) * row[:, None, None] + 3e-3 * shade * other[:, None, None] / other.norm()
+    slope = torch.zeros(1, 16, 32, 32)
+    slope[0, 0] = shade
+    along = (slope * F.conv2d(x[None], unit)).sum((2, 3))
+    projection = Projection(unit.flatten(1), scale.flatten(), free.flatten().float(), along)
+    found = Convolved(
+        x[None], slope, weight.shape, Geometry((1, 1), (0, 0), (1, 1), 1), None, projection
+    )
+    assert clipped_sum({"w": found}, 1.0)["w"].double().norm() <= 1 + 1e-6

@@ -180,9 +180,11 @@ def test_an_input_that_is_changed_in_place_is_noticed():
     model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Flatten(), nn.Linear(192, 5)).double()
     images, labels = batch(2)
     weights = {k: p.detach() for k, p in model.named_parameters()}
+    fed = []
+    model.register_forward_pre_hook(lambda _, arguments: fed.append(arguments[0]))
 
     def spoiling(logits, label):
-        images.add_(1)
+        fed[-1].add_(1)
         return cross_entropy(logits, label)
 
     assert one_pass(model, cross_entropy, weights, {}, images, labels) is not None
@@ -222,3 +224,43 @@ def test_every_defense_that_takes_factors_sums_what_it_sums_of_tensors(name):
 @pytest.mark.parametrize(("edge", "length"), [(32, 64), (64, 16), (224, 1), (1000, 1)])
 def test_passes_take_fewer_of_larger_images(edge, length):
     assert pass_length(torch.empty(1, 1, 1, 1).expand(300, 3, edge, edge)) == length
+
+
+def test_a_module_under_two_names_is_taken_as_it_was():
+    layer = nn.Conv2d(3, 3, 3, padding=1)
+    model, (images, labels) = net(layer, nn.Tanh(), layer), batch(3)
+    weight = layer.weight
+    losses = [cross_entropy(model(x[None]), y[None]) for x, y in zip(images, labels, strict=True)]
+    alone = torch.stack([torch.autograd.grad(loss, weight)[0] for loss in losses])
+    ours = FactoredGradients(model, cross_entropy, images, labels)
+    assert not ours.one_pass
+    assert layer.weight is weight
+    (found,) = ours.chunks(images, labels)
+    assert torch.allclose(found["0.weight"], alone)
+
+
+def test_linear_layers_that_share_a_weight_have_no_factors():
+    first, second = nn.Linear(192, 192), nn.Linear(192, 192)
+    second.weight = first.weight
+    model, (images, labels) = net(nn.Flatten(), first, nn.Tanh(), second), batch(3)
+    ours = FactoredGradients(model, cross_entropy, images, labels)
+    assert ours.outer == ["5"]
+    (found,) = ours.chunks(images, labels)
+    (alone,) = gradient_chunks(model, cross_entropy, images, labels)
+    assert torch.allclose(found["1.weight"], alone["1.weight"])
+
+
+def test_a_layer_that_writes_into_its_input_leaves_the_images():
+    model, (images, labels) = net(nn.Hardtanh(0.2, 0.4, inplace=True)), batch(3)
+    before = images.clone()
+    list(FactoredGradients(model, cross_entropy, images, labels).chunks(images, labels))
+    assert torch.equal(images, before)
+
+
+def test_which_way_is_taken_does_not_hang_on_the_examples():
+    images, labels = batch(3)
+    spoilt = images.clone()
+    spoilt[:2] = float("nan")
+    ways = [FactoredGradients(small(), cross_entropy, x, labels) for x in (images, spoilt)]
+    assert ways[0].one_pass and ways[1].one_pass
+    assert ways[0].outer == ways[1].outer == ["11"]

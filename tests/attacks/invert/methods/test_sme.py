@@ -15,7 +15,7 @@ import victims
 from attacks import Scenario, invert
 from attacks.invert.__main__ import PROG, main
 from attacks.invert.contract import Threat
-from attacks.invert.matching import label_order, objective
+from attacks.invert.matching import label_order, label_surprise, objective
 from attacks.invert.observation.load import agree_on_facts
 from attacks.invert.show import table
 from attacks.invert.study import study
@@ -140,7 +140,7 @@ def test_simulated_steps_rebuild_what_a_surrogate_cannot(observed, lenet):
 
 @pytest.mark.parametrize("local", [LocalSteps(3, 0.1, 1), LocalSteps(2, 0.1, 2)])
 def test_labels_are_found_in_the_order_of_the_steps(local, monkeypatch):
-    monkeypatch.setattr(label_order, "CLIENTS", 1000)
+    monkeypatch.setattr(label_surprise, "CLIENTS", 1000)
     digits = victims.load_data("digits")
     own = victims.load_data("digits", split="train")
     model = victims.load_model("mlp", image_shape=(1, 8, 8), classes=10)
@@ -258,7 +258,7 @@ def test_a_captured_difference_states_its_facts(refused, tmp_path, lenet, observ
 
 
 def test_a_captured_difference_is_attacked(tmp_path, monkeypatch, capsys, lenet, observed):
-    monkeypatch.setattr(label_order, "CLIENTS", 64)
+    monkeypatch.setattr(label_surprise, "CLIENTS", 64)
     monkeypatch.setattr(label_order, "RACE", ((1e-2, 2, 1),))
     release, _, _, _ = observed(lenet, LocalSteps(2, 0.1, 1))
     path = tmp_path / "update.safetensors"
