@@ -20,7 +20,10 @@ CLAIM = (
 AUDIT = "Rest the decision on epsilon, not on the attacks, and audit it: python -m attacks.audit"
 STRONGER_AUDIT = "Audit with more canaries or runs, so that a false claim could be refuted"
 STRONGER_MEMBERSHIP = "Attack with more shadow models and examples before members are called safe"
-LEARN = "Train the target until it learns its members, and attack again"
+LEARN = (
+    "Let the target learn its members, by more steps or rounds or with fewer examples, "
+    "and attack again"
+)
 STEPS = {
     control.FAILED: "Give the attack more: --evaluations, or another --attack, until the "
     "undefended update is rebuilt",
