@@ -45,6 +45,11 @@ def test_nobody_touches_the_callers_matplotlib():
         assert "matplotlib.use(" not in path.read_text(), path
 
 
+def test_one_file_calls_a_model_at_other_weights():
+    callers = {path for path in FILES if "functional_call" in path.read_text()}
+    assert callers == {ROOT / "victims/gradients/logits_at.py"}
+
+
 @pytest.mark.parametrize("own", PACKAGES)
 def test_only_the_page_joins_charts_tables_pictures_and_sentences(own):
     others = tuple(f"reports.{name}." for name in INGREDIENTS if name != own)

@@ -17,6 +17,7 @@ from victims.federated.plan import Plan, make_plan
 from victims.federated.scenario import Federation
 from victims.federated.server import Server
 from victims.gradients import refuse_batchnorm
+from victims.gradients.logits_at import logits_at
 from victims.models import load_model
 from victims.training.streams import Repeatable, content_of
 
@@ -70,12 +71,11 @@ class Victim:
     @torch.no_grad()
     def correct(self, weights: Mapping[str, Tensor]) -> int:
         """How many tests the model classifies right with these weights."""
-        given = dict(weights)
         right = 0
         for x, y in zip(
             self.test.images.split(TESTED), self.test.labels.split(TESTED), strict=True
         ):
-            logits = torch.func.functional_call(self.model, given, (x.clone(),))
+            logits = logits_at(self.model, weights, x.clone())
             right += int((logits.argmax(1) == y).sum())
         return right
 

@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from defenses import BadInput, preprocessing, stream
 from defenses.eager import eager
@@ -21,6 +20,7 @@ from defenses.errors import one_line
 from defenses.outer import Outer
 from defenses.precision import full_precision
 from defenses.randomness import seeded
+from victims.gradients.logits_at import logits_at
 from victims.gradients.vmapping import Loss, gradients_at
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Apart:
         weights = {k: w.detach().requires_grad_() for k, w in self.weights.items()}
         buffers = self._buffer_copies()
         with torch.enable_grad(), eager(self.model):
-            logits = functional_call(self.model, {**weights, **buffers}, (views.clone(),))
+            logits = logits_at(self.model, {**weights, **buffers}, views.clone())
             total = self.loss(logits, label.expand(len(views))) + preprocessing.take_penalty(
                 self.model
             )

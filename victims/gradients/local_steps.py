@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import grad, vmap
 
 from defenses import BadInput, preprocessing
 from defenses.eager import eager
+from victims.gradients.logits_at import logits_at
 from victims.gradients.ordinary import ordinary
 from victims.gradients.per_example import frozen_parameters, trainable_parameters
 from victims.gradients.vmapping import Loss
@@ -124,7 +125,7 @@ class LocalSteps:
                 weights = {k: p - moved[k] for k, p in start.items()}
                 if not differentiable:
                     weights = {k: w.detach().requires_grad_() for k, w in weights.items()}
-                total = loss(functional_call(model, weights, (x.clone(),)), y)
+                total = loss(logits_at(model, weights, x.clone()), y)
                 slopes = torch.autograd.grad(
                     total + preprocessing.take_penalty(model),
                     list(weights.values()),
@@ -162,7 +163,7 @@ class LocalSteps:
         start, fixed = trainable_parameters(model), frozen_parameters(model)
 
         def step_loss(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-            logits = functional_call(model, {**weights, **fixed}, (x,))
+            logits = logits_at(model, {**weights, **fixed}, x)
             return loss(logits, y) + preprocessing.take_penalty(model)
 
         slopes = vmap(grad(step_loss), randomness="different")

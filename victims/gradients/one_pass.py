@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from defenses.implicit import Implicit
 from defenses.precision import full_precision
 from victims.gradients.layer_rules import RULES
+from victims.gradients.logits_at import logits_at
 from victims.gradients.vmapping import Loss
 from victims.gradients.watch import Watch
 
@@ -48,9 +48,8 @@ def one_pass(
     watch = Watch(leaves, len(images), RULES)
     with torch.enable_grad():
         with watch:
-            logits = functional_call(
-                model, {**leaves, **fixed}, (images.clone(),)
-            )  # or a layer writes there
+            own = images.clone()  # or a layer writes there
+            logits = logits_at(model, {**leaves, **fixed}, own)
         if len(logits) != len(images):
             return None
         total = torch.vmap(loss)(logits[:, None], labels[:, None]).sum()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import grad, vmap
 
 from defenses import preprocessing
 from defenses.outer import Outer
 from defenses.precision import full_precision
 from victims.gradients.convolution import WideConvolutions
-from victims.gradients.restored import restored_parameters
+from victims.gradients.logits_at import logits_at
 from victims.gradients.taps import tap
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -48,12 +48,11 @@ def gradients_at(
         free: dict[str, Tensor], extra: dict[str, Tensor], views: Tensor, label: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         with WideConvolutions(), tap(model, outer, extra) as inputs:
-            logits = functional_call(model, {**free, **still}, (views,))
+            logits = logits_at(model, {**free, **still}, views)
         return loss(logits, label.expand(len(views))) + preprocessing.take_penalty(model), inputs
 
     slopes = grad(example_loss, argnums=(0, 1), has_aux=True)
     per_example = vmap(slopes, in_dims=(None, None, 0, 0), randomness="different")
-    with restored_parameters(model):
-        (grads, slope), inputs = per_example(free, extra, views, labels)
+    (grads, slope), inputs = per_example(free, extra, views, labels)
     grads |= {f"{n}.weight": Outer(slope[n], inputs[n]) for n in outer}
     return {k: grads[k] for k in weights}

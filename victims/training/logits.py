@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
+from victims.gradients.logits_at import logits_at
 from victims.models.frozen import Featurised
 from victims.training.trainer import Trainer
 
@@ -39,5 +39,4 @@ def _answer(trainer: Trainer, weights: dict[str, Tensor], images: Tensor) -> Ten
     inputs = images.to(trainer.device)
     if isinstance(trainer.model, Featurised):
         inputs = trainer.model.features(inputs)
-    answer: Tensor = functional_call(trainer.net, weights, (inputs,))
-    return answer
+    return logits_at(trainer.net, weights, inputs)

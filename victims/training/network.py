@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from defenses import BadInput, Defense, Gradients, Summed, stream
@@ -17,6 +16,7 @@ from defenses.precision import full_precision
 from defenses.randomness import seeded
 from victims.gradients import refuse_batchnorm
 from victims.gradients.factored import FactoredGradients
+from victims.gradients.logits_at import logits_at
 from victims.gradients.ordinary import ordinary
 from victims.models.frozen import Featurised, on_features
 from victims.training.contributions import each_by_itself, together
@@ -148,7 +148,7 @@ class Network:
         right = 0
         for x, y in zip(inputs.split(batch), labels.split(batch), strict=True):
             images = x.to(self.device, copy=True)  # a layer may work in place
-            logits = functional_call(self.module, weights, (images,))
+            logits = logits_at(self.module, weights, images)
             right += int((logits.argmax(1).cpu() == y).sum())
         self.module.train()
         return right

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
@@ -22,6 +21,7 @@ from defenses import Release
 from defenses.eager import eager
 from defenses.gradients import flat
 from defenses.options import option
+from victims.gradients.logits_at import logits_at
 
 PLACE_RATE = 0.01
 """Of the place between the weights."""
@@ -89,7 +89,7 @@ def _surrogate(
         spend(len(images))
         between = {k: p - place * release.update[k].float() for k, p in start.items()}
         with eager(working):
-            value = scale * loss(functional_call(working, between, (images.clone(),)), labels)
+            value = scale * loss(logits_at(working, between, images.clone()), labels)
             slopes = torch.autograd.grad(
                 value,
                 list(between.values()),

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.func import grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
 from attacks.membership.shadows.stacking import pad, stack
@@ -21,6 +21,7 @@ from defenses import Release, Summed
 from defenses.finite import all_finite, blank
 from defenses.precision import full_precision
 from victims.gradients import chunk_size, gradients_at
+from victims.gradients.logits_at import logits_at
 from victims.training.trainer import Trainer
 
 Batch = tuple[Tensor, Tensor]
@@ -152,7 +153,7 @@ class Lockstep:
         views = len(flat) // len(images)
 
         def loss(weights: dict[str, Tensor]) -> Tensor:
-            logits = functional_call(self.net, {**weights, **fixed}, (flat,))
+            logits = logits_at(self.net, {**weights, **fixed}, flat)
             named = labels[:, None].expand(-1, views).flatten()
             each = cross_entropy(logits, named, reduction="none").unflatten(0, (-1, views))
             return torch.where(real[:, None], each, 0).sum() / views

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from attacks.membership.updates.watch import Seen
 from defenses.gradients import squared_norms
 from victims.federated.local import put
 from victims.gradients import per_example_gradients
+from victims.gradients.logits_at import logits_at
 
 NAMES = ("fall", "cosine")
 BESIDE = "-beside-others"
@@ -41,7 +41,7 @@ def of_upload(model: nn.Module, seen: Seen, images: Tensor, labels: Tensor) -> T
     for x, y in zip(images.split(CHUNK), labels.split(CHUNK), strict=True):
         with torch.no_grad():
             losses = [
-                cross_entropy(functional_call(model, dict(w), (x,)), y, reduction="none")
+                cross_entropy(logits_at(model, w, x), y, reduction="none")
                 for w in (seen.weights, after)
             ]
         grads = per_example_gradients(model, cross_entropy, x, y)
