@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from reports import detection
 from reports.estimates import Estimate
+from reports.estimates.intervals import simultaneous_level
 
 
 @dataclass(frozen=True)
@@ -12,16 +15,32 @@ class Undefended:
     """What the attacks find in uploads that nothing defends, at the same seed.
 
     Attributes:
-        areas: attack -> AUC, whose intervals hold for all at once; empty where none was played.
+        samples: attack -> its scores of members and others; empty where none are stored.
+        told: attack -> AUC as the Record has it, whose intervals hold for its attacks at once; it
+            counts where no scores are stored. Empty where no control was played.
         beside: whether they are a twin's; else the result itself is undefended.
+        compared: how many results the control is the best of, all attacks and Records that are
+            judged together: the intervals hold for all of them at once.
     """
 
-    areas: dict[str, Estimate]
+    samples: dict[str, detection.Sample]
+    told: dict[str, Estimate]
     beside: bool
+    compared: int
+
+    @cached_property
+    def areas(self) -> dict[str, Estimate]:
+        """Attack -> AUC, with intervals that hold for all that is compared."""
+        level = simultaneous_level(self.compared)
+        return self.told | {k: detection.auc(s, level) for k, s in self.samples.items()}
 
     @property
     def holds(self) -> bool:
-        """Whether members are told from chance without a defense, by any of the attacks."""
+        """Whether members are told from chance without a defense, by any of the attacks.
+
+        Of controls that are compared and in which nobody could be told, one or more hold with a
+        chance of 1 - `reports.estimates.intervals.LEVEL` at most.
+        """
         return any(area.low > 0.5 for area in self.areas.values())
 
     @property
@@ -36,7 +55,7 @@ class Undefended:
         name = max(self.areas, key=lambda n: self.areas[n].low)
         where = "the undefended twin at the same seed" if self.beside else "undefended uploads"
         found = "are told" if self.holds else "are not told"
-        several = len(self.areas) > 1
-        rest = f", the best of {len(self.areas)} attacks, its interval allows for that" * several
+        several = self.compared > 1
+        best = f", the best of {self.compared} results, its interval allows for that" * several
         area = self.areas[name].show(3)
-        return f"in {where} members {found} from chance: AUC {area} by {name}{rest}"
+        return f"in {where} members {found} from chance: AUC {area} by {name}{best}"

@@ -54,6 +54,7 @@ def sort_out(gathered: Gathered) -> Sorted:
             found.gathered.skipped.append((source.path, f"{error}"))
         else:
             found.gathered.sources.append(source)
+    found.memberships = membership.judge_together(found.memberships)
     return found
 
 

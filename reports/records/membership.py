@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
@@ -25,6 +26,8 @@ from reports.records.training import ClaimBounds
 KIND = "membership"
 START = "scores/"
 """Opens the name of the array of every attack's scores."""
+CONTROL = "control/"
+"""Opens the name of the array of every attack's scores in the undefended twin of a federation."""
 
 
 class Row(TypedDict):
@@ -83,7 +86,8 @@ class Control(TypedDict):
     """What the attacks find in a federation's uploads where nothing defends them.
 
     Attributes:
-        beside: whether a twin was played for it; else the result itself is undefended.
+        beside: whether a twin was played for it, whose scores are in arrays that `CONTROL` opens;
+            else the result itself is undefended.
         auc: attack -> AUC, whose intervals hold for all attacks at once.
     """
 
@@ -236,18 +240,11 @@ def parse(record: Record, source: Source | None = None) -> MembershipRecord:
         ValueError: something has a type or range that no Record has; one line says what.
     """
     members = np.zeros(0, dtype=bool)
-    scores: dict[str, Values] = {}
     if "members" in record.arrays:
         members = record.arrays["members"].numpy() > 0
         if members.ndim != 1 or members.all() or not members.any():
             raise ValueError("members do not hold both kinds of examples in one row")
-        for name, values in sorted(record.arrays.items()):
-            if not name.startswith(START):
-                continue
-            own = values.double().numpy()
-            if own.shape != members.shape or not np.isfinite(own).all():
-                raise ValueError(f"{name:.80} does not hold one finite score per example")
-            scores[clean(name.removeprefix(START))] = own
+    scores = _scores(record, members, START)
     told = _areas(record.summary.get("auc"), list(scores))
     if not scores and not told:
         raise ValueError("there are neither scores nor an AUC")
@@ -267,8 +264,32 @@ def parse(record: Record, source: Source | None = None) -> MembershipRecord:
         exposed=accusations.parse(record),
         strongest=text(record.summary.get("strongest", ""), "summary.strongest"),
         learned=_target(record),
-        control=_undefended(record),
+        control=_undefended(record, members, scores),
     )
+
+
+def judge_together(records: Sequence[MembershipRecord]) -> list[MembershipRecord]:
+    """The Records, with controls whose intervals hold for those of all of them at once."""
+    compared = sum(len(one.control.areas) for one in records if one.control is not None)
+    return [
+        one
+        if one.control is None
+        else replace(one, control=replace(one.control, compared=compared))
+        for one in records
+    ]
+
+
+def _scores(record: Record, members: NDArray[np.bool_], start: str) -> dict[str, Values]:
+    """Attack -> (N,) of the arrays whose names begin so; none where members are not stored."""
+    scores: dict[str, Values] = {}
+    for name, values in sorted(record.arrays.items()):
+        if not len(members) or not name.startswith(start):
+            continue
+        own = values.double().numpy()
+        if own.shape != members.shape or not np.isfinite(own).all():
+            raise ValueError(f"{name:.80} does not hold one finite score per example")
+        scores[clean(name.removeprefix(start))] = own
+    return scores
 
 
 def _target(record: Record) -> Learned | None:
@@ -287,12 +308,17 @@ def _target(record: Record) -> Learned | None:
     )
 
 
-def _undefended(record: Record) -> Undefended | None:
+def _undefended(
+    record: Record, members: NDArray[np.bool_], own: dict[str, Values]
+) -> Undefended | None:
     """The control of a federation's Record; without numbers where none was played."""
     if "secure_aggregation" not in record.scenario:
         return None
     found = mapping(record.summary.get("control", {}), "summary.control")
-    return Undefended(_areas(found.get("auc"), []), found.get("beside") is True)
+    told, beside = _areas(found.get("auc"), []), found.get("beside") is True
+    scores = _scores(record, members, CONTROL) if beside else own
+    samples = {k: detection.sample(v, members) for k, v in scores.items() if k in told}
+    return Undefended(samples, told, beside, len(told))
 
 
 def _areas(auc: Any, attacks: list[str]) -> dict[str, Estimate]:

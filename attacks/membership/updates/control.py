@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from torch import Tensor
 
@@ -14,6 +13,8 @@ from attacks.membership.updates.scores import add_up
 from reports import detection
 from reports.commands.progress import Report
 from reports.estimates.intervals import simultaneous_level
+from reports.records import Record
+from reports.records.membership import CONTROL
 from victims.federated.scenario import Federation
 from victims.federated.server import Server
 from victims.federated.victim import Victim, load_victim
@@ -55,19 +56,23 @@ def twin_scores(
     return add_up(seen.mine, seen.rest)
 
 
-def control_of(scores: dict[str, Tensor], members: Tensor, beside: bool) -> dict[str, Any]:
-    """What undefended uploads give away, see `reports.records.membership.Control`.
+def with_control(made: Record, scores: dict[str, Tensor], members: Tensor, beside: bool) -> Record:
+    """A federation's Record with what its uploads give away where nothing defends them.
 
     Args:
+        made: without a control.
         scores: attack -> (N,), higher = more likely a member.
         members: (N,) bool, the truth.
         beside: whether they are those of a twin that was played beside a defended federation.
     """
     level = simultaneous_level(len(scores))
-    return {
+    control = {
         "beside": beside,
         "auc": {
             name: detection.auc(detection.sample(values, members), level).document()
             for name, values in scores.items()
         },
     }
+    kept = {f"{CONTROL}{k}": v.double() for k, v in scores.items()} if beside else {}
+    summary, arrays = {**made.summary, "control": control}, {**made.arrays, **kept}
+    return dataclasses.replace(made, summary=summary, arrays=arrays)

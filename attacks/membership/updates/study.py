@@ -11,7 +11,7 @@ import torch
 from attacks.membership.shadows.candidates import Candidates
 from attacks.membership.shadows.train import Piece
 from attacks.membership.study import record
-from attacks.membership.updates.control import control_of, defended, twin_scores
+from attacks.membership.updates.control import defended, twin_scores, with_control
 from attacks.membership.updates.observe import TARGET, observe
 from attacks.membership.updates.scenario import Scenario
 from attacks.membership.updates.scores import add_up
@@ -68,18 +68,15 @@ def study(
     seen = observe(victim, victim.server(), candidates, scenario.secure_aggregation, tell)
     scores = add_up(seen.mine, seen.rest)
     plain = twin_scores(victim, candidates, data_root, tell_of_twin) if twice else scores
-    facts = environment(seed=f.seed, device=device)
-    facts["data_sha256"] = candidates.content
     made = record(
         scenario.document(),
         claim_of(victim.plan, seen.server),
         candidates,
         pieces(victim, seen.server, candidates, others),
         scores,
-        facts,
+        environment(seed=f.seed, device=device) | {"data_sha256": candidates.content},
     )
-    control = control_of(plain, candidates.members[0], twice)
-    return dataclasses.replace(made, summary={**made.summary, "control": control})
+    return with_control(made, plain, candidates.members[0], twice)
 
 
 def draw(victim: Victim, examples: int) -> tuple[Candidates, list[Data]]:

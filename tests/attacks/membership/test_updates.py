@@ -132,6 +132,20 @@ def test_what_is_not_found_is_judged_by_the_undefended_twin_at_the_same_seed(pla
     assert CANNOT_JUDGE not in shown and "learned" not in shown
 
 
+def test_controls_of_several_records_share_one_error(plain):
+    hidden = play(defense="dpsgd", defense_options={"noise_multiplier": 50.0})
+    two = [membership.parse(r) for r in (plain, hidden)]
+    alone = [one.control for one in two]
+    assert [one.compared for one in alone] == [4, 4]
+    told = membership.parse(plain).told
+    assert all(told.keys() == one.samples.keys() == one.told.keys() for one in alone)
+    together = [one.control for one in membership.judge_together(two)]
+    assert [one.compared for one in together] == [8, 8]
+    for one, other in zip(alone, together, strict=True):
+        assert one.areas == pytest.approx(one.told)
+        assert all(other.areas[k].low < one.areas[k].low for k in one.areas)
+
+
 def test_without_a_control_that_works_nothing_can_be_judged(plain):
     weak = {"beside": True, "auc": {"fall": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 60}}}
     failed = dataclasses.replace(plain, summary={**plain.summary, "control": weak})
