@@ -64,8 +64,9 @@ def evaluations(attack: Inversion, victim: Victim, threat: Threat) -> tuple[int,
     """About how many gradients practice takes, and then each image.
 
     Counted as `attacks.invert.methods.auto.Auto` counts: where something exact applies, it is
-    taken to succeed; else an adversary who replays the defense to stop after its first optimiser,
-    and one who ignores it to go down the whole list.
+    taken to succeed, and one who ignores the defense to go down the whole list; else an adversary
+    who replays the defense to stop after its first optimiser, and one who ignores it after a
+    brief run.
 
     Args:
         attack: of the study.
@@ -82,6 +83,8 @@ def evaluations(attack: Inversion, victim: Victim, threat: Threat) -> tuple[int,
     practice = attack.practice * runs * (FEW if exact else int(PRACTICE * most) + BESIDES)
     turns = 1 if threat.adaptive else len(tried)
     each = FEW if exact and threat.adaptive else sum((most >> t) + BESIDES for t in range(turns))
+    if not (exact or threat.adaptive) and threat.evaluations is None:
+        each = int(PRACTICE * most) + BESIDES
     return practice * threat.batch_size, each
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,16 +29,23 @@ CROPS = 48
 @functools.cache
 def _photograph(name: str) -> Image.Image:
     from skimage import data
-    from sklearn.datasets import load_sample_image
 
     if name in ("china", "flower"):
-        pixels = load_sample_image(f"{name}.jpg")
-    elif name == "motorcycle":
+        return _of_scikit_learn(f"{name}.jpg")
+    if name == "motorcycle":
         pixels = data.stereo_motorcycle()[0]
     else:
         source = {"hubble": "hubble_deep_field", "ihc": "immunohistochemistry"}.get(name, name)
         pixels = getattr(data, source)()
     return Image.fromarray(np.asarray(pixels)[..., :3])
+
+
+def _of_scikit_learn(name: str) -> Image.Image:
+    """A picture that lies beside scikit-learn, which is not imported for it: that takes 130 MB."""
+    found = find_spec("sklearn")
+    assert found is not None and found.submodule_search_locations  # it is installed with us
+    with Image.open(Path(found.submodule_search_locations[0], "datasets", "images", name)) as file:
+        return file.convert("RGB")
 
 
 def _crop(image: Image.Image, row: float, column: float, edge: int, size: int) -> np.ndarray:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from attacks.invert.matching.clock import Clock
@@ -27,6 +28,12 @@ class Minimum:
 
 class _Halt(Exception):
     """Leaves scipy's loop when the clock or the evaluation count has run out."""
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """The libraries with threads, scipy's among them; they are looked for once, for 10 ms."""
+    return ThreadpoolController()
 
 
 def lbfgs(
@@ -86,6 +93,6 @@ def lbfgs(
     flat_start = start.detach().double().cpu().numpy().ravel()
     options = {"maxcor": memory, "maxiter": 10**6, "maxfun": 10**6, "ftol": 0.0, "gtol": 1e-12}
     # scipy's BLAS threads would spin against torch's between evaluations: five times slower.
-    with contextlib.suppress(_Halt), threadpool_limits(1, user_api="blas"):
+    with contextlib.suppress(_Halt), _libraries().limit(limits=1, user_api="blas"):
         minimize(evaluate, flat_start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     return Minimum(best[1], best[0], count, reason)

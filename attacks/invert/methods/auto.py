@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 
 import torch
@@ -23,21 +22,22 @@ from attacks.invert.methods.peel import Peel
 from attacks.invert.methods.prior import Prior
 from attacks.invert.methods.sme import SME
 from attacks.invert.methods.spear import Spear
+from attacks.invert.practice.exact import rebuilder
 from attacks.invert.practice.limits import limit, threat_left
 from attacks.invert.practice.practice import Practice
 from attacks.invert.practice.rank import rank_attacks
 from defenses import Release
 
-REBUILT = math.log(1e-3)
-"""Log squared error of an own image below which an exact attack has shown that it works: 30 dB."""
-CLOSER = math.log(2)
-"""By how much the log squared error of peeling must fall below guessing's, 3 dB, so that matching
-features takes the place of matching gradients."""
 REPLACED = ("dlg", "geiping")
 PRACTICE = 0.3
 """Share of the iterations that one practice run gets."""
 PEELED = 0.01
 """A peeled image that leaves less of the release unexplained is not doubted."""
+BAFFLED = 10
+"""A naive adversary gives up where a brief run leaves so many times as much of the release, in
+squares, as it left of undefended ones of its own: what is left is the defense's."""
+FAIR = 0.03
+"""What a brief run may leave of a release, in squares, and nobody gives up: going on may help."""
 HIDDEN = {"hidden": True}
 """Of a field that is no flag."""
 
@@ -78,6 +78,7 @@ class Auto(Inversion):
         default=(Bayes(), DLG(), Geiping(), Prior()), metadata=HIDDEN
     )
     hurried: bool = field(default=False, metadata=HIDDEN)
+    left: float | None = field(default=None, metadata=HIDDEN)
 
     def reconstruct(
         self,
@@ -98,7 +99,10 @@ class Auto(Inversion):
         guesses: list[Guess] = []
         # Under noise a closed form may explain the release and still be noise: practice decides.
         first = () if has_noise(threat) and self.plan else self._exact(threat)
-        for turn, attack in enumerate((*first, *self.plan), start=1 - len(first)):
+        tries = not threat.adaptive and threat.evaluations is None and self.left is not None
+        brief = self.plan[:1] if tries else ()
+        attacks = (*first, *brief, *self.plan)
+        for turn, attack in enumerate(attacks, start=1 - len(first) - len(brief)):
             spent = sum(g.iterations for g in guesses)
             done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
             if attack.refusal(model, threat) or (guesses and done):
@@ -106,6 +110,8 @@ class Auto(Inversion):
             rest = threat_left(threat, spent, clock)
             if turn > 0:
                 attack, rest = limit(attack, max(1, 2 * self.iterations >> turn), rest)
+            elif brief and turn == 0:
+                attack, rest = limit(attack, self._brief(threat), rest)
             if isinstance(attack, Spear):  # it names exact images better than counts do
                 rest = dataclasses.replace(rest, labels=given)
             guess = attack.reconstruct(model, loss, release, rest, generator=generator)
@@ -117,6 +123,8 @@ class Auto(Inversion):
             fit = Fit.of(compares[key], shown)
             # Matched features leave little unexplained; a walk that failed here leaves much.
             if fit.is_explained(std) or (isinstance(attack, Peel) and fit.share < PEELED):
+                break
+            if brief and turn == 0 and fit.share > max(FAIR, BAFFLED * (self.left or 0.0)):
                 break
         best = min(guesses, key=lambda g: g.energy)
         return dataclasses.replace(
@@ -136,8 +144,8 @@ class Auto(Inversion):
         batches = min(self.practice, len(threat.auxiliary_images) // threat.batch_size)
         if batches == 0:
             return self
-        few = max(1, int(threat.allowed(self.iterations) * PRACTICE))
-        practice = Practice.of(model, loss, threat, batches, few, Prior(), generator=generator)
+        few, blind = self._brief(threat), Prior()
+        practice = Practice.of(model, loss, threat, batches, few, blind, generator=generator)
         threat, noisy = practice.threat, has_noise(practice.threat)
         exact = tuple(
             trial.tuned(model, loss, threat, generator=generator)
@@ -150,7 +158,7 @@ class Auto(Inversion):
         if _misses(practice.own[0].release, threat):
             lti = Lti(learn=max(FEWEST, len(threat.learning)))
             plan = (*plan, lti.tuned(model, loss, threat, generator=generator))
-        works, whole = (None, False) if noisy else _rebuilder(practice, exact)
+        works, whole = (None, False) if noisy else rebuilder(practice, exact, blind)
         if works and whole:
             hurried = practice.clock.over
             return dataclasses.replace(self, exact=(works,), plan=plan, hurried=hurried)
@@ -162,29 +170,21 @@ class Auto(Inversion):
         trials = tuple(trial for trial in trials if not trial.refusal(model, threat))
         plan = rank_attacks(practice, trials, noisy=noisy)
         first = (*(t for t in self.exact if not isinstance(t, Peel)), *([works] if works else []))
-        return dataclasses.replace(self, exact=first, plan=plan, hurried=practice.hurried)
+        undefended = not threat.adaptive or threat.defense == defenses.get("none")
+        optimises = undefended and not isinstance(plan[0], Prior)
+        left = practice.left(plan[0]) if optimises else None
+        hurried = practice.hurried
+        return dataclasses.replace(self, exact=first, plan=plan, left=left, hurried=hurried)
+
+    def _brief(self, threat: Threat) -> int:
+        """Evaluations per image of a run that shows whether an attack gets anywhere."""
+        return max(1, int(threat.allowed(self.iterations) * PRACTICE))
 
     def _exact(self, threat: Threat) -> tuple[Inversion, ...]:
         """What is exact and worth trying: of one example `Analytic` sees all that `Spear` does."""
         if threat.batch_size > 1 and not has_noise(threat):
             return self.exact
         return tuple(attack for attack in self.exact if not isinstance(attack, Spear))
-
-
-def _rebuilder(practice: Practice, exact: tuple[Inversion, ...]) -> tuple[Inversion | None, bool]:
-    """The exact attack that rebuilds own images, and whether it does so in full; None: none does.
-
-    Peeling does so in part where it comes closer than guessing by `CLOSER`.
-    """
-    size, partly = practice.threat.batch_size, None
-    for trial in exact:
-        error = practice.error_of_whole(trial)
-        if error < REBUILT * size:
-            return trial, True
-        if isinstance(trial, Peel):
-            blind = practice.error_of_brief(Prior(), practice.own[0], practice.clock)
-            partly = trial if error < blind - CLOSER * size else partly
-    return partly, False
 
 
 def _misses(release: Release, threat: Threat) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 import torch
 from torch import nn
@@ -103,11 +104,16 @@ class Practice:
             self.hurried |= share.over
         return total
 
-    def rank(self, trials: Iterable[Inversion]) -> list[Inversion]:
-        """The attacks, the one with the lowest error first; those not tried stay in order."""
-        return sorted(trials, key=self.error)
+    def rank(self, trials: Iterable[Inversion]) -> list[tuple[float, Inversion]]:
+        """The attacks with their errors, the lowest first; those not tried stay in order."""
+        return sorted(((self.error(trial), trial) for trial in trials), key=itemgetter(0))
 
-    def choose(self, trials: list[Inversion]) -> Inversion | None:
-        """The attack with the lowest error; None where none was tried to the end."""
-        errors = [self.error(trial) for trial in trials]
-        return trials[errors.index(min(errors))] if math.isfinite(min(errors)) else None
+    def left(self, trial: Inversion) -> float | None:
+        """The share of the first batch's release that a brief run leaves unexplained, in squares.
+
+        None where time was up before it ended.
+        """
+        known, first = threat_left(self.threat, 0, self.clock), self.own[0]
+        trial, known = limit(trial, self.evaluations, known)
+        found = first.left(trial, known, generator=self.generator)
+        return None if self.clock.over else found

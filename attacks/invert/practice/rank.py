@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 
 from attacks.invert.contract import Inversion
 from attacks.invert.practice.practice import Practice
@@ -28,11 +29,21 @@ def rank_attacks(
     """
     grid = max(map(len, WEIGHTS.values()))
     practice.runs = (len(trials) + grid) * len(practice.own)
-    best, *later = practice.rank(trials)
+    (error, best), *rest = practice.rank(trials)
     if best.name == "prior":
         return (best,)
     # With noise `bayes` takes its weights from the spectrum: there is no grid to search.
     if best.name in WEIGHTS and not (noisy and best.name == "bayes"):
-        weighted = [dataclasses.replace(best, tv=w) for w in WEIGHTS[best.name]]  # type: ignore[call-arg]
-        best = practice.choose(weighted) or best
+        best = _weigh(practice, best, error)
+    later = (trial for _, trial in rest)
     return (best, *itertools.takewhile(lambda trial: trial.name != "prior", later))
+
+
+def _weigh(practice: Practice, attack: Inversion, error: float) -> Inversion:
+    """The attack with the weight of the grid that does best; the one that it has was tried."""
+    weighted: list[Inversion] = [
+        dataclasses.replace(attack, tv=weight)  # type: ignore[call-arg]
+        for weight in WEIGHTS[attack.name]
+    ]
+    errors = [error if trial == attack else practice.error(trial) for trial in weighted]
+    return weighted[errors.index(min(errors))] if math.isfinite(min(errors)) else attack

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 import defenses
 from attacks.invert.adversary import Adversary
-from attacks.invert.contract import Inversion, Loss, Threat
+from attacks.invert.contract import Guess, Inversion, Loss, Threat
+from attacks.invert.matching.fit import Fit
 from attacks.invert.matching.gradients import candidate_gradients
+from attacks.invert.matching.objective import residual
 from attacks.invert.victim import Victim
 from defenses import Release
 
@@ -81,13 +83,30 @@ class Rehearsal:
             generator: left as it was; the attack starts from the state after the release, whichever
                 it is, so that only the attack differs.
         """
+        guess = self._guess(attack, threat, generator)
+        errors = (guess.images[None] - self.images.cpu()[:, None]).square().flatten(2).mean(2)
+        return float(errors.amin(1).clamp(min=1e-6).log().sum())
+
+    def left(self, attack: Inversion, threat: Threat, *, generator: torch.Generator) -> float:
+        """The share of the release, in squares, that an attack's guess leaves unexplained.
+
+        Args:
+            attack: see `error`.
+            threat: see `error`.
+            generator: see `error`.
+        """
+        guess, device = self._guess(attack, threat, generator), self.images.device
+        model, loss = self.victim.model, self.victim.loss
+        compare = residual(model, loss, self.release, threat, guess.labels)
+        return Fit.of(compare, guess.images.double().to(device)).share
+
+    def _guess(self, attack: Inversion, threat: Threat, generator: torch.Generator) -> Guess:
         state = generator.get_state()
         generator.set_state(self.state)
         adversary = Adversary(attack, dataclasses.replace(threat, labels=self.labels))
         guess = adversary.guess(self.victim, self.release, generator=generator)
         generator.set_state(state)
-        errors = (guess.images[None] - self.images.cpu()[:, None]).square().flatten(2).mean(2)
-        return float(errors.amin(1).clamp(min=1e-6).log().sum())
+        return guess
 
 
 def _counted_gradients(
