@@ -230,9 +230,9 @@ def test_the_same_seed_gives_the_same_record_byte_for_byte(tmp_path):
 
 
 def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
-    line = ["--data", "digits", "--model", "mlp"]
+    line = ["--data", "digits", "--model", "mlp", "--candidates", "8"]
     line += ["--attack", "bayes", "--iterations", "15", "--no-cooling", "--adaptive", "--against"]
-    line += ["--images", "8", "--budget", "100", "--out", str(tmp_path / "run")]
+    line += ["--images", "4", "--budget", "100", "--out", str(tmp_path / "run")]
     process = fresh.start("-m", "attacks.invert", *line, cwd=tmp_path)
     pieces = tmp_path / "run" / "partial"
     process.until(lambda: list(pieces.glob("*.json")))
@@ -243,7 +243,8 @@ def test_a_killed_run_keeps_its_pieces_and_resumes(tmp_path):
     assert kept
     assert main(line) == 0
     assert records.read(tmp_path / "run") is not None
-    chosen = {"data": "digits", "model": "mlp", "attack": "bayes", "images": 8, "budget": 100}
+    chosen = {"data": "digits", "model": "mlp", "attack": "bayes", "images": 4, "budget": 100}
+    chosen["candidates"] = 8
     chosen |= {"attack_options": {"iterations": 15}, "defense_options": {"cooling": False}}
     whole = run(Scenario(columns="adaptive", against=(), **chosen))
     assert records.canonical(records.read(tmp_path / "run")) == records.canonical(whole)

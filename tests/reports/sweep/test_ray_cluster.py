@@ -9,6 +9,7 @@ import pytest
 from defenses import BadInput
 from reports.sweep import ray_cluster
 from tests.reports.sweep.crossed import canonical, tasks
+from tests.reports.sweep.pretended_ray import PretendedRay
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ def bounded():
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.slow
 def test_ray_that_loses_a_machine_in_mid_sweep_makes_the_same_records(
     tmp_path, monkeypatch, bounded, expected
 ):
@@ -49,6 +51,35 @@ def test_ray_that_loses_a_machine_in_mid_sweep_makes_the_same_records(
     found = canonical(tmp_path)
     assert len(found) == 6
     assert {key: found[key] for key in expected} == expected
+
+
+def pretend(monkeypatch, **how) -> PretendedRay:
+    """A cluster in this process in place of the one at any address."""
+    ray = PretendedRay(**how)
+    monkeypatch.setattr(ray_cluster, "_connect", lambda address: ray)
+    return ray
+
+
+def test_what_others_made_is_written_here_byte_for_byte(tmp_path, monkeypatch, expected):
+    ray = pretend(monkeypatch)
+    outcomes = list(ray_cluster.run(tasks(tmp_path), address=None))
+    assert {o.key: o.error for o in outcomes} == dict.fromkeys(expected)
+    assert canonical(tmp_path) == expected
+    assert ray.asked["max_retries"] == ray_cluster.RETRIES
+    assert (ray.asked["num_cpus"], ray.asked["num_gpus"]) == (1, 0)
+    assert ray.asked["runtime_env"]["env_vars"]["OMP_NUM_THREADS"] == "1"
+    assert ray.ended and not ray.cancelled
+
+
+def test_a_machine_that_is_lost_for_good_costs_its_own_scenario(tmp_path, monkeypatch, expected):
+    ray = pretend(monkeypatch, lost=frozenset({1}))
+    grid = tasks(tmp_path)
+    outcomes = ray_cluster.run(grid, address=None)
+    first = next(outcomes)
+    assert (first.key, "the machine is lost" in first.error) == (grid[1].job.key, True)
+    assert (tmp_path / first.key / "error.json").exists()
+    outcomes.close()
+    assert ray.cancelled == [0] and ray.ended
 
 
 @pytest.mark.parametrize("address", [None, "127.0.0.1:1", "nonsense"])
