@@ -234,6 +234,11 @@ def sweep(folder: Path, *, shift: float = 0.0) -> None:
 def everything(folder: Path) -> None:
     """A Record of every kind, with hostile and broken ones among them."""
     sweep(folder / "sweep")
+    one_of_each(folder)
+
+
+def one_of_each(folder: Path) -> None:
+    """The same without the sweep's."""
     for seed, accuracy in ((0, 0.80), (1, 0.82)):
         options = {"rate": 0.9, "noise_multiplier": 0.01, "clip": 1.0}
         records.write(training(accuracy, seed=seed, **options), folder / f"train-{seed}")
