@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 ALIKE = 0.7
 """How alike, of 1, a mistyped name and the one that is proposed are."""
@@ -22,6 +22,15 @@ class PassedOver(UserWarning):
 
 class TakenAs(PassedOver):
     """Something that the user gave is read in another way than it stands; the message says how."""
+
+
+def is_refused(act: Callable[..., object], *given: object) -> bool:
+    """Whether a call with what is given raises `BadInput`."""
+    try:
+        act(*given)
+    except BadInput:
+        return True
+    return False
 
 
 def one_line(error: BaseException, most: int | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from defenses.conformance.doors import doors_of, factored, multiplied_out, relea
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import SAME, apart
 from defenses.conformance.subject import SIZE, VISITED, Subject, join
-from defenses.errors import BadInput
+from defenses.errors import BadInput, is_refused
 from defenses.outer import Outer
 
 
@@ -36,11 +37,9 @@ def shapes(subject: Subject) -> Verdict:
                 return False, f"{where}: public facts lack the batch size or a noise std >= 0"
             if release.wire_bytes < (count > 0):  # an empty batch may go without saying
                 return False, f"{where}: {release.wire_bytes} bytes on the wire"
-    try:
-        subject.release(subject.batch(0), size=None)
-    except BadInput:
-        return True, f"batches of 0, 1 and {SIZE} at steps {VISITED}"
-    return False, "an empty batch without a public batch size is not refused"
+    if not is_refused(partial(subject.release, size=None), subject.batch(0)):
+        return False, "an empty batch without a public batch size is not refused"
+    return True, f"batches of 0, 1 and {SIZE} at steps {VISITED}"
 
 
 def determinism(subject: Subject) -> Verdict:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,13 @@ class Keyed:
 
     The Scenarios of all families are such: a Record holds the document of the one that it is
     about, and its folder is named by the key. Two runs of equal keys come to equal Records.
+
+    Attributes:
+        said_where_true: names of fields that the document has only where they are true: keys of
+            Records from before there was such a field stay as they are.
     """
+
+    said_where_true: ClassVar[tuple[str, ...]] = ()
 
     def document(self) -> dict[str, Any]:
         """The fields as JSON holds them; those of a field that is Keyed itself stand beside them.
@@ -24,6 +30,7 @@ class Keyed:
         Where both have a field of one name, the outer one's value counts.
         """
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        own = {k: v for k, v in own.items() if v or k not in self.said_where_true}
         inner = {k: v for k, v in own.items() if isinstance(v, Keyed)}
         told = {k: v for nested in inner.values() for k, v in nested.document().items()}
         told |= {k: v for k, v in own.items() if k not in inner}

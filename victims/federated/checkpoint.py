@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from defenses import BadInput
+from defenses.errors import is_refused
 from reports.records import atomic
 from reports.records.training import Round
 from victims.federated.serve import Asked, Course
@@ -147,11 +148,7 @@ def read(path: Path) -> Checkpoint:
 
 def holds_federation(folder: Path) -> bool:
     """Whether the checkpoint of a federation lies in a folder."""
-    try:
-        read(folder / LATEST)
-    except BadInput:
-        return False
-    return True
+    return not is_refused(read, folder / LATEST)
 
 
 def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

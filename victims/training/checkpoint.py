@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from defenses import BadInput
+from defenses.errors import is_refused
 from defenses.foreign import refuse_code
 from defenses.privacy.accounting import Spent
 from reports.records import atomic
@@ -58,11 +59,7 @@ def save(checkpoint: Checkpoint, path: Path) -> Path:
 
 def holds_run(folder: Path) -> bool:
     """Whether the latest checkpoint of a training run lies in a folder."""
-    try:
-        read(folder / LATEST)
-    except BadInput:
-        return False
-    return True
+    return not is_refused(read, folder / LATEST)
 
 
 def read(path: Path) -> Checkpoint:

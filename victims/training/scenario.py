@@ -56,6 +56,8 @@ class Training(Keyed):
             that tells it is kept, and the seed only chooses what is public.
     """
 
+    said_where_true = ("secure",)
+
     data: str = "digits"
     count: int | None = None
     size: int | None = None
@@ -112,10 +114,3 @@ class Training(Keyed):
             raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")
         if self.secure and self.sampling != "poisson":
             raise BadInput("--secure takes Poisson batches: shuffled ones carry no guarantee")
-
-    def document(self) -> dict[str, Any]:
-        """The fields as JSON holds them; ``secure`` where it is true."""
-        document = super().document()
-        if not document["secure"]:
-            del document["secure"]
-        return document

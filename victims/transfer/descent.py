@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from defenses import option
 from victims.transfer.contract import Method, Problem
 from victims.transfer.mechanism import Mechanism
 from victims.transfer.sums import outer_sum
@@ -42,12 +43,9 @@ class Descent(Method):
 
     Sensitivity of each step's release: the norm to which an example's gradient is clipped, 1 unless
     a method says otherwise. The optimizer sees the releases alone.
-
-    Attributes:
-        steps: gradients released.
     """
 
-    steps: int
+    steps: int = option(30, "gradients released", low=1)
 
     @abstractmethod
     def optimizer(self, weights: list[Tensor]) -> torch.optim.Optimizer:

@@ -32,6 +32,8 @@ class Transfer(Keyed):
             them again, and nothing is said of the private examples beside the head.
     """
 
+    said_where_true = ("secure",)
+
     data: str = "digits"
     count: int | None = None
     size: int | None = None
@@ -65,10 +67,3 @@ class Transfer(Keyed):
             raise BadInput(f"unknown conversion {self.conversion!r}; known: {known}")
         if self.seed < 0:
             raise BadInput(f"seed is {self.seed}; it must be >= 0")
-
-    def document(self) -> dict[str, Any]:
-        """The fields as JSON holds them; ``secure`` where it is true."""
-        document = super().document()
-        if not document["secure"]:
-            del document["secure"]
-        return document

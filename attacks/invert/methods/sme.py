@@ -8,15 +8,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
-from attacks.invert.matching.image_prior import SpectralPrior, total_variation
-from attacks.invert.matching.labels import recover_labels
+from attacks.invert.contract import Loss, Threat, registry
+from attacks.invert.matching.cosine import Compared, Cosine
 from attacks.invert.matching.meter import spend
-from attacks.invert.matching.objective import noise_std, replay, residual
-from attacks.invert.matching.settle import settle
-from attacks.invert.matching.signs import walk
+from attacks.invert.matching.objective import replay
 from defenses import Release
 from defenses.eager import eager
 from defenses.gradients import flat
@@ -29,7 +25,7 @@ PLACE_RATE = 0.01
 
 @registry.register("sme")
 @dataclass(frozen=True)
-class SME(Inversion):
+class SME(Cosine):
     """1 - cos(replay(one gradient at w), r) + tv * TV(x), w sought with x (Zhu et al. 2023, SME).
 
     The weights w lie on the line from those before the local steps to those after, as the release
@@ -40,37 +36,17 @@ class SME(Inversion):
     """
 
     iterations: int = option(1000, "optimiser steps", low=1)
-    tv: float = option(1e-2, "weight of the total variation", low=0)
 
-    def reconstruct(
-        self,
-        model: nn.Module,
-        loss: Loss,
-        release: Release,
-        threat: Threat,
-        *,
-        generator: torch.Generator,
-    ) -> Guess:
-        """See `Inversion.reconstruct`."""
-        clock, total = threat.clock(), threat.allowed(self.iterations)
-        labels = recover_labels(model, loss, release, threat)
+    def compared(
+        self, model: nn.Module, loss: Loss, release: Release, threat: Threat, labels: Tensor
+    ) -> Compared:
+        """See `Cosine.compared`."""
         device = next(model.parameters()).device
-        shape = (threat.batch_size, *threat.image_shape)
-        images = (0.5 + 0.1 * torch.randn(shape, generator=generator)).clamp(0, 1).to(device)
         place = torch.tensor(0.0 if threat.local is None else 0.5, device=device)
         explain = _surrogate(model, loss, release, threat, labels)
         observed = flat(release.update).float()
-
-        def objective(images: Tensor) -> Tensor:
-            value = 1 - F.cosine_similarity(explain(images, place), observed, dim=0)
-            return value + self.tv * total_variation(images)
-
         others = [] if threat.local is None else [(place, PLACE_RATE)]
-        walked = walk(objective, images, steps=total, clock=clock, others=others)
-        prior = SpectralPrior.fit(threat.auxiliary_images.to(device))
-        precise = residual(model, loss, release, threat, labels)
-        found, score = settle(precise, walked.images, prior, noise_std(release, threat))
-        return Guess(found.cpu(), labels, score, "sme", walked.steps, walked.stopped)
+        return Compared(lambda images: (explain(images, place), observed), others)
 
 
 def _surrogate(

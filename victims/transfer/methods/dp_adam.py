@@ -19,7 +19,6 @@ class Adam(Descent):
 
     source = "Mehta et al. 2022, Section 3"
 
-    steps: int = option(30, "gradients released", low=1)
     lr: float = option(0.3, "learning rate", low=0, open_low=True)
 
     def optimizer(self, weights: list[Tensor]) -> torch.optim.Optimizer:

@@ -21,7 +21,6 @@ class Lamb(Descent):
 
     source = "Mehta et al. 2022, Section 3"
 
-    steps: int = option(30, "gradients released", low=1)
     lr: float = option(0.1, "learning rate", low=0, open_low=True)
 
     def optimizer(self, weights: list[Tensor]) -> torch.optim.Optimizer:
