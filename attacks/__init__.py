@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from reports.commands.startup import begin
+
 if TYPE_CHECKING:
     from attacks import audit, invert, membership
     from attacks.families import run
@@ -31,3 +33,6 @@ def __getattr__(name: str) -> Any:
     if name == "run":
         return import_module(f"{__name__}.families").run
     raise AttributeError(f"module 'attacks' has no attribute {name!r}")
+
+
+begin(__name__)

@@ -2,8 +2,10 @@
 
 import sys
 
-from attacks.invert.along import PROG, main
+from attacks.invert.along import PROG, main, parse
 from reports.commands.entry import run_command
+
+__all__ = ["main", "parse"]
 
 if __name__ == "__main__":
     sys.path.insert(0, "")

@@ -9,7 +9,6 @@ from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from typing import Any
 
-from leakgauge.commands import Command
 from leakgauge.inert import Refused, inert_libraries
 from leakgauge.rooms import ROOMS
 
@@ -17,11 +16,11 @@ KINDS = {"defense": "defenses", "attack": "attacks.invert", "method": "victims.t
 """What a flag chooses whose options are flags themselves -> the room that knows the names."""
 
 
-def glance(command: Command, prog: str, words: list[str]) -> int | None:
+def glance(flags: str, prog: str, words: list[str]) -> int | None:
     """Print what a command answers to its words where that takes no computation.
 
     Args:
-        command: that is asked for.
+        flags: ``module:function`` that reads the flags of the command, given the words.
         prog: the command as it was typed, for messages.
         words: after it.
 
@@ -36,7 +35,7 @@ def glance(command: Command, prog: str, words: list[str]) -> int | None:
     try:
         with inert_libraries(("leakgauge", *ROOMS)), redirect_stdout(out), redirect_stderr(err):
             try:
-                _refuse_options(load(command.flags)(words))
+                _refuse_options(load(flags)(words))
             except SystemExit as left:
                 code = left.code if isinstance(left.code, int) else 1
             except ValueError as error:

@@ -17,7 +17,7 @@ HELP = ("-h", "--help", "help")
 def main() -> NoReturn:
     """Run the command that the process's own arguments name, and leave with its exit code.
 
-    0 done, 1 failed while running or refuted, 2 bad input.
+    0 done, 1 failed while running or refuted, 2 bad input, 130 interrupted.
     """
     words = sys.argv[1:]
     if len(words) > 1 and words[0] in HELP:
@@ -40,15 +40,11 @@ def main() -> NoReturn:
     rest = [*command.first, *rest]
     sys.argv = [prog, *rest]
     sys.path.insert(0, "")  # so that pkg.module:Class finds the user's own files
-    try:
-        code = glance(command, prog, rest)
-        run = None if code is not None else load(command.main)
-    except KeyboardInterrupt:  # torch takes seconds to be imported
-        print(f"\n{prog}: interrupted before it began", file=sys.stderr)
-        code = 1
+    load("reports.commands.startup:end_at_once")(prog)
+    code = glance(command.flags, prog, rest)
     if code is not None:
         sys.exit(code)
-    load("reports.commands.entry:run_command")(run, prog)
+    load("reports.commands.entry:run_command")(load(command.main), prog)
     raise AssertionError("a command leaves by itself")
 
 

@@ -11,15 +11,17 @@ True
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from victims.data import Data, load_data
-from victims.gradients import Loss, per_example_gradients
-from victims.models import load_model, model_names
-from victims.training import Training
+from reports.commands.startup import begin
 
 if TYPE_CHECKING:
+    from victims.data import Data, load_data
+    from victims.gradients import Loss, per_example_gradients
+    from victims.models import load_model, model_names
     from victims.optimizer import defend
+    from victims.training import Training
 
 __all__ = [
     "Data",
@@ -31,11 +33,21 @@ __all__ = [
     "model_names",
     "per_example_gradients",
 ]
+PLACES = {
+    **dict.fromkeys(("Data", "load_data"), "data"),
+    **dict.fromkeys(("Loss", "per_example_gradients"), "gradients"),
+    **dict.fromkeys(("load_model", "model_names"), "models"),
+    "Training": "training",
+    "defend": "optimizer",
+}
+"""Name -> module of this package that has it."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "defend":  # on demand: Opacus takes seconds to load
-        from victims.optimizer import defend
-
-        return defend
+    # On demand: flags are read before torch is imported, and Opacus takes seconds.
+    if name in PLACES:
+        return getattr(import_module(f"{__name__}.{PLACES[name]}"), name)
     raise AttributeError(f"module 'victims' has no attribute {name!r}")
+
+
+begin(__name__)

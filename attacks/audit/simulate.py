@@ -6,6 +6,7 @@ exceeds it, and the median bound. A table in Markdown.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from statistics import median
@@ -25,8 +26,8 @@ PROG = "python -m attacks.audit.simulate"
 MUS = (0.0, 1.0, 2.0, 3.0)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Simulate and print. Returns the exit code."""
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the simulation."""
     parser = Parser(prog=PROG, description="Simulate the auditors on scores of known epsilon.")
     add = parser.add_argument
     add("--canaries", type=int, default=1000, help="in each trial (default 1000)")
@@ -34,7 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--delta", type=float, default=1e-5, help="default 1e-5")
     add("--confidence", type=float, default=0.95, help="default 0.95")
     add("--seed", type=int, default=0, help="of everything random (default 0)")
-    arguments = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Simulate and print. Returns the exit code."""
+    arguments = parse(argv)
     if arguments.trials < 1:
         raise BadInput(f"--trials is {arguments.trials}; it must be >= 1")
     truths = {mu: epsilon_of(mu, arguments.delta) for mu in MUS}

@@ -1,4 +1,4 @@
-"""How every command begins and ends: exit code 0 done, 1 failed while running, 2 bad input."""
+"""How every command begins and ends: 0 done, 1 failed while running, 2 bad input, 130 Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from defenses import BadInput
 from defenses.errors import PassedOver, one_line
+from reports.commands.startup import INTERRUPTED, begun
 
 
 def run_command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoReturn:
@@ -26,6 +27,7 @@ def run_command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoRet
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path need not be text
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        begun()
         code = main(None)
     except BadInput as error:
         print(f"{prog}: {one_line(error)}", file=sys.stderr)
@@ -35,7 +37,7 @@ def run_command(main: Callable[[Sequence[str] | None], int], prog: str) -> NoRet
             f"\n{prog}: interrupted; finished pieces are kept, the same command resumes",
             file=sys.stderr,
         )
-        code = 1
+        code = INTERRUPTED
     except OSError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         code = 1

@@ -22,7 +22,6 @@ from leakgauge import doctor
 from leakgauge.commands import COMMANDS
 from leakgauge.glance import load
 from leakgauge.inert import Refused, inert_libraries
-from leakgauge.main import main
 from reports.sweep.combine import COMMANDS as SWEPT
 from tests import fresh
 
@@ -137,18 +136,6 @@ def test_ones_own_code_is_not_imported_for_its_flags(tmp_path):
     done = typed("invert", "--defense", "mine:Own", "--help", cwd=tmp_path)
     assert done.stdout == "imported\n"
     assert "leakgauge invert: defense 'mine:Own' cannot be imported: not twice" in told(done)
-
-
-def test_ctrl_c_while_libraries_are_imported_takes_one_line(monkeypatch, capsys):
-    def imported(spec):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("leakgauge.main.load", imported)
-    monkeypatch.setattr(sys, "argv", ["leakgauge", "doctor"])
-    with pytest.raises(SystemExit) as left:
-        main()
-    assert left.value.code == 1
-    assert capsys.readouterr().err == "\nleakgauge doctor: interrupted before it began\n"
 
 
 def test_what_is_imported_among_stand_ins_is_forgotten(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ messages are all that is timed; beside it stands what a participant's own epoch 
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import statistics
 import sys
@@ -17,7 +18,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from reports.commands.entry import run_command
-from reports.commands.flags import DATA_ROOT, Parser
+from reports.commands.flags import DATA_ROOT
 from victims.federated.flags import federation_of, federation_parser
 from victims.federated.participant import Participant
 from victims.federated.victim import Victim
@@ -25,21 +26,21 @@ from victims.federated.victim import Victim
 PROG = "python -m victims.federated.bench"
 
 
-def parser() -> Parser:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The flags of this command beside those of a federation."""
-    flags = federation_parser(None, PROG, __doc__.partition("\n")[0])
+    flags = federation_parser(argv, PROG, __doc__.partition("\n")[0])
     add = flags.add_argument
     add("--counts", type=int, nargs="+", default=[2, 8, 30, 100], help="of participants")
     add("--repeats", type=int, default=5, help="rounds that are timed (default 5)")
     add("--data-root", help=DATA_ROOT)
-    return flags
+    return flags.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Time, and print a row per number of participants. Returns the exit code."""
     from victims.federated.victim import load_victim
 
-    arguments = parser().parse_args(argv)
+    arguments = parse(argv)
     federation = federation_of(arguments)
     print(
         "| participants | uploads a second | uploads a second, with training | the server's share |"

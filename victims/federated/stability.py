@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from defenses import BadInput
 from reports.commands.entry import run_command
-from reports.commands.flags import DATA_ROOT, Parser
+from reports.commands.flags import DATA_ROOT
 from reports.commands.progress import Progress
 from victims.federated.flags import federation_of, federation_parser
 from victims.federated.scenario import Federation
@@ -30,9 +30,9 @@ HELD = 0.9
 """A federation is stable that ends with this share of its best accuracy or more."""
 
 
-def parser() -> Parser:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The flags of this command beside those of a federation."""
-    flags = federation_parser(None, PROG, __doc__.partition("\n")[0])
+    flags = federation_parser(argv, PROG, __doc__.partition("\n")[0])
     flags.add_argument(
         "--stalenesses",
         type=int,
@@ -41,12 +41,12 @@ def parser() -> Parser:
         help="to find a learning rate for (default 0 1 2 4 9)",
     )
     flags.add_argument("--data-root", help=DATA_ROOT)
-    return flags
+    return flags.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Try, and print a row per staleness. Returns the exit code."""
-    arguments: argparse.Namespace = parser().parse_args(argv)
+    arguments = parse(argv)
     arguments.order, arguments.staleness = "asynchronous", 0
     start = federation_of(arguments)
     if start.rule != "dssgd":
