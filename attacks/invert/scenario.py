@@ -24,6 +24,8 @@ RUNNING, BATCH, RELEASED = BATCH_NORMS = ("running", "batch", "released")
 its own batch, or these, which it sends beside the update."""
 THREATS = ("honest", "malicious")
 """What the server does: as the protocol says, or sends another model."""
+CHOICES = {"batch_norm": BATCH_NORMS, "threat": THREATS, "columns": tuple(COLUMNS)}
+"""Fields that take one of a few words."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Scenario(Keyed):
         seed: of everything random.
     """
 
+    unsaid = (*FACTS, MOMENTUM, "candidates", "threat", "batch_norm", "secure_aggregation")
+
     data: str = "photos"
     images: int = 8
     size: int | None = None
@@ -113,10 +117,9 @@ class Scenario(Keyed):
             object.__setattr__(self, "local_lr", float(self.local_lr))
         if self.local_momentum is not None:
             object.__setattr__(self, MOMENTUM, float(self.local_momentum) or None)
-        if self.batch_norm not in BATCH_NORMS:
-            raise BadInput(
-                f"unknown batch_norm {self.batch_norm!r}; known: {', '.join(BATCH_NORMS)}"
-            )
+        for which, words in CHOICES.items():
+            if (word := getattr(self, which)) not in words:
+                raise BadInput(f"unknown {which} {word!r}; known: {', '.join(words)}")
         if self.batch_norm != RUNNING and self.local_steps is not None:
             raise BadInput(f"batch_norm {self.batch_norm!r} is of one gradient, not of local steps")
         if self.batch_norm != RUNNING and (self.layers != "all" or self.threat != THREATS[0]):
@@ -158,12 +161,8 @@ class Scenario(Keyed):
             raise BadInput(f"budget is {self.budget:g}; it must be > 0 seconds per image")
         if not 0 < self.delta < 1:
             raise BadInput(f"delta is {self.delta:g}; it must be in (0, 1)")
-        if self.threat not in THREATS:
-            raise BadInput(f"unknown threat {self.threat!r}; known: {', '.join(THREATS)}")
         if self.threat != THREATS[0] and self.layers != "all":
             raise BadInput(f"threat {self.threat!r} plants layers; layers must be 'all'")
-        if self.columns not in COLUMNS:
-            raise BadInput(f"unknown columns {self.columns!r}; known: {', '.join(COLUMNS)}")
 
     def _name(self, which: str, known: Registry[Any]) -> None:
         """Put the name and the options of an instance in its place."""
@@ -186,26 +185,6 @@ class Scenario(Keyed):
         if self.batch_norm != RUNNING:
             return LocalSteps(1, 1.0, self.batch)
         return LocalSteps.among({name: getattr(self, name) for name in (*FACTS, MOMENTUM)})
-
-    def document(self) -> dict[str, Any]:
-        """See `Keyed.document`; silent on what older Records do not know, where it says nothing.
-
-        That is on local steps and momentum without any, on the candidates when all take part, on
-        one participant alone, on a server that is honest, and on batch normalisation by running
-        statistics.
-        """
-        unsaid = set(FACTS) if self.local_steps is None else set()
-        if self.batch_norm == RUNNING:
-            unsaid.add("batch_norm")
-        if not self.local_momentum:
-            unsaid.add(MOMENTUM)
-        if self.candidates == CANDIDATES:
-            unsaid.add("candidates")
-        if self.threat == THREATS[0]:
-            unsaid.add("threat")
-        if self.secure_aggregation == 1:
-            unsaid.add("secure_aggregation")
-        return {k: v for k, v in super().document().items() if k not in unsaid}
 
     @property
     def batches(self) -> int:

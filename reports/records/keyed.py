@@ -18,19 +18,19 @@ class Keyed:
     about, and its folder is named by the key. Two runs of equal keys come to equal Records.
 
     Attributes:
-        said_where_true: names of fields that the document has only where they are true: keys of
-            Records from before there was such a field stay as they are.
+        unsaid: names of fields that the document has only where they are not at their default:
+            keys of Records from before there was such a field stay as they are.
     """
 
-    said_where_true: ClassVar[tuple[str, ...]] = ()
+    unsaid: ClassVar[tuple[str, ...]] = ()
 
     def document(self) -> dict[str, Any]:
         """The fields as JSON holds them; those of a field that is Keyed itself stand beside them.
 
         Where both have a field of one name, the outer one's value counts.
         """
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        own = {k: v for k, v in own.items() if v or k not in self.said_where_true}
+        fields = {f.name: (getattr(self, f.name), f.default) for f in dataclasses.fields(self)}
+        own = {k: v for k, (v, usual) in fields.items() if v != usual or k not in self.unsaid}
         inner = {k: v for k, v in own.items() if isinstance(v, Keyed)}
         told = {k: v for nested in inner.values() for k, v in nested.document().items()}
         told |= {k: v for k, v in own.items() if k not in inner}

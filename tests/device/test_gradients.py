@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 import victims
 from tests.conftest import seeded
 from tests.device.pretend import BACK, READ, THERE, counted
-from tests.victims.gradients.test_convolution import GEOMETRIES
+from tests.victims.gradients.test_wide_convolutions import GEOMETRIES
 
 MODELS = ("mlp", "lenet", "lenet5", "dpcnn", "scatter-cnn")
 LONG = ("linear", "convnet", "resnet20-4", "resnet18-gn", "wrn-16-4", "scatter-linear", "tanh-cnn")

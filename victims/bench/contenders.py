@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 import defenses
 from defenses.randomness import seed_of
-from victims.gradients.factored import FactoredGradients
+from victims.gradients.implicit_gradients import ImplicitGradients
 from victims.models import load_model
 
 Step = Callable[[], None]
@@ -92,7 +92,7 @@ def _ours(
     assert isinstance(defense, defenses.Summed)
     parameters = dict(net.named_parameters())
     optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
-    gradients = FactoredGradients(net, cross_entropy, images, labels)
+    gradients = ImplicitGradients(net, cross_entropy, images, labels)
     contribute = run(defense.contribute)
 
     def step() -> None:

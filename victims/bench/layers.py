@@ -21,7 +21,7 @@ from reports.commands.clock import now
 from reports.commands.entry import run_command
 from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
 from reports.records.environment import environment
-from victims.gradients.convolved import Convolved
+from victims.gradients.convolution_gradient import ConvolutionGradient
 from victims.gradients.memory import keep_memory
 from victims.gradients.one_pass import one_pass
 from victims.gradients.per_example import frozen_parameters, trainable_parameters
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _layers(
     model: str, arguments: argparse.Namespace, device: str
-) -> Iterator[tuple[str, Convolved]]:
+) -> Iterator[tuple[str, ConvolutionGradient]]:
     """The convolutions of a model after one pass, each without and with a mask."""
     draw = stream(arguments.seed, "bench")
     net = load_model(model, generator=draw).to(device).train()
@@ -93,12 +93,14 @@ def _layers(
         raise BadInput(f"model {model!r} takes no single pass")
     mask = random_mask(weights, arguments.rate, draw)
     for name, layer in found.items():
-        if isinstance(layer, Convolved):
+        if isinstance(layer, ConvolutionGradient):
             yield name, layer
             yield name, layer.apply_mask(mask[name])
 
 
-def _times(layer: Convolved, names: Sequence[str], repeats: int, device: str) -> dict[str, float]:
+def _times(
+    layer: ConvolutionGradient, names: Sequence[str], repeats: int, device: str
+) -> dict[str, float]:
     """The median seconds of each way that the layer could take."""
     ways = [w for w in names if w != GRAM or (layer.mask is None and layer.geometry.groups == 1)]
     factors = torch.ones(len(layer), device=layer.slope.device)

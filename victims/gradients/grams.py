@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from victims.gradients.convolution import Geometry
+from victims.gradients.geometry import Geometry
 
 TOGETHER = 16
 """Examples whose Gram matrices are made together: those of 64 pixels stay in the cache."""

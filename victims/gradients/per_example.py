@@ -78,8 +78,8 @@ def gradient_chunks(
 ) -> Iterator[Any]:
     """`per_example_gradients` of consecutive examples, a chunk at a time; nothing when B = 0.
 
-    The weights of the linear layers named in ``outer`` (see `victims.gradients.factorable`) come as
-    `Outer`, which takes a hundredth of the memory; one view per example then.
+    The weights of the linear layers named in ``outer`` (see `victims.gradients.outer_layers`) come
+    as `Outer`, which takes a hundredth of the memory; one view per example then.
     """
     if len(images) != len(labels):
         raise BadInput(f"{len(images)} images but {len(labels)} labels")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from victims.gradients.convolution import Geometry
+from victims.gradients.geometry import Geometry
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from torch.func import grad, vmap
 from defenses import preprocessing
 from defenses.outer import Outer
 from defenses.precision import full_precision
-from victims.gradients.convolution import WideConvolutions
 from victims.gradients.logits_at import logits_at
 from victims.gradients.taps import tap
+from victims.gradients.wide_convolutions import WideConvolutions
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, C), labels (B,)) -> scalar mean over the batch, e.g. cross_entropy."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from victims.gradients.convolution import Geometry
+from victims.gradients.geometry import Geometry
 
 GRAM = "gram"
 """The way that forms no gradient, see `victims.gradients.grams`."""

@@ -15,7 +15,7 @@ from defenses.errors import one_line
 from defenses.precision import full_precision
 from defenses.randomness import seeded
 from victims.gradients import refuse_batchnorm
-from victims.gradients.factored import FactoredGradients
+from victims.gradients.implicit_gradients import ImplicitGradients
 from victims.gradients.logits_at import logits_at
 from victims.gradients.ordinary import ordinary
 from victims.models.frozen import Featurised, on_features
@@ -38,7 +38,7 @@ class Network:
         module: logits from inputs.
         parameters: those that train, by name.
         linear: whether the defense needs no more than the sum of a batch's gradients.
-        factored: gives the gradients by their factors; None where the defense takes tensors.
+        implicit: gives the gradients by their factors; None where the defense takes tensors.
         outer: layers whose gradients a vmap gives by their factors, see `victims.gradients`.
         device: where it lies.
 
@@ -65,7 +65,7 @@ class Network:
         if not self.parameters:
             raise BadInput(f"model {training.model!r} has no trainable parameter")
         self.outer: list[str] = []
-        self.factored: FactoredGradients | None = None
+        self.implicit: ImplicitGradients | None = None
         if not len(inputs):
             return
         if not ordinary(self.module):
@@ -73,8 +73,8 @@ class Network:
         summed = isinstance(defense, Summed) and defense.takes_factors()
         if summed and training.views == 1:
             examples = inputs[:2].to(device), labels[:2].to(device)
-            self.factored = FactoredGradients(self.module, cross_entropy, *examples)
-            self.outer = self.factored.outer
+            self.implicit = ImplicitGradients(self.module, cross_entropy, *examples)
+            self.outer = self.implicit.outer
 
     def rehearse(self, images: Tensor, labels: Tensor) -> None:
         """Take a few examples' gradients and throw them away; buffers are as before.
@@ -100,8 +100,8 @@ class Network:
         """Per-example gradients a chunk at a time, or their sum where that will do."""
         if self.linear:
             return together(self.module, self.parameters, images, labels)
-        if self.factored is not None:
-            return cast("Iterable[Gradients]", self.factored.chunks(images, labels))
+        if self.implicit is not None:
+            return cast("Iterable[Gradients]", self.implicit.chunks(images, labels))
         return each_by_itself(self.module, images, labels)
 
     @full_precision()

@@ -56,7 +56,7 @@ class Training(Keyed):
             that tells it is kept, and the seed only chooses what is public.
     """
 
-    said_where_true = ("secure",)
+    unsaid = ("secure",)
 
     data: str = "digits"
     count: int | None = None

@@ -32,7 +32,7 @@ class Transfer(Keyed):
             them again, and nothing is said of the private examples beside the head.
     """
 
-    said_where_true = ("secure",)
+    unsaid = ("secure",)
 
     data: str = "digits"
     count: int | None = None

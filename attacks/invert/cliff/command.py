@@ -16,7 +16,7 @@ from attacks.invert.cliff.measured import (
 )
 from attacks.invert.cliff.predicted import Prediction
 from defenses import BadInput
-from reports.charts.cliff import Points, Victim, cliff_chart
+from reports.charts.psnr_by_drop_rate import Points, Victim, drop_rate_chart
 from reports.charts.render import save
 from reports.commands.flags import Parser
 from reports.records import Record
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     shown = [_victim(name, own, predictions[name]) for name, own in models.items()]
     out = arguments.out or arguments.folders[0] / "cliff.png"
-    save(cliff_chart(shown, _subtitle([r for own in models.values() for r in own])), out)
+    save(drop_rate_chart(shown, _subtitle([r for own in models.values() for r in own])), out)
     print(_psnr_table(shown))
     for name, own in models.items():
         if predictions[name].picture.seen(0.0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from defenses import BadInput
-from reports.charts.cliff import Points
+from reports.charts.psnr_by_drop_rate import Points
 from reports.estimates import Median
 from reports.records import Record
 from reports.records.column import ADAPTIVE, Column

@@ -5,8 +5,8 @@ import torch
 
 from defenses.gradients import squared_norms
 from tests.conftest import seeded
-from victims.gradients.convolution import Geometry
-from victims.gradients.convolved import Convolved
+from victims.gradients.convolution_gradient import ConvolutionGradient
+from victims.gradients.geometry import Geometry
 from victims.gradients.grams import gram_norms
 
 GEOMETRY = Geometry((1, 1), (1, 1), (1, 1), 1)
@@ -42,7 +42,9 @@ def test_no_norm_is_below_that_of_what_is_summed(kind):
     for index in range(len(x)):
         only = torch.zeros(len(x), dtype=torch.bool)
         only[index] = True
-        added = Convolved(x, slope, shape, GEOMETRY).select(only).weighted_sum(torch.ones(1))
+        added = (
+            ConvolutionGradient(x, slope, shape, GEOMETRY).select(only).weighted_sum(torch.ones(1))
+        )
         assert squared_norms({"w": added[None]}) <= stated[index]
 
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from reports.charts import cliff, run_outs
+from reports.charts import psnr_by_drop_rate, run_outs
 from reports.charts.chart import PAPER
-from reports.charts.cliff import Victim, cliff_chart
+from reports.charts.psnr_by_drop_rate import Victim, drop_rate_chart
 from reports.charts.run_outs import RunOut
 from reports.estimates import Median
 
@@ -26,7 +26,7 @@ VICTIM = Victim(
 
 
 def test_names_stand_above_the_data_and_apart():
-    figure = cliff._draw((VICTIM,), "a title", PAPER)
+    figure = psnr_by_drop_rate._draw((VICTIM,), "a title", PAPER)
     above, _, data, _ = figure.axes
     texts = {text.get_text(): text.get_position()[0] for text in above.texts}
     assert list(texts)[-1] == "predicted cliff 94.3-94.4%"  # stands for its own layer, too
@@ -40,7 +40,7 @@ def test_names_stand_above_the_data_and_apart():
 @pytest.mark.filterwarnings("error")
 def test_a_sweep_that_has_just_begun_is_drawn_too():
     noisy = {"untrained": ((0.1, MEDIAN),)}
-    figure = cliff._draw((dataclasses.replace(VICTIM, noisy=noisy),), "a title", PAPER)
+    figure = psnr_by_drop_rate._draw((dataclasses.replace(VICTIM, noisy=noisy),), "a title", PAPER)
     beside = figure.axes[3]
     assert [text.get_text() for text in beside.get_xticklabels()] == ["0.1"]
 
@@ -49,7 +49,7 @@ def test_a_sweep_that_has_just_begun_is_drawn_too():
 def test_nothing_is_drawn_where_no_noise_was_tried():
     bare = dataclasses.replace(VICTIM, noisy={})
     loud = dataclasses.replace(VICTIM, noisy={"untrained": ((0.0, MEDIAN), (0.1, MEDIAN))})
-    figure = cliff._draw((loud, bare), "a title", PAPER)
+    figure = psnr_by_drop_rate._draw((loud, bare), "a title", PAPER)
     _, _, _, first, _, _, _, last = figure.axes
     assert first.axison and not last.axison
     assert first.get_xlabel() and first.xaxis.get_tick_params()["labelbottom"]
@@ -64,7 +64,7 @@ def test_places_are_moved_apart_and_stay_on_the_axis(places):
 
 
 def test_words_say_the_cliff():
-    text = cliff_chart([VICTIM], "8 images").alt
+    text = drop_rate_chart([VICTIM], "8 images").alt
     assert "predicted cliff at 0.9442" in text
     assert "60.0 [50.0, 60.0] at rate 0.9" in text
 
@@ -73,4 +73,4 @@ def test_words_say_the_cliff():
     ("value", "told"), [(1e-6, "1e-6"), (0.1, "0.1"), (1.0, "1"), (3e-3, "0.003"), (0.0, "0")]
 )
 def test_noise_is_written_short(value, told):
-    assert cliff._power(value) == told
+    assert psnr_by_drop_rate._power(value) == told

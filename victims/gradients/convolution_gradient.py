@@ -10,13 +10,13 @@ from torch import Tensor
 
 from defenses.gradients import squared_norms
 from defenses.implicit import Implicit
-from victims.gradients.convolution import Geometry
+from victims.gradients.geometry import Geometry
 from victims.gradients.grams import gram_norms
 from victims.gradients.projection import Projection
 from victims.gradients.ways import GRAM, WAYS, block_length, way_of
 
 
-class Convolved(Implicit):
+class ConvolutionGradient(Implicit):
     """Example b's gradient is that of the weight between ``x[b]`` and the slopes ``slope[b]``.
 
     What is summed is what was measured. Where rows of the gradient are formed, a few examples at a
@@ -65,12 +65,12 @@ class Convolved(Implicit):
     def __len__(self) -> int:
         return len(self.slope)
 
-    def apply_mask(self, mask: Tensor) -> Convolved:
+    def apply_mask(self, mask: Tensor) -> ConvolutionGradient:
         """See `Implicit`."""
         mask = mask if self.mask is None else self.mask * mask
         return self._like(self.x, self.slope, mask, slice(None))
 
-    def taking(self, way: str) -> Convolved:
+    def taking(self, way: str) -> ConvolutionGradient:
         """The same gradients by a way of one's choice, of `WAYS`, or `GRAM` without a mask."""
         other = self._like(self.x, self.slope, self.mask, slice(None))
         other.way = way
@@ -144,7 +144,7 @@ class Convolved(Implicit):
         formed = torch.stack(full) if full else self.slope.new_zeros(0, *self.shape)
         return self._masked(self._projected(formed))
 
-    def select(self, keep: Tensor) -> Convolved:
+    def select(self, keep: Tensor) -> ConvolutionGradient:
         """See `Implicit`."""
         chosen = self._like(self.x[keep], self.slope[keep], self.mask, keep)
         if "_norms" in vars(self):
@@ -152,7 +152,7 @@ class Convolved(Implicit):
             chosen._rows = [torch.cat(self._rows)[keep]] if self._rows else []
         return chosen
 
-    def blank(self, keep: Tensor) -> Convolved:
+    def blank(self, keep: Tensor) -> ConvolutionGradient:
         """See `Implicit`."""
         there = keep[:, None, None, None]
         x, slope = (torch.where(there, v, 0) for v in (self.x, self.slope))
@@ -188,6 +188,6 @@ class Convolved(Implicit):
 
     def _like(
         self, x: Tensor, slope: Tensor, mask: Tensor | None, examples: slice | Tensor
-    ) -> Convolved:
+    ) -> ConvolutionGradient:
         projection = None if self.projection is None else self.projection.of(examples)
-        return Convolved(x, slope, self.shape, self.geometry, mask, projection)
+        return ConvolutionGradient(x, slope, self.shape, self.geometry, mask, projection)

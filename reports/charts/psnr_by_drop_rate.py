@@ -44,7 +44,7 @@ class Victim:
     predicted: tuple[tuple[float, float], ...] = ()
 
 
-def cliff_chart(victims: Sequence[Victim], subtitle: str) -> Chart:
+def drop_rate_chart(victims: Sequence[Victim], subtitle: str) -> Chart:
     """A row per model: the share of coordinates dropped, and DP-SGD's noise.
 
     Args:

@@ -12,9 +12,9 @@ from defenses import preprocessing, stream
 from defenses.implicit import Implicit
 from defenses.outer import Factored
 from victims.gradients.any_model import eval_mode
-from victims.gradients.factorable import factorable
 from victims.gradients.one_pass import one_pass
 from victims.gradients.ordinary import ordinary
+from victims.gradients.outer_layers import outer_layers
 from victims.gradients.per_example import (
     frozen_parameters,
     gradient_chunks,
@@ -29,7 +29,7 @@ SAME = 1e-9
 """The share of the whole gradient by which two ways may differ in float64."""
 
 
-class FactoredGradients:
+class ImplicitGradients:
     """The gradients of a batch's examples, chunk by chunk, by the fastest way that is right.
 
     That is one ordinary pass where its gradients are those of single examples, which is tried once
@@ -50,7 +50,7 @@ class FactoredGradients:
     def __init__(self, model: nn.Module, loss: Loss, inputs: Tensor, labels: Tensor) -> None:
         self.model, self.loss = model, loss
         tried = _made_up(inputs), labels.new_zeros((2, *labels.shape[1:]))
-        self.outer = factorable(model, loss, *tried)
+        self.outer = outer_layers(model, loss, *tried)
         self.one_pass = agrees(model, loss, *tried)
 
     def chunks(self, images: Tensor, labels: Tensor) -> Iterator[Factored]:

@@ -12,7 +12,7 @@ from defenses.outer import Outer
 from victims.gradients.per_example import gradient_chunks
 
 
-def factorable(
+def outer_layers(
     model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, labels: Tensor
 ) -> list[str]:
     """Names of the linear layers whose per-example weight gradient is one outer product.

@@ -12,7 +12,7 @@ from defenses.gradients import apply_mask, clipped_sum, flat, random_mask, squar
 from defenses.implicit import Implicit
 from tests.conftest import seeded
 from victims.gradients import gradient_chunks
-from victims.gradients.factored import FactoredGradients, pass_length
+from victims.gradients.implicit_gradients import ImplicitGradients, pass_length
 from victims.gradients.layer_rules import RULES
 from victims.gradients.one_pass import one_pass
 from victims.gradients.watch import Watch
@@ -100,7 +100,7 @@ def test_one_pass_gives_the_norms_and_clipped_sums_of_single_examples(dtype, nea
     bound = float(total(plain, 1.0, mask)[0].median())
     norms, sums = total(plain, bound, mask)
     same = copy.deepcopy(model).to(dtype)
-    ours = FactoredGradients(same, cross_entropy, images.to(dtype), labels)
+    ours = ImplicitGradients(same, cross_entropy, images.to(dtype), labels)
     assert ours.one_pass
     found, added = total(ours.chunks(images.to(dtype), labels), bound, mask)
     assert torch.allclose(found, norms, rtol=near, atol=0)
@@ -111,7 +111,7 @@ def test_one_pass_gives_the_norms_and_clipped_sums_of_single_examples(dtype, nea
 @pytest.mark.parametrize("bad", [float("nan"), 1e30])
 def test_an_example_that_is_not_finite_leaves_the_others_sum(bad):
     model, (images, labels) = small(torch.float32), batch(dtype=torch.float32)
-    ours = FactoredGradients(model, cross_entropy, images, labels)
+    ours = ImplicitGradients(model, cross_entropy, images, labels)
     rest = torch.tensor([0, 1, 3, 4, 5, 6])
     alone = total(ours.chunks(images[rest], labels[rest]), 0.1)[1]
     images[2] = bad
@@ -124,7 +124,7 @@ def test_an_example_that_is_not_finite_leaves_the_others_sum(bad):
 
 def test_no_example_gives_nothing():
     model, (images, labels) = small(), batch()
-    ours = FactoredGradients(model, cross_entropy, images, labels)
+    ours = ImplicitGradients(model, cross_entropy, images, labels)
     assert list(ours.chunks(images[:0], labels[:0])) == []
 
 
@@ -133,7 +133,7 @@ def test_frozen_layers_and_weights_without_effect_are_covered():
     model[0].weight.requires_grad_(False)
     model[3].requires_grad_(False)
     model[8].register_parameter("idle", nn.Parameter(torch.ones(3, dtype=torch.float64)))
-    ours = FactoredGradients(model, cross_entropy, images, labels)
+    ours = ImplicitGradients(model, cross_entropy, images, labels)
     assert ours.one_pass
     (found,) = ours.chunks(images, labels)
     (alone,) = gradient_chunks(model, cross_entropy, images, labels, chunk=7)
@@ -155,7 +155,7 @@ NOT_COVERED = {
 @pytest.mark.parametrize("kind", NOT_COVERED)
 def test_what_is_not_covered_is_taken_one_by_one(kind):
     model, (images, labels) = net(NOT_COVERED[kind]()), batch(3)
-    ours = FactoredGradients(model, cross_entropy, images, labels)
+    ours = ImplicitGradients(model, cross_entropy, images, labels)
     (found,) = ours.chunks(images, labels)
     assert not ours.one_pass
     (alone,) = gradient_chunks(model, cross_entropy, images, labels)
@@ -166,7 +166,7 @@ def test_what_is_not_covered_is_taken_one_by_one(kind):
 
 def test_a_pass_that_turns_out_uncovered_later_falls_back_for_good():
     model, (images, labels) = net(nn.Conv2d(3, 3, 3), nn.Tanh()), batch(1100)
-    ours = FactoredGradients(model, cross_entropy, images, labels)
+    ours = ImplicitGradients(model, cross_entropy, images, labels)
     assert ours.one_pass
     model[0].bias = model[0].register_parameter("bias", None)
     model[0].forward = lambda x: nn.functional.conv2d(x, model[0].weight * 2)
@@ -211,7 +211,7 @@ def test_every_defense_that_takes_factors_sums_what_it_sums_of_tensors(name):
     images[3] = float("inf")  # left out by either
     defense = defenses.get(name, clip=0.5)
     plan = defense.plan(dict(model.named_parameters()), step=0, steps=1, generator=seeded())
-    ours = FactoredGradients(model, cross_entropy, *batch())
+    ours = ImplicitGradients(model, cross_entropy, *batch())
     (found,) = (defense.contribute(part, plan) for part in ours.chunks(images, labels))
     (whole,) = gradient_chunks(model, cross_entropy, images, labels, chunk=7)
     expected = defense.contribute(whole, plan)
@@ -232,7 +232,7 @@ def test_a_module_under_two_names_is_taken_as_it_was():
     weight = layer.weight
     losses = [cross_entropy(model(x[None]), y[None]) for x, y in zip(images, labels, strict=True)]
     alone = torch.stack([torch.autograd.grad(loss, weight)[0] for loss in losses])
-    ours = FactoredGradients(model, cross_entropy, images, labels)
+    ours = ImplicitGradients(model, cross_entropy, images, labels)
     assert not ours.one_pass
     assert layer.weight is weight
     (found,) = ours.chunks(images, labels)
@@ -243,7 +243,7 @@ def test_linear_layers_that_share_a_weight_have_no_factors():
     first, second = nn.Linear(192, 192), nn.Linear(192, 192)
     second.weight = first.weight
     model, (images, labels) = net(nn.Flatten(), first, nn.Tanh(), second), batch(3)
-    ours = FactoredGradients(model, cross_entropy, images, labels)
+    ours = ImplicitGradients(model, cross_entropy, images, labels)
     assert ours.outer == ["5"]
     (found,) = ours.chunks(images, labels)
     (alone,) = gradient_chunks(model, cross_entropy, images, labels)
@@ -253,7 +253,7 @@ def test_linear_layers_that_share_a_weight_have_no_factors():
 def test_a_layer_that_writes_into_its_input_leaves_the_images():
     model, (images, labels) = net(nn.Hardtanh(0.2, 0.4, inplace=True)), batch(3)
     before = images.clone()
-    list(FactoredGradients(model, cross_entropy, images, labels).chunks(images, labels))
+    list(ImplicitGradients(model, cross_entropy, images, labels).chunks(images, labels))
     assert torch.equal(images, before)
 
 
@@ -261,6 +261,6 @@ def test_which_way_is_taken_does_not_hang_on_the_examples():
     images, labels = batch(3)
     spoilt = images.clone()
     spoilt[:2] = float("nan")
-    ways = [FactoredGradients(small(), cross_entropy, x, labels) for x in (images, spoilt)]
+    ways = [ImplicitGradients(small(), cross_entropy, x, labels) for x in (images, spoilt)]
     assert ways[0].one_pass and ways[1].one_pass
     assert ways[0].outer == ways[1].outer == ["11"]

@@ -6,8 +6,8 @@ from torch.nn import functional as F
 
 from defenses.gradients import clipped_sum, squared_norms
 from tests.conftest import seeded
-from victims.gradients.convolution import Geometry
-from victims.gradients.convolved import Convolved
+from victims.gradients.convolution_gradient import ConvolutionGradient
+from victims.gradients.geometry import Geometry
 from victims.gradients.projection import Projection
 from victims.gradients.standardise import unit_rows
 
@@ -33,7 +33,7 @@ def layer(geometry, dtype=torch.float64, batch=5, kernel=(3, 2)):
         torch.autograd.grad(F.conv2d(one, weight, None, *geometry), weight, d)[0]
         for one, d in pairs
     ]
-    return Convolved(x, slope, weight.shape, geometry), torch.stack(alone)
+    return ConvolutionGradient(x, slope, weight.shape, geometry), torch.stack(alone)
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
@@ -71,7 +71,11 @@ def test_no_example_moves_the_norm_of_another(way, bad):
     clean = found.taking(way).squared_norms()
     spoilt = found.slope.clone()
     spoilt[2, 0, 0, 0] = bad
-    norms = Convolved(found.x, spoilt, found.shape, found.geometry).taking(way).squared_norms()
+    norms = (
+        ConvolutionGradient(found.x, spoilt, found.shape, found.geometry)
+        .taking(way)
+        .squared_norms()
+    )
     rest = [0, 1, 3, 4]
     assert torch.equal(norms[rest], clean[rest])
     assert not norms[2] <= 1e30
@@ -84,7 +88,7 @@ def test_peaks_are_finite_just_where_gradients_are():
     x[2, 0, 3, 3] = float("inf")
     x[3], slope[3] = 1e30, 1e30  # overflows only as a product
     x[4], slope[4, 0, 0, 0] = 0, 3e38  # a bound would overflow, and no product does
-    peaks = Convolved(x, slope, found.shape, found.geometry).peaks()
+    peaks = ConvolutionGradient(x, slope, found.shape, found.geometry).peaks()
     assert peaks.isfinite().tolist() == [True, False, False, False, True]
 
 
@@ -104,7 +108,7 @@ def test_no_clipped_gradient_of_a_standardised_weight_is_too_long_however_its_pi
     slope[0, 0] = shade
     along = (slope * F.conv2d(x[None], unit)).sum((2, 3))
     projection = Projection(unit.flatten(1), scale.flatten(), free.flatten().float(), along)
-    found = Convolved(
+    found = ConvolutionGradient(
         x[None], slope, weight.shape, Geometry((1, 1), (0, 0), (1, 1), 1), None, projection
     )
     assert clipped_sum({"w": found}, 1.0)["w"].double().norm() <= 1 + 1e-6

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import victims
 from tests.conftest import seeded
-from victims.gradients.convolution import WideConvolutions
+from victims.gradients.wide_convolutions import WideConvolutions
 
 GEOMETRIES = [
     {},
