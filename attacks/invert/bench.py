@@ -24,7 +24,7 @@ from reports.commands.clock import now
 from reports.commands.entry import run_command
 from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
-from reports.records.environment import environment
+from reports.records.environment import environment, environment_line
 from reports.records.inversion import is_cut_short, psnr_of, rows_of
 
 PROG = "python -m attacks.invert.bench"
@@ -63,10 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{arguments.data}, images 0..{arguments.images - 1} after the seeded shuffle, batch 1, "
         f"labels unknown, untrained, {limits(arguments)}"
     )
-    print(
-        f"seed {arguments.seed}; {facts['machine']}, {facts['threads']} threads; "
-        f"torch {facts['versions']['torch']}; {facts['date'][:10]}\n"
-    )
+    print(f"{environment_line(facts)}\n")
     print(
         "| model | attack | defense | attacker | median PSNR dB | mean | min-max "
         "| median s/image | iteration / (forward + backward) | peak MB |"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -34,3 +35,15 @@ def environment(*, seed: int, device: str) -> dict[str, Any]:
         "seed": seed,
         "date": now,
     }
+
+
+def environment_line(facts: Mapping[str, Any], packages: Sequence[str] = ("torch",)) -> str:
+    """``seed 0; Linux x86_64, 2 CPUs, 1 threads; torch 2.9.0; 2026-01-31``, for a table of numbers.
+
+    Args:
+        facts: from `environment`.
+        packages: whose versions count.
+    """
+    versions = ", ".join(f"{name} {facts['versions'][name]}" for name in packages)
+    machine = f"{facts['machine']}, {facts['threads']} threads"
+    return f"seed {facts['seed']}; {machine}; {versions}; {facts['date'][:10]}"

@@ -19,7 +19,7 @@ from defenses.errors import one_line
 from reports.commands.clock import now
 from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
-from reports.records.environment import environment
+from reports.records.environment import environment, environment_line
 from victims.bench import peak_memory
 from victims.bench.contenders import CUDA_ONLY, NAMES, PLAIN, Step, prepare
 from victims.gradients.memory import keep_memory
@@ -70,7 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _print(arguments: argparse.Namespace, device: str) -> None:
     """Measure, and print row after row."""
     facts = environment(seed=arguments.seed, device=device)
-    versions = facts["versions"]
     print(
         f"one step of batch {arguments.batch}, 3x32x32 images, float32; time over plain SGD: "
         f"median (min-max) of {arguments.repeats} interleaved rounds; peak memory above that "
@@ -82,10 +81,7 @@ def _print(arguments: argparse.Namespace, device: str) -> None:
             + ("left to glibc" if arguments.glibc else "kept")
         )
     )
-    print(
-        f"seed {arguments.seed}; {facts['machine']}, {facts['threads']} threads; "
-        f"torch {versions['torch']}, opacus {versions['opacus']}; {facts['date'][:10]}\n"
-    )
+    print(f"{environment_line(facts, ('torch', 'opacus'))}\n")
     print("| model | contender | time / plain SGD | s/step | peak memory MB |")
     print("|---|---|---|---|---|")
     kept = Measured(arguments.json, {"command": PROG, "batch": arguments.batch, **facts})

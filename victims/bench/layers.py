@@ -20,7 +20,7 @@ from defenses.gradients import random_mask
 from reports.commands.clock import now
 from reports.commands.entry import run_command
 from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
-from reports.records.environment import environment
+from reports.records.environment import environment, environment_line
 from victims.gradients.convolution_gradient import ConvolutionGradient
 from victims.gradients.memory import keep_memory
 from victims.gradients.one_pass import one_pass
@@ -59,8 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(
         f"norms and sum of the gradients of {arguments.batch} images in one layer, ms: median of "
         f"{arguments.repeats} interleaved rounds, * the way that is taken; mask: drops "
-        f"{arguments.rate:g}\nseed {arguments.seed}; {facts['machine']}, {facts['threads']} "
-        f"threads; torch {facts['versions']['torch']}; {facts['date'][:10]}\n"
+        f"{arguments.rate:g}\n{environment_line(facts)}\n"
     )
     names = [*WAYS, GRAM]
     print(f"| model | layer | weight | pixels | mask | {' | '.join(names)} |")

@@ -19,7 +19,7 @@ from reports.commands.clock import now
 from reports.commands.entry import run_command
 from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
-from reports.records.environment import environment
+from reports.records.environment import environment, environment_line
 from victims.gradients.memory import keep_memory
 from victims.training.prepare import prepare
 from victims.training.scenario import Training
@@ -59,8 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(
         f"steps of victims.train on {arguments.data}, {arguments.model}, Poisson batches of "
         f"{arguments.batch} expected, one view per example, epsilon {arguments.epsilon:g} for the "
-        f"whole run; {facts['machine']}, {facts['threads']} threads; torch "
-        f"{facts['versions']['torch']}; seed {arguments.seed}; {facts['date'][:10]}\n"
+        f"whole run; {environment_line(facts)}\n"
     )
     print("| defense | steps | s/step: median | min-max | peak GPU memory MB |")
     print("|---|---|---|---|---|")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from defenses import BadInput
 from defenses.errors import is_refused
-from reports.records import atomic
+from reports.records.packed import read_packed, write_packed
 from reports.records.training import Round
 from victims.federated.serve import Asked, Course
 
@@ -119,12 +116,8 @@ def restore(checkpoint: Checkpoint, course: Course) -> Kept:
 def save(checkpoint: Checkpoint, path: Path) -> Path:
     """Write a checkpoint; a kill leaves the one that was there. Returns ``path``."""
     names = ("federation", "content", "facts", "rows")
-    told = json.dumps({name: getattr(checkpoint, name) for name in names})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.contiguous() for k, v in checkpoint.tensors.items()}
-    with atomic(path) as scratch:
-        save_file(tensors, scratch, {"format": FORMAT, "facts": told})
-    return path
+    facts = {name: getattr(checkpoint, name) for name in names}
+    return write_packed(path, FORMAT, facts, checkpoint.tensors)
 
 
 def read(path: Path) -> Checkpoint:
@@ -133,17 +126,11 @@ def read(path: Path) -> Checkpoint:
     Raises:
         BadInput: the file is missing, truncated, or no such checkpoint.
     """
+    facts, tensors = read_packed(path, FORMAT, "checkpoint of a federation")
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            about = file.metadata() or {}
-            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  (not a dict)
-        if about.get("format") != FORMAT:
-            raise BadInput(f"{path} is no checkpoint of a federation ({FORMAT})")
-        return Checkpoint(**json.loads(about["facts"]), tensors=tensors)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{path} is not a readable checkpoint: {error}") from error
+        return Checkpoint(**facts, tensors=tensors)
+    except TypeError as error:
+        raise BadInput(f"{path} is not a readable checkpoint of a federation: {error}") from error
 
 
 def holds_federation(folder: Path) -> bool:

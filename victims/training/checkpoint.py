@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from defenses import BadInput
 from defenses.errors import is_refused
 from defenses.foreign import refuse_code
 from defenses.privacy.accounting import Spent
-from reports.records import atomic
+from reports.records.packed import DAMAGE, read_packed, write_packed
 from reports.records.training import Row
-from victims.training.ledger import DAMAGE, spent_of
+from victims.training.ledger import spent_of
 from victims.training.scenario import Training
 
 LATEST = "checkpoint.safetensors"
@@ -51,10 +48,7 @@ class Checkpoint:
 def save(checkpoint: Checkpoint, path: Path) -> Path:
     """Write a checkpoint; a kill leaves the one that was there. Returns ``path``."""
     facts = {k: getattr(checkpoint, k) for k in ("training", "step", "rows", "ledger", "key")}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as scratch:
-        save_file(checkpoint.state, scratch, {"format": FORMAT, "facts": json.dumps(facts)})
-    return path
+    return write_packed(path, FORMAT, facts, checkpoint.state)
 
 
 def holds_run(folder: Path) -> bool:
@@ -68,23 +62,14 @@ def read(path: Path) -> Checkpoint:
     Raises:
         BadInput: the file is missing, truncated, or no checkpoint.
     """
+    facts, state = read_packed(path, FORMAT, "checkpoint of a training")
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            about = file.metadata() or {}
-            state = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  (not a dict)
-        if about.get("format") != FORMAT:
-            raise BadInput(f"{path} is no training checkpoint ({FORMAT})")
-        facts = json.loads(about["facts"])
         training, ledger = facts["training"], spent_of(facts["ledger"])
         if not isinstance(training, dict):
             raise ValueError(f"its training is {training!r:.40}")
         key = str(facts.get("key", ""))
         return Checkpoint(training, int(facts["step"]), facts["rows"], ledger, state, key)
-    except (OSError, SafetensorError) as error:
-        raise BadInput(f"{path} is not a readable checkpoint: {error}") from error
     except DAMAGE as error:
-        if isinstance(error, BadInput):
-            raise
         raise BadInput(f"{path} holds a damaged checkpoint: {error}") from error
 
 

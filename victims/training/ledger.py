@@ -14,6 +14,7 @@ from torch import Tensor
 
 from defenses import BadInput
 from defenses.privacy.accounting import Spent
+from reports.records.packed import DAMAGE
 from victims.data import BUILT_IN, TORCHVISION, whole
 from victims.data.people import count_matches, looks, unpack
 
@@ -57,8 +58,6 @@ class Past:
     remarks: tuple[str, ...] = ()
 
 
-DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-"""What reading facts that somebody else has written may raise."""
 UNTOLD = (
     "the starting weights say of no training: epsilon assumes that they saw none of these images"
 )

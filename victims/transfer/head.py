@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from defenses import BadInput
-from reports.records import Record, atomic
+from reports.records import Record
+from reports.records.packed import read_packed, write_packed
 
 NAME = "head.safetensors"
 FORMAT = "leakgauge-head-1"
@@ -20,12 +18,8 @@ FORMAT = "leakgauge-head-1"
 
 def write_head(head: Tensor, record: Record, folder: Path) -> Path:
     """Write a head (L, d) and beside it how it was made and what it promises. Returns the path."""
-    folder.mkdir(parents=True, exist_ok=True)
     facts = {"scenario": record.scenario, "bounds": record.bounds}
-    with atomic(folder / NAME) as scratch:
-        about = {"format": FORMAT, "facts": json.dumps(facts)}
-        save_file({"weight": head.float().contiguous()}, scratch, about)
-    return folder / NAME
+    return write_packed(folder / NAME, FORMAT, facts, {"weight": head.float()})
 
 
 def read_head(path: Path) -> tuple[Tensor, dict[str, Any]]:
@@ -36,17 +30,8 @@ def read_head(path: Path) -> tuple[Tensor, dict[str, Any]]:
     Raises:
         BadInput: the file is missing, damaged, or no head.
     """
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            about = file.metadata() or {}
-            if about.get("format") != FORMAT:
-                raise BadInput(f"{path} is no head ({FORMAT})")
-            weight: Tensor = file.get_tensor("weight")
-        facts = dict(json.loads(about["facts"]))
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{path} is not a readable head: {error}") from error
-    if weight.ndim != 2 or not bool(torch.isfinite(weight).all()):
+    facts, tensors = read_packed(path, FORMAT, "head")
+    weight = tensors.get("weight")
+    if weight is None or weight.ndim != 2 or not bool(torch.isfinite(weight).all()):
         raise BadInput(f"{path} holds no finite matrix (classes, features)")
     return weight, facts

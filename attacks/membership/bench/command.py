@@ -32,7 +32,7 @@ from defenses import BadInput
 from reports.commands.flags import DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
 from reports.commands.workers import kill, start_pool, submit
-from reports.records.environment import environment
+from reports.records.environment import environment, environment_line
 from victims.gradients.memory import keep_memory
 
 PROG = "python -m attacks.membership.bench"
@@ -79,12 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"seconds per shadow model of {STEPS} steps (Poisson batches of {BATCH} expected, of "
         f"{MEMBERS} random 3x32x32 images, float32), from fewer steps; times faster than one "
         f"after another: median (min-max) of {arguments.repeats} interleaved rounds; dprs at 0.9; "
-        f"{jobs} processes; together: K models at a time"
+        f"{jobs} processes; together: K models at a time; threads are those of the baseline"
     )
-    print(
-        f"seed {arguments.seed}; {facts['machine']}, {facts['threads']} threads in the baseline; "
-        f"torch {facts['versions']['torch']}; {facts['date'][:10]}\n"
-    )
+    print(f"{environment_line(facts)}\n")
     named = " | ".join(arguments.layouts)
     print(f"| model | defense | K | {BASELINE}, s | {named} | fastest, s |")
     print("|---|---|---|---" + "|---" * len(arguments.layouts) + "|---|")
