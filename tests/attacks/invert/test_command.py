@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 import defenses
 import victims
 from attacks import Scenario, run
-from attacks.invert import bench
+from attacks.invert import bench, command
 from attacks.invert.__main__ import PROG, main
 from defenses import stream
 from defenses.errors import PassedOver
@@ -270,3 +270,17 @@ def test_what_a_folder_passes_over_is_said_once(capsys):
         "prog: warning: pets: passed over 1 hidden",
         "prog: warning: cars: passed over 2 hidden",
     ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "against", "again"),
+    [
+        ("--defense none", (), "--defense none"),
+        ("--defense none --against dpsgd", ("dpsgd",), "--defense none --against dpsgd"),
+        ("--defense dpsgd", ("none", "dpsgd"), "--defense dpsgd"),
+    ],
+)
+def test_whoever_asks_for_no_defense_asks_for_no_other(typed, against, again):
+    asked = command.scenario(command.parse(typed.split()))
+    assert asked.against == against
+    assert command.command_line(asked) == f"{PROG} {again}"

@@ -84,6 +84,19 @@ def test_weights_that_cannot_be_had_are_named_not_replaced(monkeypatch, tmp_path
         alexnet.alexnet_features.__wrapped__()
 
 
+def test_weights_are_looked_for_without_a_network(monkeypatch, tmp_path):
+    monkeypatch.delenv("LEAKGAUGE_WEIGHTS", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def fetched(*given, **named):
+        raise AssertionError("a download began")
+
+    monkeypatch.setattr(alexnet.urllib.request, "urlopen", fetched)
+    with pytest.raises(alexnet.Unavailable, match=r"\(cache: [^;]*; torch-hub cache: [^;]*$"):
+        alexnet.alexnet_features.__wrapped__(fetch=False)
+
+
 def test_array_unpickler_reads_arrays_and_refuses_code():
     array = np.arange(6.0).reshape(2, 3)
     found = download.ArrayUnpickler(io.BytesIO(pickle.dumps({"a": array}, protocol=3))).load()
