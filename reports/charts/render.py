@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.collections import Collection
+from matplotlib.legend import Legend
 from matplotlib.textpath import TextPath
 
 from reports.charts.chart import PAPER, Chart, Figure, Theme, drawing, legend
@@ -22,6 +23,10 @@ from reports.records import atomic
 
 HANDLE, BETWEEN, AROUND = 3.4, 2.0, 1.8
 """Of a legend, over the size of its letters: a sample line, between columns, at the edges."""
+ROW, LINE = 1.75, 1.25
+"""Of a legend, over the size of its letters: a row with what is below it, a further line in it."""
+LEAST = 0.6
+"""Share of a figure's height that its legends leave to all else; less, and axes collapse."""
 DPI = 200
 """Of a PNG."""
 # Colours that stand for the page's, so that a chart follows its light and its dark theme.
@@ -111,7 +116,10 @@ def save(chart: Chart, path: Path, style: Style | None = None) -> Path:
 
 
 def fit_legends(figure: Figure) -> None:
-    """Give every legend so many columns as the figure is wide enough for, at least one."""
+    """Give every legend so many columns as the figure is wide enough for, at least one.
+
+    A figure that its legends leave less than `LEAST` of becomes taller by what is lacking.
+    """
     room = 72 * float(figure.get_size_inches()[0])
     for old in list(figure.legends):
         texts = [text.get_text() for text in old.get_texts()]
@@ -123,6 +131,18 @@ def fit_legends(figure: Figure) -> None:
         old.remove()  # which lays nothing out again
         axes = next(a for a in figure.axes if a.get_legend_handles_labels()[1] == texts)
         legend(figure, axes, max(fitting, default=1))
+    width, height = figure.get_size_inches()
+    taken = sum(_height(one) for one in figure.legends) / 72
+    if height - taken < LEAST * height:
+        figure.set_size_inches(width, taken + LEAST * height)
+
+
+def _height(drawn: Legend) -> float:
+    """Points down of a legend, by its longest column."""
+    rows = [ROW + LINE * text.get_text().count("\n") for text in drawn.get_texts()]
+    columns: int = drawn._ncols  # type: ignore[attr-defined]
+    size = max(float(text.get_fontsize()) for text in drawn.get_texts())
+    return max(float(part.sum()) for part in np.array_split(np.array(rows), columns)) * size
 
 
 def _width(texts: Sequence[str], columns: int, size: float) -> float:

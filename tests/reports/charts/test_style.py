@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import pytest
 
-from reports.charts.chart import PAPER, blank, drawing, legend
+from reports.charts.chart import PAPER, Chart, blank, drawing, legend
 from reports.charts.naive_gap import attacker_charts
 from reports.charts.render import fit_legends, save
 from reports.charts.style import STYLES
@@ -50,3 +51,27 @@ def test_a_legend_is_no_wider_than_its_figure(length):
         (found,) = figure.legends
         assert found.get_window_extent().width <= figure.bbox.width
         assert (found._ncols > 1) == (length < 36)
+
+
+@pytest.mark.parametrize("style", [None, *STYLES.values()])
+def test_many_rows_of_a_legend_make_the_figure_taller_and_leave_the_axes(style, tmp_path):
+    made = []
+
+    def draw(theme):
+        figure, axes = blank()
+        for turn in range(20):
+            axes.plot([0, 1], [turn, turn], label=f"dprs, rate 0.{turn}, noise multiplier 0.01")
+        legend(figure, axes)
+        made.append(figure)
+        return figure
+
+    chart = Chart("many", "Many", "many", draw)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save(chart, tmp_path / "many.png", style)
+    (figure,) = made
+    (axes,) = figure.axes
+    (told,) = figure.legends
+    inches = figure.get_size_inches()[1]
+    assert axes.get_position().height * inches > 1
+    assert told.get_window_extent().y1 <= axes.get_window_extent().y0
