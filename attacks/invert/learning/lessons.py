@@ -48,6 +48,27 @@ class Map:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What an image is predicted from.
+
+    Attributes:
+        model: whose gradients are released.
+        loss: its loss.
+        view: of a release.
+        label: of the image.
+    """
+
+    model: nn.Module
+    loss: Loss
+    view: View
+    label: int
+
+    def key(self, images: Tensor) -> str:
+        """See `lesson_key`."""
+        return lesson_key(self.model, images, self.view, self.label)
+
+
+@dataclass(frozen=True)
 class Lessons:
     """What an adversary learns of images from releases that it makes of its own.
 
@@ -66,15 +87,7 @@ class Lessons:
         """From images (N, C, H, W), before anything is learned of a defense."""
         return cls(images, Population.fit(images))
 
-    def keep(
-        self,
-        model: nn.Module,
-        loss: Loss,
-        view: View,
-        label: int,
-        *,
-        clock: Clock,
-    ) -> None:
+    def keep(self, asked: Asked, *, clock: Clock) -> None:
         """Learn the map of a view and a label that more than one release will have.
 
         What the defense draws is drawn by the map's key, so that one map is always the same, and
@@ -84,13 +97,13 @@ class Lessons:
         Raises:
             TimeIsUp: the clock ended it; nothing is kept then.
         """
-        key = lesson_key(model, self.images, view, label)
-        place = place_of(key, model, view.threat.defense)
+        view, key = asked.view, asked.key(self.images)
+        place = place_of(key, asked.model, view.threat.defense)
         if (kept := read(place, ("mean", "unit", "weights"), self.images.device)) is not None:
             spend(len(self.images))
             self.maps[key] = Map(*kept)
             return
-        shown = self._show_all(model, loss, view, label, stream(0, "lesson", key), clock)
+        shown = self._show_all(asked, stream(0, "lesson", key), clock)
         count = min(COMPONENTS, max(1, KEPT_VALUES // (view.threat.classes * shown.shape[1])))
         regression = view.regress(shown, self._ridge)
         targets = self._deviations() @ self.population.axes[:, :count].float()
@@ -98,25 +111,16 @@ class Lessons:
         self.maps[key] = found
         write(place, vars(found))
 
-    def predict(
-        self,
-        model: nn.Module,
-        loss: Loss,
-        view: View,
-        label: int,
-        *,
-        generator: torch.Generator,
-        clock: Clock,
-    ) -> Tensor:
+    def predict(self, asked: Asked, *, generator: torch.Generator, clock: Clock) -> Tensor:
         """(1, C, H, W) the image predicted from what a view observed; not clamped.
 
         Raises:
             TimeIsUp: the clock ended it.
         """
-        kept = self.maps.get(lesson_key(model, self.images, view, label))
+        view, kept = asked.view, self.maps.get(asked.key(self.images))
         mean = self.images.flatten(1).mean(0)
         if kept is None:
-            shown = self._show_all(model, loss, view, label, generator, clock)
+            shown = self._show_all(asked, generator, clock)
             share = view.regress(shown, self._ridge).coefficients(view.observed)
             pixels = mean + share @ self._deviations()
         else:
@@ -132,17 +136,9 @@ class Lessons:
         pixels = self.images.flatten(1)
         return pixels - pixels.mean(0)
 
-    def _show_all(
-        self,
-        model: nn.Module,
-        loss: Loss,
-        view: View,
-        label: int,
-        generator: torch.Generator,
-        clock: Clock,
-    ) -> Tensor:
-        chunks = clock.watch(labelled_gradients(model, loss, self.images, label))
-        return torch.cat([view.show(grads, generator) for grads in chunks])
+    def _show_all(self, asked: Asked, generator: torch.Generator, clock: Clock) -> Tensor:
+        grads = labelled_gradients(asked.model, asked.loss, self.images, asked.label)
+        return torch.cat([asked.view.show(few, generator) for few in clock.watch(grads)])
 
 
 def labelled_gradients(

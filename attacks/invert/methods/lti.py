@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry, require
-from attacks.invert.learning.lessons import Lessons, lesson_key
+from attacks.invert.learning.lessons import Asked, Lessons, lesson_key
 from attacks.invert.learning.view import View
 from attacks.invert.matching.clock import TimeIsUp
 from attacks.invert.matching.gradients import candidate_gradients
@@ -75,7 +75,7 @@ class Lti(Inversion):
         labels = range(threat.classes) if alike else ()
         for label in labels:
             try:
-                lessons.keep(model, loss, views[0], label, clock=clock)
+                lessons.keep(Asked(model, loss, views[0], label), clock=clock)
             except TimeIsUp:
                 break
         return dataclasses.replace(self, lessons=lessons)
@@ -95,9 +95,8 @@ class Lti(Inversion):
         labels = recover_labels(model, loss, release, threat)
         view = View.of(release, threat)
         try:
-            images = lessons.predict(
-                model, loss, view, int(labels[0]), generator=generator, clock=clock
-            )
+            asked = Asked(model, loss, view, int(labels[0]))
+            images = lessons.predict(asked, generator=generator, clock=clock)
             stopped = "solved"
         except TimeIsUp:
             images, stopped = lessons.images.mean(0, keepdim=True), "time"
