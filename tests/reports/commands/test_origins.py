@@ -157,7 +157,7 @@ def test_a_captured_update_of_ones_own_model_is_found_again(place, capsys):
     grads = victims.per_example_gradients(net, cross_entropy, data.images, data.labels)
     save_file({k: v[0].contiguous() for k, v in grads.items()}, place / "seen.safetensors")
     words = "--observation seen.safetensors --model own_nets:net --data digits --defense none"
-    flags = [*words.split(), "--attack", "analytic", "--out", "kept"]
+    flags = [*words.split(), "--attack", "analytic", "--noises", "2", "--out", "kept"]
     assert main(flags) == 0
     capsys.readouterr()
     assert main(flags) == 0

@@ -22,7 +22,7 @@ from tests import fresh
 from victims import train
 
 SMALL = ["--data", "digits", "--model", "mlp", "--images", "2", "--iterations", "20", "--adaptive"]
-SMALL += ["--practice", "0"]
+SMALL += ["--practice", "0", "--candidates", "8"]
 TRAIN = ["victims.train", "--data", "digits", "--count", "100", "--defense", "none"]
 
 

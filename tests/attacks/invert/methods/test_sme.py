@@ -257,15 +257,17 @@ def test_a_captured_difference_states_its_facts(refused, tmp_path, lenet, observ
     assert agree_on_facts(path, none) == none
 
 
-def test_a_captured_difference_is_attacked(tmp_path, monkeypatch, capsys, lenet, observed):
+def test_a_captured_difference_is_attacked(tmp_path, monkeypatch, capsys, photos, observed):
     monkeypatch.setattr(label_surprise, "CLIENTS", 64)
     monkeypatch.setattr(label_order, "RACE", ((1e-2, 2, 1),))
-    release, _, _, _ = observed(lenet, LocalSteps(2, 0.1, 1))
+    linear = victims.load_model("linear", classes=photos.classes)
+    release, _, _, _ = observed(linear, LocalSteps(2, 0.1, 1))
     path = tmp_path / "update.safetensors"
     save_file(release.update, path, metadata={k: str(v) for k, v in QUICK.local.facts().items()})
     monkeypatch.chdir(tmp_path)
-    save_file(lenet.state_dict(), "weights.safetensors")
+    save_file(linear.state_dict(), "weights.safetensors")
     flags = ["--observation", path, "--state", "weights.safetensors", "--defense", "none"]
+    flags += ["--model", "linear"]
     code = main(
         [*map(str, flags), "--attack", "bayes", "--iterations", "5", "--noises", "2", "--out", "o"]
     )
