@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from defenses import Compression, option
 
-TINY = {"model": "linear", "images": 8, "attack": "bayes", "attack_options": {"iterations": 40}}
+TINY = {"model": "linear", "images": 8, "attack": "bayes", "attack_options": {"iterations": 15}}
 
 
 SMALL = {"model": "linear", "count": 100, "epochs": 2}
