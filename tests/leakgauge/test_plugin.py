@@ -52,9 +52,13 @@ def test_fails(leakage):
 """
 
 
-def test_a_users_repository(pytester):
-    # The first vmap imports it; pytester would forget it again, and torch takes it only once.
+@pytest.fixture
+def imported() -> None:
+    """What the first vmap imports: pytester would forget it again, and torch takes it only once."""
     importlib.import_module("torch._dynamo")
+
+
+def test_a_users_repository(imported, pytester):
     path = pytester.makepyfile(test_users=USERS)
     first = pytester.runpytest_inprocess("--strict-markers", "-m", "leakage", "--leakage-update")
     first.assert_outcomes(passed=1, failed=1, deselected=1)
