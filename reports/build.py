@@ -182,12 +182,12 @@ def _is_report(folder: Path) -> bool:
 
 def _compare_folders(found: Sorted) -> tuple[Sequence[Change], list[str]]:
     """Changes of the inversions from the first folder to the second."""
-    from reports.panels.changes import compare, unmatched
+    from reports.panels.changes import compare, unmatched_settings
 
     sides = [[i for i in found.inversions if i.source.folder == turn] for turn in (0, 1)]
     if not all(sides):
         raise BadInput("--compare needs Records of attacks.invert in both folders")
-    return compare(*sides), unmatched(*sides)
+    return compare(*sides), unmatched_settings(*sides)
 
 
 if __name__ == "__main__":

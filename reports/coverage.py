@@ -60,7 +60,7 @@ def shapes(size: int) -> list[Shape]:
     ]
 
 
-def covered(shape: Shape, size: int, repeats: int, random: Draw) -> tuple[float, float]:
+def coverage_of(shape: Shape, size: int, repeats: int, random: Draw) -> tuple[float, float]:
     """How often an interval holds the mean, of those that are given, and how often one is."""
     within: Range = SCORES["psnr"].range
     held = given = 0
@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for turn, shape in enumerate(shapes(SIZES[-1])):
         cells = []
         for size in SIZES:
-            held, told = covered(shapes(size)[turn], size, given.repeats, random)
+            held, told = coverage_of(shapes(size)[turn], size, given.repeats, random)
             cells.append(f"{held:.3f}" if told else "too few")
         print(f"| {shape.name} | {' | '.join(cells)} |", flush=True)
     print(f"\n| seeds x images | {' | '.join(f'effect {e:g} dB' for e in (0, 2, 8))} |")

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attacks.audit.scenario import CANARIES, Scenario, usual
+from attacks.audit.scenario import CANARIES, Scenario, usual_auditors
 from attacks.audit.study import study
 from reports.commands.flags import Parser, add_run_flags, line
 from reports.commands.origins import run_study
@@ -76,7 +76,7 @@ def scenario(arguments: argparse.Namespace) -> Scenario:
 def command_line(scenario: Scenario) -> str:
     """The command that plays this Scenario again, with the flags that are not at their default."""
     values = training_values(scenario.training) | {name: getattr(scenario, name) for name in FIELDS}
-    known = scenario.methods == usual(scenario.training, scenario.canary)
+    known = scenario.methods == usual_auditors(scenario.training, scenario.canary)
     values |= {"methods": None if known else list(scenario.methods), "seed": scenario.seed}
     return line(PROG, parser(["--defense", scenario.training.defense]), values)
 

@@ -29,7 +29,7 @@ class Scenario(Keyed):
         length: the norm of a gradient canary, in clipping norms.
         runs: independent trainings whose canaries are taken together.
         methods: auditors; several share the probability of a false alarm. None named: those that
-            are valid for what the defense claims, see `usual`.
+            are valid for what the defense claims, see `usual_auditors`.
         confidence: the confidence of the verdict, in (0, 1).
         claim: the epsilon that is audited; None: the accountant's.
         seed: the seed of everything random.
@@ -61,7 +61,7 @@ class Scenario(Keyed):
         if self.training.secure:
             raise BadInput("--secure is for deployments: an audit is an experiment, trained again")
         if not self.methods:
-            object.__setattr__(self, "methods", usual(self.training, self.canary))
+            object.__setattr__(self, "methods", usual_auditors(self.training, self.canary))
         for name in self.methods:
             registry.find(name)
 
@@ -71,7 +71,7 @@ class Scenario(Keyed):
         return self.canary != BLACK_BOX
 
 
-def usual(training: Training, canary: str) -> tuple[str, ...]:
+def usual_auditors(training: Training, canary: str) -> tuple[str, ...]:
     """Auditors that are valid for what the defense of a training claims.
 
     Of mislabelled examples ``one-run``, which assumes nothing. Of a defense that claims a Gaussian

@@ -12,7 +12,7 @@ SUMMED = ("none", "gaussian", "dpsgd")
 """Defenses whose mean over participants is one batch of all their examples under more noise."""
 
 
-def aggregated(defense: Defense, participants: int) -> Defense:
+def aggregate(defense: Defense, participants: int) -> Defense:
     """The defense of a batch that is the mean of ``participants`` updates of equally many examples.
 
     The server learns this mean and nothing else (Bonawitz et al. 2017, CCS). Of n participants

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 import victims
-from attacks.invert.peeling.cliff import Cliff, Picture, whole
+from attacks.invert.peeling.cliff import Cliff, Picture, update_cliff
 from attacks.invert.peeling.graph import Graph
 from attacks.invert.peeling.layer_cliffs import cliffs
 from attacks.invert.peeling.rules.contract import NoRule
@@ -97,7 +97,7 @@ def remarks(graph: Graph, picture: Picture, coordinates: int, rate: float) -> li
     missing = next((n.missing for n in reversed(list(graph.nodes.values())) if n.missing), "")
     if missing:
         said.append(f"\nPeeling stops at a layer without a rule: {missing}.")
-    everything = whole(coordinates, picture.pixels)
+    everything = update_cliff(coordinates, picture.pixels)
     said.append(
         f"\nThe whole update has {coordinates:,} coordinates for {picture.pixels:,} pixels: "
         + (f"as many are left at rate {_percent(everything)}." if everything else "too few.")

@@ -40,7 +40,7 @@ def load_images(scenario: Scenario, data_root: str | None) -> tuple[Data, Data]:
 
 
 def load_auxiliary(scenario: Scenario, split: str, data_root: str | None) -> Data:
-    """The adversary's own images of a split; `for_learning` are those after the first."""
+    """The adversary's own images of a split; `part_auxiliary` are those after the first."""
     attack = registry.get(scenario.attack, **scenario.attack_options)
     return victims.load_data(
         scenario.data,
@@ -53,7 +53,7 @@ def load_auxiliary(scenario: Scenario, split: str, data_root: str | None) -> Dat
     )
 
 
-def for_learning(own: Data) -> tuple[Data, Data]:
+def part_auxiliary(own: Data) -> tuple[Data, Data]:
     """The adversary's own images in two parts: `AUXILIARY`, and those beside them; maybe none."""
     order = torch.arange(len(own.labels))
     return own.take(order[:AUXILIARY]), own.take(order[AUXILIARY:])

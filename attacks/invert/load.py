@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from attacks.invert.images import for_learning, load_images
+from attacks.invert.images import load_images, part_auxiliary
 from attacks.invert.overlap import keep_apart
 from attacks.invert.scenario import Scenario
 from attacks.invert.schedules import Schedule
@@ -74,7 +74,7 @@ def load_cast(scenario: Scenario, *, device: str, data_root: str | None) -> Cast
     private = images.take(torch.arange(scenario.images))
     agree(private, others, scenario.data)
     own, dropped = keep_apart(others, private.images, scenario.data)
-    auxiliary, learning = for_learning(own)
+    auxiliary, learning = part_auxiliary(own)
     classes = max(private.classes, auxiliary.classes)
     found, schedules = load_victims(scenario, auxiliary, classes, device=device)
     return Cast(

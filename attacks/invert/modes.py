@@ -36,7 +36,7 @@ def mode_warning(model: nn.Module) -> str:
     )
 
 
-def in_training(model: nn.Module, image_shape: tuple[int, int, int], images: int) -> nn.Module:
+def training_copy(model: nn.Module, image_shape: tuple[int, int, int], images: int) -> nn.Module:
     """A copy whose BatchNorm normalises by the batch that it is given, as in training.
 
     Dropout stays off: which units were dropped nobody told, and the mean over all ways of

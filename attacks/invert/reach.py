@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the tables in Markdown. Returns the exit code."""
     arguments = parse(argv)
     sources = gather(arguments.folders).sources
-    found = [one for source in sources for one in reached(source.record)]
+    found = [one for source in sources for one in attackers_reach(source.record)]
     if not found:
         names = ", ".join(map(str, arguments.folders))
         raise BadInput(f"{names}: no Record of an inversion with scores")
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def reached(record: Record) -> Iterator[Reached]:
+def attackers_reach(record: Record) -> Iterator[Reached]:
     """What each adaptive attacker of a Record reached; nothing of another kind's."""
     scenario = record.scenario
     if "attack" not in scenario or "defense" not in scenario:

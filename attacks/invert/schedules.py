@@ -16,7 +16,7 @@ from defenses.options import shown_options
 from reports.records import Record
 from reports.records.column import ADAPTIVE, NAIVE, Column
 from reports.records.inversion import prior_rows, psnr_of, rows_of
-from reports.records.rounds import Round, other, parted, severity
+from reports.records.rounds import Round, other, part_column, severity
 
 STEPS = 1000
 """Steps of the nominal run, of one epoch each: schedules go by the share of the run that is done,
@@ -134,7 +134,7 @@ def _row(
 ) -> Mapping[str, Any]:
     """The row under the name that counts, with its round and the drop rate of that."""
     label = row["defense"]
-    name, step = parted(label)
+    name, step = part_column(label)
     fixed = schedules[name].fixed if name in schedules else {}
     if step is None or step not in fixed:
         return row
@@ -153,7 +153,7 @@ def _rename(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
 
 def _sort(values: Mapping[str, Any], defense_of: Callable[[str], str]) -> dict[str, Any]:
     """What is stored by keys that are of a defense each; of each defense what counts first."""
-    parts = {key: parted(defense_of(key)) for key in values}
+    parts = {key: part_column(defense_of(key)) for key in values}
     turns = list(dict.fromkeys(name for name, _ in parts.values()))
     order = sorted(parts, key=lambda k: (turns.index(parts[k][0]), parts[k][1] is not None))
     return {key: values[key] for key in order}

@@ -45,11 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BadInput(f"{names}: no Record of an inversion under {RULE}")
     print(f"{facts.pop()}\n")
     print("\n".join(table(lines)))
-    shown = {f"whole update{weights(r)}": whole([r]) for r in controls(records)}
+    shown = {f"whole update{weights(r)}": undefended_scores([r]) for r in controls(records)}
     for name, found in {**(shown or {"whole update": {}}), "no update": blind(records)}.items():
         text = ", ".join(f"{k} {v.show(2)}" for k, v in found.items() if v.known)
         print(f"\n{name}: {text or 'not in these folders'}")
-    save(shared_part_chart(lines, blind(records), whole(controls(records))), arguments.figure)
+    save(
+        shared_part_chart(lines, blind(records), undefended_scores(controls(records))),
+        arguments.figure,
+    )
     print(f"\n{arguments.figure}")
     return 0
 
@@ -95,7 +98,7 @@ def controls(records: Sequence[Record]) -> list[Record]:
     return sorted(found, key=lambda r: r.scenario["state"] != "untrained")
 
 
-def whole(records: Sequence[Record]) -> dict[str, Estimate]:
+def undefended_scores(records: Sequence[Record]) -> dict[str, Estimate]:
     """What the attack gets of the first undefended update; empty where none is among them."""
     for record in records:
         if (column := "none/adaptive") in record.summary:

@@ -18,7 +18,7 @@ from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
 from reports.records.column import Column
 from reports.records.inversion import Row
-from reports.records.rounds import parted
+from reports.records.rounds import part_column
 from reports.scores import PSNR_CAP, SCORES
 from victims.gradients import LocalSteps
 
@@ -89,7 +89,7 @@ def table(record: Record) -> str:
         lines.append(found)
     lines += ["", *control_lines(record), ""]
     for name, bound in record.bounds.items():
-        if parted(name)[1] is None:
+        if part_column(name)[1] is None:
             lines.append(promise(name, bound, of_client=bool(local or normed)))
             held = rounds.parse(bound.get("round"), "round")
             lines += [f"{name}: {held.told()}"] if held else []
@@ -139,7 +139,7 @@ def control_lines(record: Record) -> list[str]:
 
 def _row_label(record: Record, column: Column) -> str:
     """The defense of a column, its round where there are several; the others below it."""
-    name, step = parted(column.defense)
+    name, step = part_column(column.defense)
     if step is not None:
         return f"  step {step}"
     held = rounds.parse(record.bounds[name].get("round"), "round")

@@ -9,18 +9,18 @@ from torch.nn.functional import cross_entropy
 
 import defenses
 import victims
-from attacks.invert.aggregated import aggregated
+from attacks.invert.aggregated import aggregate
 from attacks.invert.contract import registry
 from attacks.invert.drift import hold_at, with_drift
 from attacks.invert.images import image_shape
 from attacks.invert.matching.gradients import refuse_single_derivatives
-from attacks.invert.modes import in_training
+from attacks.invert.modes import training_copy
 from attacks.invert.scenario import RELEASED, RUNNING, Scenario
 from attacks.invert.schedules import Schedule, schedule
 from attacks.invert.victim import Victim
 from defenses import BadInput, Defense, Side, preprocessing
 from defenses.options import shown_options
-from reports.records.rounds import parted
+from reports.records.rounds import part_column
 from victims.data import Data
 from victims.gradients.batch_norm import norms
 from victims.models import load_defended
@@ -63,7 +63,7 @@ def load_victims(
         model = plain
         if model is None or preprocessing.stages(defense):
             model = load_model_under(defense, scenario, shape, classes).to(device)
-            model = normalising(model, scenario, shape)
+            model = normalise_by(model, scenario, shape)
         model = attack.send(model, auxiliary.images.to(device)) if model is not plain else model
         if plain is None and not preprocessing.stages(defense):
             plain = model
@@ -76,7 +76,7 @@ def load_victims(
             if fixed is not defense:
                 known = with_public(fixed, model, auxiliary, device)
             if rounds.drifts:
-                known = hold_at(known, parted(label)[1] or 0)
+                known = hold_at(known, part_column(label)[1] or 0)
             sent = scenario.batch_norm == RELEASED
             found[label] = Victim(
                 model, cross_entropy, known, local=scenario.local, statistics=sent
@@ -84,7 +84,7 @@ def load_victims(
     return found, schedules
 
 
-def normalising(model: nn.Module, scenario: Scenario, shape: tuple[int, int, int]) -> nn.Module:
+def normalise_by(model: nn.Module, scenario: Scenario, shape: tuple[int, int, int]) -> nn.Module:
     """The model as the Scenario's ``batch_norm`` has it.
 
     Raises:
@@ -96,7 +96,7 @@ def normalising(model: nn.Module, scenario: Scenario, shape: tuple[int, int, int
         raise BadInput(
             f"model {scenario.model!r} has no batch normalisation: leave --batch-norm out"
         )
-    return in_training(model, shape, scenario.batch)
+    return training_copy(model, shape, scenario.batch)
 
 
 def build_defenses(scenario: Scenario) -> dict[str, Defense]:
@@ -112,7 +112,7 @@ def build_defenses(scenario: Scenario) -> dict[str, Defense]:
     for name in (*(n for n in scenario.against if n != scenario.defense), scenario.defense):
         fields = {f.name for f in dataclasses.fields(defenses.registry.find(name))}
         one = defenses.get(name, **{k: v for k, v in options.items() if k in fields})
-        built[name] = aggregated(one, scenario.secure_aggregation)
+        built[name] = aggregate(one, scenario.secure_aggregation)
     if scenario.epsilon is None:
         return built
     noise = defenses.noise_for_epsilon(

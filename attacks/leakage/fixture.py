@@ -18,7 +18,7 @@ from attacks.leakage.numbers import CANNOT_JUDGE
 from attacks.leakage.results.audit import Audited
 from attacks.leakage.results.inversion import Inverted
 from attacks.leakage.results.membership import Exposed
-from attacks.leakage.results.result import Result, beside
+from attacks.leakage.results.result import Result, shorten
 from attacks.leakage.subject import Subject
 from attacks.membership.study import study as exposed
 from defenses import BadInput, Defense
@@ -179,7 +179,7 @@ class Leakage:
         self._checked.add(path)
         if self.update:
             store.write(result, path)
-            self.tell(f"baseline stored: {beside(path)}")
+            self.tell(f"baseline stored: {shorten(path)}")
             return []
         before = checking.read_baseline(path)
         found = checking.growths(before, result)

@@ -21,7 +21,8 @@ def doors_of(subject: Subject, step: int = 0) -> dict[str, Door]:
     """What callers do with a batch, by name, each with the same generator.
 
     Attacks call ``release``. Of a `Summed`, trainers and the Opacus optimizer call the parts, in
-    chunks. What they give some of them instead of a batch is in `summed` and `factored`.
+    chunks. What they give some of them instead of a batch is in `summed_gradients` and
+    `factored_gradients`.
     """
 
     def whole(grads: Gradients) -> dict[str, Tensor]:
@@ -54,12 +55,12 @@ def released_in_parts(
     return defense.finish(total, plan, batch_size=SIZE, generator=draw).update
 
 
-def summed(grads: Gradients) -> Gradients:
+def summed_gradients(grads: Gradients) -> Gradients:
     """(1, *shape) the sum of the examples, which a trainer gives a linear defense for all."""
     return {k: g.sum(0, keepdim=True) for k, g in grads.items()}
 
 
-def factored(subject: Subject, batch: int = SIZE) -> dict[str, Tensor | Outer]:
+def factored_gradients(subject: Subject, batch: int = SIZE) -> dict[str, Tensor | Outer]:
     """Random gradients of which those of matrices are given by their factors."""
     found: dict[str, Tensor | Outer] = {}
     for name, value in subject.random(batch, "factored").items():

@@ -9,9 +9,14 @@ import torch
 from torch import Tensor
 
 from defenses.bases.summed import Summed
-from defenses.conformance.doors import doors_of, factored, multiplied_out, released_in_parts
+from defenses.conformance.doors import (
+    doors_of,
+    factored_gradients,
+    multiplied_out,
+    released_in_parts,
+)
 from defenses.conformance.finding import Verdict
-from defenses.conformance.limits import SAME, apart
+from defenses.conformance.limits import SAME, largest_difference
 from defenses.conformance.subject import SIZE, VISITED, Subject, join
 from defenses.errors import BadInput, is_refused
 from defenses.outer import Outer
@@ -77,7 +82,7 @@ def finite(subject: Subject) -> Verdict:
                 for key, value in made.items():
                     if lost := int((~torch.isfinite(value)).sum()):
                         return False, f"{bad} in {name} comes out of {door}: {lost} of {key}"
-                gap = apart(act(less), made)
+                gap = largest_difference(act(less), made)
                 if gap > SAME:
                     return False, f"an example with {bad} in {name} moves {door} by {gap:.2g}"
     if told := _unfinite_factors(subject):
@@ -90,7 +95,7 @@ def _unfinite_factors(subject: Subject) -> str | None:
     defense = subject.defense
     if not (isinstance(defense, Summed) and defense.takes_factors()):
         return None
-    clean = factored(subject, 3)
+    clean = factored_gradients(subject, 3)
     less = {k: g[[0, 2]] for k, g in multiplied_out(clean).items()}
     base = released_in_parts(subject, defense, [less], 0)
     for name, grad in clean.items():
@@ -100,7 +105,7 @@ def _unfinite_factors(subject: Subject) -> str | None:
             slope = grad.slope.clone()
             slope[1, 0] = bad
             spoilt = {**clean, name: Outer(slope, grad.inputs)}
-            gap = apart(base, released_in_parts(subject, defense, [spoilt], 0))
+            gap = largest_difference(base, released_in_parts(subject, defense, [spoilt], 0))
             if not gap <= SAME:
                 return f"an example with {bad} among the factors of {name} moves the release"
     return None
@@ -111,7 +116,7 @@ def divisor(subject: Subject) -> Verdict:
     grads = subject.batch()
     nothing = {k: torch.zeros_like(g[:1]) for k, g in grads.items()}
     base = subject.release(grads).update
-    gap = apart(base, subject.release(join(grads, nothing)).update)
+    gap = largest_difference(base, subject.release(join(grads, nothing)).update)
     if gap > SAME:
         return False, f"an example without gradient moves the update by {gap:.2g} of its size"
     if not subject.claims:
@@ -122,7 +127,7 @@ def divisor(subject: Subject) -> Verdict:
         noise = subject.release(none, size=size).update
         return {k: v - noise[k] for k, v in subject.release(grads, size=size).update.items()}
 
-    gap = apart(signal(SIZE), {k: 2 * v for k, v in signal(2 * SIZE).items()})
+    gap = largest_difference(signal(SIZE), {k: 2 * v for k, v in signal(2 * SIZE).items()})
     if gap > SAME:
         return False, f"twice the public batch size does not halve the signal: {gap:.2g} off"
     return True, "an example without gradient moves nothing; twice the batch size halves the signal"

@@ -75,7 +75,7 @@ def shape_statistics(values: Tensor) -> tuple[float, float]:
     return skew, tails
 
 
-def apart(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
+def largest_difference(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
     """The largest difference of two updates over the largest coordinate of the first.
 
     Over all parameters: a single one may have a coordinate in which signal and noise cancel.

@@ -7,13 +7,13 @@ import torch
 from defenses.bases.summed import Summed
 from defenses.conformance.doors import (
     doors_of,
-    factored,
+    factored_gradients,
     multiplied_out,
     released_in_parts,
-    summed,
+    summed_gradients,
 )
 from defenses.conformance.finding import Verdict
-from defenses.conformance.limits import SAME, apart, flat, rms
+from defenses.conformance.limits import SAME, flat, largest_difference, rms
 from defenses.conformance.subject import SIZE, VISITED, Subject
 
 TOLERANCE = 1.3
@@ -71,20 +71,20 @@ def parts(subject: Subject) -> Verdict:
     defense = subject.defense
     if not isinstance(defense, Summed):
         return True, "not a sum over examples: trainers call release itself"
-    grads, factors = subject.batch(), factored(subject)
+    grads, factors = subject.batch(), factored_gradients(subject)
     for step in VISITED:
         made = {name: door(grads) for name, door in doors_of(subject, step).items()}
         whole = made.pop("release")
         if defense.linear:
             name = "the sum of the batch as one example"
-            made[name] = released_in_parts(subject, defense, [summed(grads)], step)
+            made[name] = released_in_parts(subject, defense, [summed_gradients(grads)], step)
         pairs = [(name, whole, update) for name, update in made.items()]
         if defense.takes_factors():
             same = released_in_parts(subject, defense, [multiplied_out(factors)], step)
             split = released_in_parts(subject, defense, [factors], step)
             pairs.append(("gradients given by factors", same, split))
         for name, first, second in pairs:
-            gap = apart(first, second)
+            gap = largest_difference(first, second)
             if gap > SAME:
                 return False, f"{name} make another release at step {step}: {gap:.2g} off"
     return True, f"{' and '.join(p[0] for p in pairs)} make the release at steps {VISITED}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reports.charts.chart import LINES
 from reports.panels.setting import Setting
 from reports.panels.spread import evenly
-from reports.panels.variant import varying
+from reports.panels.variant import varying_options
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def lines_along(settings: Sequence[Setting], along: str) -> tuple[list[Line], in
         groups.setdefault(json.dumps([setting.defense, others], sort_keys=True), []).append(setting)
     if max((len(g) for g in groups.values()), default=0) < 2:
         return [], 0
-    varied = {n for _, n in varying([g[0].variant for g in groups.values()])} - {along}
+    varied = {n for _, n in varying_options([g[0].variant for g in groups.values()])} - {along}
     several = len({g[0].defense for g in groups.values()}) > 1
     lines = []
     for group in groups.values():

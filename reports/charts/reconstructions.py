@@ -16,7 +16,7 @@ from reports.records.column import Column
 from reports.records.images import channel_note
 from reports.records.inversion import Guarantee, InversionRecord, Scores
 from reports.records.options import show_option
-from reports.records.rounds import parted
+from reports.records.rounds import part_column
 
 MAX_ROWS = 12
 """At most so many images are drawn."""
@@ -130,7 +130,7 @@ def _write_title(figure: Figure, found: InversionRecord, theme: Theme) -> None:
 def _note(found: InversionRecord, shown: int) -> str:
     """What each defense was set to and guarantees, and what is not drawn or drawn otherwise."""
     arrays, named = found.source.record.arrays, found.guarantees.items()
-    parts = [_promise(name, held) for name, held in named if parted(name)[1] is None]
+    parts = [_promise(name, held) for name, held in named if part_column(name)[1] is None]
     more = len(arrays["truth"]) - shown if "truth" in arrays else 0
     if more:
         parts.append(f"{more} more images not drawn")

@@ -101,7 +101,9 @@ def compare(before: Sequence[InversionRecord], after: Sequence[InversionRecord])
     return _adjust(changes)
 
 
-def unmatched(before: Sequence[InversionRecord], after: Sequence[InversionRecord]) -> list[str]:
+def unmatched_settings(
+    before: Sequence[InversionRecord], after: Sequence[InversionRecord]
+) -> list[str]:
     """A line for each setting that only one of the sets has."""
     return _pairs(before, after)[1]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from reports.estimates.counts import count_of
 from reports.panels.panel import Panel
-from reports.panels.variant import Variant, varying
+from reports.panels.variant import Variant, varying_options
 from reports.records.inversion import Guarantee
 from reports.records.options import NOISE, RATE
 
@@ -20,7 +20,7 @@ CUT = "*"
 def setting_labels(found: Sequence[tuple[str, Guarantee]]) -> list[str]:
     """Defense, rate and noise; other options where they tell two settings of a defense apart."""
     variants = [Variant(defense, guarantee.options) for defense, guarantee in found]
-    differing = varying(variants)
+    differing = varying_options(variants)
 
     def label(turn: int, digits: int) -> str:
         variant, held = variants[turn], found[turn][1].round

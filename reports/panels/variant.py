@@ -67,7 +67,7 @@ def variant_of(source: Source) -> Variant:
     return Variant(str(defense) if isinstance(defense, str) else "-", usable).without_switches()
 
 
-def varying(variants: Sequence[Variant]) -> set[tuple[str, str]]:
+def varying_options(variants: Sequence[Variant]) -> set[tuple[str, str]]:
     """(defense, option) of every option in which two variants of the defense differ.
 
     One that names the option differs from one that does not.

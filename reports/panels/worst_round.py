@@ -10,7 +10,7 @@ import numpy as np
 from reports.panels.by_seed import BySeed, Guesses
 from reports.panels.setting import Setting
 from reports.records.inversion import InversionRecord
-from reports.records.rounds import parted, severity
+from reports.records.rounds import part_column, severity
 
 
 def round_settings(
@@ -28,7 +28,7 @@ def round_settings(
     found: dict[int, BySeed] = {}
     for record in group:
         for (name, attacker), scores in (*record.columns.items(), *record.rounds.items()):
-            defense, step = parted(name)
+            defense, step = part_column(name)
             counts = record.guarantees.get(defense)
             if counts is None or counts.round is None or BySeed.key(defense, counts) != key:
                 continue

@@ -13,11 +13,11 @@ from reports.records.checks import (
     estimate,
     mapping,
     number,
-    required,
+    required_field,
     sequence,
     share,
     text,
-    whole,
+    whole_number,
 )
 from reports.records.find import Source
 from reports.records.form import Count, Ordered, Share, ShareOf, Size, check_form
@@ -242,7 +242,7 @@ def parse(record: Record, source: Source | None = None) -> AuditRecord:
         rows=tuple(_row(source, n, row, holds) for n, row in enumerate(rows, 1)),
         looks=tuple(_look(v) for v in sequence(record.summary.get("along", []), "summary.along")),
         auc=NOTHING if area is None else estimate(area, "summary.audits.auc"),
-        delta=share(required(record.bounds, "delta", "bounds"), "bounds.delta"),
+        delta=share(required_field(record.bounds, "delta", "bounds"), "bounds.delta"),
         holds=holds,
     )
     check_form(record.parts(), Form)
@@ -254,8 +254,8 @@ def _look(value: Any) -> AuditLook:
     found = mapping(value, what)
     audited = mapping(found.get("audited"), f"{what}.audited")
     return AuditLook(
-        step=whole(found.get("step"), f"{what}.step"),
-        claimed=epsilon(required(found, "claimed", what), f"{what}.claimed"),
+        step=whole_number(found.get("step"), f"{what}.step"),
+        claimed=epsilon(required_field(found, "claimed", what), f"{what}.claimed"),
         audited={k: epsilon(number(v, what), f"{what}.audited") for k, v in audited.items()},
     )
 
@@ -267,7 +267,7 @@ def _row(source: Source, place: int, row: dict[str, Any], holds: bool) -> AuditR
         place=place,
         defense=text(row.get("defense"), "rows.defense"),
         method=text(row.get("method") or "", "rows.method"),
-        claimed=epsilon(required(row, "claimed", "rows"), "rows.claimed"),
+        claimed=epsilon(required_field(row, "claimed", "rows"), "rows.claimed"),
         audited=epsilon(number(row.get("audited"), "rows.audited"), "rows.audited"),
         confidence=share(row.get("confidence"), "rows.confidence"),
         verdict=text(row.get("verdict") or "", "rows.verdict"),
@@ -276,6 +276,6 @@ def _row(source: Source, place: int, row: dict[str, Any], holds: bool) -> AuditR
         reach=epsilon(row["reach"], "rows.reach") if "reach" in row else math.nan,
         doubt=text(row.get("doubt") or "", "rows.doubt"),
         assumes=text(row.get("assumes") or "", "rows.assumes"),
-        canaries=whole(row.get("canaries", 0), "rows.canaries"),
-        inserted=whole(row.get("inserted", 0), "rows.inserted"),
+        canaries=whole_number(row.get("canaries", 0), "rows.canaries"),
+        inserted=whole_number(row.get("inserted", 0), "rows.inserted"),
     )

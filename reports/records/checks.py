@@ -52,7 +52,7 @@ def number_or_nan(value: Any, what: str) -> float:
     return math.nan if value is None else number(value, what)
 
 
-def whole(value: Any, what: str) -> int:
+def whole_number(value: Any, what: str) -> int:
     """A whole number within 64 bits; raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
         raise ValueError(f"{what} is no whole number")
@@ -73,7 +73,7 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
-def required(value: Mapping[str, Any], name: str, what: str) -> Any:
+def required_field(value: Mapping[str, Any], name: str, what: str) -> Any:
     """A field of an object that may be anything, None too, but not missing; raises ValueError."""
     if name not in value:
         raise ValueError(f"{what}.{name} is missing")
@@ -107,4 +107,4 @@ def estimate(value: Any, what: str) -> Estimate:
     """A mean with its interval as `Estimate.document` writes it; raises ValueError."""
     found = mapping(value, what)
     mean, low, high = (number_or_nan(found.get(n), f"{what}.{n}") for n in ("mean", "low", "high"))
-    return Estimate(mean, low, high, whole(found.get("n", 0), f"{what}.n"))
+    return Estimate(mean, low, high, whole_number(found.get("n", 0), f"{what}.n"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from reports.estimates import Estimate
-from reports.records.checks import mapping, sequence, text, whole
+from reports.records.checks import mapping, sequence, text, whole_number
 from reports.records.images import drawable
 from reports.records.record import Record
 
@@ -63,7 +63,7 @@ def parse(record: Record) -> tuple[ExposedMember, ...]:
         raise ValueError("rows.member is not true or false")
     others = bits.count(False)
     mine = [row for row in rows if row["member"]]
-    alarms = [whole(row.get("false_alarms"), "rows.false_alarms") for row in mine]
+    alarms = [whole_number(row.get("false_alarms"), "rows.false_alarms") for row in mine]
     if any(not 0 <= count <= others for count in alarms):
         raise ValueError(f"rows.false_alarms is not in [0, {others}], the others in the rows")
     if alarms != sorted(alarms):
@@ -75,7 +75,7 @@ def parse(record: Record) -> tuple[ExposedMember, ...]:
     return tuple(
         ExposedMember(
             turn + 1,
-            whole(row.get("example"), "rows.example"),
+            whole_number(row.get("example"), "rows.example"),
             text(row.get("label"), "rows.label"),
             alarms[turn],
             others,

@@ -25,7 +25,7 @@ from typing import (
     is_typeddict,
 )
 
-from reports.records.checks import mapping, number, text, whole
+from reports.records.checks import mapping, number, text, whole_number
 
 SLACK = 1e-6
 """By how much rounding may take a number out of its range, or two of them out of their order."""
@@ -173,7 +173,7 @@ def _flag(value: Any, what: str) -> None:
 
 PLAIN: Mapping[Any, Callable[[Any, str], Any]] = {
     bool: _flag,
-    int: whole,
+    int: whole_number,
     float: number,
     str: text,
 }

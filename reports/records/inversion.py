@@ -19,7 +19,7 @@ from reports.records.checks import (
     sequence,
     share,
     text,
-    whole,
+    whole_number,
 )
 from reports.records.column import Column
 from reports.records.explained import Explained
@@ -27,7 +27,7 @@ from reports.records.find import Source
 from reports.records.form import Count, Number, Share, Size, check_form
 from reports.records.options import MAIN, Option
 from reports.records.record import Record
-from reports.records.rounds import Round, RoundDocument, parted
+from reports.records.rounds import Round, RoundDocument, part_column
 from reports.records.rounds import parse as parse_round
 from reports.records.scored import Decibel, Distance, Means, PriorRow, Similarity
 from reports.scores import SCORES
@@ -258,7 +258,7 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
     facts = record.scenario
     for name in ("attack", "data", "model", "state", "defense"):
         text(facts.get(name), f"scenario.{name}")
-    if not 0 < whole(facts.get("images"), "scenario.images") < 10**7:
+    if not 0 < whole_number(facts.get("images"), "scenario.images") < 10**7:
         raise ValueError("scenario.images is out of range")
     rows: dict[Column, list[Mapping[str, Any]]] = {}
     for index, row in enumerate(record.rows):
@@ -266,7 +266,7 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
         if not isinstance(row.get("adaptive"), bool):
             raise ValueError(f"rows[{index}].adaptive is neither true nor false")
         rows.setdefault(Column.of_row(row), []).append(row)
-    others = {c: rows.pop(c) for c in list(rows) if parted(c.defense)[1] is not None}
+    others = {c: rows.pop(c) for c in list(rows) if part_column(c.defense)[1] is not None}
     if not rows:
         raise ValueError("there are no rows")
     guarantees = {
@@ -282,7 +282,7 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
         source=source or Source(record),
         # A field at None says as much as one that an older version did not have.
         panel={k: v for k, v in facts.items() if k not in APART and v is not None},
-        seed=whole(facts.get("seed"), "scenario.seed"),
+        seed=whole_number(facts.get("seed"), "scenario.seed"),
         columns={column: _scores(found, "rows") for column, found in rows.items()},
         prior=_scores(prior, "baseline.rows") if prior else None,
         guarantees=guarantees,
@@ -329,7 +329,7 @@ def _guarantee(bound: dict[str, Any], what: str) -> Guarantee:
         options=options,
         epsilon=epsilon(bound.get("epsilon"), f"{what}.epsilon"),
         delta=share(bound.get("delta"), f"{what}.delta"),
-        candidates=whole(candidates, f"{what}.candidates"),
+        candidates=whole_number(candidates, f"{what}.candidates"),
         top1=share(top1, f"{what}.top1"),
         round=parse_round(bound.get("round"), f"{what}.round"),
     )
@@ -338,7 +338,8 @@ def _guarantee(bound: dict[str, Any], what: str) -> Guarantee:
 def _scores(rows: Sequence[Any], what: str) -> Scores:
     """(n,) arrays of rows, sorted by image."""
     found = sorted(
-        (mapping(r, what) for r in rows), key=lambda r: whole(r.get("image"), f"{what}.image")
+        (mapping(r, what) for r in rows),
+        key=lambda r: whole_number(r.get("image"), f"{what}.image"),
     )
     images = np.array([r["image"] for r in found], dtype=np.int64)
     if len(np.unique(images)) != len(images):

@@ -16,7 +16,7 @@ from reports.estimates.intervals import LEVEL, Values
 from reports.evidence.learned import Learned, doubt, judge_target
 from reports.evidence.undefended import Undefended
 from reports.records import exposed as accusations
-from reports.records.checks import clean, epsilon, estimate, mapping, required, share, text
+from reports.records.checks import clean, epsilon, estimate, mapping, required_field, share, text
 from reports.records.exposed import ExposedMember
 from reports.records.find import Source
 from reports.records.form import ENDS, Count, Share, ShareMean, ShareOf, check_form
@@ -253,7 +253,7 @@ def parse(record: Record, source: Source | None = None) -> MembershipRecord:
     # else it bounds nothing.
     has = "epsilon" in record.bounds and record.bounds.get("holds") is True
     if has:
-        required(record.bounds, "delta", "bounds")
+        required_field(record.bounds, "delta", "bounds")
     return MembershipRecord(
         source=source or Source(record),
         members=members,

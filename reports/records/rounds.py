@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from reports.evidence.control import MARGIN
-from reports.records.checks import mapping, number, sequence, whole
+from reports.records.checks import mapping, number, sequence, whole_number
 from reports.records.form import Count, Number
 from reports.records.options import Option, show_option
 
@@ -113,7 +113,7 @@ def other(defense: str, step: int) -> str:
     return f"{defense}@{step}"
 
 
-def parted(name: str) -> tuple[str, int | None]:
+def part_column(name: str) -> tuple[str, int | None]:
     """Defense and step of a round; the name itself and None for what counts."""
     found = _OTHER.fullmatch(name)
     return (found[1], int(found[2])) if found else (name, None)
@@ -133,10 +133,10 @@ def parse(found: Any, what: str) -> Round | None:
         if not isinstance(value, bool | str):
             number(value, f"{what}.options.{name}")
     steps = {
-        name: tuple(whole(v, f"{what}.{name}") for v in sequence(told.get(name, []), what))
+        name: tuple(whole_number(v, f"{what}.{name}") for v in sequence(told.get(name, []), what))
         for name in ("attacked", "unseen")
     }
-    step, total = (whole(told.get(n), f"{what}.{n}") for n in ("step", "steps"))
+    step, total = (whole_number(told.get(n), f"{what}.{n}") for n in ("step", "steps"))
     if not 0 <= step < total:
         raise ValueError(f"{what}.step is out of range")
     return Round(

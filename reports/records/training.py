@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from reports.estimates import Estimate
-from reports.records.checks import epsilon, mapping, number, required, share, text, whole
+from reports.records.checks import (
+    epsilon,
+    mapping,
+    number,
+    required_field,
+    share,
+    text,
+    whole_number,
+)
 from reports.records.find import Source
 from reports.records.form import Count, Number, Ordered, Share, ShareOf, Size, check_form
 from reports.records.options import Option
@@ -235,13 +243,13 @@ def parse(record: Record, source: Source | None = None) -> TrainingRecord:
     spent = mapping(record.bounds.get("epsilon", {}), "bounds.epsilon")
     guess = record.baseline.get("accuracy")
     if spent:
-        required(record.bounds, "delta", "bounds")
+        required_field(record.bounds, "delta", "bounds")
     check_form(record.parts(), Form)
     return TrainingRecord(
         source=source or Source(record),
         facts={k: v for k, v in facts.items() if k != "seed"},
         options=options,
-        accuracy=Estimate(mean, low, high, whole(found.get("n", 0), "summary.accuracy.n")),
+        accuracy=Estimate(mean, low, high, whole_number(found.get("n", 0), "summary.accuracy.n")),
         guess=math.nan if guess is None else share(guess, "baseline.accuracy"),
         epsilons={name: epsilon(value, f"bounds.epsilon.{name}") for name, value in spent.items()},
         delta=share(record.bounds.get("delta", 0), "bounds.delta"),

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 from reports.commands.workers import kill, prepare_process, start_pool, submit
 from reports.sweep.combine import COMMANDS
-from reports.sweep.task import Outcome, Task, failed, run_task
+from reports.sweep.task import Outcome, Task, keep_error, run_task
 
 TRIES = 2
 """A Scenario in flight this many times when a process died is called failed."""
@@ -51,7 +51,7 @@ def run(
                 strikes[task.job.key] += 1
                 if strikes[task.job.key] >= TRIES:
                     ended.add(task.job.key)
-                    yield failed(task, error, 0.0)
+                    yield keep_error(task, error, 0.0)
         finally:
             kill(pool)
         waiting = [t for t in waiting if t.job.key not in ended]

@@ -14,7 +14,7 @@ from defenses import BadInput
 from reports.commands.workers import THREAD_VARIABLES
 from reports.records import atomic
 from reports.records.failure import ERROR
-from reports.sweep.task import Outcome, Task, failed, run_task
+from reports.sweep.task import Outcome, Task, keep_error, run_task
 
 LAST = ("result.json", ERROR)
 """Files that are written after all others, because they say that a Scenario has ended."""
@@ -55,7 +55,7 @@ def _outcomes(ray: Any, tasks: Sequence[Task]) -> Iterator[Outcome]:
                 try:
                     outcome, files = ray.get(reference)
                 except ray.exceptions.RayError as error:
-                    yield failed(task, error, 0.0)
+                    yield keep_error(task, error, 0.0)
                     continue
                 _store(task.folder, files)
                 yield outcome

@@ -71,14 +71,14 @@ def run_task(task: Task) -> Outcome:
             )
             records.write(check_written(record), task.folder)
     except (Exception, SystemExit) as error:
-        return failed(task, error, time.monotonic() - began)
+        return keep_error(task, error, time.monotonic() - began)
     finally:
         torch.set_num_threads(before)
     (task.folder / ERROR).unlink(missing_ok=True)
     return Outcome(task.job.key, time.monotonic() - began)
 
 
-def failed(task: Task, error: BaseException, seconds: float) -> Outcome:
+def keep_error(task: Task, error: BaseException, seconds: float) -> Outcome:
     """Keep an error beside where the Record would be."""
     text = one_line(error)
     line = text if isinstance(error, BadInput) else f"{type(error).__name__}: {text}"

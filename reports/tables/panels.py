@@ -9,7 +9,7 @@ from reports.panels.labels import CUT
 from reports.panels.panel import Panel
 from reports.panels.pooled import PooledScores
 from reports.panels.setting import FALSE, LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, OUTDONE, Setting
-from reports.panels.variant import varying
+from reports.panels.variant import varying_options
 from reports.records.options import MAIN, name_option, option_place, show_option
 from reports.scores import SCORES
 from reports.tables.table import Cell, Row, Table, figure, numbers, plain, value
@@ -25,7 +25,7 @@ def panel_table(panel: Panel) -> Table:
     Columns are the options that people ask for first, and those that tell settings apart.
     """
     names = sorted({n for s in panel.settings for n in s.guarantee.options}, key=option_place)
-    differing = {name for _, name in varying([s.variant for s in panel.settings])}
+    differing = {name for _, name in varying_options([s.variant for s in panel.settings])}
     options = [n for n in names if n in MAIN or n in differing]
     epsilon = f"ε{_at_delta(panel)}"
     heads = (

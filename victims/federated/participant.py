@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from defenses.gradients import flat, split
-from victims.federated.informed import informed
+from victims.federated.inform import inform
 from victims.federated.local import difference_after, put
 from victims.federated.plan import Plan
 from victims.gradients import per_example_gradients
@@ -67,7 +67,7 @@ class Participant:
             size = f.batch_size if f.rule == "fedsgd" else 1
             return {k: v.sum(0) / size for k, v in rows.items()}
         memory = {k.removeprefix(MEMORY): v for k, v in kept.items() if k.startswith(MEMORY)}
-        release = informed(plan, weights, self.start, memory).release(
+        release = inform(plan, weights, self.start, memory).release(
             rows, step=round, steps=f.rounds, batch_size=plan.divisor, generator=noise
         )
         kept.update({MEMORY + k: v for k, v in memory.items()})

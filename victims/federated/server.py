@@ -12,7 +12,7 @@ from torch import Tensor
 from victims.federated import wire
 from victims.federated.counters import count, no_counts
 from victims.federated.download import most_updated
-from victims.federated.informed import informed
+from victims.federated.inform import inform
 from victims.federated.plan import Plan
 from victims.federated.reject import is_out_of_line, norm, reason_to_reject
 from victims.training.streams import Streams
@@ -144,7 +144,7 @@ class Server:
                 k: torch.stack([u[k] for u in updates]) if updates else v.new_zeros(0, *v.shape)
                 for k, v in self.weights.items()
             }
-            release = informed(plan, self.weights, self.start, self.memory).release(
+            release = inform(plan, self.weights, self.start, self.memory).release(
                 rows,
                 step=round,
                 steps=f.rounds,

@@ -51,7 +51,7 @@ def table(federations: Sequence[Trained]) -> str:
         cells = (
             f"{facts['model']}, {facts['lr']:g}, {facts['rounds']}",
             course(facts),
-            shared(facts),
+            describe_upload(facts),
             federation.accuracy.times(100).show(1),
             f"{sum(sent) / len(sent):.3g}",
             str(rejected),
@@ -72,7 +72,7 @@ def course(facts: dict[str, Any]) -> str:
     return f"{facts['order']}{late}{part}"
 
 
-def shared(facts: dict[str, Any]) -> str:
+def describe_upload(facts: dict[str, Any]) -> str:
     """What a participant sends, in words, from the scenario."""
     options = dict(facts["defense_options"])
     if facts["defense"] != "dssgd":

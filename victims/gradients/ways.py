@@ -17,7 +17,7 @@ BLOCK_BYTES = 1200 * 2**10
 """Gradients formed together on a CPU take at most this, so that they stay in the cache."""
 
 
-def grouped(x: Tensor, slope: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+def grouped_gradients(x: Tensor, slope: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
     """(B, P) gradients as the weight's of one convolution of as many groups as examples.
 
     Args:
@@ -38,7 +38,7 @@ def _flat(slope: Tensor) -> Tensor:
 
 
 def by_patches(x: Tensor, slope: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
-    """(B, P) gradients as products of slopes and patches; see `grouped`."""
+    """(B, P) gradients as products of slopes and patches; see `grouped_gradients`."""
     patches = geometry.patches(x, shape).unflatten(1, (geometry.groups, -1))
     slopes = slope.flatten(2).unflatten(1, (geometry.groups, -1))
     rows: Tensor = slopes @ patches.transpose(2, 3)
@@ -46,7 +46,7 @@ def by_patches(x: Tensor, slope: Tensor, shape: torch.Size, geometry: Geometry) 
 
 
 WAYS: dict[str, Callable[[Tensor, Tensor, torch.Size, Geometry], Tensor]] = {
-    "grouped": grouped,
+    "grouped": grouped_gradients,
     "patches": by_patches,
 }
 """The ways that form the gradients (B, P), by name."""

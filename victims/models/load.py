@@ -14,7 +14,7 @@ from defenses.errors import one_line
 from defenses.randomness import child
 from victims.models import probing
 from victims.models.architectures import draw_model
-from victims.models.weights import fitted, read_state
+from victims.models.weights import fit_names, read_state
 
 
 def load_model(
@@ -60,7 +60,7 @@ def load_model(
     if weights is not None:
         state = read_state(Path(weights))
         changed = fit(model)
-        whole = fitted(state, changed.state_dict())
+        whole = fit_names(state, changed.state_dict())
         if changed is not model and whole.keys() == changed.state_dict().keys():
             return _with_weights(changed, whole, weights)
         model = _with_weights(model, state, weights)
@@ -116,7 +116,7 @@ def _with_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) 
         if not torch.isfinite(value).all():
             raise BadInput(f"{path} holds NaN or infinite values in {name!r}")
     own = model.state_dict()
-    named = fitted(state, own)
+    named = fit_names(state, own)
     if named.keys() != state.keys():  # names alone are ours to change: buffers of ours are kept
         named = {**own, **named}
     if reason := _misfit(named, own):

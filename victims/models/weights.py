@@ -63,7 +63,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     return {str(name): value for name, value in found.items()}
 
 
-def fitted(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
+def fit_names(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
     """The state under the names that a model wants, where wrappers alone set them apart.
 
     Args:

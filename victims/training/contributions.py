@@ -17,7 +17,7 @@ from victims.gradients import gradient_chunks
 from victims.training.forward import training_logits
 
 
-def each_by_itself(net: nn.Module, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
+def take_each(net: nn.Module, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
     """Per-example gradients, name -> (k, *shape), of k examples at a time.
 
     Args:
@@ -28,7 +28,7 @@ def each_by_itself(net: nn.Module, images: Tensor, labels: Tensor) -> Iterable[G
     return gradient_chunks(net, cross_entropy, images, labels)
 
 
-def together(
+def sum_together(
     net: nn.Module, parameters: Mapping[str, nn.Parameter], images: Tensor, labels: Tensor
 ) -> Iterable[Gradients]:
     """The sum of a batch's gradients, name -> (1, *shape), from one backward pass.
@@ -49,7 +49,7 @@ def together(
     if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules()):
         check_finite(total)
     rest, count = {k: torch.zeros_like(v) for k, v in total.items()}, 0
-    for part in each_by_itself(net, images, labels):
+    for part in take_each(net, images, labels):
         finite: Any = leave_out_unfinite(part)
         count += len(next(iter(finite.values())))
         rest = {k: v + finite[k].sum(0, keepdim=True) for k, v in rest.items()}

@@ -19,7 +19,7 @@ from victims.gradients.implicit_gradients import ImplicitGradients
 from victims.gradients.logits_at import logits_at
 from victims.gradients.ordinary import ordinary
 from victims.models.frozen import Featurised, on_features
-from victims.training.contributions import each_by_itself, together
+from victims.training.contributions import sum_together, take_each
 from victims.training.scenario import Training
 
 
@@ -99,10 +99,10 @@ class Network:
     def chunks(self, images: Tensor, labels: Tensor) -> Iterable[Gradients]:
         """Per-example gradients a chunk at a time, or their sum where that will do."""
         if self.linear:
-            return together(self.module, self.parameters, images, labels)
+            return sum_together(self.module, self.parameters, images, labels)
         if self.implicit is not None:
             return cast("Iterable[Gradients]", self.implicit.chunks(images, labels))
-        return each_by_itself(self.module, images, labels)
+        return take_each(self.module, images, labels)
 
     @full_precision()
     def total(

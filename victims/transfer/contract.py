@@ -22,7 +22,7 @@ class Problem:
     """Private examples as a method sees them.
 
     Attributes:
-        features: (N, d) float32 or float64, rows of L2 norm at most 1: see `bounded`.
+        features: (N, d) float32 or float64, rows of L2 norm at most 1: see `bound_rows`.
         labels: (N,) int64 in [0, classes).
         classes: L, which is public.
         size: the public number of examples, a divisor as a trainer's batch size is: that of the
@@ -105,7 +105,7 @@ FAINTEST = 1e-30
 registry: Registry[Method] = Registry("method", "leakgauge.heads")
 
 
-def bounded(features: Tensor) -> Tensor:
+def bound_rows(features: Tensor) -> Tensor:
     """(N, d) rows scaled to an L2 norm of 1, or 0 where there is nothing to scale, or no number.
 
     Each row by its own norm alone, so that it costs no privacy; never above 1, rounding included.

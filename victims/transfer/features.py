@@ -52,7 +52,7 @@ def features_of(
 
     Returns:
         (N, d) float32 on the CPU. One that is NaN or infinite is told to nobody, see
-        `victims.transfer.contract.bounded`.
+        `victims.transfer.contract.bound_rows`.
     """
     place = folder / key_of(backbone, images)
     place.mkdir(parents=True, exist_ok=True, mode=0o700)

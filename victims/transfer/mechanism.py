@@ -159,7 +159,7 @@ class Gaussian:
 
 
 @contextmanager
-def counted(mechanism: Gaussian, releases: int, rate: float) -> Iterator[Gaussian]:
+def count_use(mechanism: Gaussian, releases: int, rate: float) -> Iterator[Gaussian]:
     """Let a method use a mechanism, and check that it has released what was accounted for.
 
     Raises:

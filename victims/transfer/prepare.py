@@ -15,7 +15,7 @@ from victims.data import Data, digest, load_data
 from victims.data.trust import agree
 from victims.training.streams import Repeatable, Secret, content_of
 from victims.transfer.backbones import Backbone, load_backbone
-from victims.transfer.contract import Problem, bounded
+from victims.transfer.contract import Problem, bound_rows
 from victims.transfer.features import code_of, features_of
 from victims.transfer.mechanism import Gaussian
 from victims.transfer.plan import Plan, make_plan
@@ -115,7 +115,7 @@ def prepare(
     channels, height, width = train.images.shape[1:]
     backbone = load_backbone(transfer.backbone, (channels, height, width))
     rows, tests = (
-        bounded(features_of(backbone, d.images, folder=folder, device=device, report=report))
+        bound_rows(features_of(backbone, d.images, folder=folder, device=device, report=report))
         for d in (train, test)
     )
     # All labels that the data may have: which of them occur is private.

@@ -14,7 +14,7 @@ from reports.records import Record
 from reports.records.environment import environment
 from reports.records.training import KIND, HeadBounds, Row
 from victims.training.streams import Repeatable
-from victims.transfer.mechanism import Gaussian, counted
+from victims.transfer.mechanism import Gaussian, count_use
 from victims.transfer.plan import Plan
 from victims.transfer.prepare import Prepared
 
@@ -30,7 +30,7 @@ def fit(prepared: Prepared, *, keep: bool = False) -> tuple[Tensor, Gaussian]:
         BadInput: the head is not finite.
     """
     plan = prepared.plan
-    with counted(prepared.mechanism(keep=keep), plan.releases, plan.sample_rate) as mechanism:
+    with count_use(prepared.mechanism(keep=keep), plan.releases, plan.sample_rate) as mechanism:
         head = plan.method.fit(prepared.problem, mechanism)
     if not bool(torch.isfinite(head).all()):
         raise BadInput(f"the head of {plan.transfer.method} is not finite: try a smaller --lr")

@@ -25,7 +25,7 @@ from victims.data import digest
 from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Problem
 from victims.transfer.features import store
-from victims.transfer.mechanism import counted
+from victims.transfer.mechanism import count_use
 from victims.transfer.plan import Plan
 from victims.transfer.prepare import Prepared, load, prepare
 
@@ -91,7 +91,7 @@ def play(scenario: Scenario, prepared: Prepared, report: Report) -> tuple[Tensor
     for run, there in enumerate(coins.tolist()):
         report(f"fit {run + 1}", run, scenario.runs)
         draw = Repeatable(scenario.seed, f"audit {key} {run}")
-        with counted(
+        with count_use(
             Gaussian(plan.noise, draw, keep=True), plan.releases, plan.sample_rate
         ) as mechanism:
             plan.method.fit(joined if there else without, mechanism)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 import victims
-from attacks.invert.peeling.cliff import Cliff, Picture, whole
+from attacks.invert.peeling.cliff import Cliff, Picture, update_cliff
 from attacks.invert.peeling.layer_cliffs import cliffs
 from attacks.invert.peeling.rules.contract import NoRule
 from attacks.invert.peeling.trace import read_graph
@@ -89,7 +89,7 @@ class Prediction:
 
     @property
     def _update(self) -> RunOut:
-        rate = whole(self.coordinates, self.picture.pixels)
+        rate = update_cliff(self.coordinates, self.picture.pixels)
         return RunOut("whole update", rate, rate)
 
 

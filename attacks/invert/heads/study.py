@@ -28,7 +28,7 @@ from reports.records.inversion import KIND, Bounds, Row
 from reports.scores.prior import lpips_or_reason, prior_baseline, score_rows
 from victims.training.streams import Repeatable
 from victims.transfer import Gaussian
-from victims.transfer.mechanism import counted
+from victims.transfer.mechanism import count_use
 
 CONTROL = "none"
 """Name of the column without noise, the positive control."""
@@ -151,7 +151,7 @@ def _fit(stage: Stage, name: str, image: int) -> Gaussian:
     )
     noise = 0.0 if name == CONTROL else plan.noise
     draw = Repeatable(stage.scenario.seed, f"invert {stage.key} {image}")
-    with counted(Gaussian(noise, draw, keep=True), plan.releases, plan.sample_rate) as mechanism:
+    with count_use(Gaussian(noise, draw, keep=True), plan.releases, plan.sample_rate) as mechanism:
         plan.method.fit(joined, mechanism)
     return mechanism
 

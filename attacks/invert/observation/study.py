@@ -12,7 +12,7 @@ from torch import Tensor
 from attacks.invert.adversary import Adversary
 from attacks.invert.bounds import guarantee
 from attacks.invert.contract import Guess, Threat, registry
-from attacks.invert.images import for_learning, image_shape, load_auxiliary
+from attacks.invert.images import image_shape, load_auxiliary, part_auxiliary
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.meter import measure
@@ -127,7 +127,7 @@ def _attack(
 
 def _threat(scenario: Scenario, victim: Victim, own: Data, *, adaptive: bool) -> Threat:
     """What the adversary has beside the update."""
-    auxiliary, learning = for_learning(own)
+    auxiliary, learning = part_auxiliary(own)
     return Threat(
         defense=victim.defense,
         adaptive=adaptive,

@@ -8,7 +8,7 @@ import sys
 from torch.nn.functional import cross_entropy
 
 from attacks.invert.images import image_shape
-from attacks.invert.modes import in_training, mode_warning
+from attacks.invert.modes import mode_warning, training_copy
 from attacks.invert.observation.load import load_observation
 from attacks.invert.observation.rounds import JOINED
 from attacks.invert.observation.scenario import Observed
@@ -34,7 +34,7 @@ def load_victim(seen: Observed, own: Data, device: str) -> tuple[Victim, Release
     if not (seen.train_mode or seen.eval_mode) and (text := mode_warning(model)):
         print(text, file=sys.stderr)
     if seen.train_mode:
-        model = in_training(model, shape, scenario.batch if local is None else local.batch)
+        model = training_copy(model, shape, scenario.batch if local is None else local.batch)
     update = {k: v.to(device) for k, v in release.update.items()}
     victim = Victim(model.to(device), cross_entropy, defense, local=local)
     return victim, dataclasses.replace(release, update=update)

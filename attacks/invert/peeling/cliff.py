@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from attacks.invert.peeling.expected import enough, rate_of, reached
+from attacks.invert.peeling.expected import enough, rate_of, share_told
 
 OUTER = "outer product"
 GATES = "gates too"
@@ -62,7 +62,7 @@ class Cliff:
         if not self.told:
             return 0.0
         if self.kind == OUTER:
-            return reached(self.rows, self.values, rate)
+            return share_told(self.rows, self.values, rate)
         if self.kind == GATES:
             return enough(self.unknowns, self.equations, rate)
         total = sum(u for u, _ in self.parts)
@@ -133,6 +133,6 @@ class Picture:
                 above *= layer.whole(rate)
 
 
-def whole(coordinates: int, pixels: int) -> float:
+def update_cliff(coordinates: int, pixels: int) -> float:
     """The drop rate at which an update has as many coordinates left as the pictures have pixels."""
     return max(0.0, 1 - pixels / coordinates)

@@ -22,7 +22,7 @@ def enough(unknowns: int, equations: int, rate: float) -> float:
     return float(binom.sf(unknowns - 1, equations, 1 - rate))
 
 
-def reached(rows: int, columns: int, rate: float) -> float:
+def share_told(rows: int, columns: int, rate: float) -> float:
     """Share of the columns of a rows x columns outer product that its seen entries tell.
 
     Rows and columns are told up to one length where a path of seen entries joins them. For many

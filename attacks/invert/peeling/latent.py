@@ -14,7 +14,7 @@ from torch import Tensor
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.lbfgs import lbfgs
 from attacks.invert.matching.meter import spend
-from attacks.invert.peeling.top import Top, beside
+from attacks.invert.peeling.top import Top, lay_beside
 
 COMPONENTS = 200
 IMAGE_WEIGHT = 0.3
@@ -72,7 +72,7 @@ class Latent:
             (with_mean @ basis.flatten(1)).reshape(-1, *basis.shape[1:])
             for basis in (self.inputs, self.gates, self.images)
         )
-        return beside(inputs), beside(gates), images
+        return lay_beside(inputs), lay_beside(gates), images
 
     def match(self, top: Top, *, evaluations: int, clock: Clock) -> tuple[Tensor, int]:
         """The scores (B, K) that explain the gradient best, and evaluations spent on each example.

@@ -66,7 +66,7 @@ class Top:
             first = torch.arange(len(slope), device=places.device)[:, None]
             one = windows.to(places.device)[places]
             own = (first * (int(windows.max()) + 1) + one).flatten()
-        kept = beside(slope.double()[:, :, places])
+        kept = lay_beside(slope.double()[:, :, places])
         return cls(geometry, places, kept, value, seen.flatten(1), own, noise, len(slope))
 
     @property
@@ -153,6 +153,6 @@ class TopPrior:
     gates_variance: Tensor
 
 
-def beside(values: Tensor) -> Tensor:
+def lay_beside(values: Tensor) -> Tensor:
     """(B, R, n) -> (R, B * n): what each example has, side by side."""
     return values.transpose(0, 1).flatten(1)

@@ -9,7 +9,7 @@ from typing import Any
 from attacks import audit, invert, membership
 from attacks.leakage.baselines.growth import Growth, compare
 from attacks.leakage.baselines.store import Baseline, NoBaseline, changes, read
-from attacks.leakage.results.result import APART, Result, beside
+from attacks.leakage.results.result import APART, Result, shorten
 from reports.estimates import Estimate
 
 UPDATE = "pytest --leakage-update"
@@ -75,7 +75,7 @@ def growths(before: Baseline, result: Result) -> list[Growth]:
 def message(found: list[Growth], path: Path, before: Baseline, result: Result) -> str:
     """By how much it leaks more, what else changed, where the figure is, what to do."""
     after = Baseline.of(result)
-    lines = [f"{result.subject.label} leaks more than the baseline {beside(path)}"]
+    lines = [f"{result.subject.label} leaks more than the baseline {shorten(path)}"]
     lines += [f"{'GREW' if growth.grew else 'did not grow'}  {growth}" for growth in found]
     if told := changes(before.options, after.options):
         lines.append(f"its options changed: {told}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from attacks.leakage.numbers import show_estimate
-from attacks.leakage.results.result import Result, Units, beside
+from attacks.leakage.results.result import Result, Units, shorten
 from defenses.errors import one_line
 from reports.records import atomic
 from reports.records.checks import clean, epsilon, mapping, number, text
@@ -107,12 +107,14 @@ def read(path: Path) -> Baseline:
             },
         )
     except FileNotFoundError as error:
-        raise NoBaseline(f"there is no baseline {beside(path)}") from error
+        raise NoBaseline(f"there is no baseline {shorten(path)}") from error
     except OSError as error:
-        raise NoBaseline(f"the baseline {beside(path)} cannot be read: {error.strerror}") from error
+        raise NoBaseline(
+            f"the baseline {shorten(path)} cannot be read: {error.strerror}"
+        ) from error
     except (ValueError, RecursionError) as error:
         why = one_line(error)
-        raise NoBaseline(f"{beside(path)} cannot be used as a baseline: {why:.200}") from error
+        raise NoBaseline(f"{shorten(path)} cannot be used as a baseline: {why:.200}") from error
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

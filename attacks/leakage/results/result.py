@@ -57,7 +57,7 @@ class Result(ABC):
             seed = self.folder if len(self.records) == 1 else self._seeded(record)
             records.write(record, seed)
         self.folder.mkdir(parents=True, exist_ok=True)
-        return beside(self.draw(self.records[0], self.folder))
+        return shorten(self.draw(self.records[0], self.folder))
 
     @property
     @abstractmethod
@@ -114,7 +114,7 @@ class Result(ABC):
         return self.folder / f"seed-{record.scenario['seed']}"
 
 
-def beside(path: Path) -> Path:
+def shorten(path: Path) -> Path:
     """A path as short as it can be said from here."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

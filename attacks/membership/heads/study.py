@@ -23,7 +23,7 @@ from victims.data import digest, load_data
 from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Problem
 from victims.transfer.features import store
-from victims.transfer.mechanism import counted
+from victims.transfer.mechanism import count_use
 from victims.transfer.plan import Plan, make_plan
 from victims.transfer.prepare import prepare
 from victims.transfer.scenario import Transfer
@@ -71,7 +71,7 @@ def study(
         report(f"head {model}", model, len(candidates.members))
         began = time.monotonic()
         draw = Repeatable(scenario.seed, f"membership {prepared.key} {model}")
-        with counted(Gaussian(plan.noise, draw), plan.releases, plan.sample_rate) as mechanism:
+        with count_use(Gaussian(plan.noise, draw), plan.releases, plan.sample_rate) as mechanism:
             head = plan.method.fit(_of(rows, chosen, plan), mechanism)
         logits = (rows.features.double() @ head.T)[:, None]
         right = logits[pool, 0].argmax(1) == rows.labels[pool]

@@ -20,12 +20,12 @@ from victims.federated.server import Server
 from victims.federated.victim import Victim, load_victim
 
 
-def defended(scenario: Scenario) -> bool:
+def is_defended(scenario: Scenario) -> bool:
     """Whether anything stands between what participants compute and what the server sees."""
     return scenario.federation.defense != "none" or scenario.secure_aggregation
 
 
-def undefended(federation: Federation) -> Federation:
+def undefended_twin(federation: Federation) -> Federation:
     """The same federation without a defense: whole uploads without noise, the same seed."""
     return dataclasses.replace(
         federation,
@@ -50,7 +50,7 @@ def twin_scores(
         data_root: see `victims.load_data`.
         report: told of the twin's rounds.
     """
-    twin = load_victim(undefended(victim.plan.federation), data_root)
+    twin = load_victim(undefended_twin(victim.plan.federation), data_root)
     server = Server(twin.plan, twin.start, victim.draw)
     seen = observe(twin, server, candidates, False, report)
     return add_up(seen.mine, seen.rest)

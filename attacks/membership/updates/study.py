@@ -11,7 +11,7 @@ import torch
 from attacks.membership.shadows.candidates import Candidates
 from attacks.membership.shadows.train import Piece
 from attacks.membership.study import record
-from attacks.membership.updates.control import defended, twin_scores, with_control
+from attacks.membership.updates.control import is_defended, twin_scores, with_control
 from attacks.membership.updates.observe import TARGET, observe
 from attacks.membership.updates.scenario import Scenario
 from attacks.membership.updates.scores import add_up
@@ -57,7 +57,7 @@ def study(
     f = scenario.federation
     victim = load_victim(f, data_root)
     candidates, others = draw(victim, scenario.examples)
-    twice = defended(scenario)
+    twice = is_defended(scenario)
 
     def tell(line: str, done: int, total: int) -> None:
         report(line, done, total * (1 + twice))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attacks.audit.scenario import Scenario, usual
+from attacks.audit.scenario import Scenario, usual_auditors
 from victims.training import Training
 
 SPEC = "tests.zoo.laplace:Laplace"
@@ -26,5 +26,5 @@ SPEC = "tests.zoo.laplace:Laplace"
 )
 def test_the_default_auditors_are_valid_for_what_is_claimed(fields, methods):
     training = Training(**fields)
-    assert usual(training, "dirac") == Scenario(training, claim=3.0).methods == methods
-    assert usual(training, "mislabelled") == ("one-run",)
+    assert usual_auditors(training, "dirac") == Scenario(training, claim=3.0).methods == methods
+    assert usual_auditors(training, "mislabelled") == ("one-run",)

@@ -9,7 +9,7 @@ import torch
 
 import defenses
 from attacks.families import run
-from attacks.invert.aggregated import SUMMED, aggregated
+from attacks.invert.aggregated import SUMMED, aggregate
 from attacks.invert.command import command_line, parse, scenario
 from attacks.invert.scenario import Scenario
 from attacks.invert.show import table
@@ -23,7 +23,7 @@ NOISY = {"noise_multiplier": 0.5, "clip": 2.0}
 @pytest.mark.parametrize("name", SUMMED)
 def test_the_mean_over_participants_is_one_release_of_their_whole_batch(name):
     each = defenses.get(name, **({} if name == "none" else NOISY))
-    whole, n = aggregated(each, 4), 4
+    whole, n = aggregate(each, 4), 4
     draw = seeded(1)
     parts = [{"w": part} for part in GRADS["w"].split(3)]
     mean = sum(each.release(part, generator=draw).update["w"] for part in parts) / n
@@ -35,14 +35,14 @@ def test_the_mean_over_participants_is_one_release_of_their_whole_batch(name):
 
 def test_noise_of_all_counts_for_the_sum_and_one_participant_is_as_before():
     each = defenses.get("dpsgd", **NOISY)
-    assert aggregated(each, 1) is each
-    assert aggregated(each, 9).effective_noise() == pytest.approx(3 * each.effective_noise())
+    assert aggregate(each, 1) is each
+    assert aggregate(each, 9).effective_noise() == pytest.approx(3 * each.effective_noise())
 
 
 @pytest.mark.parametrize("name", ["dssgd", "dprs", "sign", "topk"])
 def test_what_selects_or_rounds_at_each_participant_is_refused_in_one_line(name):
     with pytest.raises(BadInput, match="is no release of their whole batch") as caught:
-        aggregated(defenses.get(name), 2)
+        aggregate(defenses.get(name), 2)
     assert "\n" not in str(caught.value)
 
 

@@ -8,8 +8,8 @@ from torch import nn
 from torch.func import jacrev
 
 from attacks.invert import counting
-from attacks.invert.peeling.cliff import GATES, OUTER, SLOPE, Picture, whole
-from attacks.invert.peeling.expected import enough, rate_of, reached
+from attacks.invert.peeling.cliff import GATES, OUTER, SLOPE, Picture, update_cliff
+from attacks.invert.peeling.expected import enough, rate_of, share_told
 from attacks.invert.peeling.geometry import Geometry
 from attacks.invert.peeling.layer_cliffs import cliffs
 from attacks.invert.peeling.trace import read_graph
@@ -99,7 +99,7 @@ def test_the_cliff_is_that_of_the_first_layer_that_says_as_much_as_the_picture()
     assert wide[1].rows == 45  # a ReLU passes on half of the 90
     one, half = falls(wide, 72)
     assert one < half < wide[1].rate + 0.1
-    assert whole(144, 72) == 0.5
+    assert update_cliff(144, 72) == 0.5
 
 
 @pytest.mark.parametrize(("rows", "columns", "rate"), [(20, 60, 0.8), (20, 60, 0.93), (9, 40, 0.5)])
@@ -124,7 +124,7 @@ def test_columns_of_an_outer_product_are_told_as_the_rank_of_its_slopes_says(row
         told = torch.ones(columns) if open_ones is None else (open_ones < 1e-8).double()
         shares.append(float(told.mean()))
     mean = sum(shares) / len(shares)
-    assert mean == pytest.approx(reached(rows, columns, rate), abs=0.04)
+    assert mean == pytest.approx(share_told(rows, columns, rate), abs=0.04)
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.45, 0.6])
@@ -169,8 +169,8 @@ def test_the_rate_at_which_a_share_falls_is_found():
     assert rate_of(lambda rate: 1 - rate, 0.25) == pytest.approx(0.75)
     assert rate_of(lambda rate: 0.1, 0.5) == 0.0
     assert enough(3, 3, 0.5) == pytest.approx(1 / 8)
-    assert reached(10, 1000, 0.9) == pytest.approx(1 - 0.9**10, rel=1e-3)
-    assert reached(10, 10, 0.95) == pytest.approx(0, abs=1e-6)  # p^2 R C = 0.25: no component
+    assert share_told(10, 1000, 0.9) == pytest.approx(1 - 0.9**10, rel=1e-3)
+    assert share_told(10, 10, 0.95) == pytest.approx(0, abs=1e-6)  # p^2 R C = 0.25: no component
 
 
 def test_the_command_prints_every_layer_and_the_cliff(capsys):

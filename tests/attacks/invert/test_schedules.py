@@ -24,7 +24,7 @@ from reports.panels.build import build_panels
 from reports.records import inversion
 from reports.records.find import Source, gather
 from reports.records.kinds import sort_out
-from reports.records.rounds import parted
+from reports.records.rounds import part_column
 from reports.tables.panels import panel_table
 from tests import outcomes
 
@@ -135,7 +135,7 @@ def test_the_plugin_attacks_a_schedule_that_only_releases_tell(tmp_path):
 
 
 def test_the_dense_first_epoch_counts_and_not_the_final_rate(cooled):
-    steps = {parted(row["defense"]): row["round"] for row in cooled.rows if "round" in row}
+    steps = {part_column(row["defense"]): row["round"] for row in cooled.rows if "round" in row}
     assert steps == {("dprs", None): 0, ("dprs", 500): 500, ("dprs", 999): 999}
     held = cooled.bounds["dprs"]["round"]
     assert (held["step"], held["steps"], held["attacked"]) == (0, STEPS, [0, 500, 999])
@@ -180,7 +180,7 @@ def test_the_worst_is_the_closest_else_the_best_named(levels, named, worst):
     whole = outcomes.inversion(against={f"dprs@{s}": v for s, v in zip(steps, levels, strict=True)})
     rows = [row for row in whole.rows if row["defense"] != "dprs"]
     for row in rows:
-        row["rank"] = named[steps.index(parted(row["defense"])[1])]
+        row["rank"] = named[steps.index(part_column(row["defense"])[1])]
     record = dataclasses.replace(
         whole,
         rows=rows,
@@ -199,7 +199,7 @@ def guessed(seed):
     guesses = {row["image"]: row["psnr"] for row in whole.baseline["rows"]}
     rows = [row for row in whole.rows if row["defense"] != "dprs"]
     for row in rows:
-        if parted(row["defense"])[1] is not None:
+        if part_column(row["defense"])[1] is not None:
             row |= {"psnr": guesses[row["image"]] + 2 * draw.standard_normal(), "rank": None}
     summary = {k: v for k, v in whole.summary.items() if not k.startswith("dprs/")}
     bounds = {k: v for k, v in whole.bounds.items() if k != "dprs"}

@@ -61,7 +61,7 @@ def test_the_chart_tells_its_numbers_and_is_drawn_in_any_theme(folder):
     found = [records.read(path) for path in sorted(folder.iterdir())]
     lines = sharing.uploads(found)
     assert [line.label for line in lines] == ["largest", "random"]
-    control = sharing.whole(sharing.controls(found))
+    control = sharing.undefended_scores(sharing.controls(found))
     chart = sharing.shared_part_chart(lines, sharing.blind(found), control)
     assert "largest, 0.5 (" in chart.alt and "random, 0.1 (" in chart.alt
     figure = chart.draw(NIGHT)
@@ -93,7 +93,7 @@ def test_one_point_is_one_record_and_the_control_is_of_the_same_weights(folder):
     assert sharing.controls([other, control]) == []
     untrained = sharing.controls([control, *found])
     assert untrained == sharing.controls(found) == [found[3]]
-    assert sharing.whole(untrained)["psnr"].known
+    assert sharing.undefended_scores(untrained)["psnr"].known
 
 
 def test_the_naming_advantage_is_what_the_ranks_say(folder):

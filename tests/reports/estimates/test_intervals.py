@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from reports.coverage import covered, covered_over_seeds, shapes
+from reports.coverage import coverage_of, covered_over_seeds, shapes
 from reports.estimates import Estimate, pool
 from reports.estimates.intervals import FEWEST, interval, p_above_zero
 from reports.estimates.signs import corrected_p, flipped_p, holm
@@ -23,7 +23,7 @@ NOMINAL = 0.95
 def test_an_interval_covers_what_it_is_about(size):
     random = np.random.default_rng(size)
     for shape in shapes(size):
-        held, _ = covered(shape, size, 150, random)
+        held, _ = coverage_of(shape, size, 150, random)
         # Below 0.89 once in a thousand times, were it 0.95.
         assert held >= 0.89, shape.name
 
@@ -33,7 +33,7 @@ def test_an_interval_covers_what_it_is_about(size):
 def test_an_interval_covers_what_it_is_about_to_the_percent(size):
     random = np.random.default_rng(100 + size)
     for shape in shapes(size):
-        held, given = covered(shape, size, 4000, random)
+        held, given = coverage_of(shape, size, 4000, random)
         assert held >= NOMINAL - 0.01 and given > 0.99, (shape.name, held)
 
 

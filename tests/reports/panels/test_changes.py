@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from reports.panels.changes import compare, unmatched
+from reports.panels.changes import compare, unmatched_settings
 from reports.records import Record
 from reports.records.find import Source
 from reports.records.inversion import InversionRecord, parse
@@ -105,7 +105,7 @@ def test_equal_runs_show_no_change():
     runs = [inversion(noisy(8, 20, s), seed=s) for s in range(3)]
     assert {c.verdict for c in compare(runs, runs)} == {"no change shown"}
     assert {c.p for c in compare(runs, runs)} == {1.0}
-    assert unmatched(runs, runs) == []
+    assert unmatched_settings(runs, runs) == []
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -132,7 +132,7 @@ def test_what_only_one_side_has_is_said():
     lost = inversion([1.0, 2.0, 3.0], rate=0.5)
     elsewhere = inversion([1.0, 2.0, 3.0], model="mlp")
     assert len(changed([both, lost], [both, elsewhere])) == 1
-    lines = unmatched([both, lost], [both, elsewhere])
+    lines = unmatched_settings([both, lost], [both, elsewhere])
     assert [line.split(":")[0] for line in lines] == ["only in the first", "only in the second"]
     assert "rate 0.5" in lines[0]
     assert "mlp" in lines[1]
@@ -144,7 +144,7 @@ def test_a_renamed_defense_is_compared_with_what_it_was():
     found = changed(old, new)
     assert any("mine_v1" in c.setting and "mine_v2" in c.setting for c in found)
     assert len(found) == 2
-    assert unmatched(old, new) == []
+    assert unmatched_settings(old, new) == []
 
 
 def test_only_images_that_both_attacked_are_compared():

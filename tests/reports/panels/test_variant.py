@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from reports.panels.variant import Variant, varying
+from reports.panels.variant import Variant, varying_options
 
 
 def test_variants_fit_when_no_option_that_both_name_differs():
@@ -25,5 +25,5 @@ def test_options_vary_where_two_variants_of_one_defense_differ_or_one_lacks_it()
         Variant("b", {"clip": 2.0}),
         Variant("a", {"rate": 1.0, "clip": 1.5, "new": True}),
     ]
-    assert varying(found) == {("a", "clip"), ("a", "new")}
-    assert varying(found[:2]) == varying([]) == set()
+    assert varying_options(found) == {("a", "clip"), ("a", "new")}
+    assert varying_options(found[:2]) == varying_options([]) == set()

@@ -14,7 +14,7 @@ from defenses import BadInput
 from tests.conftest import seeded
 from tests.zoo.specimen import TRAINING, mlp, private
 from victims.gradients import per_example_gradients
-from victims.training.contributions import together
+from victims.training.contributions import sum_together
 from victims.training.plan import make_plan
 from victims.training.trainer import Trainer
 
@@ -87,7 +87,7 @@ def test_batchnorm_cannot_tell_the_examples_apart_and_says_so():
 def test_a_finite_batch_takes_one_backward_pass():
     trainer = trainer_of("none")
     images, labels = trainer.inputs[:5], trainer.labels[:5]
-    (total,) = together(trainer.net, trainer.parameters, images, labels)
+    (total,) = sum_together(trainer.net, trainer.parameters, images, labels)
     each = per_example_gradients(trainer.net, cross_entropy, images, labels)
     assert all(torch.allclose(total[k][0], g.sum(0), atol=1e-6) for k, g in each.items())
-    assert list(together(trainer.net, trainer.parameters, images[:0], labels[:0])) == []
+    assert list(sum_together(trainer.net, trainer.parameters, images[:0], labels[:0])) == []

@@ -11,11 +11,11 @@ import victims.transfer
 from tests.victims.transfer.methods import small
 from tests.zoo.heads import Instead
 from victims.training.streams import Repeatable
-from victims.transfer import Gaussian, bounded
+from victims.transfer import Gaussian, bound_rows
 from victims.transfer.conformance import examine, honest
 from victims.transfer.conformance.checks import NOISE
 from victims.transfer.conformance.neighbours import SHAPES, movements, private
-from victims.transfer.mechanism import counted
+from victims.transfer.mechanism import count_use
 from victims.transfer.methods.dp_gd import GradientDescent
 from victims.transfer.methods.dp_ls import LeastSquares
 from victims.transfer.methods.dp_newton import Newton
@@ -83,7 +83,7 @@ class Centred(LeastSquares):
     """Features less their mean, which one example moves for all."""
 
     def fit(self, problem, mechanism):
-        rows = bounded(problem.features - problem.features.mean(0))
+        rows = bound_rows(problem.features - problem.features.mean(0))
         return super().fit(dataclasses.replace(problem, features=rows), mechanism)
 
 
@@ -178,7 +178,7 @@ def test_a_fit_that_does_not_sample_as_it_is_accounted_for_is_stopped(method):
     rate = method.sample_rate(40)
     with (
         pytest.raises(RuntimeError, match="new sample of rate"),
-        counted(honest(Repeatable(0, "")), method.releases(), rate) as mechanism,
+        count_use(honest(Repeatable(0, "")), method.releases(), rate) as mechanism,
     ):
         method.fit(private(), mechanism)
 

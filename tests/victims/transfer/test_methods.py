@@ -13,7 +13,7 @@ import victims.transfer
 from defenses import BadInput
 from tests.victims.transfer.methods import small
 from victims.training.streams import Repeatable
-from victims.transfer import Gaussian, Problem, bounded
+from victims.transfer import Gaussian, Problem, bound_rows
 from victims.transfer.conformance.scripted import Scripted
 from victims.transfer.descent import clipped_gradient
 from victims.transfer.methods.dp_lamb import LAMB
@@ -28,7 +28,7 @@ def problem(rows: int = ROWS) -> Problem:
     draw = torch.Generator().manual_seed(0)
     labels = torch.arange(rows) % CLASSES
     centres = torch.randn(CLASSES, DIM, generator=draw)
-    features = bounded(centres[labels] + 3 * torch.randn(rows, DIM, generator=draw))
+    features = bound_rows(centres[labels] + 3 * torch.randn(rows, DIM, generator=draw))
     return Problem(features, labels, CLASSES, rows)
 
 
@@ -135,10 +135,10 @@ def test_a_class_without_examples_is_no_error_for_nobody_may_tell():
 def test_rows_are_scaled_to_norm_one_and_never_above():
     draw = torch.Generator().manual_seed(0)
     rows = torch.randn(500, 7, generator=draw) * torch.logspace(-30, 30, 500)[:, None]
-    norms = torch.linalg.vector_norm(bounded(rows).double(), dim=1)
+    norms = torch.linalg.vector_norm(bound_rows(rows).double(), dim=1)
     assert float(norms.max()) <= 1
     assert float(norms.min()) > 1 - 1e-6
-    assert torch.equal(bounded(torch.zeros(2, 3)), torch.zeros(2, 3))
+    assert torch.equal(bound_rows(torch.zeros(2, 3)), torch.zeros(2, 3))
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e-40])
@@ -146,14 +146,14 @@ def test_a_row_that_cannot_be_scaled_counts_for_nothing_and_changes_no_other(val
     rows = torch.ones(3, 4)
     rows[1, 2:] = value
     rows[1, :2] = 0
-    left = bounded(rows)
+    left = bound_rows(rows)
     assert torch.equal(left[1], torch.zeros(4))
-    assert torch.equal(left[::2], bounded(rows[::2]))
+    assert torch.equal(left[::2], bound_rows(rows[::2]))
 
 
 def test_an_example_whose_gradient_is_not_finite_is_left_out_of_a_descent():
     """Under a head so large that the logits of one row overflow, and those of the others do not."""
-    rows = bounded(torch.tensor([[1.0, 0], [0, 1.0], [1.0, 1.0]]))
+    rows = bound_rows(torch.tensor([[1.0, 0], [0, 1.0], [1.0, 1.0]]))
     labels, head = torch.tensor([0, 1, 1]), torch.tensor([[3e38, 3e38], [0, 0]]).double()
     whole, without = (Problem(rows[:n], labels[:n], 2, 3) for n in (3, 2))
     assert torch.equal(clipped_gradient(whole, head), clipped_gradient(without, head))
@@ -170,7 +170,7 @@ def test_what_is_released_is_finite_however_large_the_head_is(method):
 @pytest.mark.parametrize("method", small(), ids=repr)
 def test_rounding_moves_a_sum_by_less_than_the_rows_are_short_of_one(method):
     """Many rows of one sign, whose sums in single precision are rounded otherwise without one."""
-    rows = bounded(torch.rand(6000, 40, generator=torch.Generator().manual_seed(0)))
+    rows = bound_rows(torch.rand(6000, 40, generator=torch.Generator().manual_seed(0)))
     labels = torch.arange(len(rows)) % CLASSES
     found = []
     for start in (0, 1):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from defenses import stream
 from victims.transfer.conformance.scripted import EXAMPLES, Scripted
-from victims.transfer.contract import Method, Problem, bounded
+from victims.transfer.contract import Method, Problem, bound_rows
 
 SHAPES = ((24, 4), (5, 11))
 """Features and classes: what is right for one number of classes may be wrong for more."""
@@ -34,7 +34,7 @@ def private(seed: int = 0, shape: tuple[int, int] = SHAPES[0]) -> Problem:
     """
     dim, classes = shape
     rows = torch.randn(EXAMPLES, dim, generator=stream(seed, "examples")).abs()
-    return Problem(0.9 * bounded(rows), torch.arange(EXAMPLES) % classes, classes, EXAMPLES)
+    return Problem(0.9 * bound_rows(rows), torch.arange(EXAMPLES) % classes, classes, EXAMPLES)
 
 
 def movements(
@@ -79,7 +79,7 @@ def _neighbours(problem: Problem, seed: int) -> Iterator[Problem]:
     """The examples with one more: anywhere, where one is already, or opposite to all of them."""
     known = problem.features[0]
     rows = [*torch.randn(3, problem.dim, generator=stream(seed, "joined")), known, -known]
-    for row in bounded(torch.stack(rows)):
+    for row in bound_rows(torch.stack(rows)):
         for label in range(0, problem.classes, -(-problem.classes // LABELS)):
             features = torch.cat([problem.features, row[None]])
             labels = torch.cat([problem.labels, torch.tensor([label])])

@@ -14,7 +14,7 @@ from attacks.invert.heads.residue import Residue, rank
 from defenses.privacy.full_batch import mu_of_releases
 from tests.victims.transfer.methods import small
 from victims.training.streams import Repeatable
-from victims.transfer import Gaussian, Problem, bounded
+from victims.transfer import Gaussian, Problem, bound_rows
 
 DIM, CLASSES, N = 12, 3, 8
 FULL = [m for m in small() if m.sample_rate(100) == 1]
@@ -22,7 +22,9 @@ FULL = [m for m in small() if m.sample_rate(100) == 1]
 
 def rows(count, seed):
     draw = torch.Generator().manual_seed(seed)
-    return bounded(torch.randn(count, DIM, generator=draw).double()), torch.arange(count) % CLASSES
+    return bound_rows(torch.randn(count, DIM, generator=draw).double()), torch.arange(
+        count
+    ) % CLASSES
 
 
 def residue(method, noise, key="", known=30):

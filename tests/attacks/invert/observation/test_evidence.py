@@ -17,7 +17,7 @@ from attacks import Scenario
 from attacks.invert.adversary import Adversary
 from attacks.invert.contract import Guess, Threat, registry
 from attacks.invert.matching.objective import residual
-from attacks.invert.modes import in_training, mode_warning
+from attacks.invert.modes import mode_warning, training_copy
 from attacks.invert.observation import evidence
 from attacks.invert.observation.scenario import Observed
 from attacks.invert.observation.victim import load_victim
@@ -181,16 +181,16 @@ def test_layers_of_two_modes_are_named_and_normalise_by_the_batch():
     text = mode_warning(model)
     assert "'net.1' is BatchNorm2d and 1 more" in text and "\n" not in text
     with pytest.raises(BadInput, match="leave --train-mode out"):
-        in_training(plain, DIGITS, 2)
+        training_copy(plain, DIGITS, 2)
     images = torch.rand(3, *DIGITS, generator=stream(0, "images"))
-    shown = in_training(model, DIGITS, 3)
+    shown = training_copy(model, DIGITS, 3)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     model.net[1].train()
     assert torch.allclose(shown(images), model(images), atol=1e-6)
     model.load_state_dict(before)
     flat = Moody(nn.Flatten(), nn.BatchNorm1d(144), nn.Unflatten(1, (4, 6, 6)))
     with pytest.raises(BadInput, match="takes no batch of 1"):
-        in_training(flat.eval(), DIGITS, 1)
+        training_copy(flat.eval(), DIGITS, 1)
 
 
 SEEN = ("--observation", "seen.safetensors", "--data", "digits", "--defense", "none")
@@ -201,7 +201,7 @@ def test_an_update_in_training_mode_is_matched_by_batch_statistics(invoke, tmp_p
         f"{__name__}:moody", image_shape=DIGITS, classes=10, generator=stream(0, "model")
     )
     images, labels = digits.images[:2], digits.labels[:2]
-    trained = in_training(model, DIGITS, 2)
+    trained = training_copy(model, DIGITS, 2)
     names, weights = zip(*trained.named_parameters(), strict=True)
     slopes = torch.autograd.grad(cross_entropy(trained(images), labels), weights)
     save_file(dict(zip(names, slopes, strict=True)), tmp_path / "seen.safetensors")

@@ -10,7 +10,7 @@ import torch
 from attacks.invert.matching.clock import Clock
 from attacks.invert.peeling.bilinear import stages
 from attacks.invert.peeling.rounding import round_top
-from attacks.invert.peeling.top import beside
+from attacks.invert.peeling.top import lay_beside
 from tests.attacks.invert.peeling.masked_layers import (
     PLAN,
     Case,
@@ -68,5 +68,5 @@ def test_the_examples_of_a_batch_are_told_apart_by_slopes_that_are_known(rate, p
     found = case.solve()
     assert found.solved()
     # A gate may be wrong whose slope is too faint to be seen in the residual.
-    assert float((found.gates != beside(case.gates[:batch])).double().mean()) < 5e-3
-    assert torch.allclose(found.inputs, beside(case.inputs[:batch]), atol=1e-3)
+    assert float((found.gates != lay_beside(case.gates[:batch])).double().mean()) < 5e-3
+    assert torch.allclose(found.inputs, lay_beside(case.inputs[:batch]), atol=1e-3)

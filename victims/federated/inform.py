@@ -11,7 +11,7 @@ from defenses import Defense
 from victims.federated.plan import Plan
 
 
-def informed(
+def inform(
     plan: Plan,
     weights: Mapping[str, Tensor],
     start: Mapping[str, Tensor],
