@@ -36,7 +36,7 @@ GLOSSARY = {
     "local steps": "what a client trains before it sends; the update is then the difference of its "
     "weights",
     "LPIPS": "distance of two images to a network's eye; 0 is equal, lower is closer",
-    "mask": "which coordinates of an update are kept; that of `dprs` is random and public, so "
+    "mask": "which coordinates of an update are kept; that of dprs is random and public, so "
     "that the attacker replays it",
     "member": "an example that was trained on; all others are non-members",
     "most frequent class": "the accuracy of always naming the commonest class",
