@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import traceback
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
-from defenses.errors import BadInput
+from defenses.errors import BadInput, meant, one_line
 
 SPECS = (
     *("data", "public", "model", "defense", "against", "attack", "attacks", "methods"),
@@ -36,7 +38,7 @@ def import_object(spec: str, what: str) -> Any:
     """The object named ``pkg.module:attribute``.
 
     Raises:
-        BadInput: when the module is not Python or not there, or the attribute is not.
+        BadInput: when the module is not Python or not there, raises, or lacks the attribute.
     """
     module, _, attribute = spec.partition(":")
     if not all(name.isidentifier() for name in (*module.split("."), *attribute.split("."))):
@@ -45,11 +47,25 @@ def import_object(spec: str, what: str) -> Any:
         raise BadInput(f"{what} {spec!r} names a file; say {spec.replace('.py:', ':', 1)}")
     try:
         found: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, SyntaxError, ValueError) as error:
-        raise BadInput(f"{what} {spec!r} cannot be imported: {error}") from error
+    except Exception as error:  # a module of the user's own may raise anything
+        said = one_line(error)
+        if not isinstance(error, ImportError | SyntaxError):
+            said = f"{type(error).__name__}: {said}{_place_of(error)}"
+        raise BadInput(f"{what} {spec!r} cannot be imported: {said}") from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            hint = meant(part, (name for name in dir(found) if not name.startswith("_")))
+            told = f"{what} {spec!r} cannot be imported: there is no {part!r}; {hint}"
+            raise BadInput(told.rstrip("; "))
+        found = getattr(found, part)
     return found
+
+
+def _place_of(error: BaseException) -> str:
+    """File and line that raised, where it is not Python's own import."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = frames[-1] if frames else None
+    return f" ({Path(place.filename).name}, line {place.lineno})" if place else ""
 
 
 def check_call(found: Any, what: str, takes: str, *arguments: Any, **named: Any) -> None:

@@ -64,3 +64,21 @@ def test_what_cannot_be_imported_is_said_in_one_line(spec, told, tmp_path, monke
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(BadInput, match=told):
         import_object(spec, "model")
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("mine:netz", r"^model .* cannot be imported: there is no .netz.; did you mean net\?$"),
+        ("mine:other", r"^model 'mine:other' cannot be imported: there is no 'other'$"),
+        ("raises:net", r"cannot be imported: TypeError: .*NoneType.* \(raises.py, line 2\)$"),
+    ],
+)
+def test_what_is_wrong_with_code_of_ones_own_is_said_with_its_place(
+    spec, told, tmp_path, monkeypatch
+):
+    (tmp_path / "mine.py").write_text("net = None\n")
+    (tmp_path / "raises.py").write_text("net = None\nnet + 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadInput, match=told):
+        import_object(spec, "model")
