@@ -61,6 +61,16 @@ document.addEventListener("click", (event) => {
 });
 arrive();
 
+// A command is broken between its words, not between -- and what follows.
+for (const code of all(".command code")) {
+  const words = code.textContent.split(" ").map((word) => {
+    const part = document.createElement("span");
+    part.textContent = word;
+    return part;
+  });
+  code.replaceChildren(...words.flatMap((part, turn) => turn ? [" ", part] : [part]));
+}
+
 // Copying a command.
 for (const button of all("button.copy")) button.addEventListener("click", async () => {
   const code = button.parentElement.querySelector("code");
