@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +15,9 @@ from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.layers import Fed, fed_with_pixels
 from attacks.invert.matching.objective import energy, noise_std, residual
 from attacks.invert.peeling.readable import is_noisy, visible_coordinates
-from attacks.invert.sparsity.directions import sparse_directions
 from attacks.invert.sparsity.factors import factors
 from attacks.invert.sparsity.naming import name_images
-from attacks.invert.sparsity.one_layer import can_be_slopes, slopes_of_logits
+from attacks.invert.sparsity.search import example_directions
 from attacks.invert.sparsity.zeros import leaves_zeros
 from defenses import Release
 from defenses.options import option
@@ -41,7 +39,9 @@ class Spear(Inversion):
 
     Weight and bias gradient together are a sum of b outer products of slopes and (x, 1), a matrix
     of rank b. Behind a ReLU about half of each example's slopes are zero, which no mixture of
-    examples has: the b directions with many zeros are the examples (`sparse_directions`). Of a
+    examples has: the b directions with many zeros are the examples (`sparse_directions`); where a
+    single ReLU layer lies before the logits and the network is unsure, slopes have signs that hang
+    on the label alone, and more examples are told apart by these (`ray_directions`). Of a
     mask the matrix is completed first, which is possible as long as enough entries of each row and
     column are seen; clipping stretches an example's slopes and is nothing to its image. Each
     image's label is the one that explains its slopes. Where not all directions are found, what
@@ -53,6 +53,7 @@ class Spear(Inversion):
     """
 
     rounds: int = option(20, "of 512 starting directions for the search of zeros", low=1)
+    programs: int = option(2000, "linear programs for what that search has not found", low=0)
 
     def refusal(self, model: nn.Module, threat: Threat) -> str:
         """Needs a gradient and a first linear layer with bias, with a ReLU behind it if B > 1."""
@@ -83,10 +84,7 @@ class Spear(Inversion):
         assert fed_by is not None
         clock = threat.clock()
         prior = SpectralPrior.fit(threat.auxiliary_images.to(next(model.parameters()).device))
-        behind = None
-        if threat.batch_size > 1:
-            behind = slopes_of_logits(model, fed_by.bias, threat)
-        told = _tell(fed_by, release, threat, self.rounds, clock, behind, generator=generator)
+        told = self._tell(model, loss, fed_by, release, threat, clock, generator=generator)
         pixels = torch.where(
             told.seen, (told.fed - fed_by.offset) / fed_by.scale, prior.mean.flatten()
         )
@@ -106,6 +104,66 @@ class Spear(Inversion):
         stopped = "time" if clock.over else "iterations" if note else "solved"
         return Guess(images.cpu(), labels, value, "spear", 1, stopped, note)
 
+    def _tell(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        fed_by: Fed,
+        release: Release,
+        threat: Threat,
+        clock: Clock,
+        *,
+        generator: torch.Generator,
+    ) -> _Told:
+        """Take the gradient of the first linear layer apart, as far as the release allows."""
+        weight, bias = (release.update[name].double() for name in (fed_by.weight, fed_by.bias))
+        matrix = torch.cat([weight, bias[:, None]], 1)
+        outputs, values = weight.shape
+
+        def nothing(note: str) -> _Told:
+            shown = torch.zeros(values, dtype=torch.bool, device=weight.device)
+            return _Told(weight.new_zeros(0, values), weight.new_zeros(0, outputs), shown, note)
+
+        shown = visible_coordinates(release, threat)
+        if isinstance(shown, str):
+            return nothing(shown)
+        if is_noisy(release, threat):
+            return nothing("the release has noise")
+        seen = torch.cat([shown[fed_by.weight], shown[fed_by.bias][:, None]], 1)
+        left, right, misfit = factors(matrix, seen, threat.batch_size, clock)
+        rank = left.shape[1]
+        if misfit > UNMET:
+            return nothing(f"what is seen of the first layer is no sum of {rank} outer products")
+        full_rows, columns = seen.sum(1) > rank, seen.sum(0) > rank
+        if not bool(columns[-1]):
+            return nothing("too few entries of the first bias are seen to tell the images' lengths")
+        strengths = torch.linalg.svdvals(left)
+        fainter = float(strengths[0] / strengths[-1])
+        zero = min(COARSEST, max(FINEST, fainter * max(ROUNDED, misfit)))
+        directions = example_directions(
+            model,
+            loss,
+            release,
+            threat,
+            fed_by.bias,
+            left,
+            full_rows,
+            rounds=self.rounds,
+            programs=self.programs,
+            zero=zero,
+            generator=generator,
+            clock=clock,
+        )
+        slopes = left @ directions.T
+        fed = torch.linalg.lstsq(slopes, left).solution @ right
+        length = fed[:, -1:]
+        note = ""
+        if len(directions) < threat.batch_size:
+            note = (
+                f"{len(directions)} of {threat.batch_size} examples were told apart by their zeros"
+            )
+        return _Told(fed[:, :-1] / length, slopes.T * length, columns[:-1], note)
+
 
 @dataclass(frozen=True)
 class _Told:
@@ -122,56 +180,3 @@ class _Told:
     slopes: Tensor
     seen: Tensor
     note: str
-
-
-def _tell(
-    fed_by: Fed,
-    release: Release,
-    threat: Threat,
-    rounds: int,
-    clock: Clock,
-    behind: Tensor | None,
-    *,
-    generator: torch.Generator,
-) -> _Told:
-    """Take the gradient of a first linear layer apart, as far as the release allows.
-
-    ``behind`` is as `slopes_of_logits` gives it.
-    """
-    weight, bias = (release.update[name].double() for name in (fed_by.weight, fed_by.bias))
-    matrix = torch.cat([weight, bias[:, None]], 1)
-    outputs, values = weight.shape
-
-    def nothing(note: str) -> _Told:
-        shown = torch.zeros(values, dtype=torch.bool, device=weight.device)
-        return _Told(weight.new_zeros(0, values), weight.new_zeros(0, outputs), shown, note)
-
-    shown = visible_coordinates(release, threat)
-    if isinstance(shown, str):
-        return nothing(shown)
-    if is_noisy(release, threat):
-        return nothing("the release has noise")
-    seen = torch.cat([shown[fed_by.weight], shown[fed_by.bias][:, None]], 1)
-    left, right, misfit = factors(matrix, seen, threat.batch_size, clock)
-    rank = left.shape[1]
-    if misfit > UNMET:
-        return nothing(f"what is seen of the first layer is no sum of {rank} outer products")
-    full_rows, columns = seen.sum(1) > rank, seen.sum(0) > rank
-    if not bool(columns[-1]):
-        return nothing("too few entries of the first bias are seen to tell the images' lengths")
-    strengths = torch.linalg.svdvals(left)
-    fainter = float(strengths[0] / strengths[-1])
-    zero = min(COARSEST, max(FINEST, fainter * max(ROUNDED, misfit)))
-    some: dict[str, Any] = {}
-    if behind is not None:
-        some["fits"] = can_be_slopes(behind[:, full_rows])
-    directions = sparse_directions(
-        left[full_rows], rounds=rounds, zero=zero, generator=generator, clock=clock, **some
-    )
-    slopes = left @ directions.T
-    fed = torch.linalg.lstsq(slopes, left).solution @ right
-    length = fed[:, -1:]
-    note = ""
-    if len(directions) < threat.batch_size:
-        note = f"{len(directions)} of {threat.batch_size} examples were told apart by their zeros"
-    return _Told(fed[:, :-1] / length, slopes.T * length, columns[:-1], note)

@@ -12,9 +12,11 @@ from torch.nn.functional import cross_entropy
 import victims
 from attacks import invert
 from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.label_templates import TEMPLATES
 from attacks.invert.matching.meter import measure
 from attacks.invert.sparsity import directions
-from attacks.invert.sparsity.directions import _made_exact, sparse_directions
+from attacks.invert.sparsity.directions import sparse_directions
+from attacks.invert.sparsity.exact import made_exact
 from attacks.invert.sparsity.factors import factors
 from attacks.invert.sparsity.one_layer import can_be_slopes, slopes_of_logits
 from defenses import BadInput
@@ -47,8 +49,10 @@ def test_a_batch_comes_out_exactly_with_its_labels(batch, observe, mlp):
     assert worst(guess, images) > 55
     assert guess.labels.tolist() == sorted(labels.tolist())
     assert (guess.stopped, guess.note, guess.iterations) == ("solved", "", 1)
-    # Each image under each label, and the energy of the guess.
-    assert meter.gradients == batch * threat.classes + batch
+    # Each image under each label, and the energy of the guess; of ten also the labels' templates,
+    # for linear programs of each label's examples.
+    templates = TEMPLATES if batch > 1 else 0
+    assert meter.gradients == batch * threat.classes + batch + templates
 
 
 def test_labels_that_are_known_stand_with_their_images(observe, mlp):
@@ -191,9 +195,9 @@ def test_a_sum_of_two_examples_is_no_example_however_many_zeros_it_has():
         sum_of_two = slopes[:, :2] @ torch.tensor(pair).double()
         assert int((sum_of_two == 0).sum()) == neither + more > 5 - 1 + 3
         apart = mixing[:, :2] @ torch.tensor(pair).double()
-        assert _made_exact(basis, apart / apart.norm(), 1e-8) is None
+        assert made_exact(basis, apart / apart.norm(), 1e-8) is None
     alone = mixing[:, 0]
-    assert _made_exact(basis, alone / alone.norm(), 1e-8) is not None
+    assert made_exact(basis, alone / alone.norm(), 1e-8) is not None
 
 
 def test_factors_complete_what_a_mask_hides_and_own_up_to_what_is_of_higher_rank():
