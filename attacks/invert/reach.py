@@ -14,10 +14,9 @@ from reports.commands.entry import run_command
 from reports.commands.flags import Parser
 from reports.records import Record
 from reports.records.find import gather
+from reports.records.options import CLIP, MAIN, RATE
 
 PROG = "python -m attacks.invert.reach"
-SHOWN = ("rate", "noise_multiplier", "clip")
-"""Options that tell one release from another; the first is the column of the first table."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Reached:
         attack: that was asked for.
         batch: examples per update.
         defense: of the release.
-        options: of it, those in `SHOWN` that are not 0 and that it has.
+        options: of it, those in `reports.records.options.MAIN` that are not 0 and that it has.
         psnr: dB, of each image.
         guessed: dB, median of the best guess without the release.
         seconds: median per image; None where it was not measured.
@@ -57,7 +56,7 @@ class Reached:
     @property
     def masked(self) -> bool:
         """Whether nothing was done to the gradient but to leave coordinates out, or nothing."""
-        only = set(self.options) <= {"rate"}
+        only = set(self.options) <= {RATE}
         return self.batch == 1 and only and self.defense in ("dprs", "none")
 
     def cell(self) -> str:
@@ -112,7 +111,7 @@ def attackers_reach(record: Record) -> Iterator[Reached]:
             attack=scenario["attack"],
             batch=scenario["batch"],
             defense=defense,
-            options={k: float(options[k]) for k in SHOWN if _tells(k, options)},
+            options={k: float(options[k]) for k in MAIN if _tells(k, options)},
             psnr=[r["psnr"] for r in own],
             guessed=statistics.median(guesses) if guesses else float("nan"),
             seconds=statistics.median(seconds) if seconds else None,
@@ -124,9 +123,7 @@ def attackers_reach(record: Record) -> Iterator[Reached]:
 def _tells(name: str, options: dict[str, Any]) -> bool:
     """Whether an option says something: clipping does where there is no mask that it goes with."""
     value = options.get(name)
-    return (
-        bool(value) and isinstance(value, int | float) and (name != "clip" or "rate" not in options)
-    )
+    return bool(value) and isinstance(value, int | float) and (name != CLIP or RATE not in options)
 
 
 def _ends(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -150,12 +147,12 @@ def _facts(record: Record) -> str:
 
 def by_rate(found: Sequence[Reached]) -> Iterator[str]:
     """Victims and attacks down, drop rates across."""
-    rates = sorted({one.options.get("rate", 0.0) for one in found})
+    rates = sorted({one.options.get(RATE, 0.0) for one in found})
     yield "| victim | attack | guess dB | " + " | ".join(f"rate {r:g}" for r in rates) + " |"
     yield "|---" * (len(rates) + 3) + "|"
     rows: dict[tuple[str, str], dict[float, Reached]] = {}
     for one in found:
-        rows.setdefault((one.victim, one.attack), {})[one.options.get("rate", 0.0)] = one
+        rows.setdefault((one.victim, one.attack), {})[one.options.get(RATE, 0.0)] = one
     for (victim, attack), cells in sorted(rows.items()):
         guess = next(iter(cells.values())).guessed
         shown = [cells[r].cell() if r in cells else "" for r in rates]

@@ -14,6 +14,7 @@ from reports.commands.entry import run_command
 from reports.commands.flags import Parser
 from reports.estimates import NOTHING, Estimate
 from reports.records import Record
+from reports.records.column import Column
 from reports.records.find import gather
 
 PROG = "python -m attacks.invert.sharing"
@@ -115,13 +116,9 @@ def naming_advantage(record: Record, column: str) -> Estimate:
     advantage: that the image is one of the candidates is given. Nothing where the game was not
     played.
     """
-    name, _, attacker = column.partition("/")
-    total = record.bounds[name].get("candidates") or 1
-    ranks = [
-        row["rank"]
-        for row in record.rows
-        if (row["defense"], row["adaptive"]) == (name, attacker == "adaptive")
-    ]
+    own = Column.of(column)
+    total = record.bounds[own.defense].get("candidates") or 1
+    ranks = [row["rank"] for row in record.rows if Column.of_row(row) == own]
     if total < 2:
         return NOTHING
     values = [None if r is None else 1 - 2 * (r - 1) / (total - 1) for r in ranks]

@@ -7,6 +7,7 @@ from typing import Any
 
 from reports.estimates import Estimate
 from reports.records.checks import clean
+from reports.records.column import Column
 from reports.records.rounds import part_column
 
 LONGEST = 48
@@ -51,7 +52,7 @@ def _numbers(kind: str, rows: Sequence[Any], summary: Mapping[str, Any]) -> Iter
     if kind == "inversion":
         for column, scores in summary.items():
             found = _estimate(scores, "psnr")
-            if found and part_column(column.partition("/")[0])[1] is None:
+            if found and part_column(Column.of(column).defense)[1] is None:
                 yield f"{_name(column)} {found.show()} dB"
     elif kind == "membership":
         for attack in _mapping(summary.get("auc")):

@@ -28,8 +28,15 @@ COMMANDS = {
     "attacks.invert": (inversion, [*QUICK, "--against", "--adaptive"], ["--seed", "1"]),
     "attacks.membership": (
         membership,
-        [*TRAINING, "--shadows=2", "--population=4", "--watched=0", "--attacks=loss", "--jobs=1",
-         "--layout=plain"],  # fmt: skip
+        [
+            *TRAINING,
+            "--shadows=2",
+            "--population=4",
+            "--watched=0",
+            "--attacks=loss",
+            "--jobs=1",
+            "--layout=plain",
+        ],  # fmt: skip
         ["--seed", "1"],
     ),
     "attacks.audit": (
