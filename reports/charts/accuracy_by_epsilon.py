@@ -26,7 +26,7 @@ def accuracy_chart(heads: Sequence[Trained], named: Sequence[InversionRecord] = 
     """
     lines: Points = {}
     for head in heads:
-        facts, spent = head.runs[0].facts, max(head.runs[0].epsilons.values())
+        facts, spent = head.runs[0].facts, head.runs[0].epsilon
         if math.isfinite(spent):
             options = "".join(f", {k} {v}" for k, v in facts["defense_options"].items())
             name = f"{facts['defense']}{options}"

@@ -213,6 +213,11 @@ class TrainingRecord:
     delta: float
     holds: bool
 
+    @property
+    def epsilon(self) -> float:
+        """The least that an accountant proves, since all of them hold."""
+        return min(self.epsilons.values())
+
 
 def parse(record: Record, source: Source | None = None) -> TrainingRecord:
     """The Record, checked and converted.

@@ -103,9 +103,9 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _epsilon(head: Trained) -> float:
-    """As it was spent, to four digits, by which it is told from others."""
-    spent = max(head.runs[0].epsilons.values())
-    return spent if math.isinf(spent) else float(f"{spent:.4g}")
+    """As it was spent, to the three digits that are shown."""
+    spent = head.runs[0].epsilon
+    return spent if math.isinf(spent) else float(f"{spent:.3g}")
 
 
 def _percent(accuracy: Estimate) -> str:

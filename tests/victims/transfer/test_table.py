@@ -27,6 +27,23 @@ def test_heads_are_pooled_over_seeds_by_method_and_epsilon(tmp_path, monkeypatch
     assert cells[5:] == ["10.2", "2"]
 
 
+def test_methods_that_sample_stand_in_the_column_of_the_epsilon_that_was_asked_for(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEAKGAUGE_FEATURES", str(tmp_path / "features"))
+    words = ["--backbone", "raw", "--count", "300", "--epsilon", "1"]
+    sampled = ["--method", "dp-sgd", "--batch-size", "32", "--steps", "10"]
+    fit([*words, "--method", "dp-ls", "--out", "runs/full"])
+    fit([*words, *sampled, "--out", "runs/sampled"])
+    capsys.readouterr()
+    assert main(["runs"]) == 0
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.count("epsilon") == 1
+    assert len(rows) == 2
+    assert not any(" - " in row for row in rows)
+
+
 def test_folders_without_heads_are_refused(tmp_path):
     with pytest.raises(BadInput, match="no Record of a head"):
         main([str(tmp_path)])
