@@ -146,7 +146,7 @@ def test_a_membership_attack_that_a_page_shows_scores_members_higher(own):
 def test_a_private_head_that_a_page_shows_is_what_it_says(own):
     method = victims.transfer.get(HEAD)
     assert not [str(f) for f in examine_head(method) if not f.holds]
-    rows = victims.transfer.bounded(torch.eye(3).repeat(10, 1))
+    rows = victims.transfer.bound_rows(torch.eye(3).repeat(10, 1))
     problem = victims.transfer.Problem(rows, torch.arange(30) % 3, 3, 30)
     head = method.fit(problem, victims.transfer.Gaussian(0.1, Repeatable(0, "t")))
     assert (rows.double() @ head.T).argmax(1).equal(problem.labels)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from attacks.invert.matching.clock import Clock
-from attacks.invert.sparsity.exact import beside, is_made_of, made_exact
+from attacks.invert.sparsity.exact import draw_beside, is_made_of, sharpen
 
 STARTS = 512
 """Directions that are walked down together."""
@@ -37,7 +37,7 @@ def sparse_directions(
     Dimitrov et al. (2024, SPEAR) draw rows that might all be zero in one example; of b examples
     some 2^b draws are needed. Here directions walk to the nearest sparse one instead, by least
     squares that weigh an entry by one over its size (Daubechies et al. 2010), which takes a
-    fraction of a second for b up to 16. One is right where its zeros fix it (`made_exact`). They
+    fraction of a second for b up to 16. One is right where its zeros fix it (`sharpen`). They
     start beside the directions that are found, where few are left to end at.
 
     Args:
@@ -60,12 +60,12 @@ def sparse_directions(
     for _ in range(rounds):
         if len(found) == size or clock.over:
             break
-        walked = _walk(basis, beside(found, STARTS, size, generator).to(basis))
+        walked = _walk(basis, draw_beside(found, STARTS, size, generator).to(basis))
         order = (walked @ basis.T).abs().sum(1).argsort()
         for direction in walked[order]:
             if any(float((direction @ other).abs()) > SAME for other in (*found, *refused)):
                 continue
-            exact = made_exact(basis, direction, zero)
+            exact = sharpen(basis, direction, zero)
             if exact is None or any(float((exact @ other).abs()) > SAME for other in found):
                 continue
             if is_made_of(exact, found):

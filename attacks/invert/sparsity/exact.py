@@ -23,7 +23,7 @@ ASIDE = 0.3
 """Length of what is random in a draw, beside what no direction found so far has a part in."""
 
 
-def made_exact(basis: Tensor, direction: Tensor, zero: float) -> Tensor | None:
+def sharpen(basis: Tensor, direction: Tensor, zero: float) -> Tensor | None:
     """The direction orthogonal to the rows that are zero along one; None where these fix none.
 
     It is fixed where every one of its zeros could be left out and the others would still do: a sum
@@ -62,7 +62,9 @@ def is_made_of(direction: Tensor, found: Sequence[Tensor]) -> bool:
     return float((direction - span @ (direction @ span)).norm()) < DEPENDENT
 
 
-def beside(found: Sequence[Tensor], count: int, size: int, generator: torch.Generator) -> Tensor:
+def draw_beside(
+    found: Sequence[Tensor], count: int, size: int, generator: torch.Generator
+) -> Tensor:
     """(count, size) float64, drawn at random and mostly orthogonal to what is found."""
     drawn, aside = (
         torch.randn(count, size, generator=generator, dtype=torch.float64) for _ in range(2)

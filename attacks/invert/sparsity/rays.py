@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from attacks.invert.matching.clock import Clock
 from attacks.invert.sparsity.cones import Cone
-from attacks.invert.sparsity.exact import beside, is_made_of, made_exact
+from attacks.invert.sparsity.exact import draw_beside, is_made_of, sharpen
 
 TRIES = 4
 """Linear programs of one label, before the next label's turn."""
@@ -36,7 +36,7 @@ def ray_directions(
     is one of its corners, and a blunt one, for half of its entries are 0: a linear objective drawn
     at random ends there often. The objectives are drawn beside the directions that are found,
     which drop out so: the fewer examples are left, the sooner they are found. Each is then made
-    exact by its zeros, which no other corner has (`made_exact`). SPEAR (Dimitrov et al. 2024)
+    exact by its zeros, which no other corner has (`sharpen`). SPEAR (Dimitrov et al. 2024)
     draws rows instead, some 2^b times.
 
     Args:
@@ -69,8 +69,8 @@ def ray_directions(
                 if len(found) == size or solved == programs or clock.over:
                     break
                 solved += 1
-                direction = _corner(basis, cones[label], beside(found, 1, size, generator)[0])
-                exact = None if direction is None else made_exact(basis, direction, zero)
+                direction = _corner(basis, cones[label], draw_beside(found, 1, size, generator)[0])
+                exact = None if direction is None else sharpen(basis, direction, zero)
                 if exact is None or is_made_of(exact, found) or not fits(basis @ exact):
                     continue
                 found.append(exact)

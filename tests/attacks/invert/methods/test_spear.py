@@ -16,7 +16,7 @@ from attacks.invert.matching.label_templates import TEMPLATES
 from attacks.invert.matching.meter import measure
 from attacks.invert.sparsity import directions
 from attacks.invert.sparsity.directions import sparse_directions
-from attacks.invert.sparsity.exact import made_exact
+from attacks.invert.sparsity.exact import sharpen
 from attacks.invert.sparsity.factors import factors
 from attacks.invert.sparsity.one_layer import can_be_slopes, slopes_of_logits
 from defenses import BadInput
@@ -195,9 +195,9 @@ def test_a_sum_of_two_examples_is_no_example_however_many_zeros_it_has():
         sum_of_two = slopes[:, :2] @ torch.tensor(pair).double()
         assert int((sum_of_two == 0).sum()) == neither + more > 5 - 1 + 3
         apart = mixing[:, :2] @ torch.tensor(pair).double()
-        assert made_exact(basis, apart / apart.norm(), 1e-8) is None
+        assert sharpen(basis, apart / apart.norm(), 1e-8) is None
     alone = mixing[:, 0]
-    assert made_exact(basis, alone / alone.norm(), 1e-8) is not None
+    assert sharpen(basis, alone / alone.norm(), 1e-8) is not None
 
 
 def test_factors_complete_what_a_mask_hides_and_own_up_to_what_is_of_higher_rank():
