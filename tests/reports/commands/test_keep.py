@@ -24,19 +24,13 @@ QUICK = ["--model", "linear", "--data", "digits", "--images", "1", "--attack", "
 QUICK += ["--defense", "dpsgd", "--candidates", "1"]
 TRAINING = ["--data", "digits", "--model", "linear", "--count", "40", "--batch-size", "8"]
 TRAINING += ["--epochs", "1", "--defense", "dpsgd"]
+MEMBERSHIP = ["--shadows=2", "--population=4", "--watched=0", "--attacks=loss", "--jobs=1"]
+MEMBERSHIP += ["--layout=plain"]
 COMMANDS = {
     "attacks.invert": (inversion, [*QUICK, "--against", "--adaptive"], ["--seed", "1"]),
     "attacks.membership": (
         membership,
-        [
-            *TRAINING,
-            "--shadows=2",
-            "--population=4",
-            "--watched=0",
-            "--attacks=loss",
-            "--jobs=1",
-            "--layout=plain",
-        ],  # fmt: skip
+        [*TRAINING, *MEMBERSHIP],
         ["--seed", "1"],
     ),
     "attacks.audit": (
