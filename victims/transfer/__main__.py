@@ -12,17 +12,18 @@ from reports.commands.claim import Claim, Writes, claim
 from reports.commands.entry import run_command
 from reports.commands.flags import chosen_device
 from reports.commands.keep import RECORD, earlier_record, is_made_by, refuse_other
-from reports.commands.progress import Progress
+from reports.commands.progress import Progress, expect
 from reports.records import Record
 from reports.records.kinds import check_written
 from victims.data import digest
 from victims.transfer.command import PROG, command_line, parse, scenario
+from victims.transfer.cost import seconds_of
 from victims.transfer.features import store
 from victims.transfer.head import NAME, write_head
 from victims.transfer.prepare import load, prepare
 from victims.transfer.scenario import Transfer
 from victims.transfer.show import describe, table
-from victims.transfer.study import study
+from victims.transfer.study import fits_of, study
 
 WRITES = Writes("victims.transfer", (*RECORD, NAME))
 
@@ -64,7 +65,10 @@ def _fit(
     with Progress() as bar:
         prepared = prepare(transfer, folder=folder, device=device, data_root=data_root, report=bar)
     print(describe(prepared), flush=True)
-    record, head = study(prepared, device, command_line(transfer))
+    with Progress() as bar:
+        method, fits = prepared.plan.method, fits_of(transfer)
+        expect(bar, lambda: seconds_of(method, prepared.problem, fits))
+        record, head = study(prepared, device, command_line(transfer))
     if fresh:
         held.clear()
     paths = [

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from reports.commands.flags import Parser, add_run_flags, line
 from reports.commands.parsers import once_per_choice
-from reports.commands.progress import Report, unwatched
+from reports.commands.progress import Report, expect, unwatched
 from reports.records import Record
+from victims.transfer.cost import seconds_of
 from victims.transfer.features import store
 from victims.transfer.flags import add_features_flag, transfer_of, transfer_parser, transfer_values
 from victims.transfer.head import write_head
 from victims.transfer.prepare import prepare
 from victims.transfer.scenario import Transfer
-from victims.transfer.study import study
+from victims.transfer.study import fits_of, study
 
 PROG = "python -m victims.transfer"
 DESCRIPTION = "Fit a private head on frozen public features (Mehta et al. 2022, 2023)."
@@ -65,6 +66,8 @@ def run(
         BadInput: before anything is written but features.
     """
     prepared = prepare(transfer, folder=store(), device=device, data_root=data_root, report=report)
+    plan = prepared.plan
+    expect(report, lambda: seconds_of(plan.method, prepared.problem, fits_of(transfer)))
     report("fitting", 0, 1)
     record, head = study(prepared, device, command_line(transfer))
     if out is not None:

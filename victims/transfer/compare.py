@@ -9,6 +9,7 @@ import argparse
 import itertools
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from reports.commands.claim import Writes, claim
 from reports.commands.entry import run_command
 from reports.commands.flags import Parser, add_run_flags, chosen_device
 from reports.commands.keep import RECORD, earlier_record, is_made_by, refuse_other
-from reports.commands.progress import Progress, Report
+from reports.commands.progress import Progress, Report, expect
 from reports.panels.trained import pool_runs
 from reports.records.kinds import check_written
 from victims.transfer.command import command_line
 from victims.transfer.contract import registry
+from victims.transfer.cost import seconds_of
 from victims.transfer.features import store
 from victims.transfer.flags import add_features_flag, read_method
 from victims.transfer.prepare import Prepared, prepare
@@ -117,6 +119,7 @@ def fit_all(
 ) -> None:
     """Fit every head whose Record does not lie in ``out/KEY`` yet, and write it there."""
     known: dict[str, torch.Tensor] = {}
+    expect(report, lambda: _seconds([p for p in plans if fresh or not _lies(p, out)]))
     for turn, one in enumerate(plans):
         transfer = one.plan.transfer
         folder = out / transfer.key()
@@ -130,6 +133,21 @@ def fit_all(
             known[name] = control(one)
         record, _ = study(one, device, command_line(transfer), known[name])
         records.write(check_written(record), folder)
+
+
+def _lies(one: Prepared, out: Path) -> bool:
+    """Whether a head's Record lies below the folder."""
+    transfer = one.plan.transfer
+    return earlier_record(out / transfer.key(), transfer.document()) is not None
+
+
+def _seconds(missing: Sequence[Prepared]) -> float:
+    """About how long heads and controls take: each method's fit is tried once."""
+    methods = {repr(one.plan.method): one for one in missing}
+    fits = Counter(repr(one.plan.method) for one in missing)
+    return sum(
+        seconds_of(one.plan.method, one.problem, fits[name] + 1) for name, one in methods.items()
+    )
 
 
 def _epsilon(transfer: Transfer) -> float:

@@ -17,6 +17,7 @@ from victims.training.streams import Repeatable
 from victims.transfer.mechanism import Gaussian, count_use
 from victims.transfer.plan import Plan
 from victims.transfer.prepare import Prepared
+from victims.transfer.scenario import Transfer
 
 
 def fit(prepared: Prepared, *, keep: bool = False) -> tuple[Tensor, Gaussian]:
@@ -40,6 +41,11 @@ def fit(prepared: Prepared, *, keep: bool = False) -> tuple[Tensor, Gaussian]:
 def control(prepared: Prepared) -> Tensor:
     """The head (L, d) that the same method fits without noise: what the features can tell."""
     return prepared.plan.method.fit(prepared.problem, Gaussian(0.0, Repeatable(0, "control")))
+
+
+def fits_of(transfer: Transfer) -> int:
+    """How many fits `study` makes of it: the head, and its control unless it is secure."""
+    return 1 if transfer.secure else 2
 
 
 def study(

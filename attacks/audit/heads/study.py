@@ -15,7 +15,7 @@ from attacks.audit.heads.likelihood import log_ratios
 from attacks.audit.heads.scenario import Scenario
 from attacks.audit.verdicts import doubt, verdict
 from defenses import BadInput, stream
-from reports.commands.progress import Report, unwatched
+from reports.commands.progress import Report, expect, unwatched
 from reports.detection import auc, sample
 from reports.records import Record
 from reports.records.audit import KIND, Look, Row
@@ -24,6 +24,7 @@ from reports.records.training import ClaimBounds
 from victims.data import digest
 from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Problem
+from victims.transfer.cost import seconds_of
 from victims.transfer.features import store
 from victims.transfer.mechanism import count_use
 from victims.transfer.plan import Plan
@@ -88,6 +89,7 @@ def play(scenario: Scenario, prepared: Prepared, report: Report) -> tuple[Tensor
     joined = _with_canary(scenario, prepared)
     coins = torch.rand(scenario.runs, generator=stream(scenario.seed, "coins")) < 0.5
     columns, key = [], prepared.key
+    expect(report, lambda: seconds_of(plan.method, without, scenario.runs))
     for run, there in enumerate(coins.tolist()):
         report(f"fit {run + 1}", run, scenario.runs)
         draw = Repeatable(scenario.seed, f"audit {key} {run}")

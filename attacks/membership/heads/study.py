@@ -15,13 +15,14 @@ from attacks.membership.scenario import attack_of
 from attacks.membership.shadows.candidates import draw_members, split
 from attacks.membership.shadows.train import Piece
 from attacks.membership.study import evidence, record
-from reports.commands.progress import Report, unwatched
+from reports.commands.progress import Report, expect, unwatched
 from reports.records import Record
 from reports.records.environment import environment
 from reports.records.training import ClaimBounds
 from victims.data import digest, load_data
 from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Problem
+from victims.transfer.cost import seconds_of
 from victims.transfer.features import store
 from victims.transfer.mechanism import count_use
 from victims.transfer.plan import Plan, make_plan
@@ -67,6 +68,8 @@ def study(
     candidates = split(data, draw_members(scenario.members, scenario.shadows, scenario.seed))
     pool = slice(2 * scenario.members)
     pieces: list[Piece] = []
+    first = _of(rows, candidates.members[0], plan)
+    expect(report, lambda: seconds_of(plan.method, first, len(candidates.members)))
     for model, chosen in enumerate(candidates.members):
         report(f"head {model}", model, len(candidates.members))
         began = time.monotonic()
