@@ -17,11 +17,13 @@ from reports import records
 from reports.commands.claim import Writes, claim
 from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.origins import origins
+from reports.commands.progress import FIRST, span
 from reports.estimates.counts import count_of
 from reports.records.failure import ERROR, read_failure
 from reports.records.keyed import key_of
 from reports.sweep import processes, ray_cluster, serial
 from reports.sweep.combine import COMMANDS, Job
+from reports.sweep.cost import seconds_of
 from reports.sweep.listed import LIST, listed_keys, refuse_another, write_list
 from reports.sweep.progress import follow
 from reports.sweep.study_file import jobs_of, split_flags
@@ -103,6 +105,8 @@ def _run(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
     ]
     print(f"{count_of(len(jobs), 'Scenario')}: {len(done)} done, {len(missing)} to run", end="")
     print(f", {len(kept)} failed before (--retry)" if kept - {j.key for j in missing} else "")
+    if tasks and arguments.executor != "ray":  # whose machines are others
+        _say_cost(tasks, arguments)
     outcomes = _outcomes(tasks, arguments) if tasks else iter(())
     write_list(arguments.out, jobs)
     failures = {key: read_failure(arguments.out / key).error for key in kept & finished}
@@ -121,11 +125,29 @@ def _outcomes(tasks: Sequence[Task], arguments: argparse.Namespace) -> Iterator[
         return ray_cluster.run(tasks, address=arguments.address)
     if arguments.address:
         raise BadInput("--address goes with --executor ray")
-    jobs = arguments.jobs or _fitting(arguments)
-    jobs = min(jobs, len(tasks))
-    if arguments.executor == "here" or (arguments.executor == "auto" and jobs == 1):
+    jobs = _jobs(tasks, arguments)
+    if _is_here(jobs, arguments):
         return serial.run(tasks)
     return processes.run(tasks, jobs=jobs)
+
+
+def _say_cost(tasks: Sequence[Task], arguments: argparse.Namespace) -> None:
+    """Say about how long the Tasks take, where that is long."""
+    jobs = _jobs(tasks, arguments)
+    seconds, asked = seconds_of(tasks, jobs, here=_is_here(jobs, arguments))
+    if seconds >= FIRST:
+        told = f"by {asked} of {len(tasks)}" if asked < len(tasks) else "together"
+        print(f"about {span(seconds)} on this machine, {told}", file=sys.stderr, flush=True)
+
+
+def _is_here(jobs: int, arguments: argparse.Namespace) -> bool:
+    """Whether the Tasks run in this process, one after another."""
+    return bool(arguments.executor == "here" or (arguments.executor == "auto" and jobs == 1))
+
+
+def _jobs(tasks: Sequence[Task], arguments: argparse.Namespace) -> int:
+    """How many Tasks run at a time."""
+    return min(arguments.jobs or _fitting(arguments), len(tasks))
 
 
 def _fitting(arguments: argparse.Namespace) -> int:
