@@ -33,11 +33,9 @@ PRACTICE = 0.3
 """Share of the iterations that one practice run gets."""
 PEELED = 0.01
 """A peeled image that leaves less of the release unexplained is not doubted."""
-BAFFLED = 10
+BAFFLED, FAIR = 10, 0.03
 """A naive adversary gives up where a brief run leaves so many times as much of the release, in
-squares, as it left of undefended ones of its own: what is left is the defense's."""
-FAIR = 0.03
-"""What a brief run may leave of a release, in squares, and nobody gives up: going on may help."""
+squares, as of undefended ones of its own, and more than this share of it."""
 HIDDEN = {"hidden": True}
 """Of a field that is no flag."""
 
@@ -59,7 +57,9 @@ class Auto(Inversion):
     missing ``lti``, which learns from the auxiliary images and from `learn` others.
     `reconstruct` then goes down that list, each attack with half the evaluations of the one
     before, all its stages together, until a guess explains the release or time is up, and keeps
-    the guess of lowest energy: never the truth, which it does not have. All of that is counted in
+    the guess of lowest energy: never the truth, which it does not have. A naive adversary, to whom
+    the release is undefended, begins with a run as brief as those of practice, and ends there by
+    `BAFFLED` and `FAIR`: to go on, on training images, led away from most. All is counted in
     evaluations (see `attacks.invert.matching.meter.spend`): what is exact has as many as its own
     options say where it is tried first, and a run that ranks has `PRACTICE` of ``iterations``,
     whatever the attack. Where ``threat.seconds`` guards, practice that is cut short ranks what it
