@@ -19,7 +19,7 @@ class Finding:
     """The outcome of one check.
 
     Attributes:
-        check: its name.
+        check: the check's name.
         holds: False when the defense is not what it claims to be.
         told: one line with what was measured and what the limit is.
     """

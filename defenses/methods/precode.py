@@ -88,7 +88,7 @@ def fed(update: Mapping[str, Tensor], layer: str, noise: float) -> tuple[Tensor,
     Args:
         update: gradient of one example, with ``<layer>.weight`` (M, D) and ``<layer>.bias`` (M,);
             coordinates that are 0 in a weight are not believed to be known.
-        layer: its name.
+        layer: name of the linear layer.
         noise: std per coordinate of ``update``.
 
     Returns:

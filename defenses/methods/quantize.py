@@ -35,7 +35,7 @@ class Quantize(Compression):
 
     @property
     def levels(self) -> int:
-        """How many levels there are above 0, s."""
+        """Number s >= 1 of levels above 0, ``2^(bits - 1) - 1``."""
         return int(2 ** (self.bits - 1) - 1)
 
     def compress(

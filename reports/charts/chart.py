@@ -40,10 +40,10 @@ class Theme:
     """The colours of a figure or of a page.
 
     Attributes:
-        ink: of text.
-        soft: of axes, and of text that matters less.
-        grid: of lines in the background.
-        surface: of the background.
+        ink: the colour of text.
+        soft: the colour of axes, and of text that matters less.
+        grid: the colour of lines in the background.
+        surface: the colour of the background.
         series: tells `LINES` lines apart, for every kind of colour blindness.
     """
 

@@ -25,7 +25,7 @@ class RunOut:
     """A drop rate at which equations run out.
 
     Attributes:
-        label: of what.
+        label: name of the layer, or of the whole update, whose equations they are.
         first: the rate at which one value is expected to be missing.
         half: the rate at which half of them are.
     """

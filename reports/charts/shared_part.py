@@ -58,7 +58,8 @@ def shared_part_chart(
     Args:
         uploads: at most `LINES`.
         blind: what guesses without the upload get, by the names in `QUANTITIES`, as far as known.
-        whole: what the attack gets of an undefended update, likewise: the positive control.
+        whole: what the attack gets of an undefended update, by the same names: the positive
+            control.
     """
     numbers = "; ".join(
         f"{line.label}, {point.share:g} ({point.sent:,} bytes): "

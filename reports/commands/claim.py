@@ -31,9 +31,9 @@ class Claim:
     """A folder that this run may write into until `claim` ends.
 
     Args:
-        folder: that exists.
-        writes: the command's.
-        handle: of the locked `MARK`.
+        folder: the folder, which exists.
+        writes: what the command leaves in it.
+        handle: file descriptor of the locked `MARK`.
         own: whether results of the same command lie there, finished or not.
     """
 

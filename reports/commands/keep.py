@@ -46,9 +46,9 @@ def run_or_reuse(
             ``jobs``.
         scenario: what is run.
         name: of the command after ``attacks.``, for the folder.
-        run: runs it.
+        run: makes the Record of a Scenario.
         draw: the figures, before the Record is written.
-        figures: their files.
+        figures: names of the files that ``draw`` writes.
         content: of the Scenario and ``data_root``: digest of the data that it sees, which the
             Record's environment holds as ``data_sha256``.
 

@@ -24,7 +24,7 @@ class BySeed:
     """Scores of one setting by attacker and seed.
 
     Attributes:
-        defense: its name.
+        defense: the defense's name.
         guarantee: what theory says of the setting, as its first Record has it.
         parts: attacker -> seed -> the Record that counts, and its scores.
     """

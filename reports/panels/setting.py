@@ -45,7 +45,7 @@ class Setting:
 
     Attributes:
         anchor: names its row within the page.
-        defense: its name.
+        defense: the defense's name.
         guarantee: what theory says, options included.
         scores: attacker -> its scores, of ``adaptive`` and ``naive`` those that were run.
         sources: the Records that its numbers are from.

@@ -15,7 +15,7 @@ class Variant:
     """A defense at its options.
 
     Attributes:
-        defense: its name.
+        defense: the defense's name.
         options: those that a Record names.
     """
 
@@ -38,8 +38,8 @@ class Variant:
         """``dprs rate 0.9, noise 0.01``: the defense, those of its options that are named, a note.
 
         Args:
-            names: of options.
-            digits: of numbers.
+            names: names of the options that are shown.
+            digits: significant digits of numbers.
             note: comes last; may be empty.
         """
         told = self.show_options(names, digits)

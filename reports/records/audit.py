@@ -113,7 +113,7 @@ class AuditRow:
     Attributes:
         source: where its Record is from.
         place: of the row in the Record, from 1.
-        defense: its name.
+        defense: the defense's name.
         method: how it was audited; may be empty.
         claimed: epsilon; infinite when none is claimed.
         audited: lower bound on epsilon.

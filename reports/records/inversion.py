@@ -110,8 +110,8 @@ class Baseline(TypedDict):
     Attributes:
         mean_image: what the mean of the adversary's images comes to.
         nearest_auxiliary: what the nearest of them does.
-        shown: the better one's name.
-        rows: its scores.
+        shown: the name of the better one.
+        rows: the scores of the better one, image by image.
         auxiliary: what the adversary's images are.
         explained: of a captured update, how much of it is explained, and by what; missing of
             others, and where a defense acts before the gradient.

@@ -53,8 +53,8 @@ class Balanced(ShareMean):
     """Balanced accuracy at the threshold that half of the examples choose, on the others.
 
     Attributes:
-        best: at the best threshold of all, which nobody knows beforehand.
-        threshold: that one.
+        best: accuracy at the best threshold of all, which nobody knows beforehand.
+        threshold: the best threshold.
     """
 
     best: NotRequired[Share]

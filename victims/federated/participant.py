@@ -32,7 +32,7 @@ class Participant:
         labels: (n,) int64.
         model: whose parameters it may overwrite; shared with others in one process.
         start: parameter name -> where everybody starts.
-        draw: its generators.
+        draw: makes the participant's generators.
     """
 
     plan: Plan

@@ -39,7 +39,11 @@ class Replay:
         return first.std / first.sensitivity * sensitivity
 
     def sample(self, examples: int, rate: float, *name: object) -> Tensor:
-        """Raises `BadInput`: who was sampled is hidden, and this likelihood is of no mixture."""
+        """Refuse: who was sampled is hidden, and this likelihood is of no mixture.
+
+        Raises:
+            BadInput: always.
+        """
         raise BadInput(
             "heads are audited by methods whose releases are of all examples; for DP-SGD of the "
             "last layer take attacks.audit with --layers last"

@@ -31,8 +31,9 @@ class Stage:
         scenario: what is played.
         plan: of every fit with noise.
         known: the other examples of every fit.
-        sought: (images, d) features of the sought ones, then of the further candidates.
-        labels: theirs.
+        sought: (images + candidates - 1, d) features of the sought ones, then of the further
+            candidates.
+        labels: (images + candidates - 1,) int64 classes of these rows.
         truth: (images, C, H, W) in [0, 1].
         public: features (n, d) of the adversary's own images.
         images: (n, C, H, W) in [0, 1], the adversary's own.

@@ -53,8 +53,8 @@ class Asked:
 
     Attributes:
         model: whose gradients are released.
-        loss: its loss.
-        view: of a release.
+        loss: the model's loss, see `victims.per_example_gradients`.
+        view: what the adversary sees of the release.
         label: of the image.
     """
 

@@ -22,8 +22,8 @@ class Observed(Keyed):
 
     Attributes:
         scenario: data, model and defense that it is said to come from, and the attack.
-        path: its file.
-        sha256: of that file, so that another update under the same name is another one.
+        path: the file of the update.
+        sha256: digest of that file, so that another update under the same name is another one.
         truth: files of the private pictures, to score the guesses by; empty where nobody has them.
         truth_sha256: of these files.
         train_mode: whether the update was made in training mode, see `in_training`.

@@ -141,7 +141,8 @@ def blind_top(
 
     Args:
         gradient: (O, I, k, k) of the weight, float64.
-        visible: bool, likewise; the row space of a masked gradient says nothing.
+        visible: (O, I, k, k) bool, the coordinates that were released: the row space of a masked
+            gradient says nothing. None: all were.
         slope: (B, O, h, w) that each output would have if it were passed on; of one example.
         geometry: of the convolution.
         leak: share of the slope that the others have.

@@ -39,7 +39,8 @@ class Walk:
         clock: ends the walk early.
         given: names of nodes that are not solved for: as much of them is known as can be.
         values: name of a node -> what it gave, (B, *shape) float64.
-        rough: name of a node -> likewise, where too much of a gradient was left unexplained.
+        rough: name of a node -> what it gave, (B, *shape) float64, where too much of a gradient
+            was left unexplained.
         residuals: name of a node -> relative residual of the system that told its value.
         solved: names of nodes whose values follow from slopes alone, not from other values.
         stop: the first layer whose input was not told, and why; None: the image was reached.

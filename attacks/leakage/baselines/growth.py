@@ -24,7 +24,7 @@ class Growth:
     """One leak, before and after.
 
     Attributes:
-        leak: its name.
+        leak: the leak's name.
         before: mean over the units.
         after: mean over the same units.
         difference: ``after - before`` over pairs of one unit; ``n`` is 0 for a claim, which is
