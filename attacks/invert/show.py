@@ -68,8 +68,8 @@ def table(record: Record) -> str:
         head,
         "-" * len(head),
     ]
-    for name in ("mean_image", "nearest_auxiliary"):
-        lines.append(_line(wide, "(prior)", name.replace("_", " ")[:10], record.baseline[name], ""))
+    for name, label in (("mean_image", "mean image"), ("nearest_auxiliary", "nearest")):
+        lines.append(_line(wide, "(prior)", label, record.baseline[name], ""))
     columns = inversion.rows_of(record)
     for name, summary in record.summary.items():
         column = Column.of(name)
@@ -87,7 +87,9 @@ def table(record: Record) -> str:
         lines.append(CUT)
     if found := dropped_line(record):
         lines.append(found)
-    lines += ["", *control_lines(record), ""]
+    if controls := control_lines(record):
+        lines += ["", *controls]
+    lines.append("")
     for name, bound in record.bounds.items():
         if part_column(name)[1] is None:
             lines.append(promise(name, bound, of_client=bool(local or normed)))

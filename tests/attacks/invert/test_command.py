@@ -284,3 +284,10 @@ def test_whoever_asks_for_no_defense_asks_for_no_other(typed, against, again):
     asked = command.scenario(command.parse(typed.split()))
     assert asked.against == against
     assert command.command_line(asked) == f"{PROG} {again}"
+
+
+def test_without_a_control_nothing_stands_in_its_place(invoke):
+    code, out, _ = invoke("--defense", "dpsgd", "--against", *QUICK, "--out", "here")
+    assert code == 0
+    assert "control:" not in out and "\n\n\n" not in out
+    assert re.search(r"\n\(prior\) +nearest +\d", out)
