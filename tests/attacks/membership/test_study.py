@@ -60,7 +60,7 @@ def test_a_model_sees_its_members_and_nobody_else(monkeypatch):
 
 
 def test_rate_steps_and_noise_follow_from_the_public_number_of_members():
-    private = dataclasses.replace(TINY, defense="dpsgd", epsilon=3.0)
+    private = dataclasses.replace(TINY, defense="dpsgd", epsilon=3.0, accountant="rdp")
     scenario = dataclasses.replace(SCENARIO, training=private)
     found, shared = draw(scenario), with_noise_set(private, 60)
     plans = [make_trainer(scenario, shared, found, m, "cpu").plan for m in range(5)]
@@ -72,7 +72,8 @@ def test_rate_steps_and_noise_follow_from_the_public_number_of_members():
 
 
 def test_a_shadow_is_trained_as_the_target_is():
-    private = dataclasses.replace(TINY, defense="dprs", epsilon=3.0, defense_options={"rate": 0.5})
+    private = dataclasses.replace(TINY, defense="dprs", epsilon=3.0, accountant="rdp")
+    private = dataclasses.replace(private, defense_options={"rate": 0.5})
     scenario = dataclasses.replace(SCENARIO, training=private)
     shared = with_noise_set(private, 60)
     target, shadow = (training_of(scenario, model, shared) for model in (0, 3))

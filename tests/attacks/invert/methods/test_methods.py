@@ -16,7 +16,7 @@ from defenses import BadInput
 from reports.scores import assign, psnr
 from tests.conftest import configured, seeded
 
-SHORT = {"iterations": 30, "practice": 0}
+SHORT = {"iterations": 10, "practice": 0}
 
 
 def brief(name: str) -> invert.Inversion:
@@ -134,7 +134,7 @@ def test_geiping_improves_on_its_start_and_prefers_no_truth(observe, lenet):
         attack = invert.get("geiping", iterations=steps)
         return attack.reconstruct(lenet, cross_entropy, release, threat, generator=seeded())
 
-    first, last = run(1), run(200)
+    first, last = run(1), run(100)
     assert last.energy < first.energy / 2
     assert psnr(last.images, images) > psnr(first.images, images)
 

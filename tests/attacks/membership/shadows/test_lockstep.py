@@ -43,7 +43,7 @@ SETTINGS = [
     {"defense": "dprs", **LENET, "momentum": 0.9},
     {"defense": "dprs", "model": "lenet5", "data": "photos", "lr": 0.05},
 ]
-STEPS = 10
+STEPS = 4
 APART = {"data": "tests.parts:private", "public": "tests.parts:public"}
 
 
@@ -107,7 +107,7 @@ def test_batches_were_of_different_lengths_and_some_were_empty():
 
 def steps_of(**changed):
     found = trainers(**changed)
-    for step in range(6 * STEPS):
+    for step in range(60):
         for trainer in found:
             trainer.step = step
         yield found
