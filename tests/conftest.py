@@ -41,6 +41,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The docs' example for users is as they write it, with no marks of ours."""
+    for item in items:
+        if item.nodeid.endswith("test_softclip.py::test_pictures_stay_private"):
+            item.add_marker(pytest.mark.slow)
+
+
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
