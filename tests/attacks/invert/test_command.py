@@ -214,7 +214,7 @@ def test_bench_runs_small(capsys):
 
 
 def quick_scenario(seed=0):
-    options = {"iterations": 10, "practice": 1}
+    options = {"iterations": 5, "practice": 1}
     few = {"data": "digits", "images": 2, "columns": "adaptive", "against": ("none",)}
     few |= {"model": "linear", "evaluations": 12, "candidates": 8}
     return Scenario(**few, attack_options=options, seed=seed, budget=100)
