@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from scipy.stats import binomtest
 
 LEVEL = 0.01
-"""Chance at which a target that knows nothing is still said to have learned."""
+"""Chance at most that, of targets judged together which all know nothing, any is said to have
+learned."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Learned:
         n: members.
         p: of so many right answers or more, were the accuracy ``floor`` (exact binomial test,
             one-sided).
+        compared: how many targets are judged together, and share `LEVEL` (Bonferroni).
     """
 
     accuracy: float
@@ -31,18 +33,22 @@ class Learned:
     floor: float
     n: int
     p: float
+    compared: int = 1
 
     @property
     def holds(self) -> bool:
-        """Whether the target learned, at `LEVEL`."""
-        return self.p < LEVEL
+        """Whether the target learned, at its share of `LEVEL`."""
+        return self.p < LEVEL / self.compared
 
     def show(self) -> str:
         """One line for people: whether the target learned, and by which numbers."""
         word = "learned" if self.holds else "did not learn"
+        several = self.compared > 1
+        share = f"; among {self.compared} results {LEVEL / self.compared:.2g} counts" * several
         return (
             f"the target {word}: {self.accuracy:.1%} of {self.n} members right, "
-            f"{self.outside:.1%} of others, {self.floor:.1%} without training (p = {self.p:.2g})"
+            f"{self.outside:.1%} of others, {self.floor:.1%} without training "
+            f"(p = {self.p:.2g}{share})"
         )
 
 

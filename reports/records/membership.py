@@ -269,14 +269,19 @@ def parse(record: Record, source: Source | None = None) -> MembershipRecord:
 
 
 def judge_together(records: Sequence[MembershipRecord]) -> list[MembershipRecord]:
-    """The Records, with controls whose intervals hold for those of all of them at once."""
-    compared = sum(len(one.control.areas) for one in records if one.control is not None)
-    return [
-        one
-        if one.control is None
-        else replace(one, control=replace(one.control, compared=compared))
-        for one in records
-    ]
+    """The Records, whose controls share one error, and whose targets share another."""
+    controls = sum(len(one.control.areas) for one in records if one.control is not None)
+    targets = sum(one.learned is not None for one in records if one.control is None)
+    return [_among(one, controls, targets) for one in records]
+
+
+def _among(record: MembershipRecord, controls: int, targets: int) -> MembershipRecord:
+    """The Record judged as one of so many results; by its control where it has one."""
+    if record.control is not None:
+        return replace(record, control=replace(record.control, compared=controls))
+    if record.learned is not None:
+        return replace(record, learned=replace(record.learned, compared=targets))
+    return record
 
 
 def _scores(record: Record, members: NDArray[np.bool_], start: str) -> dict[str, Values]:
