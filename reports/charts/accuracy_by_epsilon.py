@@ -59,10 +59,11 @@ def draw_heads(
     """Accuracy left, and right, where a game was played, the share named and what mu allows."""
     figure = Figure(figsize=(8.4 if games else 5.0, 3.7), layout="constrained")
     places = figure.subplots(1, 2 if games else 1, squeeze=False)[0]
-    _draw_lines(places[0], lines, theme, 0)
+    order = list(lines | games)
+    _draw_lines(places[0], lines, theme, order)
     places[0].set_ylabel("tests right (%)")
     if games:
-        _draw_lines(places[1], games, theme, len(lines), "named, ")
+        _draw_lines(places[1], games, theme, order)
         count = max(count for _, count in limits.values())
         epsilons = sorted(limits)
         most = [limits[e][0] for e in epsilons]
@@ -72,23 +73,26 @@ def draw_heads(
         )
         places[1].set_ylabel(f"right one of {count} named (%)")
         places[1].set_ylim(0)
-    for axes in places:
-        legend(figure, axes) if len(places) == 1 else axes.legend(fontsize=7.5)
+        places[0].legend(loc="lower right", fontsize=7.5)
+        places[1].legend(loc="upper left", fontsize=7.5)
+    else:
+        legend(figure, places[0])
     return figure
 
 
-def _draw_lines(axes: Axes, lines: Points, theme: Theme, first: int, before: str = "") -> None:
+def _draw_lines(axes: Axes, lines: Points, theme: Theme, order: list[str]) -> None:
     axes.grid(True)
-    for index, (name, line) in enumerate(lines.items(), first):
+    for name, line in lines.items():
+        index = order.index(name)
         shares = [share for _, share in line]
         x, colour = [e for e, _ in line], theme.series[index % LINES]
         means = [share.mean for share in shares]
         style = DASHES[index % LINES]
         axes.errorbar(x, means, yerr=bars(shares), color=colour, ls=style, elinewidth=0.9)
         marker = MARKERS[index % LINES]
-        axes.scatter(x, means, color=colour, marker=marker, s=24, zorder=3, label=before + name)
+        axes.scatter(x, means, color=colour, marker=marker, s=24, zorder=3, label=name)
     axes.set_xscale("log")
-    ticks = sorted({float(f"{e:.2g}") for line in lines.values() for e, _ in line})
+    ticks = sorted({float(f"{e:.3g}") for line in lines.values() for e, _ in line})
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("epsilon")
