@@ -11,6 +11,7 @@ from reports.panels.labels import shorten
 from reports.panels.panel import Panel
 from reports.panels.setting import Setting
 from reports.panels.trained import Trained, match
+from reports.scores import SCORES
 
 
 def accuracy_charts(panel: Panel, trained: Sequence[Trained]) -> Iterator[Chart]:
@@ -52,7 +53,8 @@ def _draw(panel: Panel, pairs: Sequence[tuple[Setting, Trained]], theme: Theme) 
             axes.annotate(
                 text, place, (5, 5), textcoords="offset points", fontsize="small", color=theme.soft
             )
-    axes.set_xlabel("PSNR of the adaptive attack (dB): further left leaks less")
+    psnr = SCORES["psnr"]
+    axes.set_xlabel(f"{psnr.label} of the adaptive attack ({psnr.unit}): further left leaks less")
     axes.set_ylabel("test accuracy")
     axes.yaxis.set_major_formatter("{x:.0%}")
     legend(figure, axes, 4)

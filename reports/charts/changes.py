@@ -8,6 +8,7 @@ from functools import partial
 from reports.charts.chart import MARKERS, Chart, Figure, Theme, bars, blank, legend
 from reports.panels.changes import LESS, MORE, Change
 from reports.panels.labels import fold
+from reports.scores import SCORES
 
 MOST = 30
 
@@ -56,6 +57,6 @@ def _draw(shown: Sequence[Change], theme: Theme) -> Figure:
     axes.set_yticks(list(heights), [fold(n, 36) for n in names])
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.grid(False, axis="y")
-    axes.set_xlabel("change of PSNR (dB), adaptive attack: to the right leaks more")
+    axes.set_xlabel(f"change of {SCORES['psnr'].title}, adaptive attack: to the right leaks more")
     legend(figure, axes, 3)
     return figure

@@ -11,10 +11,12 @@ from matplotlib.axes import Axes
 
 from reports.charts.chart import DASHES, MARKERS, Chart, Figure, Theme, bars
 from reports.estimates import Estimate
+from reports.scores import SCORES
 
+PSNR, LPIPS = SCORES["psnr"], SCORES["lpips"]
 QUANTITIES = {
-    "psnr": "PSNR, dB",
-    "lpips": "LPIPS (lower is closer)",
+    "psnr": f"{PSNR.label}, {PSNR.unit}",
+    "lpips": f"{LPIPS.label} ({LPIPS.direction})",
     "labels": "labels found",
     "top1": "named at once among candidates",
 }
@@ -63,7 +65,7 @@ def shared_part_chart(
     """
     numbers = "; ".join(
         f"{line.label}, {point.share:g} ({point.sent:,} bytes): "
-        f"{point.found['psnr'].show()} dB, LPIPS {point.found['lpips'].show(2)}"
+        f"{point.found['psnr'].show()} {PSNR.unit}, {LPIPS.label} {point.found['lpips'].show(2)}"
         for line in uploads
         for point in line.points
     )

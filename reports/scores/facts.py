@@ -35,7 +35,12 @@ class Score:
     @property
     def axis(self) -> str:
         """``PSNR (dB), higher is closer``."""
-        return f"{self.title}, {'higher' if self.higher_is_closer else 'lower'} is closer"
+        return f"{self.title}, {self.direction}"
+
+    @property
+    def direction(self) -> str:
+        """``higher is closer``."""
+        return f"{'higher' if self.higher_is_closer else 'lower'} is closer"
 
     def closer(self, difference: float) -> float:
         """A difference of two scores with the sign turned so that above 0 is closer."""

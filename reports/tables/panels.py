@@ -15,7 +15,10 @@ from reports.scores import SCORES
 from reports.tables.table import Cell, Row, Table, figure, numbers, plain, value
 
 TONES = {FALSE: "leaks", LEAKS: "leaks", NAMED: "leaks", NAMED_FEW: "leaks", NOT_SHOWN: "quiet"}
-PAPER = ("adaptive PSNR (dB)", "naive PSNR (dB)", "gain over guessing (dB)", "records")
+PSNR, SSIM, LPIPS = (SCORES[name].title for name in ("psnr", "ssim", "lpips"))
+ADAPTIVE, NAIVE = f"adaptive {PSNR}", f"naive {PSNR}"
+GAIN = f"gain over guessing ({SCORES['psnr'].unit})"
+PAPER = (ADAPTIVE, NAIVE, GAIN, "records")
 """Heads of columns that go on paper, beside the defense, its options, the verdict and epsilon."""
 
 
@@ -32,11 +35,11 @@ def panel_table(panel: Panel) -> Table:
         "defense",
         *map(name_option, options),
         "verdict",
-        "adaptive PSNR (dB)",
-        "SSIM",
-        "LPIPS",
-        "naive PSNR (dB)",
-        "gain over guessing (dB)",
+        ADAPTIVE,
+        SSIM,
+        LPIPS,
+        NAIVE,
+        GAIN,
         "named at once",
         "labels found",
         epsilon,

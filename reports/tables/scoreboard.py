@@ -22,13 +22,14 @@ BROKEN = "adaptive attack broke it"
 IDLE = f"members: {CANNOT_JUDGE}"
 """The target of the membership attack did not learn, or the Record does not say."""
 VICTIM = "attacked on"
+PSNR, LPIPS = SCORES["psnr"].title, SCORES["lpips"].title
 HEADS = (
     "defense",
     "remark",
-    "naive PSNR (dB)",
-    "adaptive PSNR (dB)",
-    "naive LPIPS",
-    "adaptive LPIPS",
+    f"naive {PSNR}",
+    f"adaptive {PSNR}",
+    f"naive {LPIPS}",
+    f"adaptive {LPIPS}",
     "named at once",
     "TPR at 1% FPR",
     "ε claimed",
