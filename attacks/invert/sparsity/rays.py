@@ -69,11 +69,11 @@ def ray_directions(
                 if len(found) == size or solved == programs or clock.over:
                     break
                 solved += 1
-                direction = _corner(basis, cones[label], draw_beside(found, 1, size, generator)[0])
-                exact = None if direction is None else sharpen(basis, direction, zero)
-                if exact is None or is_made_of(exact, found) or not fits(basis @ exact):
+                objective = draw_beside(found, 1, size, generator)[0]
+                direction = _new_ray(basis, cones[label], objective, found, zero)
+                if direction is None or not fits(basis @ direction):
                     continue
-                found.append(exact)
+                found.append(direction)
                 left[label] -= 1
                 helped = True
     if not found:
@@ -85,6 +85,15 @@ def ray_directions(
 def _label_of(entries: Tensor, cones: Sequence[Cone]) -> int:
     """The label in whose cone entries (m,) lie most nearly."""
     return min(range(len(cones)), key=lambda label: cones[label].misses(entries))
+
+
+def _new_ray(
+    basis: Tensor, cone: Cone, objective: Tensor, found: Sequence[Tensor], zero: float
+) -> Tensor | None:
+    """The exact direction (b,) that a linear program ends at; None where those found make it."""
+    direction = _corner(basis, cone, objective)
+    exact = None if direction is None else sharpen(basis, direction, zero)
+    return None if exact is None or is_made_of(exact, found) else exact
 
 
 def _corner(basis: Tensor, cone: Cone, objective: Tensor) -> Tensor | None:

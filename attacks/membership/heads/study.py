@@ -20,7 +20,7 @@ from reports.records import Record
 from reports.records.environment import environment
 from reports.records.training import ClaimBounds
 from victims.data import digest, load_data
-from victims.training.streams import Repeatable
+from victims.training.streams import Repeatable, Streams
 from victims.transfer import Gaussian, Problem
 from victims.transfer.cost import seconds_of
 from victims.transfer.features import store
@@ -66,27 +66,13 @@ def study(
         wide.data, split="train", count=wide.count, root=data_root, size=wide.size, seed=wide.seed
     )
     candidates = split(data, draw_members(scenario.members, scenario.shadows, scenario.seed))
-    pool = slice(2 * scenario.members)
     pieces: list[Piece] = []
     first = _of(rows, candidates.members[0], plan)
     expect(report, lambda: seconds_of(plan.method, first, len(candidates.members)))
     for model, chosen in enumerate(candidates.members):
         report(f"head {model}", model, len(candidates.members))
-        began = time.monotonic()
         draw = Repeatable(scenario.seed, f"membership {prepared.key} {model}")
-        with count_use(Gaussian(plan.noise, draw), plan.releases, plan.sample_rate) as mechanism:
-            head = plan.method.fit(_of(rows, chosen, plan), mechanism)
-        logits = (rows.features.double() @ head.T)[:, None]
-        right = logits[pool, 0].argmax(1) == rows.labels[pool]
-        facts = {
-            "inside": float(right[chosen].double().mean()),
-            "outside": float(right[~chosen].double().mean()),
-            # A head of zeros, as before the fit, names the first class.
-            "start": float((rows.labels[pool][chosen] == 0).double().mean()),
-            "seconds": time.monotonic() - began,
-        }
-        tensors = {"pool": logits[pool], "population": logits[2 * scenario.members :]}
-        pieces.append(Piece(facts, {k: v.float() for k, v in tensors.items()}))
+        pieces.append(_fit(rows, chosen, plan, draw))
     held = evidence(candidates, pieces)
     scores = {text: attack.scores(held).cpu() for text, attack in attacks.items()}
     about = environment(seed=scenario.seed, device=device)
@@ -109,6 +95,32 @@ def claim_of(plan: Plan) -> ClaimBounds:
     epsilon = plan.epsilon()
     told = epsilon if math.isfinite(epsilon) else None
     return ClaimBounds(options=plan.options(), epsilon=told, **plan.bounds())
+
+
+def _fit(rows: Problem, members: Tensor, plan: Plan, draw: Streams) -> Piece:
+    """A head of the members of the pool, and its logits of the pool and of the population.
+
+    Args:
+        rows: of the pool, then of the population.
+        members: (N,) bool, of the pool.
+        plan: of the fit.
+        draw: the fit's noise.
+    """
+    began = time.monotonic()
+    with count_use(Gaussian(plan.noise, draw), plan.releases, plan.sample_rate) as mechanism:
+        head = plan.method.fit(_of(rows, members, plan), mechanism)
+    logits = (rows.features.double() @ head.T)[:, None]
+    pool, population = logits[: len(members)], logits[len(members) :]
+    labels = rows.labels[: len(members)]
+    right = pool[:, 0].argmax(1) == labels
+    facts = {
+        "inside": float(right[members].double().mean()),
+        "outside": float(right[~members].double().mean()),
+        # A head of zeros, as before the fit, names the first class.
+        "start": float((labels[members] == 0).double().mean()),
+        "seconds": time.monotonic() - began,
+    }
+    return Piece(facts, {"pool": pool.float(), "population": population.float()})
 
 
 def _wide(scenario: Scenario) -> Transfer:
