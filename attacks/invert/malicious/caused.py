@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -14,6 +14,10 @@ from attacks.invert.matching.meter import spend
 from defenses import Release
 from defenses.eager import eager
 from defenses.gradients import flat
+
+Factors = Callable[[Tensor, Tensor], Tensor]
+"""images (n, C, H, W), labels (n,) -> (n,) float64, see
+`attacks.invert.malicious.factors.example_factors`."""
 
 EXACT = 1e-3
 """A slope is explained by a label whose own differs by less, relative: float32 alone leaves some
@@ -29,6 +33,7 @@ def name_by_slopes(
     slopes: Tensor,
     labels: Tensor,
     classes: int | None,
+    factors: Factors,
 ) -> tuple[Tensor, Tensor]:
     """Which label goes with which image: those under which the images have the slopes found.
 
@@ -36,27 +41,39 @@ def name_by_slopes(
     sum of the loss's slopes at its pixels, under each label another. Where a slope is that of one
     label within `EXACT` and of no other within `CLEARLY` times as much, it alone tells the label,
     whatever `labels` has: a mask misleads what counts those. Images whose slopes are not exact
-    (noise, per-example clipping, missing pixels) share the others of `labels` by least misfit.
+    (noise, missing pixels) share the others of `labels` by least misfit, and images that were not
+    found have what is left.
 
     Args:
         model: planted; see `attacks.invert.malicious.imprint_block.plant`.
         loss: the victim's.
-        images: (B, C, H, W) on the model's device.
-        slopes: (B,) of each image, of the mean loss.
+        images: (n, C, H, W) on the model's device, 1 <= n <= B: those that were found.
+        slopes: (n,) of each image, of the mean loss over the batch.
         labels: (B,) those of the batch, in any order.
         classes: among which labels are sought; None: `labels` are known and stay as they are.
+        factors: of examples with labels, by which their slopes are scaled.
 
     Returns:
         (B,) labels, as given where they are known and ascending otherwise, and (B,) the image of
-        each.
+        each, of which those from n on were not found.
     """
     every = labels.unique().tolist() if classes is None else range(classes)
-    slope_of = torch.stack([_slopes(model, loss, images, int(label)) for label in every]).cpu()
+    found, size = len(images), len(labels)
+    slope_of = torch.stack(
+        [
+            _slopes(model, loss, images, int(label)).cpu()
+            * factors(images, torch.full((found,), int(label)))
+            for label in every
+        ]
+    ) * (found / size)
     misfit = (slope_of - slopes.to(slope_of)).abs()
     if classes is None:
         rows = misfit[torch.searchsorted(labels.unique(), labels)]
-        _, order = linear_sum_assignment(rows.numpy())
-        return labels, torch.as_tensor(order).to(images.device)
+        chosen, image = (torch.as_tensor(x) for x in linear_sum_assignment(rows.numpy()))
+        order = torch.full((size,), -1)
+        order[chosen] = image
+        order[order < 0] = torch.arange(found, size)
+        return labels, order.to(images.device)
     least, next_least = misfit.topk(min(2, classes), dim=0, largest=False).values[[0, -1]]
     told = (least < EXACT * slopes.to(least).abs()) & (next_least > CLEARLY * least)
     named = misfit.argmin(0)
@@ -68,6 +85,8 @@ def name_by_slopes(
         others = torch.as_tensor(left)
         row, column = linear_sum_assignment(misfit[others][:, ~told].numpy())
         named[(~told).nonzero()[:, 0][column]] = others[row]
+        left = [label for place, label in enumerate(left) if place not in row]
+    named = torch.cat([named, torch.as_tensor(left[: size - found], dtype=named.dtype)])
     order = named.argsort(stable=True)
     return named[order], order.to(images.device)
 
@@ -94,6 +113,7 @@ def left_by_mean_gradient(
     seen: Mapping[str, Tensor],
     images: Tensor,
     labels: Tensor,
+    factors: Factors,
 ) -> float:
     """The share of a release, by norm, that the mean gradient of a batch leaves at its best scale.
 
@@ -104,11 +124,15 @@ def left_by_mean_gradient(
         seen: name -> bool, which coordinates are shown.
         images: (B, C, H, W) on the model's device.
         labels: (B,) of each.
+        factors: by which the gradients of the examples are scaled before their mean.
     """
     spend(len(images))
+    weights = factors(images, labels)
     named = {k: p for k, p in model.named_parameters() if k in release.update}
     with eager(model):
-        total = loss(model(images.clone()), labels.to(images.device))
+        logits, own = model(images.clone()), labels.to(images.device)
+        each = [loss(logits[i : i + 1], own[i : i + 1]) for i in range(len(images))]
+        total = torch.stack(each) @ weights.to(logits) / len(images)
         grads = torch.autograd.grad(
             total, list(named.values()), allow_unused=True, materialize_grads=True
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from attacks.invert.contract import MALICIOUS, Guess, Inversion, Loss, Threat, registry, require
 from attacks.invert.malicious.caused import left_by_mean_gradient, name_by_slopes
 from attacks.invert.malicious.divide import ROUNDING, Divided, divide, levels
+from attacks.invert.malicious.factors import example_factors
 from attacks.invert.malicious.imprint_block import SCALE, ImprintBlock, plant
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.objective import EXPLAINED
@@ -28,10 +30,10 @@ class Imprint(Inversion):
 
     The server puts an `ImprintBlock` in front of the model that it sends. Whatever the size of the
     batch, an image that is alone in its bin is what two neighbouring rows of the block's gradient
-    differ by. Clipping stretches an image's slopes; of a mask or noise, all rows between two images
-    say the same, so that a server that knows of a mask plants more rows. Secure aggregation does
-    not help: it hides whose image it is. Solved are batches whose images, each under the label
-    that its slope tells, have the gradient that was released.
+    differ by. Clipping shortens an image's slopes, by as much as the replay says; of a mask or
+    noise, all rows between two images say the same, so that a server that knows of a mask plants
+    more rows. Secure aggregation does not help: it hides whose image it is. Solved are batches
+    whose images, each under the label that its slope tells, have the gradient that was released.
     """
 
     threat: ClassVar[str] = MALICIOUS
@@ -76,15 +78,19 @@ class Imprint(Inversion):
             usual = (mean, max(spread, 1e-6))
             told = divide(levels(rows, visible, std), thresholds, std, size, usual)
             note = f"{len(told.images)} of {size} images have a bin that shows"
-        missing = size - len(told.images)
-        pixels = torch.cat([told.images, mean.expand(missing, -1)]).clamp(0, 1).float()
+        found = len(told.images)
+        pixels = torch.cat([told.images, mean.expand(size - found, -1)]).clamp(0, 1).float()
         images = pixels.reshape(-1, *threat.image_shape)
         labels = recover_labels(model, loss, release, threat)
-        if missing == 0 and seen is not None:
+        factors = partial(example_factors, model, loss, release, threat)
+        if found:
             sought = threat.classes if threat.labels is None else None
-            labels, order = name_by_slopes(model, loss, images, told.slopes, labels, sought)
+            labels, order = name_by_slopes(
+                model, loss, images[:found], told.slopes, labels, sought, factors
+            )
             images = images[order]
-            left = left_by_mean_gradient(model, loss, release, seen, images, labels)
+        if found == size and seen is not None:
+            left = left_by_mean_gradient(model, loss, release, seen, images, labels, factors)
             note = "" if left < EXPLAINED else f"what was found leaves {left:.1%} unexplained"
         stopped = "iterations" if note else "solved"
         return Guess(images.cpu(), labels.cpu(), 0.0, "imprint", 1, stopped, note)

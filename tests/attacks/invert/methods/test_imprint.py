@@ -136,18 +136,48 @@ def test_under_a_mask_exact_slopes_tell_the_labels_that_counting_gets_wrong(
     assert guess.stopped == "solved"
 
 
+def test_under_clipping_labels_of_images_in_bins_of_their_own_are_told(observe, planted):
+    release, threat, images, labels = observe(
+        planted, configured("dpsgd", clip=1.0, noise_multiplier=0.0), batch=BATCH
+    )
+    counted = recover_labels(planted, cross_entropy, release, threat)
+    assert counted.tolist() != labels.sort().values.tolist()
+
+    def exact(adaptive):
+        known = dataclasses.replace(threat, adaptive=adaptive)
+        attack = invert.get("imprint")
+        guess = attack.reconstruct(planted, cross_entropy, release, known, generator=seeded())
+        order = assign(guess.images, images)
+        return (guess.labels[order] == labels)[psnr(guess.images[order], images) > 30]
+
+    assert len(exact(True)) >= BATCH // 2 and bool(exact(True).all())
+    assert not bool(exact(False).all())  # who knows of no clipping is misled by it
+
+
+def test_a_batch_is_solved_under_clipping(observe, planted):
+    clipped = configured("dpsgd", clip=1.0, noise_multiplier=0.0)
+    release, threat, images, labels = observe(planted, clipped, batch=3)
+    attack = invert.get("imprint")
+    guess = attack.reconstruct(planted, cross_entropy, release, threat, generator=seeded())
+    assert guess.labels[assign(guess.images, images)].tolist() == labels.tolist()
+    assert guess.stopped == "solved"
+
+
 def test_slopes_that_are_not_exact_share_what_is_left_of_the_counted_labels(planted):
     photos = victims.load_data("photos", count=3)
     exact = torch.stack(
         [caused._slopes(planted, cross_entropy, photos.images, c) for c in range(photos.classes)]
     )
     slopes = exact[photos.labels, torch.arange(3)]
-    slopes[1] *= 0.9  # as clipping of each example does
+    slopes[1] *= 0.9  # as where pixels are missing
     counted = torch.tensor([0, 1, 9])
+
+    def as_they_are(images, labels):
+        return torch.ones(len(images), dtype=torch.float64)
 
     def named(known):
         labels, order = caused.name_by_slopes(
-            planted, cross_entropy, photos.images, slopes, counted, known
+            planted, cross_entropy, photos.images, slopes, counted, known, as_they_are
         )
         return dict(zip(order.tolist(), labels.tolist(), strict=True))
 
