@@ -56,7 +56,9 @@ def _setting_reason(setting: Setting, panel: Panel) -> str:
         assert best is not None, "what is named was attacked"
         share = f"named in {best.named.percent(0)} of cases among {held.candidates}"
         return (
-            f"{share}; too few images to say more" if setting.few else f"not rebuilt, but {share}"
+            f"{share}; too few images to say more"
+            if setting.few
+            else f"rebuilding not shown, but {share}"
         )
     if setting.verdict == NOT_SHOWN:
         if math.isinf(held.epsilon):

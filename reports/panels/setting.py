@@ -16,7 +16,7 @@ FALSE = "the guarantee is false"
 
 LEAKS = "leaks"
 
-NAMED = "not rebuilt, but named"
+NAMED = "named; rebuilding not shown"
 
 NAMED_FEW = "named; too few images to say more"
 

@@ -97,7 +97,7 @@ def _names(panel: Panel) -> Sentence:
         assert best is not None
         return f"{setting.label} ({best.named.mean:.0%})"
 
-    start = "Named" if any(s.few for s in found) else "Not rebuilt, but named"
+    start = "Named" if any(s.few for s in found) else "Rebuilding not shown, but named"
     return (
         f"{start} at once among {most:,} candidates far more often than by chance "
         f"({1 / most:.1%}): ",

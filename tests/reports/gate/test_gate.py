@@ -113,9 +113,10 @@ def test_the_flags_name_the_words():
 def test_the_commands_of_the_examples_are_understood(name):
     text = (EXAMPLES / name).read_text()
     typed = re.findall(r"leakgauge ((?:sweep|build) [^&'\n]*)", text)
-    assert len(typed) == 2
+    assert len(typed) == 2 and "unjudged" in typed[1]
     for words in map(shlex.split, typed):
         parsed = load(COMMANDS[words[0]].flags)(words[1:])
         if words[0] == "sweep":
             jobs = load("reports.sweep.study_file:jobs_of")(parsed.first, parsed.flags)
-            assert len(jobs) == 1
+            attacked = [job.scenario["defense"] for job in jobs]
+            assert attacked == ["none", "dpsgd"]  # without a control every result is unjudged

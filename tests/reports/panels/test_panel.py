@@ -63,7 +63,7 @@ def test_what_few_images_cannot_say_is_not_said(tmp_path):
     (panel,) = panels_of(tmp_path)
     assert {s.verdict for s in panel.settings if s.defended} == {NAMED_FEW}
     told = " ".join(plain(s) for s in [*panel_sentences(panel, []), panels_overview([panel])])
-    assert "Not rebuilt" not in told and "No defended setting" not in told
+    assert "Rebuilding not shown" not in told and "No defended setting" not in told
     assert "Named at once among 64" in told
     assert told.count("ewer than 8 images cannot say") == 2
 
