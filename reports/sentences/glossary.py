@@ -5,7 +5,8 @@ from __future__ import annotations
 GLOSSARY = {
     "accuracy": "the share of test images that the trained model names rightly",
     "accuracy cost": "percentage points of accuracy lost against training without a defense",
-    "adaptive": "an attacker who knows the defense and replays it; only adaptive numbers count",
+    "adaptive": "an attacker who knows the defense and replays it; its numbers count, or the naive "
+    "attacker's where they are higher",
     "attack": "a program that tries to learn private data from what leaves the victim",
     "AUC": "the chance that a member gets a higher score than another; 0.5 is guessing, 1 is sure",
     "audit": "a training with canaries inside, which proves a lower bound on epsilon",
