@@ -34,6 +34,9 @@ def headline(
         told = next((scenario[n] for n in names if n in scenario), None)
         start += f" {word} {_name(told)}" if told is not None else ""
     start += _size(kind, scenario, rows)
+    if kind == "inversion" and len(summary) > MOST:  # what was asked about stands before its rivals
+        asked = scenario.get("defense")
+        summary = dict(sorted(summary.items(), key=lambda c: Column.of(c[0]).defense != asked))
     numbers = list(_numbers(kind, rows, summary))
     more = f" and {len(numbers) - MOST} more" if len(numbers) > MOST else ""
     return f"{start}: {'; '.join(numbers[:MOST])}{more}" if numbers else start
