@@ -215,8 +215,8 @@ class TrainingRecord:
 
     @property
     def epsilon(self) -> float:
-        """The least that an accountant proves, since all of them hold."""
-        return min(self.epsilons.values())
+        """The least that an accountant proves; infinite where none does or its assumptions fail."""
+        return min(self.epsilons.values(), default=math.inf) if self.holds else math.inf
 
 
 def parse(record: Record, source: Source | None = None) -> TrainingRecord:

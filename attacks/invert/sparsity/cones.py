@@ -30,8 +30,11 @@ class Cone:
     def misses(self, entries: Tensor) -> float:
         """The share, in [0, 1], of entries (m,), or of their negatives, that have the other sign.
 
-        Whichever of the two has the smaller share counts: a direction has no sign.
+        Whichever of the two has the smaller share counts: a direction has no sign. 1 where no sign
+        is told: nothing speaks for the label.
         """
+        if not len(self.rows):
+            return 1.0
         along = entries[self.rows] * self.bound.sign()
         wrong = float(along.clamp(max=0).abs().sum() / along.abs().sum().clamp(min=1e-300))
         return min(wrong, 1 - wrong)

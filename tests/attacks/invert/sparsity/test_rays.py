@@ -11,7 +11,7 @@ from attacks import invert
 from attacks.invert.matching.clock import Clock
 from attacks.invert.sparsity.cones import Cone, cones_of_labels
 from attacks.invert.sparsity.one_layer import slopes_of_logits
-from attacks.invert.sparsity.rays import ray_directions
+from attacks.invert.sparsity.rays import _label_of, ray_directions
 from defenses import stream
 from reports.scores import assign, psnr
 from tests.conftest import configured, seeded
@@ -69,6 +69,12 @@ def test_a_direction_has_the_label_whose_signs_it_has_in_either_orientation():
         assert own.misses(slopes[:, example]) == pytest.approx(0, abs=1e-12)
         assert own.misses(-slopes[:, example]) == pytest.approx(0, abs=1e-12)
         assert other.misses(slopes[:, example]) > 0.2
+
+
+def test_a_label_whose_signs_are_not_told_claims_no_direction():
+    slopes, _, _, cones, _ = mixed(6)
+    untold = Cone(torch.zeros(0).long(), torch.zeros(0).double())
+    assert _label_of(slopes[:, 0], [untold, *cones]) == 1
 
 
 @pytest.fixture(scope="module")
