@@ -76,13 +76,13 @@ def test_a_black_box_that_finds_nothing_without_a_defense_either_judges_nothing(
 
 def test_runs_of_one_canary_are_kept_and_do_not_depend_on_the_processes(tmp_path):
     asked = scenario(
-        canaries=2, runs=6, methods=("one-run",), training={"batch_size": 20, "epochs": 1}
+        canaries=2, runs=4, methods=("one-run",), training={"batch_size": 20, "epochs": 1}
     )
     alone = study.study(asked, out=tmp_path)
-    assert len(list((tmp_path / "partial").glob("*-00??.json"))) == 6
+    assert len(list((tmp_path / "partial").glob("*-00??.json"))) == 4
     shared = study.study(asked, jobs=2)
     assert canonical(alone) == canonical(shared)
-    for path in (tmp_path / "partial").glob("*-000?.json"):
+    for path in (tmp_path / "partial").glob("*-000[01].json"):
         path.unlink()
     assert canonical(study.study(asked, out=tmp_path)) == canonical(alone)
 

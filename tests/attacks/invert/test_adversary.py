@@ -88,7 +88,7 @@ class TestATS:
 
 
 def test_the_command_shows_both_columns_and_names_the_policy(tmp_path, capsys):
-    words = "--defense ats --policy contrast5 --against --model mlp --data digits --images 6"
+    words = "--defense ats --policy contrast5 --against --model mlp --data digits --images 3"
     words += " --candidates 8 --attack analytic"
     code = main([*words.split(), "--out", str(tmp_path)])
     assert code == 0

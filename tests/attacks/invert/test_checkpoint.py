@@ -22,8 +22,8 @@ def test_a_checkpoint_can_be_attacked_at_any_step(tmp_path, capsys):
     flags = ["--data", "digits", "--count", "100", "--model", "linear", "--batch-size", "25"]
     flags += ["--defense", "dprs", "--rate", "0.8", "--noise-multiplier", "0", "--epochs", "3"]
     assert main([*flags, "--out", str(run)]) == 0
-    short = ["--images", "1", "--evaluations", "20", "--attack", "dlg"]
-    attack = ["--checkpoint", str(run), *short]
+    short = ["--images", "1", "--attack", "analytic"]
+    attack = ["--checkpoint", str(run), *short, "--against", "none"]
     assert invert([*attack, "--step", "6", "--out", str(tmp_path / "o")]) == 0
     record = json.loads((tmp_path / "o/result.json").read_text())
     assert record["scenario"]["split"] == "train"

@@ -31,7 +31,7 @@ from tests import outcomes
 HERE = "tests.attacks.invert.test_schedules"
 
 QUICK = {"data": "digits", "model": "linear", "images": 2, "against": ("none",)}
-QUICK |= {"attack_options": {"iterations": 10, "practice": 0}, "candidates": 8, "evaluations": 20}
+QUICK |= {"attack": "analytic", "candidates": 8, "evaluations": 20}
 DPSGD = defenses.registry.find("dpsgd")
 
 

@@ -23,7 +23,7 @@ from victims import train
 QUICK = ["--model", "linear", "--data", "digits", "--images", "1", "--attack", "prior"]
 QUICK += ["--defense", "dpsgd", "--candidates", "1"]
 TRAINING = ["--data", "digits", "--model", "linear", "--count", "40", "--batch-size", "8"]
-TRAINING += ["--epochs", "1", "--defense", "dpsgd"]
+TRAINING += ["--epochs", "1", "--defense", "dpsgd", "--noise-multiplier", "1"]
 MEMBERSHIP = ["--shadows=2", "--population=4", "--watched=0", "--attacks=loss", "--jobs=1"]
 MEMBERSHIP += ["--layout=plain"]
 COMMANDS = {
@@ -186,8 +186,8 @@ def test_a_report_of_other_folders_is_not_replaced_unasked(go, tmp_path):
 
 
 def test_a_sweep_does_not_drop_another_from_the_reports(go, tmp_path, capsys):
-    few = ["--data", "digits", "--model", "linear", "--images", "2", "--iterations", "5"]
-    few += ["--adaptive", "--practice", "0", "--defense", "none", "--executor", "here"]
+    few = ["--data", "digits", "--model", "linear", "--images", "1", "--attack", "analytic"]
+    few += ["--adaptive", "--candidates", "1", "--defense", "none", "--executor", "here"]
     assert sweep.main([*few, "--seed", "0", "1", "--out", "s"]) == 0
     assert sweep.main([*few, "--seed", "0", "--out", "s"]) == 0  # cut
     assert sweep.main([*few, "--seed", "0", "1", "2", "--out", "s"]) == 0  # grown

@@ -9,7 +9,8 @@ from reports.sweep.task import Task
 GRID = {
     "--data": ["digits"],
     "--model": ["mlp"],
-    "--images": ["2"],
+    "--images": ["1"],
+    "--candidates": ["8"],
     "--attack": ["bayes"],
     "--iterations": ["15"],
     "--adaptive": ["true"],

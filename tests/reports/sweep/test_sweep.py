@@ -21,8 +21,8 @@ from reports.sweep.study_file import jobs_of, split_flags
 from tests import fresh
 from victims import train
 
-SMALL = ["--data", "digits", "--model", "mlp", "--images", "2", "--iterations", "20", "--adaptive"]
-SMALL += ["--practice", "0", "--candidates", "8"]
+SMALL = ["--data", "digits", "--model", "mlp", "--images", "1", "--attack", "analytic"]
+SMALL += ["--adaptive", "--candidates", "8"]
 TRAIN = ["victims.train", "--data", "digits", "--count", "100", "--defense", "none"]
 
 

@@ -334,11 +334,11 @@ def test_the_attack_auto_leaves_out_what_has_too_few_images_to_learn_from(digits
     ],
 )
 def test_labels_by_evidence_survive_what_hides_the_last_layer(name, options, model):
-    private = victims.load_data("digits", count=6)
+    private = victims.load_data("digits", count=4)
     own = victims.load_data("digits", split="train", count=64, seed=0)
     victim, shield = victims.load_model(model, image_shape=(1, 8, 8)), configured(name, **options)
     hits = explained = 0
-    for place in range(6):
+    for place in range(4):
         images, labels = private.images[place][None], private.labels[place][None]
         grads = victims.per_example_gradients(victim, cross_entropy, images, labels)
         release = shield.release(grads, generator=seeded(place))
@@ -349,7 +349,7 @@ def test_labels_by_evidence_survive_what_hides_the_last_layer(name, options, mod
             threat, auxiliary_images=own.images[:15], auxiliary_labels=own.labels[:15]
         )
         explained += int(invert.recover_labels(victim, cross_entropy, release, few) == labels)
-    assert hits >= 5
+    assert hits >= 3
     assert hits >= explained
 
 

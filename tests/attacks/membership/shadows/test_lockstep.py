@@ -262,11 +262,12 @@ def test_auto_takes_what_was_fastest_and_the_command_names_it(fastest, monkeypat
     def timed(advance, device):
         advance()
         name = next(asked)
-        return (0.5 if name == fastest else 1.0) * (4 if name == "together" else 1)
+        return (0.5 if name == fastest else 1.0) * (2 if name == "together" else 1)
 
     monkeypatch.setattr(layouts, "_seconds", timed)
-    training = dataclasses.replace(SCENARIO.training, **LENET)
-    record = run(dataclasses.replace(SCENARIO, training=training, layout="auto", watched=0))
+    training = dataclasses.replace(SCENARIO.training, **LENET, epochs=1)
+    scenario = dataclasses.replace(SCENARIO, training=training, layout="auto", watched=0)
+    record = run(dataclasses.replace(scenario, shadows=2, attacks=("loss",)))
     times = {"together": 1.0, "plain": 1.0, "channels-last": 1.0} | {fastest: 0.5}
     assert record.environment["how"]["seconds_per_step"] == times
     assert f"--layout {fastest}" in record.environment["command"]
