@@ -138,7 +138,7 @@ class Lessons:
 
     def _show_all(self, asked: Asked, generator: torch.Generator, clock: Clock) -> Tensor:
         grads = labelled_gradients(asked.model, asked.loss, self.images, asked.label)
-        return torch.cat([asked.view.show(few, generator) for few in clock.watch(grads)])
+        return asked.view.show_all(clock.watch(grads), len(self.images), generator)
 
 
 def labelled_gradients(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+FEW = 1024
+"""Columns of which squares are held at a time."""
 FAINT = 1e-4
 """A column that varies by less than this share of its mean is constant but for rounding."""
 
@@ -40,19 +42,22 @@ class Regression:
         """Learn from (N, D) float32 measurements, one example a row.
 
         Args:
-            shown: the measurements; not all of them alike.
+            shown: the measurements, not all of them alike; they are overwritten, for they may fill
+                most of the memory.
             added: rho, the variance that a new measurement has beside these; the columns keep
                 their units then.
             ridge: rho where nothing is added, and columns are taken in units of their own std.
         """
         mean = shown.mean(0)
-        rows = shown - mean
+        rows = shown.sub_(mean)
         unit = torch.ones_like(mean)
         if not added:
-            spread, faint = rows.square().mean(0).sqrt(), FAINT * mean.abs()
+            spread = torch.cat([few.square().mean(0) for few in rows.split(FEW, 1)]).sqrt()
+            faint = FAINT * mean.abs()
             unit = torch.where(spread > faint, spread, faint)
             unit = torch.where(unit > 0, unit, 1.0)
-        rows, rho = rows / unit, added or ridge
+            rows.div_(unit)
+        rho = added or ridge
         count, columns = rows.shape
         gram = (rows.T @ rows if columns <= count else rows @ rows.T).double()
         gram.diagonal().add_(count * rho)

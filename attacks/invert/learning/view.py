@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -74,7 +74,7 @@ class View:
         """What (N, D) gradients so shown say of what lies behind them.
 
         Args:
-            shown: see `show`.
+            shown: see `show`; overwritten.
             ridge: see `Regression.fit`; not used where the release has more than `shown` has: noise
                 when it is replayed, or when it is not, what signs lack of a measurement.
         """
@@ -101,6 +101,19 @@ class View:
         except RuntimeError:  # a defense that looks at values takes one example at a time
             each = [self._replay({k: g[i] for k, g in grads.items()}) for i in range(_count(grads))]
             return torch.stack(each).float()
+
+    def show_all(
+        self, chunks: Iterable[Gradients], count: int, generator: torch.Generator
+    ) -> Tensor:
+        """(count, D) float32, of gradients that come in chunks; see `show`."""
+        shown, done = torch.empty(0), 0
+        for grads in chunks:
+            few = self.show(grads, generator)
+            if not done:
+                shown = few.new_empty(count, few.shape[1])
+            shown[done : done + len(few)] = few
+            done += len(few)
+        return shown
 
     def _replay(self, grad: Mapping[str, Tensor]) -> Tensor:
         shown = replay({k: g[None] for k, g in grad.items()}, self.release, self.threat)

@@ -35,7 +35,7 @@ class TestRegression:
 
         shown, unknown = measurements(columns=columns)
         new, known = shown[-1], slice(0, 50)
-        found = Regression.fit(shown[known], ridge=0.01)
+        found = Regression.fit(shown[known].clone(), ridge=0.01)
         centred = unknown[known] - unknown[known].mean(0)
         scaled = (shown - shown[known].mean(0)) / shown[known].std(0, correction=0)
         ridge = Ridge(alpha=50 * 0.01).fit(scaled[known].numpy(), unknown[known].numpy())
@@ -47,7 +47,7 @@ class TestRegression:
 
     def test_is_the_wiener_filter_under_noise(self, columns):
         shown, unknown = measurements(columns=columns)
-        found = Regression.fit(shown, added=0.3**2)
+        found = Regression.fit(shown.clone(), added=0.3**2)
         rows = (shown - shown.mean(0)).double()
         deviation = (shown[0] + 1 - shown.mean(0)).double()
         covariance = rows.T @ rows / len(rows) + 0.3**2 * torch.eye(columns)
@@ -59,7 +59,7 @@ class TestRegression:
     def test_evidence_is_the_gaussian_density(self, columns):
         shown, _ = measurements(columns=columns)
         for options in ({"added": 0.2}, {"ridge": 0.01}):
-            found = Regression.fit(shown, **options)
+            found = Regression.fit(shown.clone(), **options)
             unit = torch.diag(found.unit.double())
             rows = found.rows.double()
             covariance = rows.T @ rows / len(rows) + found.rho * torch.eye(columns)
@@ -75,7 +75,7 @@ class TestRegression:
 def test_a_column_that_never_varies_is_left_out():
     shown, _ = measurements()
     shown[:, 3] = 0
-    assert torch.isfinite(Regression.fit(shown, ridge=0.01).coefficients(shown[0])).all()
+    assert torch.isfinite(Regression.fit(shown.clone(), ridge=0.01).coefficients(shown[0])).all()
 
 
 def test_the_population_is_whitened_and_few_images_are_helped_by_their_spectrum(auxiliary):
