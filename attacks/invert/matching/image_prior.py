@@ -61,19 +61,22 @@ class SpectralPrior:
     @classmethod
     def fit(cls, images: Tensor) -> SpectralPrior:
         """Measure the prior on (N, C, H, W) images in [0, 1]; float64 on their device."""
-        images = images.double()
-        mean = images.mean(0)
-        centred = images - mean
-        channels = images.shape[1]
+        channels, height, width = images.shape[1:]
+        centred = images.double()
+        mean = centred.mean(0)
+        centred = centred - mean
         flat = centred.transpose(0, 1).reshape(channels, -1)
         axes = torch.linalg.eigh(flat @ flat.T / flat.shape[1]).eigenvectors.T.contiguous()
-        rows = cosine_basis(images.shape[2]).to(images.device)
-        columns = cosine_basis(images.shape[3]).to(images.device)
+        del flat  # of thousands of images each of these tensors fills hundreds of MiB
+        rows = cosine_basis(height).to(images.device)
+        columns = cosine_basis(width).to(images.device)
         turned = torch.einsum("oc,bchw->bohw", axes, centred)
-        power = (rows @ turned @ columns.T).square().mean(0)
+        del centred
+        turned = rows @ turned
+        power = (turned @ columns.T).square_().mean(0)
         # Average over rings of equal frequency: hundreds of images, thousands of coefficients.
-        down = torch.arange(images.shape[2], device=images.device)[:, None] / images.shape[2]
-        right = torch.arange(images.shape[3], device=images.device)[None] / images.shape[3]
+        down = torch.arange(height, device=images.device)[:, None] / height
+        right = torch.arange(width, device=images.device)[None] / width
         ring = (32 * (down.square() + right.square()).sqrt()).round().long().flatten()
         total = power.new_zeros(channels, int(ring.max()) + 1)
         total.index_add_(1, ring, power.reshape(channels, -1))
