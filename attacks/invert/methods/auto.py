@@ -169,7 +169,13 @@ class Auto(Inversion):
         # ``lti`` has too few images to learn from where a user's own data are few.
         trials = tuple(trial for trial in trials if not trial.refusal(model, threat))
         plan = rank_attacks(practice, trials, noisy=noisy)
-        first = (*(t for t in self.exact if not isinstance(t, Peel)), *([works] if works else []))
+        others = (
+            # Linear programs that found nothing of own images are not paid for by every batch.
+            dataclasses.replace(trial, programs=0) if isinstance(trial, Spear) else trial
+            for trial in self.exact
+            if not isinstance(trial, Peel)
+        )
+        first = (*others, *([works] if works else []))
         undefended = not threat.adaptive or threat.defense == defenses.get("none")
         optimises = undefended and not isinstance(plan[0], Prior)
         left = practice.left(plan[0]) if optimises else None

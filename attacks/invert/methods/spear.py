@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -91,11 +91,18 @@ class Spear(Inversion):
         images = pixels.reshape(-1, *threat.image_shape).clamp(0, 1)
         missing = threat.batch_size - len(images)
         images = torch.cat([images, prior.mean.expand(missing, -1, -1, -1)]).float()
-        if missing:
-            labels = recover_labels(model, loss, release, threat)
-        else:
-            labels, order = name_images(model, loss, images, told.slopes, fed_by.bias, threat)
+        labels = recover_labels(model, loss, release, threat) if missing else threat.labels
+        if found := len(told.slopes):
+            labels, order = name_images(
+                model,
+                loss,
+                images[:found],
+                told.slopes,
+                fed_by.bias,
+                replace(threat, labels=labels),
+            )
             images = images[order.to(images.device)]
+        assert labels is not None
         caused = residual(model, loss, release, threat, labels, dtype=torch.float32)(images)
         std, note = noise_std(release, threat), told.note
         value = energy(lambda _: caused, images, prior, std)

@@ -23,10 +23,12 @@ def name_images(
         slopes: (K, m) float64, the gradient of the first layer's bias that each image caused, up to
             a positive factor.
         bias: name of that bias.
-        threat: ``labels``, where they are known, are shared out so that they fit best.
+        threat: ``labels``, where they are known, are shared out so that they fit best; there may be
+            more of them than images, B >= K.
 
     Returns:
-        (K,) int64 labels on the CPU, sorted or as they are known, and (K,) the image of each.
+        (K,) int64 labels on the CPU, sorted, or the (B,) that are known, and the image of each: of
+        those that are left over numbers from K on.
     """
     count, classes = len(images), threat.classes
     every = images.repeat_interleave(classes, 0)
@@ -38,5 +40,8 @@ def name_images(
     if threat.labels is None:
         labels, order = fits.argmax(1).cpu().sort(stable=True)
         return labels, order
-    _, order = linear_sum_assignment(-fits[:, threat.labels.to(fits.device)].T.cpu().numpy())
-    return threat.labels, torch.as_tensor(order)
+    named, image = linear_sum_assignment(-fits[:, threat.labels.to(fits.device)].T.cpu().numpy())
+    order = torch.full((len(threat.labels),), -1)
+    order[torch.as_tensor(named)] = torch.as_tensor(image)
+    order[order < 0] = torch.arange(count, len(order))
+    return threat.labels, order

@@ -14,6 +14,8 @@ from attacks.invert.matching.clock import Clock
 from attacks.invert.sparsity.cones import Cone
 from attacks.invert.sparsity.exact import draw_beside, is_made_of, sharpen
 
+PATIENCE = 300
+"""Linear programs in a row that find nothing, after which there is nothing more to be found."""
 TRIES = 4
 """Linear programs of one label, before the next label's turn."""
 
@@ -45,7 +47,7 @@ def ray_directions(
         known: (k, b) of unit length, directions that need not be sought.
         counts: how many examples each label seems to have; a label of which so many are found
             waits until nothing is found of the others.
-        programs: linear programs, at most.
+        programs: linear programs, at most; the search ends sooner where `PATIENCE` find nothing.
         zero: an entry below this share of the largest is a zero.
         generator: of the objectives.
         clock: ends the search.
@@ -60,8 +62,10 @@ def ray_directions(
     left = list(counts)
     for direction in found:
         left[_label_of(basis @ direction, cones)] -= 1
-    solved, helped = 0, True
+    solved, last, helped = 0, 0, True
     while len(found) < size and solved < programs and not clock.over:
+        if solved - last > PATIENCE:
+            break
         waiting = [label for label, count in enumerate(left) if count > 0]
         turn, helped = waiting if helped and waiting else range(len(cones)), False
         for label in turn:
@@ -75,7 +79,7 @@ def ray_directions(
                     continue
                 found.append(direction)
                 left[label] -= 1
-                helped = True
+                last, helped = solved, True
     if not found:
         return rows.new_zeros(0, size)
     told: Tensor = torch.linalg.solve_triangular(mixing, torch.stack(found).T, upper=True).T

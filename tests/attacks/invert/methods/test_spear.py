@@ -18,6 +18,7 @@ from attacks.invert.sparsity import directions
 from attacks.invert.sparsity.directions import sparse_directions
 from attacks.invert.sparsity.exact import sharpen
 from attacks.invert.sparsity.factors import factors
+from attacks.invert.sparsity.naming import name_images
 from attacks.invert.sparsity.one_layer import can_be_slopes, slopes_of_logits
 from defenses import BadInput
 from reports.scores import assign, psnr
@@ -101,6 +102,18 @@ def test_an_image_that_occurs_twice_is_told_once(observe, mlp):
     assert guess.note == "2 of 3 examples were told apart by their zeros"
     for image in images[:2]:
         assert float(psnr(guess.images, image.expand_as(guess.images)).max()) > 55
+
+
+def test_labels_stand_with_the_images_that_are_found_where_others_are_not(observe, mlp):
+    _, threat, images, labels = observe(mlp, configured("none"), batch=6)
+    slopes = victims.per_example_gradients(mlp, cross_entropy, images, labels)["1.1.bias"].double()
+    known = dataclasses.replace(threat, labels=labels.sort().values)
+    some = torch.tensor([4, 1, 3])
+    named, order = name_images(mlp, cross_entropy, images[some], slopes[some], "1.1.bias", known)
+    assert torch.equal(named, labels.sort().values)
+    assert sorted(order.tolist()) == [0, 1, 2, 3, 4, 5]
+    for place, image in enumerate(order.tolist()):
+        assert image >= 3 or named[place] == labels[some[image]]
 
 
 @pytest.mark.parametrize("batch", [2, 3])

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 import victims
 from attacks import invert
 from attacks.invert.matching.clock import Clock
+from attacks.invert.sparsity import rays
 from attacks.invert.sparsity.cones import Cone, cones_of_labels
 from attacks.invert.sparsity.one_layer import slopes_of_logits
 from attacks.invert.sparsity.rays import _label_of, ray_directions
@@ -53,6 +54,17 @@ def test_of_wrong_counts_and_too_few_programs_what_is_found_is_right():
     assert 0 < len(few) <= 6 < len(wrong)
     for found in (wrong, few):
         assert torch.allclose((found @ true.T).abs().amax(1), torch.ones(len(found)).double())
+
+
+def test_a_search_that_finds_nothing_ends(monkeypatch):
+    monkeypatch.setattr(rays, "PATIENCE", 10)
+    solved = []
+    corner = rays._corner
+    monkeypatch.setattr(rays, "_corner", lambda *given: solved.append(1) or corner(*given))
+    rows = torch.randn(96, 12, generator=seeded(), dtype=torch.float64)
+    found = find(rows, mixed(12)[3], rows.new_zeros(0, 12), [4, 4, 4])
+    assert len(found) == 0
+    assert 10 < len(solved) <= 10 + 3 * rays.TRIES
 
 
 def test_where_nothing_is_sparse_nothing_is_found():
