@@ -10,6 +10,7 @@ import torch
 from attacks.invert.bounds import guarantee
 from attacks.invert.load import Cast
 from attacks.invert.pieces import Piece
+from attacks.invert.replayed import with_replays
 from attacks.invert.scenario import Scenario
 from attacks.invert.schedules import keep_worst
 from attacks.invert.score import column_summary
@@ -51,6 +52,8 @@ def record_of(
         name: guarantee(victim.defense, scenario.delta, candidates, bare=victim.statistics)
         for name, victim in cast.victims.items()
     }
+    models = {name: victim.model for name, victim in cast.victims.items()}
+    bounds = with_replays(bounds, scenario, models)
     record = Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)
     return keep_worst(record, cast.schedules)
 

@@ -13,7 +13,7 @@ from reports.charts.render import save
 from reports.estimates import Estimate
 from reports.estimates.counts import count_of
 from reports.estimates.intervals import FEWEST
-from reports.evidence.control import CANNOT_JUDGE, NO_CONTROL
+from reports.evidence.control import CANNOT_JUDGE, MISREPLAYED, NO_CONTROL
 from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
 from reports.records.column import Column
@@ -136,6 +136,8 @@ def control_lines(record: Record) -> list[str]:
     state = panel.settings[0].control
     lines = [] if state == NO_CONTROL else [f"control: the undefended update was {state}"]
     lines += [f"{s.defense}: {CANNOT_JUDGE}: {s.doubt}" for s in doubts]
+    wrong = [(s.defense, s.guarantee.replay) for s in panel.settings if s.guarantee.replay]
+    lines += [f"{name}: {MISREPLAYED}: {told}" for name, told in wrong]
     return lines + [f"{s.defense}: {s.outdone}" for s in panel.settings if s.outdone]
 
 

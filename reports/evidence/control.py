@@ -1,7 +1,7 @@
 """The positive control of an inversion: does the attack rebuild what nobody defends?
 
-An attack that cannot rebuild an undefended update, or that the clock cut short, says nothing of
-a defense: that nothing was found is then no evidence.
+An attack that cannot rebuild an undefended update, that follows a wrong replay of the defense, or
+that the clock cut short, says nothing of a defense: that nothing was found is then no evidence.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ FAILED = "the undefended update was not rebuilt either"
 MISSING = "no positive control: the undefended update was not attacked"
 NAIVE = "only the naive attacker was run"
 CLOCK = "the clock cut the attack short"
+MISREPLAYED = "its replay does not give what it releases"
 
 
 def control(psnr: Values, prior: Values) -> str:
@@ -42,13 +43,14 @@ def control(psnr: Values, prior: Values) -> str:
     return REBUILT if (known >= HALVED).mean() >= 0.5 else NOT_REBUILT
 
 
-def doubt(state: str, clocked: bool = False, naive: bool = False) -> str:
+def doubt(state: str, clocked: bool = False, naive: bool = False, misreplayed: bool = False) -> str:
     """Why finding nothing is no evidence, in words; empty where it is some.
 
     Args:
         state: of the control, see `control`.
         clocked: whether the clock cut the attack on the defended update short.
         naive: whether only the attacker who ignores the defense was run.
+        misreplayed: whether the attacker follows a replay that does not explain made-up releases.
     """
     if state == NOT_REBUILT:
         return FAILED
@@ -56,4 +58,6 @@ def doubt(state: str, clocked: bool = False, naive: bool = False) -> str:
         return MISSING
     if naive:
         return NAIVE
+    if misreplayed:
+        return MISREPLAYED
     return CLOCK if clocked else ""

@@ -30,6 +30,8 @@ STEPS = {
     control.MISSING: "Attack the undefended update beside it: --against none",
     control.NAIVE: "Attack with knowledge of the defense: run again without --naive",
     control.CLOCK: "Run again without --budget, so that no clock ends the attack",
+    control.MISREPLAYED: "Mend the defense's replay until defenses.conformance finds nothing, and "
+    "attack again",
     ASTRAY: "Check that the defense's replay does what its release does: defenses.conformance",
     UNKNOWN: "Attack more images: --images 8 or more",
     UNSCORED: "Attack an update whose private images are known, so that the guess is scored",

@@ -82,7 +82,8 @@ def compare(before: Sequence[InversionRecord], after: Sequence[InversionRecord])
     for panel, old, new in _pairs(before, after)[0]:
         for attacker in (a for a in old.scores if a in new.scores):
             one, other = old.scores[attacker], new.scores[attacker]
-            why = doubt(new.control, other.clocked)
+            wrong = attacker == "adaptive" and bool(new.guarantee.replay)
+            why = doubt(new.control, other.clocked, misreplayed=wrong)
             for score, (was, now, seeds) in _match_images(one, other).items():
                 gap, p = paired_test(now - was, seeds)
                 change = Change(

@@ -163,7 +163,8 @@ class Setting:
         clocked = attacker in self.scores and self.scores[attacker].clocked
         naive_alone = self.defended and "adaptive" not in self.scores
         astray = attacker == "adaptive" and self.astray
-        return doubt(self.control, clocked, naive_alone) or (ASTRAY if astray else "")
+        misreplayed = attacker == "adaptive" and bool(self.guarantee.replay)
+        return doubt(self.control, clocked, naive_alone, misreplayed) or (ASTRAY if astray else "")
 
     @property
     def astray(self) -> bool:

@@ -136,6 +136,8 @@ class Bounds(TypedDict):
         candidates: of the game that was played; None: none was.
         top1: no attack names the right one of so many candidates more often.
         round: of a scheduled defense, the round that counts (`Round.document`).
+        replay: of a defense from elsewhere, what is wrong with its replay of made-up releases, in
+            words; empty where it explains them. Missing where nobody looked.
     """
 
     options: dict[str, Option]
@@ -145,6 +147,7 @@ class Bounds(TypedDict):
     candidates: Number | None
     top1: Share | None
     round: NotRequired[RoundDocument]
+    replay: NotRequired[str]
 
 
 class Form(TypedDict):
@@ -167,6 +170,7 @@ class Guarantee:
         candidates: how many the bound ``top1`` is about; 0 when the Record does not say.
         top1: no attack names the right candidate more often; 1 without a guarantee.
         round: of a scheduled defense, the one that was attacked and counts; else None.
+        replay: what is wrong with its replay, see `Bounds`; empty where nothing is known to be.
     """
 
     options: dict[str, Option]
@@ -175,6 +179,7 @@ class Guarantee:
     candidates: int
     top1: float
     round: Round | None = None
+    replay: str = ""
 
 
 @dataclass(frozen=True)
@@ -332,6 +337,7 @@ def _guarantee(bound: dict[str, Any], what: str) -> Guarantee:
         candidates=whole_number(candidates, f"{what}.candidates"),
         top1=share(top1, f"{what}.top1"),
         round=parse_round(bound.get("round"), f"{what}.round"),
+        replay=text(bound.get("replay", ""), f"{what}.replay"),
     )
 
 

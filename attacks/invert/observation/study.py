@@ -21,6 +21,7 @@ from attacks.invert.observation.rounds import join
 from attacks.invert.observation.scenario import Observed, command
 from attacks.invert.observation.truth import load_truth
 from attacks.invert.observation.victim import load_rounds
+from attacks.invert.replayed import with_replays
 from attacks.invert.scenario import Scenario
 from attacks.invert.victim import Victim
 from defenses import Release, preprocessing, stream
@@ -93,7 +94,8 @@ def attack_update(
     facts["data_sha256"] = digest(own)
     facts["command"] = command(seen)
     summary = {column.key: {name: e.document() for name, e in means_of(rows).items()}}
-    bounds = {scenario.defense: bound}
+    models = {scenario.defense: rounds[0][0].model}
+    bounds = with_replays({scenario.defense: bound}, scenario, models)
     return Record(OBSERVATION, seen.document(), rows, summary, baseline, bounds, facts, arrays)
 
 
