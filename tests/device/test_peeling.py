@@ -48,7 +48,7 @@ def peeled(device, layers, name, options, batch, *, hidden=False):
         release.update[last].zero_()
         release.public["mask"][last].zero_()
     threat = invert.Threat(defense, True, SHAPE, 6, batch, OWN, torch.arange(96) % 6)
-    peel = invert.get("peel", iterations=40)
+    peel = invert.get("peel", iterations=20)
     peel = peel.tuned(model, cross_entropy, threat, generator=seeded(6))
     guess = peel.reconstruct(model, cross_entropy, release, threat, generator=seeded(7))
     assert guess.images.device.type == "cpu"

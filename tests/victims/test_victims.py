@@ -59,8 +59,11 @@ def test_batchnorm_in_training_mode_is_refused():
         )
 
 
-@pytest.mark.parametrize("name", victims.model_names())
-@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28)])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [(name, (3, 32, 32)) for name in victims.model_names()]
+    + [(name, (1, 28, 28)) for name in BUILT],
+)
 def test_every_model_gives_logits_and_normalises_first(name, shape):
     model = victims.load_model(name, image_shape=shape, classes=7, generator=seeded())
     assert not model.training

@@ -49,9 +49,11 @@ def test_a_run_under_precode_is_attacked_with_its_own_weights(tmp_path):
     found = invert(
         [
             *["--checkpoint", str(tmp_path / "run"), "--step", "2", "--images", "1"],
-            *["--attack", "bayes", "--evaluations", "30", "--out", str(tmp_path / "attack")],
+            *["--attack", "bayes", "--evaluations", "30", "--against", "--adaptive"],
+            *["--candidates", "8", "--out", str(tmp_path / "attack")],
         ]
     )
     assert found == 0
     record = read(tmp_path / "attack")
+    assert [row["defense"] for row in record.rows] == ["precode"]
     assert record.rows[0]["rank"] == 1

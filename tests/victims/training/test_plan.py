@@ -23,15 +23,16 @@ class TestPlan:
             made = make_plan(small(epsilon=3.0, accountant=accountant), 200)
             assert 2.98 < made.epsilon(made.steps) <= 3
         assert made.epsilon(5) < made.epsilon(6)
-        gep = make_plan(small(epsilon=3.0, defense="gep"), 200).defense
-        dpsgd = make_plan(small(epsilon=3.0), 200).defense
+        private = {"epsilon": 3.0, "accountant": "rdp"}
+        gep = make_plan(small(**private, defense="gep"), 200).defense
+        dpsgd = make_plan(small(**private), 200).defense
         assert gep.noise_multiplier == pytest.approx(math.sqrt(2) * dpsgd.noise_multiplier)
 
     def test_with_a_noise_multiplier_epsilon_is_a_budget_that_ends_the_run(self):
-        options = {"noise_multiplier": 1.0}
-        whole = make_plan(small(defense_options=options), 200)
+        fields = {"defense_options": {"noise_multiplier": 1.0}, "accountant": "rdp"}
+        whole = make_plan(small(**fields), 200)
         budget = (whole.epsilon(11) + whole.epsilon(12)) / 2
-        made = make_plan(small(defense_options=options, epsilon=budget), 200)
+        made = make_plan(small(**fields, epsilon=budget), 200)
         assert (made.cut, made.steps) == (True, 11)
 
     def test_an_epsilon_that_is_spent_refuses_to_train_on(self):

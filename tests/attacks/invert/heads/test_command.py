@@ -13,7 +13,7 @@ from defenses import BadInput
 from reports import records
 from reports.records import inversion
 
-SMALL = ["--images", "2", "--candidates", "4", "--iterations", "60", "--count", "60"]
+SMALL = ["--images", "2", "--candidates", "4", "--iterations", "20", "--count", "60"]
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ def guess_of(model, release, threat):
     )
 
 
-@pytest.mark.parametrize("rate", [0.97, 0.99, 0.995])
+@pytest.mark.parametrize("rate", [0.97, 0.995])
 def test_as_many_pixels_are_exact_as_the_count_expects(rate, mlp, observe):
     layer = cliffs(read_graph(mlp, SHAPE))[1]
     release, threat, images, labels = observe(mlp, configured("dprs", rate=rate, **NOISELESS))

@@ -140,7 +140,7 @@ def test_simulated_steps_rebuild_what_a_surrogate_cannot(observed, lenet):
 
 @pytest.mark.parametrize("local", [LocalSteps(3, 0.1, 1), LocalSteps(2, 0.1, 2)])
 def test_labels_are_found_in_the_order_of_the_steps(local, monkeypatch):
-    monkeypatch.setattr(label_surprise, "CLIENTS", 1000)
+    monkeypatch.setattr(label_surprise, "CLIENTS", 500)
     digits = victims.load_data("digits")
     own = victims.load_data("digits", split="train")
     model = victims.load_model("mlp", image_shape=(1, 8, 8), classes=10)
