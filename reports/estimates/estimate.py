@@ -30,12 +30,15 @@ class Estimate:
     n: int = 0
 
     @classmethod
-    def of(cls, values: Sequence[float | None], within: Range = ANYWHERE) -> Estimate:
+    def of(
+        cls, values: Sequence[float | None], within: Range = ANYWHERE, level: float = LEVEL
+    ) -> Estimate:
         """Mean of independent values with the interval of `intervals.interval`.
 
         Args:
             values: one score per image; None and NaN (a score that could not be had) are left out.
             within: the least and the largest score there can be, see `reports.scores.SCORES`.
+            level: of the interval, in (0, 1).
 
         Returns:
             No interval where the values are too few. Equal values give equal intervals.
@@ -43,7 +46,7 @@ class Estimate:
         known = sorted(v for v in values if v is not None and math.isfinite(v))
         if not known:
             return NOTHING
-        low, high = interval(known, within) or (math.nan, math.nan)
+        low, high = interval(known, within, level) or (math.nan, math.nan)
         return cls(math.fsum(known) / len(known), low, high, len(known))
 
     @classmethod

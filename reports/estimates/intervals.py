@@ -15,7 +15,7 @@ Seeds = NDArray[np.int64]
 Range = tuple[float, float]
 ANYWHERE: Range = (-math.inf, math.inf)
 LEVEL = 0.95
-"""Of every interval."""
+"""Of every interval that says no other."""
 FEWEST = 8
 """Below it nothing covers: of two kinds of images, one in three rare, fewer would often show one
 kind alone."""
@@ -28,8 +28,10 @@ ALIKE = 1e-9
 """Scores that differ by less than this share of their size are equal."""
 
 
-def interval(values: Sequence[float] | Values, within: Range = ANYWHERE) -> Range | None:
-    """Interval of `LEVEL` for the mean of what the values are a sample of.
+def interval(
+    values: Sequence[float] | Values, within: Range = ANYWHERE, level: float = LEVEL
+) -> Range | None:
+    """Interval of a level for the mean of what the values are a sample of.
 
     Gaffke 2005: each end is a quantile of the mean of the values and one end of their range
     under Dirichlet(1, ..., 1) weights. For values 0 and 1 that is Clopper and Pearson's interval,
@@ -42,6 +44,7 @@ def interval(values: Sequence[float] | Values, within: Range = ANYWHERE) -> Rang
     Args:
         values: (n,) finite and independent.
         within: the least and the largest value there can be.
+        level: how often the interval holds the mean, in (0, 1).
 
     Returns:
         Low and high; None below `FEWEST` values, and for equal ones unless ``within`` is finite.
@@ -57,7 +60,7 @@ def interval(values: Sequence[float] | Values, within: Range = ANYWHERE) -> Rang
     else:
         low_end, high_end = _ends(own, width, within)
     low_end, high_end = min(low_end, own[0]), max(high_end, own[-1])
-    miss = (1 - LEVEL) / 2
+    miss = (1 - level) / 2
     low = np.quantile(_means(np.append(own, low_end)), miss)
     high = np.quantile(_means(np.append(own, high_end)), 1 - miss)
     return max(float(low), float(low_end)), min(float(high), float(high_end))
@@ -68,7 +71,9 @@ def simultaneous_level(count: int) -> float:
     return 1 - (1 - LEVEL) / max(1, count)
 
 
-def seeds_interval(values: Values, seeds: Seeds, within: Range = ANYWHERE) -> Range:
+def seeds_interval(
+    values: Values, seeds: Seeds, within: Range = ANYWHERE, level: float = LEVEL
+) -> Range:
     """Student's interval for the mean of all values when those of one seed belong together.
 
     Between seeds, with one degree of freedom less than there are seeds.
@@ -77,9 +82,10 @@ def seeds_interval(values: Values, seeds: Seeds, within: Range = ANYWHERE) -> Ra
         values: (N,) finite.
         seeds: (N,) the seed of each, two different ones at least.
         within: the least and the largest value there can be.
+        level: how often the interval holds the mean, in (0, 1).
     """
     error, freedom = _error_between_seeds(values, seeds)
-    mean, reach = float(values.mean()), float(student.ppf((1 + LEVEL) / 2, freedom)) * error
+    mean, reach = float(values.mean()), float(student.ppf((1 + level) / 2, freedom)) * error
     return max(within[0], mean - reach), min(within[1], mean + reach)
 
 

@@ -17,8 +17,9 @@ from reports.evidence.remedies import (
     PROTECT,
     remedy,
 )
+from reports.panels.corrected import corrected_gain, together, why_not_shown
 from reports.panels.panel import Panel
-from reports.panels.pooled import NAMES
+from reports.panels.pooled import GAIN, NAMES
 from reports.panels.setting import FALSE, LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, Setting
 
 
@@ -48,27 +49,35 @@ def _setting_reason(setting: Setting, panel: Panel) -> str:
         told = {one.anchor: one.text for one in panel_refutations(panel)}
         return told.get(setting.anchor, FALSE)
     if setting.verdict == LEAKS:
-        best = setting.stronger()
-        assert best is not None, "what leaks was attacked"
-        return f"rebuilt {best.gain.show()} dB closer than by guessing"
+        gain = corrected_gain(setting, panel, _who_shows(setting))
+        together_with = f"the interval is for {together(setting, panel)} at once"
+        return f"rebuilt {gain.show()} dB closer than by guessing; {together_with}"
     if setting.verdict in (NAMED, NAMED_FEW):
         best = setting.stronger(NAMES)
         assert best is not None, "what is named was attacked"
         share = f"named in {best.named.percent(0)} of cases among {held.candidates}"
-        return (
-            f"{share}; too few images to say more"
-            if setting.few
-            else f"rebuilding not shown, but {share}"
-        )
+        if setting.few:
+            return f"{share}; too few images to say more"
+        return f"rebuilding not shown{_short_of(setting, panel)}, but {share}"
     if setting.verdict == NOT_SHOWN:
+        nothing = f"nothing beyond guessing was shown{_short_of(setting, panel)}"
         if math.isinf(held.epsilon):
-            return "nothing beyond guessing was shown, and nothing is guaranteed"
-        return (
-            f"nothing beyond guessing was shown; epsilon {held.epsilon:,.4g} is guaranteed for one "
-            "update"
-        )
+            return f"{nothing}, and nothing is guaranteed"
+        return f"{nothing}; epsilon {held.epsilon:,.4g} is guaranteed for one update"
     doubt = setting.doubt if setting.verdict == CANNOT_JUDGE else setting.verdict
     return f"{CANNOT_JUDGE}: {doubt}"
+
+
+def _who_shows(setting: Setting) -> str:
+    """The attacker whose gain is shown, of two the one who gains more."""
+    showing = [name for name in setting.scores if setting.shows(GAIN, name)]
+    return max(showing, key=lambda name: setting.scores[name].gain.mean)
+
+
+def _short_of(setting: Setting, panel: Panel) -> str:
+    """Why a gain that a table shows above 0 is not enough, in brackets; else empty."""
+    told = (why_not_shown(setting, panel, attacker) for attacker in setting.scores)
+    return next((f" ({why})" for why in told if why), "")
 
 
 def _setting_remedy(setting: Setting, word: str) -> str:

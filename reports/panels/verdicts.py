@@ -29,9 +29,8 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
     the worst of several rounds counts, it pays for there being the others too (Bonferroni). Gain
     and game share the chance of a false word, and so do the attackers, see `SHARES`.
     """
-    run = {attacker for setting in settings for attacker in setting.scores}
     corrected = {
-        attacker: _correct(settings, attacker, TESTS / (SHARES[attacker] if len(run) > 1 else 1))
+        attacker: _correct(settings, attacker, looks_of(settings, attacker))
         for attacker in ATTACKERS
     }
     return [
@@ -46,6 +45,12 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
     ]
 
 
+def looks_of(settings: Sequence[Setting], attacker: str) -> float:
+    """By what every p of an attacker is multiplied: one over its share of the chance in a test."""
+    run = {name for setting in settings for name in setting.scores}
+    return TESTS / (SHARES[attacker] if len(run) > 1 else 1)
+
+
 def _correct(
     settings: Sequence[Setting], attacker: str, looks: float
 ) -> dict[str, dict[str, float]]:
@@ -54,7 +59,7 @@ def _correct(
     Args:
         settings: of the panel.
         attacker: of `ATTACKERS`.
-        looks: what every p is multiplied by, one over the attacker's share in one test.
+        looks: see `looks_of`.
     """
     attacked = [s for s in settings if attacker in s.scores]
     scores = [s.scores[attacker] for s in attacked]
@@ -63,13 +68,13 @@ def _correct(
         ps[test] = holm([s.scores[attacker].alone(test, s.guarantee) for s in attacked])
     return {
         setting.anchor: {
-            test: min(1.0, looks * _rounds_tried(setting) * own[turn]) for test, own in ps.items()
+            test: min(1.0, looks * rounds_tried(setting) * own[turn]) for test, own in ps.items()
         }
         for turn, setting in enumerate(attacked)
     }
 
 
-def _rounds_tried(setting: Setting) -> int:
+def rounds_tried(setting: Setting) -> int:
     """How many rounds the one that counts was picked from."""
     counts = setting.guarantee.round
     return max(1, len(counts.attacked)) if counts else 1
@@ -82,13 +87,14 @@ def _gain_ps(scores: Sequence[PooledScores]) -> list[float]:
     if not places:
         return found
     own = [scores[i] for i in places]
-    sides = holm([_interval_p(c) for c in own])
+    sides = holm([interval_p(c) for c in own])
     for place, *ps in zip(places, corrected_p(_gain_table(own)), sides, strict=True):
         found[place] = float(max(ps))
     return found
 
 
-def _interval_p(scores: PooledScores) -> float:
+def interval_p(scores: PooledScores) -> float:
+    """One-sided p of a gain, as its interval has it and uncorrected."""
     known = np.isfinite(scores.gains)
     return p_above_zero(scores.gains[known], scores.seeds[known])
 

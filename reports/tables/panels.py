@@ -18,6 +18,7 @@ TONES = {FALSE: "leaks", LEAKS: "leaks", NAMED: "leaks", NAMED_FEW: "leaks", NOT
 PSNR, SSIM, LPIPS = (SCORES[name].title for name in ("psnr", "ssim", "lpips"))
 ADAPTIVE, NAIVE = f"adaptive {PSNR}", f"naive {PSNR}"
 GAIN = f"gain over guessing ({SCORES['psnr'].unit})"
+ALONE = "Intervals are of one number each; a verdict allows for all that is judged with it"
 PAPER = (ADAPTIVE, NAIVE, GAIN, "records")
 """Heads of columns that go on paper, beside the defense, its options, the verdict and epsilon."""
 
@@ -50,7 +51,7 @@ def panel_table(panel: Panel) -> Table:
         for setting in panel.settings
         for row in (_row(setting, options), *(_round_row(r, options) for r in setting.rounds))
     )
-    caption = f"Every setting of: {panel.title}"
+    caption = f"Every setting of: {panel.title}. {ALONE}"
     measured = heads.index("verdict") + 1
     if any(CUT in cell.text for row in rows for cell in row.cells[measured:]):
         caption += f" ({CUT} cut short by the clock)"
