@@ -17,7 +17,8 @@ class Undefended:
     Attributes:
         samples: attack -> its scores of members and others; empty where none are stored.
         told: attack -> AUC as the Record has it, whose intervals hold for its attacks at once; it
-            counts where no scores are stored. Empty where no control was played.
+            counts where no scores are stored and no other Record is judged with it. Empty where
+            no control was played.
         beside: whether they are a twin's; else the result itself is undefended.
         compared: how many results the control is the best of, all attacks and Records that are
             judged together: the intervals hold for all of them at once.
@@ -41,7 +42,11 @@ class Undefended:
         Of controls that are compared and in which nobody could be told, one or more hold with a
         chance of 1 - `reports.estimates.intervals.LEVEL` at most.
         """
-        return any(area.low > 0.5 for area in self.areas.values())
+        return any(area.low > 0.5 for name, area in self.areas.items() if self._allows(name))
+
+    def _allows(self, name: str) -> bool:
+        """Whether an attack's interval allows for all that is compared."""
+        return name in self.samples or self.compared <= len(self.told)
 
     @property
     def doubt(self) -> str:
@@ -52,10 +57,13 @@ class Undefended:
         """One line for people: what undefended uploads give away."""
         if not self.areas:
             return "no undefended twin was played"
-        name = max(self.areas, key=lambda n: self.areas[n].low)
+        name = max(self.areas, key=lambda n: (self._allows(n), self.areas[n].low))
         where = "the undefended twin at the same seed" if self.beside else "undefended uploads"
         found = "are told" if self.holds else "are not told"
-        several = self.compared > 1
-        best = f", the best of {self.compared} results, its interval allows for that" * several
+        best = ""
+        if not self._allows(name):
+            best = f", by an interval that allows for {len(self.told)} of {self.compared} results"
+        elif self.compared > 1:
+            best = f", the best of {self.compared} results, its interval allows for that"
         area = self.areas[name].show(3)
         return f"in {where} members {found} from chance: AUC {area} by {name}{best}"

@@ -32,13 +32,16 @@ def training_table(trainings: Sequence[Trained]) -> Table:
     return Table("trainings-table", caption, HEADS, tuple(map(_row, trainings)), BRIEF)
 
 
+def _most(training: Trained, accountant: str) -> float:
+    """The largest epsilon of the runs; NaN where one of them has no account of this kind."""
+    spent = [run.epsilons.get(accountant, math.nan) for run in training.runs]
+    return math.nan if any(map(math.isnan, spent)) else max(spent)
+
+
 def _row(training: Trained) -> Row:
     first = training.runs[0]
     sources = [run.source for run in training.runs]
-    spent = [
-        value(max(run.epsilons.get(accountant, math.nan) for run in training.runs), sources)
-        for accountant in ("prv", "rdp")
-    ]
+    spent = [value(_most(training, accountant), sources) for accountant in ("prv", "rdp")]
     if not all(run.holds for run in training.runs):
         spent = [no_guarantee(cell) for cell in spent]
     cells = (

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from reports import detection
+from reports.estimates import Estimate
 from reports.estimates.intervals import LEVEL
 from reports.evidence.undefended import Undefended
 
@@ -54,3 +55,12 @@ def test_scores_count_before_what_the_record_says_of_them():
     said = dict.fromkeys(samples, detection.auc(detection.sample([1, 2, 3, 4], [0, 0, 1, 1])))
     found = Undefended(samples, said, True, 1)
     assert found.areas == {k: detection.auc(s) for k, s in samples.items()}
+
+
+def test_a_told_interval_is_no_evidence_beside_other_records():
+    told = {"fall": Estimate(0.56, 0.505, 0.61, 200)}
+    alone = Undefended({}, told, True, 1)
+    assert alone.holds
+    among = Undefended({}, told, True, 100)
+    assert not among.holds
+    assert "not told" in among.show() and "allows for 1 of 100 results" in among.show()
