@@ -23,6 +23,7 @@ class Judgement:
         remedy: what to do next.
         anchor: names the row of the page that holds the number.
         sources: the Records behind it.
+        rival: whether it is about a defense that was only attacked beside the one under study.
     """
 
     word: str
@@ -32,3 +33,4 @@ class Judgement:
     remedy: str
     anchor: str
     sources: tuple[Source, ...]
+    rival: bool = False

@@ -24,7 +24,10 @@ from reports.panels.setting import FALSE, LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, Se
 
 
 def judge_setting(setting: Setting, panel: Panel, place: str) -> Judgement:
-    """Judge a setting of a panel, which ``place`` names where there are several panels."""
+    """Judge a setting of a panel, which ``place`` names where there are several panels.
+
+    It is a rival where Scenarios are about other defenses of the panel and not about this one.
+    """
     words = {FALSE: REFUTED, LEAKS: LEAKING, NOT_SHOWN: UNBROKEN}
     words |= dict.fromkeys((NAMED, NAMED_FEW), LEAKING)
     word = words.get(setting.verdict, UNJUDGED)
@@ -40,6 +43,7 @@ def judge_setting(setting: Setting, panel: Panel, place: str) -> Judgement:
         remedy=_setting_remedy(setting, word),
         anchor=setting.anchor,
         sources=setting.sources,
+        rival=not setting.asked and any(s.asked and s.defended for s in panel.settings),
     )
 
 

@@ -23,7 +23,7 @@ def close_gate(found: Sorted, arguments: argparse.Namespace, folder: Path) -> in
     """
     from reports.estimates.counts import count_of
     from reports.gate.badge import badge
-    from reports.gate.rulings import caught, rulings, summary, worst
+    from reports.gate.rulings import caught, gated, rulings, summary, worst
     from reports.panels.build import build_panels
     from reports.records import atomic
     from reports.records.kinds import Sorted
@@ -48,7 +48,10 @@ def close_gate(found: Sorted, arguments: argparse.Namespace, folder: Path) -> in
     for one in closing:
         print(f"{one.word}: {one.subject}: {one.reason}")
     if arguments.fail_on:
-        results = count_of(len(told), "result")
+        own = gated(told)
+        results = count_of(len(own), "result")
         gate = f"closed by {len(closing)} of {results}" if closing else "open"
+        if rivals := len(told) - len(own):
+            gate += f"; {count_of(rivals, 'rival')} beside it shown, not gated"
         print(f"gate on {', '.join(arguments.fail_on)}: {gate}")
     return CLOSED if closing else 0

@@ -38,22 +38,27 @@ def _unjudged(subject: str, reason: str, remedy: str) -> Judgement:
 def caught(found: Sequence[Judgement], gates: Collection[str]) -> list[Judgement]:
     """What closes a gate for these words; for leaks a refuted claim too, which is one."""
     closing = {*gates, REFUTED} if LEAKING in gates else {*gates}
-    return [one for one in found if one.word in closing]
+    return [one for one in gated(found) if one.word in closing]
+
+
+def gated(found: Sequence[Judgement]) -> list[Judgement]:
+    """What a gate is about: all but the rivals that a Scenario attacks beside its own defense."""
+    return [one for one in found if not one.rival]
 
 
 def worst(found: Sequence[Judgement]) -> str:
-    """The gravest word of all."""
-    return min((one.word for one in found), key=WORDS.index)
+    """The gravest word of all that a gate is about."""
+    return min((one.word for one in gated(found)), key=WORDS.index)
 
 
 def summary(found: Sequence[Judgement], gates: Sequence[str]) -> dict[str, Any]:
     """The judgements as JSON holds them; docs/testing.md says what each field means."""
-    shown = ("word", "subject", "reason", "sample", "remedy")
+    shown = ("word", "subject", "reason", "sample", "remedy", "rival")
     return {
         "version": VERSION,
         "fail_on": list(gates),
         "closed": bool(caught(found, gates)),
         "worst": worst(found),
-        "counts": {word: sum(one.word == word for one in found) for word in WORDS},
+        "counts": {word: sum(one.word == word for one in gated(found)) for word in WORDS},
         "results": [{name: getattr(one, name) for name in shown} for one in found],
     }

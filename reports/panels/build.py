@@ -65,6 +65,7 @@ def _collect(group: Sequence[InversionRecord]) -> tuple[list[BySeed], list[str]]
             guarantee = record.guarantees[defense]
             key = BySeed.key(defense, guarantee)
             held = found.setdefault(key, BySeed(defense, guarantee))
+            held.asked = held.asked or record.asked == defense
             if guarantee.replay and not held.guarantee.replay:  # wrong in one seed, wrong in all
                 held.guarantee = replace(held.guarantee, replay=guarantee.replay)
             first = held.add(record, attacker, scores)

@@ -26,11 +26,13 @@ class BySeed:
     Attributes:
         defense: the defense's name.
         guarantee: what theory says of the setting, as its first Record has it.
+        asked: whether a Record is about this defense, and not about another one beside it.
         parts: attacker -> seed -> the Record that counts, and its scores.
     """
 
     defense: str
     guarantee: Guarantee
+    asked: bool = False
     parts: dict[str, dict[int, tuple[InversionRecord, Scores]]] = field(default_factory=dict)
 
     @staticmethod
@@ -71,6 +73,7 @@ class BySeed:
             scores=scores,
             sources=self.sources,
             label=label,
+            asked=self.asked,
         )
 
 

@@ -53,6 +53,7 @@ class Setting:
         rounds: of a scheduled defense, every round that was attacked; else nothing.
         control: whether the attack rebuilds the panel's undefended updates, see
             `reports.evidence.control`.
+        asked: whether a Scenario is about this defense; else it was only attacked beside another.
     """
 
     anchor: str
@@ -63,6 +64,7 @@ class Setting:
     label: str
     rounds: tuple[Setting, ...] = ()
     control: str = NO_CONTROL
+    asked: bool = False
 
     @property
     def variant(self) -> Variant:

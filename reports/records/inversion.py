@@ -202,6 +202,7 @@ class InversionRecord:
         source: where it is from.
         panel: scenario fields that every Record of its panel shares.
         seed: of the scenario.
+        asked: the defense under study; the others were attacked beside it.
         columns: the scores of every column; of a scheduled defense those of the round that
             counts.
         rounds: the same for its other rounds, by names of `reports.records.rounds.other`.
@@ -216,6 +217,7 @@ class InversionRecord:
     source: Source
     panel: dict[str, Any]
     seed: int
+    asked: str
     columns: dict[Column, Scores]
     prior: Scores | None
     guarantees: dict[str, Guarantee]
@@ -288,6 +290,7 @@ def parse(record: Record, source: Source | None = None) -> InversionRecord:
         # A field at None says as much as one that an older version did not have.
         panel={k: v for k, v in facts.items() if k not in APART and v is not None},
         seed=whole_number(facts.get("seed"), "scenario.seed"),
+        asked=text(facts.get("defense"), "scenario.defense"),
         columns={column: _scores(found, "rows") for column, found in rows.items()},
         prior=_scores(prior, "baseline.rows") if prior else None,
         guarantees=guarantees,

@@ -46,6 +46,32 @@ def test_a_leak_closes_the_gate_that_is_on_it_alone(gate):
     assert said.endswith("gate on refuted: open\n")
 
 
+def test_a_rival_beside_the_defense_closes_nothing(gate):
+    quiet = inversion(level=9.0, naive=8.0, against={"none": 50.0, "dpsgd": 30.0})
+    code, told, said = gate([quiet], "--fail-on", *GATES)
+    assert (code, told["worst"]) == (0, "unbroken")
+    assert told["counts"] == {"refuted": 0, "unjudged": 0, "leaks": 0, "unbroken": 1}
+    shown = {one["subject"]: (one["word"], one["rival"]) for one in told["results"]}
+    assert shown["dpsgd"] == ("leaks", True)
+    assert [rival for _, rival in shown.values()].count(False) == 1
+    assert said.endswith(": open; 1 rival beside it shown, not gated\n")
+
+
+def test_every_scenario_of_a_sweep_gates_with_its_own_defense(gate):
+    own = [inversion(defense="dpsgd", level=30.0, **OPEN), inversion(level=9.0, naive=8.0, **OPEN)]
+    beside = inversion(defense="topk", level=9.0, naive=8.0, seed=1, against={"dpsgd": 30.0})
+    code, told, _ = gate([*own, beside], "--fail-on", *GATES)
+    assert (code, told["worst"]) == (3, "leaks")
+    closing = [one["subject"] for one in told["results"] if one["word"] == "leaks"]
+    assert closing and all(subject.startswith("dpsgd") for subject in closing)
+
+
+def test_a_rival_counts_where_nothing_else_was_asked(gate):
+    bare = inversion(defense="none", level=50.0, naive=None, against={"dpsgd": 30.0})
+    code, told, _ = gate([bare], "--fail-on", "leaks")
+    assert (code, [one["rival"] for one in told["results"]]) == (3, [False])
+
+
 def test_nothing_shown_is_let_through_and_called_no_more(gate):
     code, told, _ = gate([inversion(level=9.0, naive=8.0, **OPEN)], "--fail-on", *GATES)
     assert (code, told["worst"]) == (0, "unbroken")
