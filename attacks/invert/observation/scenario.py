@@ -99,7 +99,8 @@ def command(seen: Observed) -> str:
     return command_line(
         seen.scenario,
         images=start.images,
-        against=list(start.against),
+        # As the flags have it: of no defense nothing else is attacked.
+        against=[] if seen.scenario.defense == "none" else list(start.against),
         observation=[seen.path, *seen.later],
         truth=list(seen.truth) or None,
         train_mode=seen.train_mode,
