@@ -13,7 +13,8 @@ from reports.charts.render import save
 from reports.estimates import Estimate
 from reports.estimates.counts import count_of
 from reports.estimates.intervals import FEWEST
-from reports.evidence.control import CANNOT_JUDGE, MISREPLAYED, NO_CONTROL
+from reports.evidence.control import CANNOT_JUDGE, MISREPLAYED, NO_CONTROL, NOT_REBUILT
+from reports.evidence.setting_judgement import judge_setting
 from reports.panels.build import build_panels
 from reports.records import Record, inversion, rounds
 from reports.records.column import Column
@@ -63,8 +64,8 @@ def table(record: Record) -> str:
         count += ", a server that cheats: it sends a model of its own making"
     lines = [
         f"{facts['data']}: {count}, {facts['model']} ({facts['state']}), attack {facts['attack']}",
-        f"mean [95% interval over {FEWEST} images and more]; PSNR capped at {PSNR_CAP:g} dB; "
-        "LPIPS: lower is closer",
+        f"mean [95% interval of each number alone, where there are {FEWEST} images or more]; "
+        f"PSNR capped at {PSNR_CAP:g} dB; LPIPS: lower is closer",
         head,
         "-" * len(head),
     ]
@@ -97,7 +98,7 @@ def table(record: Record) -> str:
             lines += [f"{name}: {held.told()}"] if held else []
     if record.environment.get("lpips", "available") != "available":
         lines.append(f"LPIPS unavailable: {record.environment['lpips']}")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *verdict_lines(record)])
 
 
 def work(record: Record) -> str:
@@ -135,10 +136,21 @@ def control_lines(record: Record) -> list[str]:
     doubts = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
     state = panel.settings[0].control
     lines = [] if state == NO_CONTROL else [f"control: the undefended update was {state}"]
-    lines += [f"{s.defense}: {CANNOT_JUDGE}: {s.doubt}" for s in doubts]
+    if state == NOT_REBUILT:
+        lines = [f"{lines[0]}: where an attack finds nothing, nothing can be judged"]
+    lines += [
+        f"{s.defense}: {CANNOT_JUDGE}: {s.doubt}" for s in doubts if s.defended and not s.asked
+    ]
     wrong = [(s.defense, s.guarantee.replay) for s in panel.settings if s.guarantee.replay]
     lines += [f"{name}: {MISREPLAYED}: {told}" for name, told in wrong]
     return lines + [f"{s.defense}: {s.outdone}" for s in panel.settings if s.outdone]
+
+
+def verdict_lines(record: Record) -> list[str]:
+    """The page's verdict on the defense that was asked about, in one line."""
+    (panel,) = build_panels([inversion.parse(record)])
+    asked = (judge_setting(setting, panel, "") for setting in panel.settings if setting.asked)
+    return [f"{one.word}: {one.subject}: {one.reason}" for one in asked]
 
 
 def _row_label(record: Record, column: Column) -> str:

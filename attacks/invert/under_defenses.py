@@ -103,8 +103,8 @@ def build_defenses(scenario: Scenario) -> dict[str, Defense]:
     """The defenses to compare, the one under study last, all at the same options and epsilon.
 
     Raises:
-        BadInput: an unknown defense, an option outside its range, or an epsilon that the defense
-            under study cannot guarantee.
+        BadInput: an unknown defense, an option outside its range, an epsilon that the defense
+            under study cannot guarantee, or one beside a noise multiplier.
     """
     main = defenses.get(scenario.defense, **scenario.defense_options)
     options = shown_options(main)
@@ -121,6 +121,10 @@ def build_defenses(scenario: Scenario) -> dict[str, Defense]:
     for name, defense in built.items():
         loud = defenses.with_effective_noise(defense, noise)
         if loud is not None:
+            if name == scenario.defense and "noise_multiplier" in scenario.defense_options:
+                raise BadInput(
+                    "give one of --epsilon, which sets the noise, and --noise-multiplier"
+                )
             built[name] = loud
         elif name == scenario.defense:
             raise BadInput(f"defense {name!r} guarantees no epsilon, so --epsilon cannot set it")

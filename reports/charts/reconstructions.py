@@ -121,7 +121,7 @@ def _write_title(figure: Figure, found: InversionRecord, theme: Theme) -> None:
     figure.text(0.012, 1 - 0.22 / high, title, fontsize=11, weight="bold")
     how = (
         "Under each image: PSNR, then SSIM / LPIPS (lower is closer). "
-        "Headings: mean PSNR in dB, 95% interval where there are 8 images and more."
+        "Headings: mean PSNR in dB, 95% interval where there are 8 images or more."
     )
     how += f" {CUT} cut short by the clock." if any(map(_cut, found.columns.values())) else ""
     figure.text(0.012, 1 - 0.42 / high, how, fontsize=7, color=theme.soft)

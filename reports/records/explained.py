@@ -90,15 +90,25 @@ def sentences(found: Mapping[str, Any]) -> str:
     if said == CANNOT_JUDGE:
         missing = "no public images" if not found["public"] else "no noise (--noises 0)"
         return f"{text}\n{said}: there was {missing} to compare with"
-    noise = f"of noise in at most 1 of {len(found['noise']) + 1}"
-    if found.get("lent", False):
-        noise = "of noise at a rate that is not known, for it was lent the labels found"
-    rates = [noise] * bool(found["noise"])
-    dark = f"of a guess in the dark in {_most(found)} of {len(found['public']) + 1}"
-    rates += [dark] * bool(found["public"])
     why = "" if found["looked"] else " (the guess was made without the update)"
-    alarm = f"; anything but {NOT_RECOVERED!r} is said {', '.join(rates)}" if rates else ""
-    return f"{text}\n{said}{why}{_caution(found, said)}{alarm}"
+    alarm = _false_alarms(found)
+    return f"{text}\n{said}{why}{_caution(found, said)}{f'; {alarm}' if alarm else ''}"
+
+
+def _false_alarms(found: Mapping[str, Any]) -> str:
+    """How often a verdict is too kind to a guess, in words; empty where nothing was compared."""
+    told = []
+    if found["noise"]:
+        often = f"of {len(found['noise']) + 1} updates that are only noise at most 1 is"
+        if found.get("lent", False):
+            often = "of updates that are only noise it is not known how many are"
+        told.append(often)
+    if found["public"]:
+        most = _most(found)
+        verb = "is" if most == 1 else "are"
+        told.append(f"of {len(found['public']) + 1} guesses without the update {most} {verb}")
+    other = f"by chance called something else than {NOT_RECOVERED!r}"
+    return f"{' and '.join(told)} {other}" if told else ""
 
 
 def _caution(found: Mapping[str, Any], said: str) -> str:

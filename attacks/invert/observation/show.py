@@ -8,6 +8,7 @@ from typing import Any
 from attacks.invert.show import CUT
 from reports.estimates import Estimate
 from reports.estimates.counts import count_of
+from reports.evidence.control import MISREPLAYED
 from reports.records import Record
 from reports.records.explained import sentences
 from reports.records.inversion import is_cut_short, rows_of
@@ -34,6 +35,8 @@ def headline(record: Record) -> str:
         lines.append(f"a guess without the update ({best.replace('_', ' ')}): {mean} dB")
     else:
         lines.append("unscored: --truth PICTURE scores it")
+    if told := record.bounds[record.scenario["defense"]].get("replay"):
+        lines.append(f"{record.scenario['defense']}: {MISREPLAYED}: {told}")
     if is_cut_short(rows):
         lines.append(CUT)
     return "\n".join(lines)

@@ -54,6 +54,7 @@ def test_the_main_job_writes_prints_and_draws(invoke, tmp_path):
     assert "Its sparsity buys no epsilon" in out
     assert "none: no privacy guarantee (epsilon = inf)" in out
     assert "LPIPS unavailable: LPIPS's AlexNet needs images of at least 31x31 pixels" in out
+    assert re.search(r"\nunjudged: dprs .*: cannot be judged: too few images to say\n", out)
     assert out.rstrip().endswith("reconstructions.png")
     code, out, _ = invoke("--defense", "dprs", "--rate", "0.5", *QUICK, "--out", "here")
     assert code == 0
@@ -85,6 +86,10 @@ BAD = [
     (["--noise-multiplier", "nan"], "noise_multiplier must be a number, not nan"),
     (["--defense", "dpsgd", "--rate", "0.9"], "unrecognized arguments: --rate 0.9"),
     (["--defense", "topk", "--epsilon", "3"], "'topk' guarantees no epsilon"),
+    (
+        ["--epsilon", "8", "--noise-multiplier", "1"],
+        "give one of --epsilon, which sets the noise, and --noise-multiplier",
+    ),
     (["--epsilon", "-2"], "epsilon is -2; it must be > 0"),
     (["--delta", "2"], "delta is 2"),
     (["--images", "many"], "invalid int value: 'many'"),

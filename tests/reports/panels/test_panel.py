@@ -173,3 +173,16 @@ def test_a_replay_that_misleads_is_no_evidence(tmp_path):
     from attacks.invert.show import control_lines
 
     assert any("dprs: naive above adaptive" in line for line in control_lines(record))
+
+
+def test_the_terminal_ends_with_the_page_s_verdict_on_what_was_asked():
+    from attacks.invert.show import control_lines, verdict_lines
+
+    lost = outcomes.inversion(level=9.0, naive=8.0, against={"none": 9.0, "dpsgd": 9.0})
+    (said,) = verdict_lines(lost)
+    assert said.startswith("unjudged: dprs") and "was not rebuilt either" in said
+    first, *others = control_lines(lost)
+    assert first.endswith("was not rebuilt: where an attack finds nothing, nothing can be judged")
+    assert [line.split(":")[0] for line in others] == ["dpsgd"]
+    (said,) = verdict_lines(outcomes.inversion(level=30.0, against={"none": 50.0, "dpsgd": 30.0}))
+    assert said.startswith("leaks: dprs")

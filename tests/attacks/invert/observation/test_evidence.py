@@ -132,8 +132,10 @@ def test_labels_that_the_adversary_already_has_are_lent_to_noise_too(linear, dig
 def test_the_rate_of_noise_that_was_lent_labels_is_not_stated():
     found = dict(guess=0.999, left=0.01, all_but_noise=True, determined=True, rivals=0)
     found |= dict(looked=True, public=[0.5], short=0.9, noise=[0.1] * 19)
-    assert "of noise in at most 1 of 20" in explained.sentences(found)
-    assert "of noise at a rate that is not known" in explained.sentences(found | {"lent": True})
+    said = explained.sentences(found)
+    assert "; of 20 updates that are only noise at most 1 is and of 2 guesses" in said
+    assert said.endswith("1 is by chance called something else than 'not recovered'")
+    assert "only noise it is not known how many" in explained.sentences(found | {"lent": True})
 
 
 @pytest.mark.parametrize(
