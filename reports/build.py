@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = parse(argv)
     if arguments.compare and len(arguments.folders) != 2:
-        raise BadInput(f"--compare takes two folders, not {len(arguments.folders)}")
+        raise BadInput(f"a comparison takes two folders, not {len(arguments.folders)}")
     if arguments.style and not arguments.figures:
         raise BadInput("--style is of the files that --figures writes: name both")
     with claim(arguments.out, Writes("reports.build", WRITES), _is_report) as held:

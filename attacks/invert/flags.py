@@ -47,8 +47,8 @@ def parser(argv: Sequence[str] | None) -> Parser:
     _add_limits(flags, start)
     add_flags(flags)
     add_run_flags(flags, "invert")
-    add_options(flags, defenses.registry.find(chosen.defense), "defense", chosen.defense)
-    add_options(flags, invert.registry.find(chosen.attack), "attack", chosen.attack)
+    add_options(flags, defenses.registry, "defense", chosen.defense)
+    add_options(flags, invert.registry, "attack", chosen.attack)
     return flags
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
-import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,19 +11,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from defenses import BadInput
-from defenses.errors import meant
 from defenses.options import allowed_range
+from defenses.registry import Registry
 from reports.commands.examples import examples
+from reports.commands.unknown import explain
 
 DEVICES = ("auto", "cpu", "cuda")
 DEVICE = "what computes (default auto: a GPU where there is one)"
 DATA_ROOT = "where sets lie (default $LEAKGAUGE_DATA, else ~/.cache/leakgauge)"
 MODULE, SCRIPT = "python -m ", "leakgauge "
 """How a command is typed: as a module, or by the script of `leakgauge.main`."""
-ALIKE = 0.8
-"""How alike, of 1, a mistyped flag and the one that is proposed are."""
-LIKELY = 0.6
-"""As much, of a value among a few; ``gpu`` and ``cpu`` are 0.67."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,6 +35,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, **given: Any) -> None:
         self.command = prog.rpartition(" ")[2]
         self.words: list[str] = []
+        self.chosen: list[tuple[Registry[Any], str]] = []
         typed = sys.argv[0].startswith(SCRIPT) and prog.startswith(MODULE)
         super().__init__(prog=sys.argv[0] if typed else prog, **given)
 
@@ -53,25 +49,9 @@ class Parser(argparse.ArgumentParser):
         return super().format_help() + examples(self.command, self.prog)
 
     def error(self, message: str) -> NoReturn:
-        """Print the message without the usage text and leave with 2.
-
-        What is unknown is told from the nearest flag that there is: which ones there are depends
-        on the defense, attack or method that was chosen.
-        """
-        # A flag that does not exist is the mistake; what is missing may be its value.
-        flags = [word.split("=")[0] for word in self.words if re.match("--.", word)]
-        unknown = [flag for flag in flags if flag not in self._option_string_actions]
-        if unknown and message.startswith("the following arguments are required"):
-            message = f"unrecognized arguments: {' '.join(unknown)}"
-        words = message.split() if message.startswith("unrecognized arguments") else []
-        wrong = [w.split("=")[0] for w in words if w.startswith("--")]
-        found = [difflib.get_close_matches(w, self._option_string_actions, 1, ALIKE) for w in wrong]
-        near = ", ".join(name for names in found for name in names)
-        if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)$", message):
-            known = choice[2].replace("'", "").split(", ")
-            message = message.replace("(choose", f"({meant(choice[1], known, LIKELY)}choose")
-        hint = f"; did you mean {near}?" if near else "; --help with the same choices lists all"
-        self.exit(2, f"{self.prog}: {message}{hint if words else ''}\n")
+        """Print the message without the usage text and leave with 2, see `explain`."""
+        told = explain(message, self.words, self._option_string_actions, self.chosen)
+        self.exit(2, f"{self.prog}: {told}\n")
 
     # argparse keeps these to itself; nobody else here touches its private attributes.
 
@@ -105,7 +85,11 @@ def add_run_flags(
 
 
 def add_options(
-    parser: Parser, cls: type[Any], kind: str, name: str, unsaid: Mapping[str, str] | None = None
+    parser: Parser,
+    registry: Registry[Any],
+    kind: str,
+    name: str,
+    unsaid: Mapping[str, str] | None = None,
 ) -> None:
     """One flag per field of a defense or attack; the default None means "not given".
 
@@ -113,12 +97,17 @@ def add_options(
 
     Args:
         parser: of the command.
-        cls: the dataclass whose fields become flags.
+        registry: of the dataclass whose fields become flags.
         kind: what it is, ``defense``.
         name: under which it was chosen.
         unsaid: field -> what holds where its flag is not given, for fields whose own default the
             command does not use.
+
+    Raises:
+        BadInput: the registry has no such name.
     """
+    cls = registry.find(name)
+    parser.chosen.append((registry, name))
     group = parser.add_argument_group(f"options of {kind} {name}")
     for field in dataclasses.fields(cls):
         if field.metadata.get("hidden"):

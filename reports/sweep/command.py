@@ -64,7 +64,12 @@ def parser() -> Parser:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The sweep's own flags; ``first`` and ``flags`` are the command's, not read yet."""
-    first, flags = split_flags(sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
+    if not words:  # all of its defaults would be hours of a study that nobody asked for
+        empty = parser()
+        empty.print_usage(sys.stderr)
+        empty.exit(2)
+    first, flags = split_flags(words)
     own = [w for name in OWN.split() if name in flags for w in (name, *flags.pop(name))]
     parsed = parser().parse_args(own)
     parsed.first, parsed.flags = SHORT.get(first or "", first), flags

@@ -48,7 +48,7 @@ def federation_parser(
         kind: Any = OPTIONAL.get(name, type(default))
         # What a field allows is said once, by Federation, for flags as for Python.
         parser.add_argument("--" + name.replace("_", "-"), type=kind, default=default, help=text)
-    add_options(parser, defenses.registry.find(defense), "defense", defense)
+    add_options(parser, defenses.registry, "defense", defense)
     return parser
 
 

@@ -45,8 +45,8 @@ def training_parser(
         kind: Any = OPTIONAL.get(name, type(default))
         flag = "--" + name.replace("_", "-")
         add(flag, type=kind, default=default, choices=choices, help=text)
-    cls = defenses.registry.find(chosen.defense)
-    add_options(parser, cls, "defense", chosen.defense, _unsaid(chosen.defense))
+    defense = chosen.defense
+    add_options(parser, defenses.registry, "defense", defense, _unsaid(defense))
     return parser
 
 

@@ -68,7 +68,7 @@ def transfer_parser(
         help="of noise to epsilon: exact, or as in the papers, which takes more noise",
     )
     add("--seed", type=int, default=start.seed, help="of everything random (default 0)")
-    add_options(flags, registry.find(chosen.method), "method", chosen.method)
+    add_options(flags, registry, "method", chosen.method)
     return flags
 
 

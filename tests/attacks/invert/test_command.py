@@ -84,7 +84,12 @@ BAD = [
     (["--clip", "-1"], "clip is -1; it must be > 0"),
     (["--noise-multiplier", "-1"], "noise_multiplier is -1; it must be >= 0"),
     (["--noise-multiplier", "nan"], "noise_multiplier must be a number, not nan"),
-    (["--defense", "dpsgd", "--rate", "0.9"], "unrecognized arguments: --rate 0.9"),
+    (["--defense", "dpsgd", "--rate", "0.9"], "defense dpsgd has no --rate; dprs, dptopk, gep, "),
+    (
+        ["--attack", "prior", "--iterations", "9"],
+        "gep, rgp have it; attack prior has no --iterations; ",
+    ),
+    (["--levels", "9"], "unrecognized arguments: --levels 9; --help with the same choices"),
     (["--defense", "topk", "--epsilon", "3"], "'topk' guarantees no epsilon"),
     (
         ["--epsilon", "8", "--noise-multiplier", "1"],

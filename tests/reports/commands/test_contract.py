@@ -56,7 +56,7 @@ def test_an_option_whose_flag_is_taken_has_another():
     parser = Parser(prog="p")
     add_run_flags(parser, "p")
     parser.add_argument("--rate")
-    add_options(parser, defenses.registry.find("dprs"), "defense", "dprs")
+    add_options(parser, defenses.registry, "defense", "dprs")
     assert parser.action("--defense-rate") is not None
     assert parser.action("--nothing") is None
     flags = [action.option_strings[0] for action in parser.actions()]
