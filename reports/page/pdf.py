@@ -65,7 +65,8 @@ def _story(outline: Outline) -> Iterator[Flowable]:
             yield paragraph(f"• {plain(sentence)}", "item")
     yield paragraph(
         f"{scores_legend()} Brackets: 95% intervals, none below {FEWEST} images. Adaptive: the "
-        "attacker replays the defense; that is what counts. Naive: the attacker ignores it. A low "
+        "attacker replays the defense; its numbers count, or the naive attacker's where they are "
+        "higher. Naive: the attacker ignores it. A low "
         "PSNR proves nothing; a small epsilon (ε) does, and ∞ is no guarantee at all.",
         "note",
     )
