@@ -15,7 +15,8 @@ from attacks.invert.scenario import Scenario
 from attacks.invert.under_defenses import build_defenses
 from defenses import Defense
 from defenses.chains.chain import Chain
-from defenses.conformance import CHECKS
+from defenses.conformance import Check
+from defenses.conformance.replaying import replay_of_whole_batches
 from reports.records.inversion import Bounds
 from reports.records.rounds import part_column
 
@@ -59,7 +60,8 @@ def is_foreign(defense: Defense) -> bool:
 def look_at_replay(defense: Defense, model: nn.Module) -> str:
     """What is wrong with the replay of a defense, in one line; empty where it explains releases.
 
-    The check of `defenses.conformance` on made-up gradients, with streams of its own.
+    The check of `defenses.conformance` on made-up gradients, with streams of its own; of batches
+    that are as large as is public, as all are that are attacked.
 
     Args:
         defense: to look at, not told what is public.
@@ -71,6 +73,5 @@ def look_at_replay(defense: Defense, model: nn.Module) -> str:
         name: torch.zeros([min(n, edge) for n in value.shape], dtype=value.dtype)
         for name, value in parameters.items()
     }
-    (check,) = (check for check in CHECKS if check.name == "replay")
-    finding = check(defense, like=like)
+    finding = Check(replay_of_whole_batches)(defense, like=like)
     return "" if finding.holds else finding.told[:SHOWN]

@@ -118,7 +118,8 @@ def divisor(subject: Subject) -> Verdict:
     base = subject.release(grads).update
     gap = largest_difference(base, subject.release(join(grads, nothing)).update)
     if gap > SAME:
-        return False, f"an example without gradient moves the update by {gap:.2g} of its size"
+        told = f"an example without gradient moves the update by {gap:.2g} of its size"
+        return False, f"{told}: divide the sum by batch_size, as .mean(0) does not"
     if not subject.claims:
         return True, "an example without gradient moves nothing"
     none = {k: g[:0] for k, g in grads.items()}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
+from torch import Tensor
 
 from defenses.bases.summed import Summed
 from defenses.conformance.doors import (
@@ -15,7 +18,12 @@ from defenses.conformance.doors import (
 from defenses.conformance.finding import Verdict
 from defenses.conformance.limits import SAME, flat, largest_difference, rms
 from defenses.conformance.subject import SIZE, VISITED, Subject
+from defenses.contract import Gradients
 
+DIVISOR = (
+    "; the divisor is off: divide the sum by release.public['batch_size'], not by the examples "
+    "that are there, as .mean(0) does"
+)
 TOLERANCE = 1.3
 """What a defense that rounds may be off its own estimate of the rounding error."""
 
@@ -26,11 +34,27 @@ def replay(subject: Subject) -> Verdict:
     With equal generators the noise on a batch is that on no batch. A defense that claims no
     epsilon may leave something else instead, such as rounding, no larger than `Defense.noise`.
     """
+    return explained(subject, subject.batch(0), (1, SIZE))
+
+
+def replay_of_whole_batches(subject: Subject) -> Verdict:
+    """The same where every batch has as many examples as is public, as an attacked one has."""
+    nothing = {k: torch.zeros_like(g) for k, g in subject.batch().items()}
+    return explained(subject, nothing, (SIZE,))
+
+
+def explained(subject: Subject, nothing: Gradients, counts: Sequence[int]) -> Verdict:
+    """Whether what the replay leaves of batches is what it leaves of a batch without signal.
+
+    Args:
+        subject: what releases.
+        nothing: the batch without signal.
+        counts: sizes of the batches.
+    """
     worst = 0.0
     for step in VISITED:
-        none = subject.batch(0)
-        alone = flat(subject.left(none, subject.release(none, step=step)))
-        for count in (1, SIZE):
+        alone = flat(subject.left(nothing, subject.release(nothing, step=step)))
+        for count in counts:
             grads = subject.batch(count)
             release = subject.release(grads, step=step)
             left = flat(subject.left(grads, release))
@@ -40,10 +64,19 @@ def replay(subject: Subject) -> Verdict:
             if gap <= SAME:
                 continue
             stated = subject.defense.noise(release)
-            if subject.claims or rms(left) > TOLERANCE * stated + 1e-5 * scale:
+            most = TOLERANCE * stated + 1e-5 * scale
+            if subject.claims or rms(left) > most:
                 told = f"what is left has rms {rms(left):.3g} beside a noise of {stated:.3g}"
-                return False, f"batch of {count}, step {step}: {told}, and depends on the data"
+                told = f"batch of {count}, step {step}: {told}, and depends on the data"
+                told += DIVISOR * _is_other_divisor(release.update, left, count, most)
+                return False, told
     return True, f"what is left is the same noise whatever the data, within {worst:.1g}"
+
+
+def _is_other_divisor(update: Mapping[str, Tensor], left: Tensor, count: int, most: float) -> bool:
+    """Whether the replay fits once the public batch size divides it, and not the examples."""
+    whole = flat(dict(update))
+    return count != SIZE and rms(whole - (whole - left) * count / SIZE) <= most
 
 
 def adaptive(subject: Subject) -> Verdict:

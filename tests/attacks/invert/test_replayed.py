@@ -10,6 +10,7 @@ from torch import nn
 
 import defenses
 from attacks.invert.replayed import EDGE, LARGEST, is_foreign, look_at_replay
+from defenses.conformance import CHECKS
 from reports import build, records
 from reports.evidence.control import MISREPLAYED
 from reports.records import inversion
@@ -38,6 +39,13 @@ class Right(Shuffle):
 
     def replay(self, grads, release):
         return apply(super().replay(grads, release), release.public["key"])
+
+@dataclass(frozen=True)
+class Mean(Right):
+    """The same, and its replay divides by the examples that are there."""
+
+    def replay(self, grads, release):
+        return apply({k: g.mean(0) for k, g in grads.items()}, release.public["key"])
 
 def apply(update, key):
     return {k: v.flatten()[key[k]].view_as(v) for k, v in update.items()}
@@ -114,3 +122,13 @@ def test_a_large_model_is_looked_at_with_short_edges(mine):
 def test_a_chain_with_a_stage_from_elsewhere_is_from_elsewhere(mine):
     assert is_foreign(defenses.get(f"{mine}:Shuffle+topk"))
     assert not is_foreign(defenses.get("dpsgd+topk"))
+
+
+def test_a_replay_that_takes_the_mean_explains_whole_batches_and_is_told_of_the_others(mine):
+    one = defenses.get(f"{mine}:Mean")
+    assert look_at_replay(one, nn.Linear(6, 4)) == ""
+    (found,) = (check(one) for check in CHECKS if check.name == "replay")
+    assert not found.holds and "batch of 1" in found.told
+    assert "divide the sum by release.public['batch_size']" in found.told
+    (other,) = (c(defenses.get(f"{mine}:Shuffle")) for c in CHECKS if c.name == "replay")
+    assert not other.holds and "divisor" not in other.told
