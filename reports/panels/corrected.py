@@ -13,7 +13,7 @@ from reports.estimates.signs import FLIPS
 from reports.panels.panel import Panel
 from reports.panels.pooled import GAIN, PooledScores
 from reports.panels.setting import ALPHA, Setting
-from reports.panels.verdicts import interval_p, looks_of, rounds_tried
+from reports.panels.verdicts import interval_p, looks_of, rounds_tried, rounds_unseen
 
 
 def corrected_gain(setting: Setting, panel: Panel, attacker: str) -> Estimate:
@@ -45,7 +45,8 @@ def why_not_shown(setting: Setting, panel: Panel, attacker: str) -> str:
         return ""
     tests = looks_of(panel.settings, attacker) * rounds_tried(setting)
     units, beside = own.gain.n, len(_judged(panel.settings, attacker))
-    if tests / min(2**units, FLIPS) >= ALPHA:
+    signs = looks_of(panel.settings, attacker) * rounds_unseen(setting, attacker)
+    if signs / min(2**units, FLIPS) >= ALPHA:
         return f"too few images ({units}) for so much at once ({together(setting, panel)})"
     if tests * beside / (DRAWS + 1) >= ALPHA:
         return f"{together(setting, panel)} are more at once than the test can tell apart"

@@ -25,9 +25,10 @@ def judge(settings: Sequence[Setting]) -> list[Setting]:
     """The settings with every attacker's tests corrected over all that this attacker was run on.
 
     Of the candidate game after Holm 1979. A gain must be shown twice: over sign patterns of the
-    images, which all settings share (`signs.corrected_p`), and by its interval, after Holm. Where
-    the worst of several rounds counts, it pays for there being the others too (Bonferroni). Gain
-    and game share the chance of a false word, and so do the attackers, see `SHARES`.
+    images, which all settings and rounds share (`signs.corrected_p`), and by its interval, after
+    Holm. Where the worst of several rounds counts, interval and game pay for there being the others
+    too (Bonferroni). Gain and game share the chance of a false word, and so do the attackers, see
+    `SHARES`.
     """
     corrected = {
         attacker: _correct(settings, attacker, looks_of(settings, attacker))
@@ -62,14 +63,12 @@ def _correct(
         looks: see `looks_of`.
     """
     attacked = [s for s in settings if attacker in s.scores]
-    scores = [s.scores[attacker] for s in attacked]
-    ps = {GAIN: _gain_ps(scores)}
+    ps = {GAIN: _gain_ps(attacked, attacker)}
     for test in (NAMES, EXCEEDS):
-        ps[test] = holm([s.scores[attacker].alone(test, s.guarantee) for s in attacked])
+        alone = holm([s.scores[attacker].alone(test, s.guarantee) for s in attacked])
+        ps[test] = [rounds_tried(s) * p for s, p in zip(attacked, alone, strict=True)]
     return {
-        setting.anchor: {
-            test: min(1.0, looks * rounds_tried(setting) * own[turn]) for test, own in ps.items()
-        }
+        setting.anchor: {test: min(1.0, looks * own[turn]) for test, own in ps.items()}
         for turn, setting in enumerate(attacked)
     }
 
@@ -80,17 +79,37 @@ def rounds_tried(setting: Setting) -> int:
     return max(1, len(counts.attacked)) if counts else 1
 
 
-def _gain_ps(scores: Sequence[PooledScores]) -> list[float]:
-    """Corrected p of every gain; 1 for one over too few images."""
-    found = [1.0] * len(scores)
-    places = [i for i, c in enumerate(scores) if np.isfinite(c.gains).sum() >= FEWEST]
+def _gain_ps(settings: Sequence[Setting], attacker: str) -> list[float]:
+    """Corrected p of every gain, for its rounds too; 1 for one over too few images."""
+    found = [1.0] * len(settings)
+    places = [i for i, s in enumerate(settings) if _is_enough(s.scores[attacker])]
     if not places:
         return found
-    own = [scores[i] for i in places]
+    own = [settings[i].scores[attacker] for i in places]
+    rounds = [scores for i in places for scores in _scores_of_rounds(settings[i], attacker)]
+    signs = corrected_p(_gain_table([*own, *rounds]))
     sides = holm([interval_p(c) for c in own])
-    for place, *ps in zip(places, corrected_p(_gain_table(own)), sides, strict=True):
-        found[place] = float(max(ps))
+    for turn, (place, side) in enumerate(zip(places, sides, strict=True)):
+        setting = settings[place]
+        sign = rounds_unseen(setting, attacker) * signs[turn]
+        found[place] = float(max(sign, rounds_tried(setting) * side))
     return found
+
+
+def rounds_unseen(setting: Setting, attacker: str) -> int:
+    """What the sign patterns of a gain pay for rounds: 1 where the gains of all are among them."""
+    tried = rounds_tried(setting)
+    return 1 if len(_scores_of_rounds(setting, attacker)) >= tried else tried
+
+
+def _scores_of_rounds(setting: Setting, attacker: str) -> list[PooledScores]:
+    found = [one.scores[attacker] for one in setting.rounds if attacker in one.scores]
+    return [scores for scores in found if _is_enough(scores)]
+
+
+def _is_enough(scores: PooledScores) -> bool:
+    """Whether there are images enough for a gain."""
+    return bool(np.isfinite(scores.gains).sum() >= FEWEST)
 
 
 def interval_p(scores: PooledScores) -> float:
