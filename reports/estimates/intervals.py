@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 from scipy.stats import t as student
 
 Values = NDArray[np.float64]
@@ -97,9 +98,25 @@ def p_above_zero(values: Values, seeds: Seeds) -> float:
     if len(values) < FEWEST:
         return 1.0
     own = np.sort(values)
-    end = _ends(own, float(own[-1] - own[0]), ANYWHERE)[0]
-    p = (1 + int((_means(np.append(own, end)) <= 0).sum())) / (DRAWS + 1)
-    return max(p, p_between_seeds(values, seeds))
+    reached = np.append(own, _ends(own, float(own[-1] - own[0]), ANYWHERE)[0])
+    below = int((_means(reached) <= 0).sum())
+    p = (1 + below) / (DRAWS + 1)
+    return max(p if below else min(p, _most_below_zero(reached)), p_between_seeds(values, seeds))
+
+
+def _most_below_zero(values: Values) -> float:
+    """At most how likely a mean under Dirichlet weights lies below 0, where draws are too few.
+
+    The weights are exponential variables over their sum, so that it is the chance of sum E_i v_i
+    <= 0, which no t > 0 with 1 + t v_i > 0 puts above the product of 1 / (1 + t v_i) (Chernoff).
+    """
+    if float(values.min()) >= 0:
+        return 0.0
+    largest = -1 / float(values.min())
+    found = minimize_scalar(
+        lambda t: -float(np.log1p(t * values).sum()), bounds=(0.0, largest), method="bounded"
+    )
+    return math.exp(min(0.0, float(found.fun)))
 
 
 def p_between_seeds(values: Values, seeds: Seeds) -> float:

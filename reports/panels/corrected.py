@@ -8,7 +8,7 @@ import numpy as np
 
 from reports.estimates import Estimate, pool
 from reports.estimates.counts import count_of
-from reports.estimates.intervals import DRAWS, FEWEST, LEVEL
+from reports.estimates.intervals import FEWEST, LEVEL
 from reports.estimates.signs import FLIPS
 from reports.panels.panel import Panel
 from reports.panels.pooled import GAIN, PooledScores
@@ -43,16 +43,16 @@ def why_not_shown(setting: Setting, panel: Panel, attacker: str) -> str:
     own = setting.scores[attacker]
     if not own.gain.low > 0 or setting.shows(GAIN, attacker):
         return ""
-    tests = looks_of(panel.settings, attacker) * rounds_tried(setting)
-    units, beside = own.gain.n, len(_judged(panel.settings, attacker))
+    units = own.gain.n
     signs = looks_of(panel.settings, attacker) * rounds_unseen(setting, attacker)
     if signs / min(2**units, FLIPS) >= ALPHA:
         return f"too few images ({units}) for so much at once ({together(setting, panel)})"
-    if tests * beside / (DRAWS + 1) >= ALPHA:
-        return f"{together(setting, panel)} are more at once than the test can tell apart"
     found = corrected_gain(setting, panel, attacker)
     told = f"gain {found.show()} dB, with an interval for {together(setting, panel)} at once"
     if found.low > 0:
+        tests = looks_of(panel.settings, attacker) * rounds_tried(setting)
+        if interval_p(own) * tests * len(_judged(panel.settings, attacker)) >= ALPHA:
+            return f"{together(setting, panel)} are more at once than the draws tell apart"
         return f"{told}, but too many images gain nothing"
     return told
 

@@ -8,7 +8,7 @@ from scipy.stats import beta
 
 from reports.coverage import coverage_of, covered_over_seeds, shapes
 from reports.estimates import Estimate, pool
-from reports.estimates.intervals import FEWEST, interval, p_above_zero
+from reports.estimates.intervals import DRAWS, FEWEST, _most_below_zero, interval, p_above_zero
 from reports.estimates.signs import corrected_p, flipped_p, holm
 from reports.panels.build import build_panels
 from reports.panels.setting import LEAKS, UNKNOWN
@@ -148,3 +148,16 @@ def test_a_p_for_too_few_shows_nothing():
     # Two seeds that agree on the sign alone do not tell that a third one would.
     values = np.r_[np.linspace(1, 2, 8), np.linspace(21, 22, 8)]
     assert p_above_zero(values, np.repeat([0, 1], 8)) > 0.1
+
+
+@pytest.mark.parametrize("lowest", [-0.5, -2.0, -8.0])
+def test_where_no_draw_lies_below_nothing_its_chance_is_bounded_and_not_one_over_the_draws(lowest):
+    values = np.append(np.linspace(0.5, 1.5, 12), lowest)
+    draws = np.random.default_rng(1).standard_exponential((400_000, len(values))) @ values
+    found = float((draws <= 0).mean())
+    bound = _most_below_zero(values)
+    assert found <= bound < 1
+    assert _most_below_zero(np.abs(values)) == 0
+    assert _most_below_zero(-np.abs(values)) == 1
+    if lowest == -0.5:
+        assert p_above_zero(np.linspace(0.9, 1.1, 40), np.zeros(40, int)) < 0.1 / DRAWS
