@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from reports.estimates import Estimate, pool
 from reports.estimates.counts import count_of
-from reports.estimates.intervals import FEWEST, LEVEL
+from reports.estimates.intervals import LEVEL
 from reports.estimates.signs import FLIPS
 from reports.panels.panel import Panel
 from reports.panels.pooled import GAIN, PooledScores
 from reports.panels.setting import ALPHA, Setting
-from reports.panels.verdicts import interval_p, looks_of, rounds_tried, rounds_unseen
+from reports.panels.verdicts import interval_p, is_enough, looks_of, rounds_tried, rounds_unseen
 
 
 def corrected_gain(setting: Setting, panel: Panel, attacker: str) -> Estimate:
@@ -73,4 +71,4 @@ def together(setting: Setting, panel: Panel) -> str:
 def _judged(settings: Sequence[Setting], attacker: str) -> list[PooledScores]:
     """The scores of this attacker that are enough to say whether there is a gain."""
     found = [one.scores[attacker] for one in settings if attacker in one.scores]
-    return [one for one in found if np.isfinite(one.gains).sum() >= FEWEST]
+    return [one for one in found if is_enough(one)]

@@ -82,7 +82,7 @@ def rounds_tried(setting: Setting) -> int:
 def _gain_ps(settings: Sequence[Setting], attacker: str) -> list[float]:
     """Corrected p of every gain, for its rounds too; 1 for one over too few images."""
     found = [1.0] * len(settings)
-    places = [i for i, s in enumerate(settings) if _is_enough(s.scores[attacker])]
+    places = [i for i, s in enumerate(settings) if is_enough(s.scores[attacker])]
     if not places:
         return found
     own = [settings[i].scores[attacker] for i in places]
@@ -104,10 +104,10 @@ def rounds_unseen(setting: Setting, attacker: str) -> int:
 
 def _scores_of_rounds(setting: Setting, attacker: str) -> list[PooledScores]:
     found = [one.scores[attacker] for one in setting.rounds if attacker in one.scores]
-    return [scores for scores in found if _is_enough(scores)]
+    return [scores for scores in found if is_enough(scores)]
 
 
-def _is_enough(scores: PooledScores) -> bool:
+def is_enough(scores: PooledScores) -> bool:
     """Whether there are images enough for a gain."""
     return bool(np.isfinite(scores.gains).sum() >= FEWEST)
 

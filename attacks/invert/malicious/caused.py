@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from attacks.invert.contract import Loss
 from attacks.invert.malicious.imprint_block import ImprintBlock
 from attacks.invert.matching.meter import spend
+from attacks.invert.matching.share_labels import share_labels
 from defenses import Release
 from defenses.eager import eager
 from defenses.gradients import flat
@@ -69,11 +70,7 @@ def name_by_slopes(
     misfit = (slope_of - slopes.to(slope_of)).abs()
     if classes is None:
         rows = misfit[torch.searchsorted(labels.unique(), labels)]
-        chosen, image = (torch.as_tensor(x) for x in linear_sum_assignment(rows.numpy()))
-        order = torch.full((size,), -1)
-        order[chosen] = image
-        order[order < 0] = torch.arange(found, size)
-        return labels, order.to(images.device)
+        return labels, share_labels(rows).to(images.device)
     least, next_least = misfit.topk(min(2, classes), dim=0, largest=False).values[[0, -1]]
     told = (least < EXACT * slopes.to(least).abs()) & (next_least > CLEARLY * least)
     named = misfit.argmin(0)

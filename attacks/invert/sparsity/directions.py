@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from attacks.invert.matching.clock import Clock
-from attacks.invert.sparsity.exact import draw_beside, is_made_of, sharpen
+from attacks.invert.sparsity.exact import directions_of, draw_beside, is_made_of, sharpen
 
 STARTS = 512
 """Directions that are walked down together."""
@@ -76,10 +76,7 @@ def sparse_directions(
             found.append(exact)
             if len(found) == size:
                 break
-    if not found:
-        return rows.new_zeros(0, size)
-    told: Tensor = torch.linalg.solve_triangular(mixing, torch.stack(found).T, upper=True).T
-    return normalize(told, dim=1)
+    return directions_of(found, mixing)
 
 
 def _walk(basis: Tensor, starts: Tensor) -> Tensor:

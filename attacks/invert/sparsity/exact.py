@@ -73,3 +73,16 @@ def draw_beside(
         span = torch.linalg.qr(torch.stack(list(found), 1)).Q.to(drawn)
         drawn = drawn - drawn @ span @ span.T
     return normalize(drawn, dim=1) + ASIDE * normalize(aside, dim=1)
+
+
+def directions_of(found: Sequence[Tensor], mixing: Tensor) -> Tensor:
+    """(k, b) of unit length, the directions for rows of which ``mixing`` (b, b) is the QR factor.
+
+    Args:
+        found: k directions (b,) for the orthonormal columns of that factorisation.
+        mixing: upper triangular.
+    """
+    if not found:
+        return mixing.new_zeros(0, len(mixing))
+    told: Tensor = torch.linalg.solve_triangular(mixing, torch.stack(list(found)).T, upper=True)
+    return normalize(told.T, dim=1)

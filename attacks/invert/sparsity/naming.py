@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching.gradients import candidate_gradients
+from attacks.invert.matching.share_labels import share_labels
 
 
 def name_images(
@@ -40,8 +40,4 @@ def name_images(
     if threat.labels is None:
         labels, order = fits.argmax(1).cpu().sort(stable=True)
         return labels, order
-    named, image = linear_sum_assignment(-fits[:, threat.labels.to(fits.device)].T.cpu().numpy())
-    order = torch.full((len(threat.labels),), -1)
-    order[torch.as_tensor(named)] = torch.as_tensor(image)
-    order[order < 0] = torch.arange(count, len(order))
-    return threat.labels, order
+    return threat.labels, share_labels(-fits[:, threat.labels.to(fits.device)].T)

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from attacks.invert.matching.clock import Clock
 from attacks.invert.sparsity.cones import Cone
-from attacks.invert.sparsity.exact import draw_beside, is_made_of, sharpen
+from attacks.invert.sparsity.exact import directions_of, draw_beside, is_made_of, sharpen
 
 PATIENCE = 300
 """Linear programs in a row that find nothing, after which there is nothing more to be found."""
@@ -80,10 +80,7 @@ def ray_directions(
                 found.append(direction)
                 left[label] -= 1
                 last, helped = solved, True
-    if not found:
-        return rows.new_zeros(0, size)
-    told: Tensor = torch.linalg.solve_triangular(mixing, torch.stack(found).T, upper=True).T
-    return normalize(told, dim=1)
+    return directions_of(found, mixing)
 
 
 def _label_of(entries: Tensor, cones: Sequence[Cone]) -> int:
