@@ -15,6 +15,7 @@ from victims.training.streams import Repeatable
 from victims.transfer import Gaussian, Method
 from victims.transfer.conformance import honest
 from victims.transfer.conformance.checks import NOISE, Make
+from victims.transfer.mechanism import Sum, computed
 from victims.transfer.methods.dp_fc import FeatureCovariance
 
 BATCH = 16
@@ -66,7 +67,8 @@ class NoiseSharedByClasses(Instead):
     the key is an attribute that the function mapped over classes closes over, as we read it.
     """
 
-    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
+        value = computed(value)
         super().release(value, sensitivity, *name)
         noise = normal(value[0].shape, torch.float64, self.draw("noise", *name))
         return self.put(value.double() + self.std(sensitivity) * noise)
@@ -79,7 +81,8 @@ class NoiseSharedBySteps(Instead):
     but the compiled update has the first key in it, as we read it.
     """
 
-    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
+        value = computed(value)
         super().release(value, sensitivity, *name)
         noise = normal(value.shape, torch.float64, self.draw("noise", name[0]))
         return self.put(value.double() + self.std(sensitivity) * noise)
@@ -88,7 +91,8 @@ class NoiseSharedBySteps(Instead):
 class NoiseSharedByAll(Instead):
     """One noise for every class and every step: both at once, as dp_transfer (arXiv 2211.13403)."""
 
-    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
+        value = computed(value)
         super().release(value, sensitivity, *name)
         noise = normal(value[0].shape, torch.float64, self.draw("noise", name[0]))
         return self.put(value.double() + self.std(sensitivity) * noise)
@@ -139,7 +143,8 @@ class ZeroedIfNeverAccepted(Instead):
     accepted is set to 0. Accepted numbers that were not drawn leave as they are.
     """
 
-    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
+        value = computed(value)
         noisy = super().release(value, sensitivity, *name).flatten()
         raw, draw = value.double().flatten(), self.draw("accepted", *name)
         blurred = raw.abs() + self.std(sensitivity) * normal(raw.shape, torch.float64, draw)
@@ -158,7 +163,8 @@ class LowerBoundTwice(Instead):
     (0, 100), then the sensitivity is 0". Rows here have entries in [0, 1].
     """
 
-    def release_symmetric(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release_symmetric(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
+        value = computed(value)
         noisy = super().release_symmetric(value, sensitivity, *name).clone()
         noisy.diagonal(dim1=-2, dim2=-1).copy_(value.double().diagonal(dim1=-2, dim2=-1))
         return self.put(noisy)

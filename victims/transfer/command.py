@@ -10,13 +10,14 @@ from reports.commands.flags import Parser, add_run_flags, line
 from reports.commands.parsers import once_per_choice
 from reports.commands.progress import Report, expect, unwatched
 from reports.records import Record
+from victims.transfer.checkpoint import SAVE_SECONDS
 from victims.transfer.cost import seconds_of
 from victims.transfer.features import store
 from victims.transfer.flags import add_features_flag, transfer_of, transfer_parser, transfer_values
 from victims.transfer.head import write_head
 from victims.transfer.prepare import prepare
 from victims.transfer.scenario import Transfer
-from victims.transfer.study import fits_of, study
+from victims.transfer.study import checkpoint_in, fits_of, study
 
 PROG = "python -m victims.transfer"
 DESCRIPTION = "Fit a private head on frozen public features (Mehta et al. 2022, 2023)."
@@ -36,6 +37,12 @@ def parser(argv: Sequence[str] | None) -> Parser:
         "--secure",
         action="store_true",
         help="noise and batches from the operating system, which nobody can draw again; no control",
+    )
+    flags.add_argument(
+        "--save-seconds",
+        type=float,
+        default=SAVE_SECONDS,
+        help="releases are kept so often, for a fit that is killed (default 60)",
     )
     add_run_flags(flags, "transfer")
     add_features_flag(flags)
@@ -62,6 +69,8 @@ def run(
 ) -> Record:
     """Fit a head; it lies in ``out/head.safetensors``, its features where they are kept.
 
+    A fit in ``out`` that was killed is gone on with.
+
     Raises:
         BadInput: before anything is written but features.
     """
@@ -69,7 +78,10 @@ def run(
     plan = prepared.plan
     expect(report, lambda: seconds_of(plan.method, prepared.problem, fits_of(transfer)))
     report("fitting", 0, 1)
-    record, head = study(prepared, device, command_line(transfer))
+    past = None if out is None else checkpoint_in(out, prepared)
+    record, head = study(prepared, device, command_line(transfer), past=past)
     if out is not None:
         write_head(head, record, out)
+    if past is not None and not transfer.secure:  # a secure fit must not begin again, ever
+        past.clear()
     return record

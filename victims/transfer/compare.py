@@ -23,9 +23,12 @@ from reports.commands.claim import Writes, claim
 from reports.commands.entry import run_command
 from reports.commands.flags import Parser, add_run_flags, chosen_device
 from reports.commands.keep import RECORD, earlier_record, is_made_by, refuse_other
+from reports.commands.owned import remove
 from reports.commands.progress import Progress, Report, expect
 from reports.panels.trained import pool_runs
 from reports.records.kinds import check_written
+from victims.gradients.memory import keep_memory
+from victims.transfer.checkpoint import PIECES
 from victims.transfer.command import command_line
 from victims.transfer.contract import registry
 from victims.transfer.cost import seconds_of
@@ -33,12 +36,12 @@ from victims.transfer.features import store
 from victims.transfer.flags import add_features_flag, read_method
 from victims.transfer.prepare import Prepared, prepare
 from victims.transfer.scenario import Transfer
-from victims.transfer.study import control, study
+from victims.transfer.study import checkpoint_in, control, study
 from victims.transfer.table import heads_in, place_of, table
 
 PROG = "python -m victims.transfer.compare"
 FIGURE = "accuracy.png"
-WRITES = Writes("victims.transfer.compare", (FIGURE, *(f"*/{name}" for name in RECORD)))
+WRITES = Writes("victims.transfer.compare", (FIGURE, *(f"*/{name}" for name in (*RECORD, PIECES))))
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -60,6 +63,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Fit what is not there yet, print the table, draw the figure. Returns the exit code."""
     arguments = parse(argv)
+    keep_memory()
     transfers = list(transfers_of(arguments))
     device = chosen_device(arguments.device)
     out = arguments.out or Path("runs/heads")
@@ -131,8 +135,12 @@ def fit_all(
         name = repr(one.plan.method)
         if name not in known:
             known[name] = control(one)
-        record, _ = study(one, device, command_line(transfer), known[name])
+        if fresh:
+            remove(folder, (PIECES,))
+        past = checkpoint_in(folder, one)
+        record, _ = study(one, device, command_line(transfer), known[name], past)
         records.write(check_written(record), folder)
+        past.clear()
 
 
 def _lies(one: Prepared, out: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -70,8 +71,8 @@ class Descent(Method):
         for step in range(self.steps):
             if batch is not None:
                 rows = mechanism.sample(len(problem.labels), batch / problem.size, step)
-            total = clipped_gradient(problem, head, rows, bound)
-            total = mechanism.release(total, bound, "gradient", step)
+            gradient = partial(clipped_gradient, problem, head, rows, bound)
+            total = mechanism.release(gradient, bound, "gradient", step)
             head.grad = total / (batch or problem.size)
             optimizer.step()
         return head

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +15,16 @@ from defenses import BadInput
 from defenses.secrecy import normal
 from victims.training.sampling import poisson_batch
 from victims.training.streams import Streams
+from victims.transfer.checkpoint import Checkpoint
+
+Sum = Tensor | Callable[[], Tensor]
+"""A sum over the private examples, or what computes it, which is not asked where the release of it
+is known already: see `victims.transfer.checkpoint`."""
+
+
+def computed(value: Sum) -> Tensor:
+    """The tensor that a `Sum` is."""
+    return value if isinstance(value, Tensor) else value()
 
 
 @dataclass(frozen=True)
@@ -39,17 +49,18 @@ class Released:
 class Mechanism(Protocol):
     """All that a method may learn of private data: what it asks for here, noise included."""
 
-    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
         """``value`` with independent noise on every coordinate, in float64.
 
         Args:
-            value: of any shape; a sum over the private examples.
+            value: of any shape; a sum over the private examples, or a function of no argument
+                that computes it.
             sensitivity: L2 norm by which one example more or less can move it.
             name: of the release, used once.
         """
         ...
 
-    def release_symmetric(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release_symmetric(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
         """Symmetric matrices with symmetric noise of their own each, in float64.
 
         The noise is isotropic among symmetric matrices in Frobenius norm: a square of independent
@@ -57,7 +68,7 @@ class Mechanism(Protocol):
         1 / sqrt(2) of it beside. Its spectral radius is close to std * sqrt(2 d).
 
         Args:
-            value: (..., d, d), sums over the private examples.
+            value: (..., d, d), sums over the private examples, or what computes them.
             sensitivity: Frobenius norm, of all matrices together, by which one example more or
                 less can move them.
             name: of the release, used once.
@@ -97,6 +108,7 @@ class Gaussian:
         names: of all releases so far.
         rates: name of every sample so far -> the probability with which an example was in it.
         wire_bytes: of them, with 4 bytes a number that another does not repeat.
+        past: where releases are kept in files, and known from; None: nowhere.
     """
 
     noise_multiplier: float
@@ -106,6 +118,7 @@ class Gaussian:
     names: set[tuple[object, ...]] = field(default_factory=set)
     rates: dict[tuple[object, ...], float] = field(default_factory=dict)
     wire_bytes: int = 0
+    past: Checkpoint | None = None
 
     @property
     def count(self) -> int:
@@ -123,38 +136,49 @@ class Gaussian:
         self.rates[name] = rate
         return poisson_batch(examples, rate, self.draw("batch", *name))
 
-    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
         """See `Mechanism.release`."""
         return self._note(value, sensitivity, name, symmetric=False)
 
-    def release_symmetric(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release_symmetric(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
         """See `Mechanism.release_symmetric`."""
-        if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
-            raise ValueError(f"{name} is of shape {tuple(value.shape)}; it must be square")
         return self._note(value, sensitivity, name, symmetric=True)
 
     def _note(
-        self, value: Tensor, sensitivity: float, name: tuple[object, ...], *, symmetric: bool
+        self, value: Sum, sensitivity: float, name: tuple[object, ...], *, symmetric: bool
     ) -> Tensor:
         if name in self.names:
             raise ValueError(f"{name} was released before: the same noise would be drawn again")
         if not (sensitivity > 0 and math.isfinite(sensitivity)):
             raise ValueError(f"the sensitivity of {name} is {sensitivity:g}; it must be > 0")
+        noisy = None if self.past is None else self.past.recall(self.count, *name)
+        if noisy is None:
+            noisy = self._noisy(computed(value), self.std(sensitivity), name, symmetric)
+            if self.past is not None:
+                self.past.keep(noisy, *name)
+        self.names.add(name)
+        dim = noisy.shape[-1]
+        numbers = noisy.numel() // dim * (dim + 1) // 2 if symmetric else noisy.numel()
+        self.wire_bytes += 4 * numbers
+        if self.keep:
+            std = self.std(sensitivity)
+            self.seen.append(Released(name, noisy, std, sensitivity, symmetric))
+        return noisy
+
+    def _noisy(
+        self, value: Tensor, std: float, name: tuple[object, ...], symmetric: bool
+    ) -> Tensor:
+        """The value with noise of its own, float64 on the CPU."""
+        if symmetric and (value.ndim < 2 or value.shape[-1] != value.shape[-2]):
+            raise ValueError(f"{name} is of shape {tuple(value.shape)}; it must be square")
         if not bool(torch.isfinite(value).all()):
             raise BadInput(f"what {name[0]} sums is not finite: a smaller learning rate may help")
-        self.names.add(name)
-        dim = value.shape[-1]
-        numbers = value.numel() // dim * (dim + 1) // 2 if symmetric else value.numel()
-        self.wire_bytes += 4 * numbers
         noisy = value.double().cpu()
         if self.noise_multiplier > 0:
             noise = normal(noisy.shape, torch.float64, self.draw("noise", *name))
             if symmetric:
                 noise = (noise + noise.mT) / 2
-            noisy = noisy + self.std(sensitivity) * noise
-        if self.keep:
-            std = self.std(sensitivity)
-            self.seen.append(Released(name, noisy, std, sensitivity, symmetric))
+            noisy = noisy + std * noise
         return noisy
 
 

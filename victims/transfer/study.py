@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,28 +15,52 @@ from reports.records import Record
 from reports.records.environment import environment
 from reports.records.training import KIND, HeadBounds, Row
 from victims.training.streams import Repeatable
+from victims.transfer.checkpoint import SAVE_SECONDS, Checkpoint
 from victims.transfer.mechanism import Gaussian, count_use
 from victims.transfer.plan import Plan
 from victims.transfer.prepare import Prepared
 from victims.transfer.scenario import Transfer
 
 
-def fit(prepared: Prepared, *, keep: bool = False) -> tuple[Tensor, Gaussian]:
+def fit(
+    prepared: Prepared, *, keep: bool = False, past: Checkpoint | None = None
+) -> tuple[Tensor, Gaussian]:
     """The private head (L, d), and the mechanism through which all of it was learned.
 
     Args:
         prepared: see `prepare`.
         keep: whether the mechanism keeps its releases, for attacks on them.
+        past: where releases are kept for a fit that is killed, see `checkpoint_in`.
 
     Raises:
         BadInput: the head is not finite.
     """
     plan = prepared.plan
-    with count_use(prepared.mechanism(keep=keep), plan.releases, plan.sample_rate) as mechanism:
+    mechanism = prepared.mechanism(keep=keep)
+    mechanism.past = past
+    with count_use(mechanism, plan.releases, plan.sample_rate):
         head = plan.method.fit(prepared.problem, mechanism)
     if not bool(torch.isfinite(head).all()):
         raise BadInput(f"the head of {plan.transfer.method} is not finite: try a smaller --lr")
     return head, mechanism
+
+
+def checkpoint_in(
+    folder: Path, prepared: Prepared, save_seconds: float = SAVE_SECONDS
+) -> Checkpoint:
+    """The checkpoint of a fit in its folder, gone on from where releases of it lie there.
+
+    That of a secure fit says nothing of the private examples, so that it does not see whether
+    they are the same; releases of others spend others' epsilon.
+
+    Raises:
+        BadInput: they are of other flags, data or version.
+    """
+    plan = prepared.plan
+    of = {"transfer": plan.transfer.document(), "noise": plan.noise.hex()}
+    if not plan.transfer.secure:
+        of["key"] = prepared.key
+    return Checkpoint(folder, of, save_seconds)
 
 
 def control(prepared: Prepared) -> Tensor:
@@ -49,7 +74,11 @@ def fits_of(transfer: Transfer) -> int:
 
 
 def study(
-    prepared: Prepared, device: str, command: str, plain: Tensor | None = None
+    prepared: Prepared,
+    device: str,
+    command: str,
+    plain: Tensor | None = None,
+    past: Checkpoint | None = None,
 ) -> tuple[Record, Tensor]:
     """The Record of a head, and the head (L, d).
 
@@ -60,8 +89,9 @@ def study(
         device: where the features were computed.
         command: that fits it again.
         plain: the head (L, d) of `control`, where it is known already.
+        past: see `fit`.
     """
-    head, mechanism = fit(prepared)
+    head, mechanism = fit(prepared, past=past)
     plan, total = prepared.plan, len(prepared.labels)
     accuracy = Estimate.share(prepared.correct(head), total)
     summary = {"accuracy": accuracy.document()}

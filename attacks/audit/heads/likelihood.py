@@ -10,6 +10,7 @@ from torch import Tensor
 
 from defenses import BadInput
 from victims.transfer import Method, Problem, Released
+from victims.transfer.mechanism import Sum, computed
 
 
 @dataclass
@@ -24,12 +25,12 @@ class Replay:
     seen: dict[tuple[object, ...], Released]
     asked: dict[tuple[object, ...], Tensor] = field(default_factory=dict)
 
-    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
         """The release of that name, whatever the value."""
-        self.asked[name] = value.double().cpu()
+        self.asked[name] = computed(value).double().cpu()
         return self.seen[name].value
 
-    def release_symmetric(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release_symmetric(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
         """The release of that name, whatever the value."""
         return self.release(value, sensitivity, *name)
 

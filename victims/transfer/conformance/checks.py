@@ -21,7 +21,7 @@ from victims.transfer.conformance.neighbours import (
 )
 from victims.transfer.conformance.scripted import EXAMPLES
 from victims.transfer.contract import Method
-from victims.transfer.mechanism import Gaussian
+from victims.transfer.mechanism import Gaussian, Sum, computed
 
 ROUNDING = 1e-6
 
@@ -117,12 +117,12 @@ class _Watched:
     inner: Gaussian
     raw: dict[tuple[object, ...], Tensor]
 
-    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
-        self.raw[name] = value.double()
+    def release(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
+        value = self.raw[name] = computed(value).double()
         return self.inner.release(value, sensitivity, *name)
 
-    def release_symmetric(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
-        self.raw[name] = value.double()
+    def release_symmetric(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
+        value = self.raw[name] = computed(value).double()
         return self.inner.release_symmetric(value, sensitivity, *name)
 
     def std(self, sensitivity: float) -> float:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from defenses import stream
+from victims.transfer.mechanism import Sum, computed
 
 EXAMPLES = 40
 
@@ -30,15 +31,15 @@ class Scripted:
     asked: dict[tuple[object, ...], tuple[Tensor, float]] = field(default_factory=dict)
     drawn: list[tuple[tuple[object, ...], float | None]] = field(default_factory=list)
 
-    def release(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
         """Random numbers of the value's shape."""
-        self._note(value, sensitivity, name)
+        value = self._note(computed(value), sensitivity, name)
         draw = stream(self.seed, "scripted", *name)
         return self.scale * torch.randn(value.shape, generator=draw, dtype=torch.float64)
 
-    def release_symmetric(self, value: Tensor, sensitivity: float, *name: object) -> Tensor:
+    def release_symmetric(self, value: Sum, sensitivity: float, *name: object) -> Tensor:
         """Unit matrices."""
-        self._note(value, sensitivity, name)
+        value = self._note(computed(value), sensitivity, name)
         return torch.eye(value.shape[-1], dtype=torch.float64).expand(value.shape)
 
     def std(self, sensitivity: float) -> float:
@@ -50,6 +51,7 @@ class Scripted:
         self.drawn.append((name, rate))
         return torch.arange(examples if self.every == 1 else EXAMPLES)[:: self.every]
 
-    def _note(self, value: Tensor, sensitivity: float, name: tuple[object, ...]) -> None:
+    def _note(self, value: Tensor, sensitivity: float, name: tuple[object, ...]) -> Tensor:
         self.asked[name] = value.double(), sensitivity
         self.drawn.append((name, None))
+        return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -42,11 +43,12 @@ class FeatureCovariance(Method):
 
     def fit(self, problem: Problem, mechanism: Mechanism) -> Tensor:
         """See `Method.fit`."""
-        covariance = mechanism.release_symmetric(problem.gramian, 1.0, "covariance")
+        covariance = mechanism.release_symmetric(lambda: problem.gramian, 1.0, "covariance")
         metric = Spectrum.of(covariance)
         extra = ridge(self.strength, mechanism.std(1.0), problem.dim)
         head = torch.zeros(problem.classes, problem.dim, dtype=torch.float64)
         for step in range(self.steps):
-            total = mechanism.release(clipped_gradient(problem, head), 1.0, "gradient", step)
+            gradient = partial(clipped_gradient, problem, head)
+            total = mechanism.release(gradient, 1.0, "gradient", step)
             head = head - self.lr * metric.solve(extra, total)
         return head

@@ -1,0 +1,185 @@
+"""A fit that was killed goes on where it was, to the same bits, and spends nothing twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from defenses import BadInput
+from reports import records
+from victims.transfer import descent, prepare, study
+from victims.transfer.__main__ import main
+from victims.transfer.checkpoint import Checkpoint, holds_releases
+from victims.transfer.compare import main as compare
+from victims.transfer.head import read_head
+
+FLAGS = ["--backbone", "raw", "--count", "300", "--save-seconds", "0"]
+METHOD = ["--method", "dp-sgd", "--batch-size", "100", "--steps", "8"]
+
+
+class Killed(BaseException):
+    """What no fit catches."""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEAKGAUGE_FEATURES", str(tmp_path / "features"))
+
+
+@pytest.fixture
+def gradients(monkeypatch):
+    """Counts the gradients that are computed; dies at the one whose number it is told."""
+    real, state = descent.clipped_gradient, {"done": 0, "dies": 0}
+
+    def counted(problem, head, rows=None, clip=1.0):
+        if len(problem.labels) < 300 or problem.features.shape[0] != 300:
+            return real(problem, head, rows, clip)  # of an estimate of the time
+        state["done"] += 1
+        if state["done"] == state["dies"]:
+            raise Killed
+        return real(problem, head, rows, clip)
+
+    monkeypatch.setattr(descent, "clipped_gradient", counted)
+    return state
+
+
+def head_in(folder):
+    return read_head(Path(folder) / "head.safetensors")[0]
+
+
+def record_in(folder):
+    found = records.read(Path(folder))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("more", [[], ["--secure"]])
+def test_a_killed_fit_goes_on_with_the_releases_that_it_has_made(more, gradients, capsys):
+    words = [*FLAGS, *METHOD, *more, "--out", "killed"]
+    gradients["dies"] = 6
+    with pytest.raises(Killed):
+        main(words)
+    assert not Path("killed/head.safetensors").exists()
+    before = {p.name: p.read_bytes() for p in Path("killed/releases").iterdir()}
+    assert len(before) == 5
+    gradients |= {"done": 0, "dies": 0}
+    kept = {}
+    real = Checkpoint.clear
+
+    def looking(self):
+        kept.update({p.name: p.read_bytes() for p in (self.folder / "releases").iterdir()})
+        real(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoint, "clear", looking)
+        assert main(words) == 0
+    assert "5 of 8 releases were made before" in capsys.readouterr().out
+    # Three that were lacking, and those of the control, which a secure fit has not.
+    assert gradients["done"] == 3 + (0 if more else 8)
+    assert len(kept) == 8
+    assert before.items() <= kept.items()
+    assert not Path("killed/releases").exists()
+    if not more:
+        assert main([*FLAGS, *METHOD, "--out", "whole"]) == 0
+        assert torch.equal(head_in("killed"), head_in("whole"))
+        one, other = record_in("killed"), record_in("whole")
+        assert records.canonical(one) == records.canonical(other)
+
+
+def test_what_a_secure_fit_has_spent_is_not_spent_again(gradients):
+    words = [*FLAGS, *METHOD, "--secure", "--out", "out"]
+    gradients["dies"] = 3
+    with pytest.raises(Killed):
+        main(words)
+    gradients |= {"done": 0, "dies": 0}
+    with pytest.raises(BadInput, match="spends its epsilon again"):
+        main([*words, "--fresh"])
+    assert holds_releases(Path("out"))
+    with pytest.raises(BadInput, match="of other flags, data or version"):
+        main([*words, "--epsilon", "2"])
+
+
+def test_a_fresh_fit_takes_nothing_up(gradients):
+    words = [*FLAGS, *METHOD, "--out", "out"]
+    gradients["dies"] = 3
+    with pytest.raises(Killed):
+        main(words)
+    gradients |= {"done": 0, "dies": 0}
+    assert main([*words, "--fresh"]) == 0
+    assert gradients["done"] == 2 * 8
+
+
+def test_a_fit_of_other_data_is_not_gone_on_with(gradients, monkeypatch):
+    words = [*FLAGS, *METHOD, "--out", "out"]
+    gradients["dies"] = 3
+    with pytest.raises(Killed):
+        main(words)
+    gradients |= {"done": 0, "dies": 0}
+    real = prepare.load
+
+    def another(transfer, data_root=None):
+        train, test = real(transfer, data_root)
+        train.images[0, 0, 0, 0] = 1 - train.images[0, 0, 0, 0]
+        return train, test
+
+    monkeypatch.setattr(prepare, "load", another)
+    with pytest.raises(BadInput, match="of other flags, data or version") as raised:
+        main(words)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_comparison_goes_on_within_a_fit(gradients, monkeypatch):
+    monkeypatch.setattr(study, "SAVE_SECONDS", 0)
+    monkeypatch.setattr(study.checkpoint_in, "__defaults__", (0.0,))
+    words = ["--backbone", "raw", "--method", "dp-gd,steps=4", "--epsilon", "1", "--seeds", "1"]
+    real = descent.clipped_gradient
+    calls = {"n": 0, "dies": 4 + 3}  # the control comes first here
+
+    def counted(problem, head, rows=None, clip=1.0):
+        calls["n"] += 1
+        if calls["n"] == calls["dies"]:
+            raise Killed
+        return real(problem, head, rows, clip)
+
+    monkeypatch.setattr(descent, "clipped_gradient", counted)
+    monkeypatch.setattr("victims.transfer.compare.expect", lambda report, cost: None)
+    with pytest.raises(Killed):
+        compare([*words, "--out", "heads"])
+    calls |= {"n": 0, "dies": 0}
+    assert compare([*words, "--out", "heads"]) == 0
+    assert calls["n"] == 4 + 2
+    assert not list(Path("heads").glob("*/releases"))
+
+
+def test_releases_are_written_when_it_is_time(tmp_path):
+    moments = iter([0.0, 30.0, 61.0, 61.0, 62.0])
+    kept = Checkpoint(tmp_path, {"of": 1}, 60.0, lambda: next(moments))
+    for step in range(3):
+        kept.keep(torch.full((2,), float(step)), "gradient", step)
+    again = Checkpoint(tmp_path, {"of": 1})
+    assert [name for name, _ in again.known] == [("gradient", 0), ("gradient", 1)]
+    assert torch.equal(again.recall(1, "gradient", 1), torch.ones(2))
+    assert again.recall(2, "gradient", 2) is None
+    with pytest.raises(BadInput, match="the method now asks for"):
+        again.recall(1, "gradient", 7)
+
+
+@pytest.mark.slow
+def test_a_fit_that_is_killed_with_9_comes_to_the_same_head():
+    flags = ["--backbone", "raw", "--method", "dp-gd", "--steps", "4000", "--save-seconds", "0"]
+    words = [sys.executable, "-m", "victims.transfer", *flags, "--out"]
+    with subprocess.Popen([*words, "killed"]) as running:
+        while running.poll() is None and len(list(Path("killed").glob("releases/from-*"))) < 20:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGKILL)
+    assert holds_releases(Path("killed"))
+    for out in ("killed", "whole"):
+        assert subprocess.run([*words, out], check=True).returncode == 0
+    assert torch.equal(head_in("killed"), head_in("whole"))
