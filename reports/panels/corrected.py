@@ -11,7 +11,7 @@ from reports.estimates.signs import FLIPS
 from reports.panels.panel import Panel
 from reports.panels.pooled import GAIN, PooledScores
 from reports.panels.setting import ALPHA, Setting
-from reports.panels.verdicts import interval_p, is_enough, looks_of, rounds_tried, rounds_unseen
+from reports.panels.verdicts import looks_of, rounds_tried, rounds_unseen
 
 
 def corrected_gain(setting: Setting, panel: Panel, attacker: str) -> Estimate:
@@ -29,8 +29,8 @@ def corrected_gain(setting: Setting, panel: Panel, attacker: str) -> Estimate:
     beside = _judged(panel.settings, attacker)
     tests = looks_of(panel.settings, attacker) * rounds_tried(setting)
     if setting.shows(GAIN, attacker):  # after Holm: those that show more are told already
-        least = interval_p(own)
-        tests *= sum(interval_p(other) >= least for other in beside)
+        least = own.interval_p
+        tests *= sum(other.interval_p >= least for other in beside)
     else:
         tests *= max(1, len(beside))
     return pool(own.gains, own.seeds, level=1 - (1 - LEVEL) / tests)
@@ -49,7 +49,7 @@ def why_not_shown(setting: Setting, panel: Panel, attacker: str) -> str:
     told = f"gain {found.show()} dB, with an interval for {together(setting, panel)} at once"
     if found.low > 0:
         tests = looks_of(panel.settings, attacker) * rounds_tried(setting)
-        if interval_p(own) * tests * len(_judged(panel.settings, attacker)) >= ALPHA:
+        if own.interval_p * tests * len(_judged(panel.settings, attacker)) >= ALPHA:
             return f"{together(setting, panel)} are more at once than the draws tell apart"
         return f"{told}, but too many images gain nothing"
     return told
@@ -71,4 +71,4 @@ def together(setting: Setting, panel: Panel) -> str:
 def _judged(settings: Sequence[Setting], attacker: str) -> list[PooledScores]:
     """The scores of this attacker that are enough to say whether there is a gain."""
     found = [one.scores[attacker] for one in settings if attacker in one.scores]
-    return [one for one in found if is_enough(one)]
+    return [one for one in found if one.is_enough]

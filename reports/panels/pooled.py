@@ -54,7 +54,7 @@ class PooledScores:
 
         return cache(pooled)
 
-    @property
+    @cached_property
     def gains(self) -> Values:
         """(N,) PSNR above the prior's, in dB, paired by image; NaN where one is missing."""
         found: Values = self.values["psnr"] - self.values["prior"]
@@ -64,6 +64,17 @@ class PooledScores:
     def gain(self) -> Estimate:
         """Mean and interval of `gains`."""
         return pool(self.gains, self.seeds)
+
+    @cached_property
+    def is_enough(self) -> bool:
+        """Whether there are images enough for a gain."""
+        return bool(np.isfinite(self.gains).sum() >= FEWEST)
+
+    @cached_property
+    def interval_p(self) -> float:
+        """One-sided p of a gain, as its interval has it and uncorrected; 1 for too few images."""
+        known = np.isfinite(self.gains)
+        return p_above_zero(self.gains[known], self.seeds[known])
 
     def share(self, name: str, hit: float = 1.0) -> Estimate:
         """How many units have the value ``hit``, with a Clopper-Pearson interval."""
@@ -89,11 +100,10 @@ class PooledScores:
     def alone(self, test: str, guarantee: Guarantee) -> float:
         """The same, were this the only setting."""
         if test == GAIN:
-            known = np.isfinite(self.gains)
-            gains, seeds = self.gains[known], self.seeds[known]
-            if len(gains) < FEWEST:
+            if not self.is_enough:
                 return 1.0
-            return max(float(flipped_p(gains[None])[0]), p_above_zero(gains, seeds))
+            gains = self.gains[np.isfinite(self.gains)]
+            return max(float(flipped_p(gains[None])[0]), self.interval_p)
         found, total = self.named, guarantee.candidates
         if not found.known or not total:
             return 1.0

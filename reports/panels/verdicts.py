@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reports.estimates.intervals import FEWEST, Values, p_above_zero
+from reports.estimates.intervals import Values
 from reports.estimates.signs import corrected_p, holm
 from reports.panels.pooled import EXCEEDS, GAIN, NAMES, PooledScores
 from reports.panels.setting import Setting
@@ -82,13 +82,13 @@ def rounds_tried(setting: Setting) -> int:
 def _gain_ps(settings: Sequence[Setting], attacker: str) -> list[float]:
     """Corrected p of every gain, for its rounds too; 1 for one over too few images."""
     found = [1.0] * len(settings)
-    places = [i for i, s in enumerate(settings) if is_enough(s.scores[attacker])]
+    places = [i for i, s in enumerate(settings) if s.scores[attacker].is_enough]
     if not places:
         return found
     own = [settings[i].scores[attacker] for i in places]
     rounds = [scores for i in places for scores in _scores_of_rounds(settings[i], attacker)]
     signs = corrected_p(_gain_table([*own, *rounds]))
-    sides = holm([interval_p(c) for c in own])
+    sides = holm([c.interval_p for c in own])
     for turn, (place, side) in enumerate(zip(places, sides, strict=True)):
         setting = settings[place]
         sign = rounds_unseen(setting, attacker) * signs[turn]
@@ -104,18 +104,7 @@ def rounds_unseen(setting: Setting, attacker: str) -> int:
 
 def _scores_of_rounds(setting: Setting, attacker: str) -> list[PooledScores]:
     found = [one.scores[attacker] for one in setting.rounds if attacker in one.scores]
-    return [scores for scores in found if is_enough(scores)]
-
-
-def is_enough(scores: PooledScores) -> bool:
-    """Whether there are images enough for a gain."""
-    return bool(np.isfinite(scores.gains).sum() >= FEWEST)
-
-
-def interval_p(scores: PooledScores) -> float:
-    """One-sided p of a gain, as its interval has it and uncorrected."""
-    known = np.isfinite(scores.gains)
-    return p_above_zero(scores.gains[known], scores.seeds[known])
+    return [scores for scores in found if scores.is_enough]
 
 
 def _gain_table(scores: Sequence[PooledScores]) -> Values:

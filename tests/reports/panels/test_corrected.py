@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reports.estimates.intervals import p_above_zero
 from reports.evidence.judgements import judgements
-from reports.panels import corrected, verdicts
+from reports.panels import corrected, pooled, verdicts
 from reports.panels.build import build_panels
 from reports.panels.corrected import corrected_gain, together, why_not_shown
 from reports.panels.pooled import GAIN
@@ -82,3 +83,17 @@ def test_what_leaks_is_told_with_the_interval_that_decided():
         setting = next(s for s in panel.settings if s.label == one.subject)
         assert corrected_gain(setting, panel, "adaptive").show() in one.reason
         assert setting.gain.show() not in one.reason
+
+
+def test_what_a_verdict_goes_by_is_computed_once_for_all_settings(monkeypatch):
+    """A page of thousands of Records would else take time that grows with their square."""
+    computed = []
+    monkeypatch.setattr(
+        pooled,
+        "p_above_zero",
+        lambda gains, seeds: computed.append(1) or p_above_zero(gains, seeds),
+    )
+    panel = panel_of(12, 30.0)
+    assert len(judgements([panel], [], [])) == 12
+    own = sum(len(s.scores) for s in panel.settings)
+    assert 0 < len(computed) <= 2 * own  # before and after they are corrected

@@ -78,7 +78,7 @@ def test_eight_images_of_three_rounds_show_what_all_of_them_show():
 
 def test_the_worst_of_rounds_without_a_leak_is_told_no_more_often_than_one_round(monkeypatch):
     """By sign patterns alone; one that knew nothing of the other rounds would be."""
-    monkeypatch.setattr(verdicts, "interval_p", lambda scores: 0.0)
+    monkeypatch.setattr(PooledScores, "interval_p", 0.0)
     draw, level, repeats = np.random.default_rng(0), 0.1, 1500
     together = alone = 0
     for _ in range(repeats):
