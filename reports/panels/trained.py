@@ -49,7 +49,11 @@ def pool_runs(runs: Sequence[TrainingRecord], start: str = "") -> list[Trained]:
     for run in runs:
         groups.setdefault(json.dumps(run.facts, sort_keys=True), []).append(run)
     found = [
-        Trained(f"{start}training-{turn}", tuple(group), _accuracy(group))
+        Trained(
+            f"{start}training-{turn}",
+            tuple(group),
+            accuracy_over_seeds([run.accuracy for run in group]),
+        )
         for turn, group in enumerate(groups.values(), 1)
     ]
     return sorted(found, key=lambda t: (str(t.runs[0].facts["data"]), -t.accuracy.mean))
@@ -99,15 +103,19 @@ def accuracy_costs(panel: Panel, trained: Sequence[Trained]) -> dict[str, Estima
     return found
 
 
-def _accuracy(group: Sequence[TrainingRecord]) -> Estimate:
-    """Mean over seeds; seeds share their test examples, so the binomial part does not shrink."""
-    if len(group) == 1:
-        return group[0].accuracy
-    means = np.array([r.accuracy.mean for r in group])
+def accuracy_over_seeds(runs: Sequence[Estimate]) -> Estimate:
+    """Mean over seeds; seeds share their test examples, so the binomial part does not shrink.
+
+    Args:
+        runs: the accuracy of each seed over ``n`` tests, at least one.
+    """
+    if len(runs) == 1:
+        return runs[0]
+    means = np.array([one.mean for one in runs])
     mean = float(means.mean())
-    test = mean * (1 - mean) / max(1, min(r.accuracy.n for r in group))
+    test = mean * (1 - mean) / max(1, min(one.n for one in runs))
     seeds = float(means.std(ddof=1)) / math.sqrt(len(means))
     # Of few seeds the spread is itself uncertain: Student's quantile, not the normal one.
     freedom = len(means) - 1
     reach = math.hypot(norm.ppf(0.975) * math.sqrt(test), student.ppf(0.975, freedom) * seeds)
-    return Estimate(mean, max(0.0, mean - reach), min(1.0, mean + reach), len(group))
+    return Estimate(mean, max(0.0, mean - reach), min(1.0, mean + reach), len(runs))

@@ -1,0 +1,1 @@
+"""Heads by other libraries on the same features, to put beside those of this project."""
