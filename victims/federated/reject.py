@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-REASONS = ("crashed", "late", "shape", "unfinite", "norm")
+REASONS = ("crashed", "late", "shape", "unfinite", "norm", "sum")
 """Why an upload is not taken: the participant failed; its answer did not come in time; names, types
-or shapes are not the model's; values are NaN or infinite; its norm is out of line."""
+or shapes are not the model's; values are NaN or infinite; its norm is out of line; it was in a sum
+with one of another that is malformed or not finite."""
 ENOUGH = 3
 """Uploads taken before, below which nobody can say what norm is usual."""
 

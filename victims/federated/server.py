@@ -28,6 +28,9 @@ class Server:
         plan: of the federation.
         start: parameter name -> float32 weights, where everybody starts.
         draw: the server's generators, for noise of its own.
+        sums: whether it sees the sum of a round's uploads alone, of rules that average them. It
+            then cannot tell whose upload is out of line, and takes all or, where the sum is not
+            finite or of no shape, none.
 
     Attributes:
         weights: parameter name -> the weights as they are now.
@@ -42,8 +45,10 @@ class Server:
         memory: what the server's own defense remembers.
     """
 
-    def __init__(self, plan: Plan, start: Mapping[str, Tensor], draw: Streams) -> None:
-        self.plan, self.start, self.draw = plan, dict(start), draw
+    def __init__(
+        self, plan: Plan, start: Mapping[str, Tensor], draw: Streams, *, sums: bool = False
+    ) -> None:
+        self.plan, self.start, self.draw, self.sums = plan, dict(start), draw, sums
         self.weights = {k: v.clone() for k, v in start.items()}
         self.counters = no_counts(start)
         participants = plan.federation.participants
@@ -102,11 +107,30 @@ class Server:
         """How far out of line a norm may be.
 
         Where the server's own defense guarantees something, norms are not compared: whether one
-        participant is taken would then depend on another, which no sensitivity counts.
+        participant is taken would then depend on another, which no sensitivity counts. Of a sum
+        nobody can say whose norm is out of line.
         """
         plan = self.plan
+        if self.sums:
+            return math.inf
         guaranteed = plan.unit == "participant" and math.isfinite(plan.epsilon(1))
         return math.inf if guaranteed else plan.federation.norm_limit
+
+    def _whole(
+        self, answers: Mapping[int, Answer], checked: Mapping[int, dict[str, Tensor] | None]
+    ) -> dict[int, dict[str, Tensor] | None]:
+        """A round's updates as they come out of a sum: all that were sent, or none of them.
+
+        Who crashed or is late is left out of the sum, which its protocol finds out; what was sent
+        malformed or not finite spoils it, and everybody's upload is then lost.
+        """
+        sent = [i for i, answer in answers.items() if not isinstance(answer, str)]
+        if all(checked[i] is not None for i in sent):
+            return dict(checked)
+        for i in sent:
+            if checked[i] is not None:
+                self.rejected[i]["sum"] += 1
+        return dict.fromkeys(checked)
 
     def add(self, participant: int, answer: Answer, age: int) -> None:
         """Add one upload to the weights: w <- w - update (Shokri and Shmatikov 2015, Section 5).
@@ -133,6 +157,8 @@ class Server:
         """
         f, plan = self.plan.federation, self.plan
         checked = {i: self.check(i, answers[i]) for i in sorted(answers)}
+        if self.sums:
+            checked = self._whole(answers, checked)
         sizes = {i: norm(update) for i, update in checked.items() if update is not None}
         usual = list(sizes.values())
         taken = [i for i, size in sizes.items() if self.take(i, answers[i], size, usual)]

@@ -64,9 +64,9 @@ class Victim:
         images, labels = self.train.images[own], self.train.labels[own]
         return Participant(self.plan, index, images, labels, self.model, self.start, self.draw)
 
-    def server(self) -> Server:
-        """The server, before the first round."""
-        return Server(self.plan, self.start, self.draw)
+    def server(self, *, sums: bool = False) -> Server:
+        """The server, before the first round; of sums alone where ``sums``, see `Server`."""
+        return Server(self.plan, self.start, self.draw, sums=sums)
 
     @torch.no_grad()
     def correct(self, weights: Mapping[str, Tensor]) -> int:

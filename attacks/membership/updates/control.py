@@ -52,7 +52,7 @@ def twin_scores(
     """
     twin = load_victim(undefended_twin(victim.plan.federation), data_root)
     server = Server(twin.plan, twin.start, victim.draw)
-    seen = observe(twin, server, candidates, False, report)
+    seen = observe(twin, server, candidates, report)
     return add_up(seen.mine, seen.rest)
 
 

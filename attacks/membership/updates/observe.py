@@ -35,17 +35,14 @@ class Observed:
     server: Server
 
 
-def observe(
-    victim: Victim, server: Server, candidates: Candidates, sums: bool, report: Report
-) -> Observed:
+def observe(victim: Victim, server: Server, candidates: Candidates, report: Report) -> Observed:
     """Play a federation whose target has the members among the candidates.
 
     Args:
         victim: the federation.
-        server: its server, before the first round.
+        server: its server, before the first round. One of sums sees the mean of a round's uploads
+            alone; it knows whom it asked, and so whether the target's upload is in the mean.
         candidates: who may be a member.
-        sums: whether the server sees the mean of a round's accepted uploads alone. It knows whom
-            it asked and whom it rejected, and so whether the target's upload is in the mean.
         report: told of the rounds.
 
     Raises:
@@ -65,7 +62,7 @@ def observe(
         into.append(of_upload(victim.model, seen, pool.images, pool.labels))
 
     def look(seen: Seen) -> None:
-        if sums:
+        if server.sums:
             held.append(seen)
         else:
             score(seen, mine if seen.participant == TARGET else rest)

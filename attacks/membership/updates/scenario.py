@@ -49,6 +49,16 @@ class Scenario(Keyed):
                 "secure_aggregation is of rules fedavg and fedsgd: under dssgd the server adds one "
                 "upload at a time, so that it sees each"
             )
+        if self.secure_aggregation and f.where == "server":
+            raise BadInput(
+                "secure_aggregation leaves sums to the server, which --where server clips one by "
+                "one: let each participant clip its own, --where participant"
+            )
+        if self.secure_aggregation and f.norm_limit != Federation.norm_limit:
+            raise BadInput(
+                "norm_limit is of single uploads, of which a server of sums sees none: let each "
+                "participant clip its own, --defense dpsgd --noise-multiplier 0"
+            )
 
     @property
     def examples(self) -> int:

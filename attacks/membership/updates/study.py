@@ -65,7 +65,8 @@ def study(
     def tell_of_twin(line: str, done: int, total: int) -> None:
         report(f"{line} without a defense", total + done, total * 2)
 
-    seen = observe(victim, victim.server(), candidates, scenario.secure_aggregation, tell)
+    server = victim.server(sums=scenario.secure_aggregation)
+    seen = observe(victim, server, candidates, tell)
     scores = add_up(seen.mine, seen.rest)
     plain = twin_scores(victim, candidates, data_root, tell_of_twin) if twice else scores
     made = record(

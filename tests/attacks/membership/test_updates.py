@@ -95,7 +95,7 @@ def asked(monkeypatch, *rounds):
 def test_a_sum_is_the_targets_only_in_rounds_that_it_is_in(monkeypatch):
     asked(monkeypatch, [0, 1], [1, 2], [], [2])
     victim = load_victim(Federation(**{**ALONE, "rule": "fedavg", "rounds": 4}))
-    seen = observe(victim, victim.server(), draw(victim, 30)[0], True, unwatched)
+    seen = observe(victim, victim.server(sums=True), draw(victim, 30)[0], unwatched)
     assert len(seen.mine) == seen.server.asked[0] == 1
     assert len(seen.rest) == 2
 
@@ -107,17 +107,38 @@ def test_a_target_that_was_in_no_round_is_not_judged(monkeypatch, secure):
         play(secure=secure, rule="fedavg", rounds=2)
 
 
-def test_a_rejected_upload_is_in_no_sum(monkeypatch):
-    """The target sends a thousand times as much as the rest: its upload is not taken."""
+def changed_target(monkeypatch, factor):
+    """Let the target send so many times what it has learned."""
     honest = Participant.upload
 
-    def loud(self, *arguments):
+    def other(self, *arguments):
         update = honest(self, *arguments)
-        return {k: v * (1000 if self.index == 0 else 1) for k, v in update.items()}
+        return {k: v * (factor if self.index == 0 else 1) for k, v in update.items()}
 
-    monkeypatch.setattr(Participant, "upload", loud)
+    monkeypatch.setattr(Participant, "upload", other)
+
+
+def test_a_loud_upload_is_rejected_where_it_is_seen_and_not_in_a_sum(monkeypatch):
+    """The target sends a thousand times as much as the rest, which nobody sees in a sum."""
+    changed_target(monkeypatch, 1000)
+    victim = load_victim(Federation(**{**ALONE, "rule": "fedavg", "rounds": 2}))
+    seen, summed = (
+        observe(victim, victim.server(sums=sums), draw(victim, 30)[0], unwatched)
+        for sums in (False, True)
+    )
+    assert [dict(counts) for counts in seen.server.rejected] == [{"norm": 2}, {}, {}]
+    assert [dict(counts) for counts in summed.server.rejected] == [{}, {}, {}]
+    assert len(summed.mine) == 2
+
+
+def test_one_upload_that_is_not_finite_spoils_the_sum_and_everybodys(monkeypatch):
+    changed_target(monkeypatch, float("nan"))
+    victim = load_victim(Federation(**{**ALONE, "rule": "fedavg", "rounds": 2}))
+    server = victim.server(sums=True)
     with pytest.raises(BadInput, match="all 2 uploads of the target were rejected"):
-        play(secure=True, rule="fedavg", rounds=2)
+        observe(victim, server, draw(victim, 30)[0], unwatched)
+    assert [dict(counts) for counts in server.rejected] == [{"unfinite": 2}, {"sum": 2}, {"sum": 2}]
+    assert all(torch.equal(server.weights[k], v) for k, v in victim.start.items())
 
 
 def test_what_is_not_found_is_judged_by_the_undefended_twin_at_the_same_seed(plain):
@@ -203,6 +224,8 @@ def test_who_may_be_a_member_is_nobody_elses(plain):
         ({"participants": 1}, False, "participants is 1"),
         ({"theta_d": 0.5}, False, "theta_d is 0.5"),
         ({}, True, "under dssgd the server adds one upload at a time"),
+        ({"rule": "fedavg", "where": "server", "defense": "dpsgd"}, True, "clips one by one"),
+        ({"rule": "fedavg", "norm_limit": 9.0}, True, "norm_limit is of single uploads"),
     ],
 )
 def test_what_cannot_be_played_is_refused_in_one_line(changed, secure, message):

@@ -54,7 +54,7 @@ def test_a_seed_says_the_layer_and_leaves_torchs_generator_alone(prepared):
 
 @pytest.mark.parametrize("name", SKLEARN)
 def test_regressions_without_privacy_are_what_features_can_tell(prepared, name):
-    assert accuracy(prepared, sklearn_labels(prepared, name)).mean > 0.8
+    assert accuracy(prepared, sklearn_labels(prepared, math.inf, 0, name=name)).mean > 0.8
 
 
 def test_a_row_of_each_head_is_printed_beside_guessing(capsys):

@@ -12,6 +12,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor
 
@@ -110,26 +111,22 @@ def heads_of(arguments: argparse.Namespace) -> dict[str, Labels]:
     settings = Settings(
         **{f.name: getattr(arguments, f.name) for f in dataclasses.fields(Settings)}
     )
-    found: dict[str, Labels] = {}
-    if "diffprivlib" in arguments.libraries:
-        if not arguments.diffprivlib:
-            raise BadInput(
-                f"diffprivlib needs a Python of its own: --diffprivlib or ${PYTHON} names one "
-                "where 'diffprivlib==0.6.6' and 'scikit-learn<1.6' are installed; or leave it out "
-                "of --libraries"
-            )
-        python = arguments.diffprivlib
-        found["diffprivlib LogisticRegression (delta 0)"] = lambda prepared, epsilon, seed: (
-            diffprivlib_labels(prepared, epsilon, seed, python)
+    python = arguments.diffprivlib
+    if "diffprivlib" in arguments.libraries and not python:
+        raise BadInput(
+            f"diffprivlib needs a Python of its own: --diffprivlib or ${PYTHON} names one "
+            "where 'diffprivlib==0.6.6' and 'scikit-learn<1.6' are installed; or leave it out "
+            "of --libraries"
         )
-    if "opacus" in arguments.libraries:
-        found["Opacus, a linear layer"] = lambda prepared, epsilon, seed: opacus_labels(
-            prepared, epsilon, seed, settings
-        )
-    if "scikit-learn" in arguments.libraries:
-        for name in SKLEARN:
-            found[name] = lambda prepared, epsilon, seed, name=name: sklearn_labels(prepared, name)
-    return found
+    found: dict[str, dict[str, Labels]] = {
+        "diffprivlib": {
+            "diffprivlib LogisticRegression (delta 0)": partial(diffprivlib_labels, python=python)
+        },
+        "opacus": {"Opacus, a linear layer": partial(opacus_labels, settings=settings)},
+        "scikit-learn": {name: partial(sklearn_labels, name=name) for name in SKLEARN},
+    }
+    chosen = [found[library] for library in LIBRARIES if library in arguments.libraries]
+    return {name: labels for heads in chosen for name, labels in heads.items()}
 
 
 def accuracy(prepared: Prepared, labels: Tensor) -> Estimate:

@@ -51,5 +51,5 @@ def diffprivlib_labels(prepared: Prepared, epsilon: float, seed: int, python: st
             raise BadInput(f"--diffprivlib {python} cannot be run: {one_line(error)}") from error
         if ended.returncode:
             last = (ended.stderr.strip() or "it says nothing").splitlines()[-1]
-            raise BadInput(f"--diffprivlib {python} did not fit: {one_line(last, 200)}")
+            raise BadInput(f"--diffprivlib {python} did not fit: {last:.200}")
         return torch.from_numpy(np.load(place / "labels.npy"))

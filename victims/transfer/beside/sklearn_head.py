@@ -30,8 +30,8 @@ SKLEARN: dict[str, Callable[[], Any]] = {
 """Name -> what makes it. Rows have norm 1, so that the usual C of 1 holds logistic weights down."""
 
 
-def sklearn_labels(prepared: Prepared, name: str) -> Tensor:
-    """The labels (M,) of the tests by one of `SKLEARN`."""
+def sklearn_labels(prepared: Prepared, epsilon: float, seed: int, *, name: str) -> Tensor:
+    """The labels (M,) of the tests by one of `SKLEARN`, whatever the epsilon and the seed."""
     problem = prepared.problem
     model = SKLEARN[name]().fit(problem.features.numpy(), problem.labels.numpy())
     return torch.from_numpy(model.predict(prepared.tests.numpy()))
