@@ -97,6 +97,11 @@ COMMANDS = {
         "attacks.invert.bench:parse",
         "measure what the inversions reach and cost",
     ),
+    "growth": Command(
+        "leakgauge.growth.command:main",
+        "leakgauge.growth.command:parse",
+        "measure time and memory against what grows",
+    ),
     "doctor": Command(
         "leakgauge.doctor:main",
         "leakgauge.doctor:parse",

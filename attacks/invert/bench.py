@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import victims
@@ -150,31 +151,45 @@ def iteration_cost(name: str, arguments: argparse.Namespace, device: str) -> flo
         seed=arguments.seed,
         size=arguments.size,
     )
-    channels, height, width = data.images.shape[1:]
-    model = victims.load_model(
-        name,
-        image_shape=(channels, height, width),
-        classes=data.classes,
-        generator=stream(arguments.seed, "model"),
-    ).to(device)
     pictures, labels = data.images.to(device), data.labels.to(device)
+    step, plain = prepare_iteration(name, pictures, labels, data.classes, arguments.seed)
+    pairs = [(_clock(step, device), _clock(plain, device)) for _ in range(10)][1:]
+    return statistics.median(a for a, _ in pairs) / statistics.median(b for _, b in pairs)
+
+
+def prepare_iteration(
+    name: str, images: Tensor, labels: Tensor, classes: int, seed: int
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """One step of an attack that matches gradients, and one forward and backward of its victim.
+
+    Args:
+        name: the victim, see `victims.load_model`.
+        images: (1, C, H, W) private, in [0, 1].
+        labels: (1,) of them.
+        classes: the number of labels.
+        seed: the seed of the victim's weights.
+    """
+    channels, height, width = images.shape[1:]
+    shape = (channels, height, width)
+    draw = stream(seed, "model")
+    model = victims.load_model(name, image_shape=shape, classes=classes, generator=draw)
+    model = model.to(images.device)
+    grads = victims.per_example_gradients(model, cross_entropy, images, labels)
     defense = get("none")
-    grads = victims.per_example_gradients(model, cross_entropy, pictures, labels)
-    release = defense.release(grads, generator=stream(arguments.seed, "bench"))
+    release = defense.release(grads, generator=stream(seed, "bench"))
     none = torch.zeros(0)  # matching looks at the defense only
-    threat = Threat(defense, True, (channels, height, width), data.classes, 1, none, none)
+    threat = Threat(defense, True, shape, classes, 1, none, none)
     compare = residual(model, cross_entropy, release, threat, labels, dtype=torch.float32)
 
     def step() -> None:
-        images = pictures.clone().requires_grad_()
-        explained, observed = compare(images)
-        torch.autograd.grad((explained - observed).square().sum(), images)
+        guess = images.clone().requires_grad_()
+        explained, observed = compare(guess)
+        torch.autograd.grad((explained - observed).square().sum(), guess)
 
     def plain() -> None:
-        cross_entropy(model(pictures), labels).backward()
+        cross_entropy(model(images), labels).backward()
 
-    pairs = [(_clock(step, device), _clock(plain, device)) for _ in range(10)][1:]
-    return statistics.median(a for a, _ in pairs) / statistics.median(b for _, b in pairs)
+    return step, plain
 
 
 def _clock(act: Callable[[], None], device: str) -> float:

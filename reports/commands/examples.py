@@ -49,6 +49,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "attacks.invert.counting": (("--model resnet20-4 --rate 0.9", "without an attack"),),
     "attacks.invert.along": (("runs/train-HASH --moments 6", "six steps of a run"),),
     "attacks.invert.bench": (("--masked", "every attack under a known mask too"),),
+    "leakgauge.growth": (
+        ("--axes records scenarios", "pages and sweeps"),
+        ("--figure growth.png --json growth.json", "everything, drawn"),
+    ),
 }
 """Command, as a module or where one module has two as it is typed -> words, what they are for."""
 

@@ -30,23 +30,37 @@ NAMES = (PLAIN, *OURS, *OPACUS)
 CUDA_ONLY = tuple(f"{n}, {how}" for n in (PLAIN, *OURS) for how in ("channels-last", "compiled"))
 
 
-def prepare(name: str, model: str, batch: int, device: str, seed: int) -> Step:
+def prepare(name: str, model: str, batch: int, device: str, seed: int, edge: int = 32) -> Step:
     """One contender's step on its own copy of the model, with the same images for all.
 
     Args:
         name: one of `NAMES` or `CUDA_ONLY`.
-        model: see `victims.load_model`; CIFAR's shape, 10 classes.
+        model: see `victims.load_model`; of RGB images of 10 classes.
         batch: the number of images per step.
         device: cpu or cuda.
         seed: the seed of weights, images, labels and noise.
+        edge: of the images, in pixels.
 
     Raises:
         Exception: whatever Opacus or the compiler say of a model they cannot take.
     """
     draw = defenses.stream(seed, "bench")
-    net = load_model(model, generator=draw).to(device).train()
-    images = torch.rand(batch, 3, 32, 32, generator=draw).to(device)
-    labels = torch.randint(10, (batch,), generator=draw).to(device)
+    net = load_model(model, image_shape=(3, edge, edge), generator=draw).to(device).train()
+    return prepare_net(name, net, *draw_examples(batch, edge, device, draw), draw)
+
+
+def draw_examples(
+    batch: int, edge: int, device: str, draw: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """(B, 3, edge, edge) random images in [0, 1], and (B,) labels of 10 classes."""
+    images = torch.rand(batch, 3, edge, edge, generator=draw)
+    return images.to(device), torch.randint(10, (batch,), generator=draw).to(device)
+
+
+def prepare_net(
+    name: str, net: nn.Module, images: Tensor, labels: Tensor, draw: torch.Generator
+) -> Step:
+    """The step of a contender on this very model and these images; see `prepare`."""
     base, _, how = name.partition(", ")
     if how == "channels-last":
         net = net.to(memory_format=torch.channels_last)

@@ -42,11 +42,11 @@ def measure(
     torch.set_num_threads(threads)
     try:
         step = prepare(name, model, batch, device, seed)
-        before = _resident("VmRSS")
+        before = resident("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
         step()
         step()
-        after = _resident("VmHWM")
+        after = resident("VmHWM")
     except OSError as error:
         return f"not measured: {error}"
     except Exception:  # the column of times says it
@@ -54,7 +54,7 @@ def measure(
     return f"{(after - before) / 1e6:.0f}"
 
 
-def _resident(field: str) -> int:
+def resident(field: str) -> int:
     """The bytes of a field of Linux's account of this process."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):

@@ -32,3 +32,12 @@ def keep_memory() -> bool:
 def kept() -> bool:
     """Whether `keep_memory` has taken effect."""
     return _kept
+
+
+def release_memory() -> None:
+    """Give back what is free, kept or not; elsewhere than on glibc nothing happens."""
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        except (OSError, AttributeError):  # another C library
+            return

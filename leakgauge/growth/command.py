@@ -1,0 +1,102 @@
+"""``leakgauge growth``: time and memory against what grows, each beside its floor."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from defenses import BadInput
+from leakgauge.growth.apart import LONG, measure_apart
+from leakgauge.growth.axes import AXES
+from leakgauge.growth.axis import Axis
+from leakgauge.growth.curve import Curve
+from reports.charts.growth import Growing, Line, growth_chart
+from reports.charts.render import save
+from reports.commands.flags import Parser
+from reports.commands.measured import Measured
+from reports.records.environment import environment, environment_line
+
+PROG = "python -m leakgauge.growth"
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Flags of the command."""
+    parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("--axes", nargs="+", choices=AXES, default=list(AXES), help="what grows (default: all)")
+    add("--at-most", type=int, help="the largest size (default: the largest there is)")
+    add("--repeats", type=int, default=3, help="timed calls of what is not long (default 3)")
+    add("--seed", type=int, default=0, help="of everything random (default 0)")
+    add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
+    add("--figure", type=Path, help="also draw it: .png, .pdf or .svg")
+    arguments = parser.parse_args(argv)
+    if arguments.repeats < 1:
+        raise BadInput(f"--repeats is {arguments.repeats}; it must be >= 1")
+    for name in arguments.axes:
+        least = AXES[name].sizes[0]
+        if arguments.at_most is not None and arguments.at_most < least:
+            raise BadInput(f"--at-most is {arguments.at_most}; {name} starts at {least}")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a table in Markdown; returns the exit code."""
+    arguments = parse(argv)
+    facts = environment(seed=arguments.seed, device="cpu") | {"threads": 1}
+    kept = Measured(arguments.json, {"command": PROG, **facts})
+    print(
+        "Every size in a process of its own, one thread. What takes less than "
+        f"{LONG:g} s is called once before the clock runs, and then {arguments.repeats} times: "
+        "median (min-max). Peak memory is above that before. Powers are of the larger half of the "
+        "sizes."
+    )
+    print(f"{environment_line(facts, ('torch',))}\n")
+    print("| what grows | to | what is timed | s | peak MB | floor, s | its MB | time over floor |")
+    print("|---|---|---|---|---|---|---|---|")
+    found = [_measure(name, AXES[name], arguments, kept) for name in arguments.axes]
+    print("\n| what grows | what is timed | grows as its power | floor | grows as its power |")
+    print("|---|---|---|---|---|")
+    for name, (own, floor) in zip(arguments.axes, found, strict=True):
+        cells = (AXES[name].label, own.label, f"{own.exponent():.2f}", floor.label)
+        print(f"| {' | '.join(cells)} | {floor.exponent():.2f} |")
+    if arguments.figure:
+        shown = [
+            Growing(AXES[name].label, _line(own), _line(floor))
+            for name, (own, floor) in zip(arguments.axes, found, strict=True)
+        ]
+        print(f"\n{save(growth_chart(shown), arguments.figure)}")
+    return 0
+
+
+def _measure(
+    name: str, axis: Axis, arguments: argparse.Namespace, kept: Measured
+) -> tuple[Curve, Curve]:
+    """Measure an axis and its floor size by size, and print a line for each."""
+    own, floors = [], []
+    most = arguments.at_most or axis.sizes[-1]
+    for size in (s for s in axis.sizes if s <= most):
+        given = {"repeats": arguments.repeats, "seed": arguments.seed}
+        point = measure_apart(name, size, floor=False, **given)
+        floor = measure_apart(name, size, floor=True, **given)
+        own.append(point)
+        floors.append(floor)
+        kept.add(axis=name, size=size, seconds=point.seconds, peak_mb=point.peak_mb)
+        kept.add(axis=name, size=size, floor=True, seconds=floor.seconds, peak_mb=floor.peak_mb)
+        cells = [axis.label, f"{size:,}", axis.measured]
+        for each in (point, floor):
+            ends = f" ({min(each.seconds):.3g}-{max(each.seconds):.3g})"
+            cells.append(f"{each.median:.3g}{ends if len(each.seconds) > 1 else ''}")
+            cells.append("-" if each.peak_mb is None else f"{each.peak_mb:,.0f}")
+        print(f"| {' | '.join(cells)} | {point.median / floor.median:.2f} |", flush=True)
+    return Curve(axis.measured, tuple(own)), Curve(axis.floor, tuple(floors))
+
+
+def _line(curve: Curve) -> Line:
+    """The curve as the figure has it."""
+    return Line(
+        curve.label,
+        [p.size for p in curve.points],
+        [(min(p.seconds), p.median, max(p.seconds)) for p in curve.points],
+        [p.peak_mb for p in curve.points],
+    )
