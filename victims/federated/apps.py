@@ -30,7 +30,8 @@ ARRAYS, CONFIG, KEPT = "arrays", "config", "kept"
 PAUSE = 0.02
 """Seconds between two questions whether an answer is there."""
 LOOK = 120.0
-"""Seconds that the server waits for its participants to appear."""
+"""Seconds that the server waits at least for its participants to appear; longer where an upload may
+take longer, for a node that starts has everything to load first."""
 
 
 def client_app(load: Callable[[Context], Victim]) -> ClientApp:
@@ -135,7 +136,8 @@ class GridPost:
         """Participant -> node, as the nodes themselves say."""
         found: dict[int, int] = {}
         asked: set[int] = set()
-        end = time.monotonic() + LOOK
+        why = ""
+        end = time.monotonic() + max(LOOK, self.timeout)
         tickets: dict[str, int] = {}
         while len(found) < participants and time.monotonic() < end:
             new = [node for node in self.grid.get_node_ids() if node not in asked]
@@ -145,6 +147,7 @@ class GridPost:
             for reply in self.grid.pull_messages(list(tickets)):
                 node = tickets.pop(reply.metadata.reply_to_message_id)
                 if reply.has_error():
+                    why = f"; one of them failed: {_last_line(reply.error.reason)}"
                     continue
                 index = reply.content.config_records[CONFIG]["participant"]
                 if isinstance(index, int) and 0 <= index < participants:
@@ -153,10 +156,16 @@ class GridPost:
                 time.sleep(PAUSE)
         if len(found) < participants:
             raise BadInput(
-                f"{len(found)} of {participants} participants are there: start as many nodes, "
-                "partition-id 0 and up, or say fewer --participants"
+                f"{len(found)} of {participants} participants are there{why}: start as many "
+                "nodes, partition-id 0 and up, say fewer --participants, or a longer --timeout"
             )
         return found
+
+
+def _last_line(reason: str | None) -> str:
+    """What an error of a node comes to, without its traceback."""
+    lines = (reason or "").strip().splitlines()
+    return lines[-1][:200] if lines else "it does not say why"
 
 
 def _answer(reply: Message) -> Answer:

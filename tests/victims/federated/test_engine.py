@@ -22,7 +22,7 @@ from victims.federated.apps import ARRAYS, GridPost, client_app
 from victims.federated.checkpoint import read
 from victims.federated.command import command_line
 from victims.federated.engine import run_federation
-from victims.federated.flower import ArrayRecord, Message, RecordDict
+from victims.federated.flower import ArrayRecord, ClientApp, Message, RecordDict
 from victims.federated.inprocess import InProcessGrid, identity, new_contexts
 from victims.federated.record import record_of
 from victims.federated.turns import participant_at
@@ -170,7 +170,22 @@ def test_too_few_participants_are_refused_in_one_line(monkeypatch):
     with identity():
         grid = InProcessGrid(client_app(lambda context: made), new_contexts(4)[:2])
         with pytest.raises(BadInput, match="2 of 4 participants are there"):
-            GridPost(grid, 4, 1.0)
+            GridPost(grid, 4, 0.1)
+
+
+def test_who_fails_at_once_is_told_with_the_reason(monkeypatch):
+    monkeypatch.setattr("victims.federated.apps.LOOK", 0.05)
+    app = ClientApp()
+
+    @app.query()
+    def fail(message, context):
+        raise ValueError("a place that nobody needs to know")
+
+    with identity():
+        grid = InProcessGrid(app, new_contexts(2))
+        with pytest.raises(BadInput, match=r"0 of 2 .*; one of them failed: ValueError") as raised:
+            GridPost(grid, 2, 0.1)
+    assert "\n" not in str(raised.value)
 
 
 def test_an_engine_that_is_not_there_is_refused_in_one_line(monkeypatch):
