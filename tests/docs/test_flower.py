@@ -44,3 +44,16 @@ def test_flowers_quickstart_tells_its_labels(tmp_path):
     (line,) = (text for text in said.splitlines() if "wrong" in text)
     found, blind = (float(part.split()[-1]) for part in line.split(";"))
     assert found < 0.1 < 0.7 < blind
+
+
+@pytest.mark.slow
+def test_flowers_quickstart_is_attacked_as_it_stands(tmp_path):
+    """Of 4,000 images and 125 steps: the labels are nearly equal, and members like the others."""
+    pytest.importorskip("flwr")
+    said = quickstart(tmp_path)
+    (line,) = (text for text in said.splitlines() if "wrong" in text)
+    assert float(line.split()[-1]) < 0.05
+    (line,) = (text for text in said.splitlines() if "AUC" in text)
+    area, low, high = (float(part.strip(" [],")) for part in line.split("AUC")[1].split())
+    assert 0.45 < low < area < high < 0.6
+    assert list(tmp_path.glob("4000-images-of-10-classes-0/round-1-client-*.safetensors"))
