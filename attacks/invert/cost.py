@@ -13,9 +13,10 @@ from attacks.invert.contract import Inversion, Threat
 from attacks.invert.images import image_shape
 from attacks.invert.load import Cast
 from attacks.invert.matching.gradients import candidate_gradients
-from attacks.invert.methods.auto import PRACTICE, Auto, has_noise
+from attacks.invert.methods.auto import PRACTICE, Auto
 from attacks.invert.methods.prior import Prior
 from attacks.invert.pieces import Pieces
+from attacks.invert.practice.effort import effort, has_noise
 from attacks.invert.scenario import Scenario
 from attacks.invert.victim import Victim
 from reports.records.column import ADAPTIVE, Column
@@ -75,16 +76,18 @@ def evaluations(attack: Inversion, victim: Victim, threat: Threat) -> tuple[int,
     """
     if not isinstance(attack, Auto):
         return 0, threat.allowed(int(getattr(attack, "iterations", FEW)))
-    noisy, most = has_noise(threat), threat.allowed(attack.iterations)
+    noisy = has_noise(threat)
+    most = threat.allowed(effort(attack.iterations, threat))
+    few = int(PRACTICE * threat.allowed(attack.iterations)) + BESIDES
     exact = not noisy and any(not a.refusal(victim.model, threat) for a in attack.exact)
     kinds = [a for a in attack.plan if not isinstance(a, Prior)]
     tried = [a for a in kinds if not a.refusal(victim.model, threat)]
     runs = 1 if exact else len(tried) + (0 if noisy else GRID)
-    practice = attack.practice * runs * (FEW if exact else int(PRACTICE * most) + BESIDES)
+    practice = attack.practice * runs * (FEW if exact else few)
     turns = 1 if threat.adaptive else len(tried)
     each = FEW if exact and threat.adaptive else sum((most >> t) + BESIDES for t in range(turns))
     if not (exact or threat.adaptive) and threat.evaluations is None:
-        each = int(PRACTICE * most) + BESIDES
+        each = few
     return practice * threat.batch_size, each
 
 

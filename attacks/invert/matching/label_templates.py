@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from attacks.invert.contract import Loss, Threat
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.gradients import candidate_gradients
+from attacks.invert.matching.label_counts import mend_counts
 from attacks.invert.matching.objective import replay
 from defenses import Release
 from defenses.gradients import flat
@@ -61,8 +62,17 @@ def place_of(update: Mapping[str, Tensor], name: str) -> slice:
     return slice(start, start + update[name].numel())
 
 
-def count_labels(templates: Tensor, observed: Tensor, threat: Threat) -> Tensor:
-    """(B,) labels whose templates add up to the release, by least squares with n_c >= 0."""
+def count_labels(
+    templates: Tensor, observed: Tensor, threat: Threat, spread: Tensor | None = None
+) -> Tensor:
+    """(B,) labels whose templates add up to the release, by least squares with n_c >= 0.
+
+    Args:
+        templates: (classes, P), what one example of each label adds.
+        observed: (P,), what was released.
+        threat: ``batch_size`` is used.
+        spread: see `mend_counts`; None: not known, and each count is rounded by itself.
+    """
     # The counts must sum to B: without that row, adding p_c to every n_c would change nothing.
     weight = 10 * templates.norm()
     classes = len(templates)
@@ -73,7 +83,27 @@ def count_labels(templates: Tensor, observed: Tensor, threat: Threat) -> Tensor:
     counts = share.floor().long()
     rest = (share - counts).argsort(descending=True, stable=True)
     counts[rest[: threat.batch_size - int(counts.sum())]] += 1
+    if spread is not None:
+        known = (t.detach().double().cpu() for t in (templates, observed, spread))
+        counts = mend_counts(counts, *known)
     return torch.repeat_interleave(torch.arange(classes), counts)
+
+
+def spread_of_slopes(model: nn.Module, loss: Loss, templates: Tensor, threat: Threat) -> Tensor:
+    """(classes, classes) covariance of a batch's bias gradient at given labels.
+
+    Args:
+        model: the victim.
+        loss: the victim's.
+        templates: (classes, classes), of the bias, what one example of each label adds.
+        threat: ``auxiliary_images``, ``classes`` and ``batch_size`` are used.
+    """
+    total = torch.zeros_like(templates)
+    for template, slopes in zip(templates, slopes_by_label(model, loss, threat), strict=False):
+        middle = slopes.mean(0)
+        scale = (template @ middle) / middle.square().sum().clamp(min=1e-30)
+        total += scale.square() * torch.cov(slopes.T, correction=0)
+    return threat.batch_size * total / len(templates)
 
 
 def draw_templates(

@@ -21,10 +21,11 @@ from attacks.invert.matching.label_templates import (
     draw_templates,
     place_of,
     slopes_by_label,
+    spread_of_slopes,
     templates_of_all,
 )
 from attacks.invert.matching.layers import Behind, behind_logits
-from attacks.invert.matching.objective import replay, support
+from attacks.invert.matching.objective import noise_std, replay, support
 from defenses import Release
 from defenses.gradients import flat
 from victims.gradients import LocalSteps
@@ -43,7 +44,8 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     images (`log_evidence`); where none is, or where time or images are too short for that, the one
     that explains the last layer's visible gradient best (`_explain`). Batches:
     least squares on templates, the replayed gradients of the adversary's own images under each
-    label, gives the counts, which on an undefended bias is n_c = B (mean p_c - db_c). Local steps
+    label, gives the counts, which on an undefended bias is n_c = B (mean p_c - db_c); what images
+    vary by says which counts near these are likeliest (`mend_counts`). Local steps
     have an order too: `attacks.invert.matching.label_order.order_labels`.
     """
     if threat.labels is not None:
@@ -80,6 +82,9 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
         place = place_of(release.update, str(last.bias))
         templates, observed = templates[:, place], observed[place]
         templates = templates + templates_of_all(model, loss, templates, threat)
+        spread = spread_of_slopes(model, loss, templates, threat)
+        spread = spread + noise_std(release, threat) ** 2 * torch.eye(len(spread)).to(spread)
+        return count_labels(templates, observed, threat, spread)
     return count_labels(templates, observed, threat)
 
 
@@ -103,7 +108,8 @@ def _of_one_step(
     if not bool(support(release, threat)[bias].all()):
         return None
     slopes = torch.stack([s.mean(0) for s in slopes_by_label(model, loss, threat)])
-    return count_labels(slopes, threat.batch_size / local.lr * shown.double(), threat)
+    spread = spread_of_slopes(model, loss, slopes, threat)
+    return count_labels(slopes, threat.batch_size / local.lr * shown.double(), threat, spread)
 
 
 def _by_signs(

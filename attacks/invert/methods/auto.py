@@ -22,6 +22,7 @@ from attacks.invert.methods.peel import Peel
 from attacks.invert.methods.prior import Prior
 from attacks.invert.methods.sme import SME
 from attacks.invert.methods.spear import Spear
+from attacks.invert.practice.effort import effort, has_noise
 from attacks.invert.practice.exact import rebuilder
 from attacks.invert.practice.limits import limit, threat_left
 from attacks.invert.practice.practice import Practice
@@ -61,13 +62,17 @@ class Auto(Inversion):
     the release is undefended, begins with a run as brief as those of practice, and ends there by
     `BAFFLED` and `FAIR`: to go on, on training images, led away from most. All is counted in
     evaluations (see `attacks.invert.matching.meter.spend`): what is exact has as many as its own
-    options say where it is tried first, and a run that ranks has `PRACTICE` of ``iterations``,
-    whatever the attack. Where ``threat.seconds`` guards, practice that is cut short ranks what it
-    has tried, and every guess that follows from it is marked.
+    options say where it is tried first, a run that ranks has `PRACTICE` of ``iterations``, whatever
+    the attack, and the first optimiser on a batch as many as `effort` says. Where
+    ``threat.seconds`` guards, practice that is cut short ranks what it has tried, and every guess
+    that follows from it is marked.
     """
 
     iterations: int = defenses.option(
-        400, "evaluations of the first optimiser, halved for each next", low=1
+        400,
+        "evaluations of the first optimiser, halved for each next; of batches without noise up to"
+        " ten times as many",
+        low=1,
     )
     practice: int = defenses.option(2, "own batches to practise on; 0 skips it", low=0)
     learn: int = defenses.option(
@@ -96,7 +101,7 @@ class Auto(Inversion):
         compares = {tuple(labels.tolist()): residual(model, loss, release, threat, labels)}
         device = next(model.parameters()).device
         std = noise_std(release, threat)
-        guesses: list[Guess] = []
+        most, guesses = effort(self.iterations, threat), list[Guess]()
         # Under noise a closed form may explain the release and still be noise: practice decides.
         first = () if has_noise(threat) and self.plan else self._exact(threat)
         tries = not threat.adaptive and threat.evaluations is None and self.left is not None
@@ -109,7 +114,7 @@ class Auto(Inversion):
                 continue
             rest = threat_left(threat, spent, clock)
             if turn > 0:
-                attack, rest = limit(attack, max(1, 2 * self.iterations >> turn), rest)
+                attack, rest = limit(attack, max(1, 2 * most >> turn), rest)
             elif brief and turn == 0:
                 attack, rest = limit(attack, self._brief(threat), rest)
             if isinstance(attack, Spear):  # it names exact images better than counts do
@@ -198,9 +203,3 @@ def _misses(release: Release, threat: Threat) -> bool:
     if threat.batch_size > 1 or threat.local is not None or not threat.adaptive:
         return False
     return not all(bool(mask.all()) for mask in support(release, threat).values())
-
-
-def has_noise(threat: Threat) -> bool:
-    """Whether this adversary knows of noise on the release."""
-    known = threat.defense.public(threat.batch_size)
-    return threat.adaptive and float(known.get("noise_std", 0)) > 0

@@ -85,3 +85,13 @@ def test_practice_under_a_defense_tells_nothing_of_undefended_releases(observe, 
     _, threat, _, _ = observe(lenet, configured("dpsgd"))
     auto = Auto(iterations=5, practice=1, plan=(DLG(),))
     assert auto.tuned(lenet, cross_entropy, threat, generator=seeded(2)).left is None
+
+
+def test_the_effort_grows_with_the_batch_and_not_beyond_what_is_allowed(observe, lenet):
+    release, threat, images, labels = observe(lenet, configured("none"), batch=3)
+    threat = dataclasses.replace(threat, labels=labels)
+    auto = Auto(iterations=100, exact=(), plan=(Shown(of=(images,)),))
+    for allowed, spent in ((None, 900), (250, 250)):
+        told = dataclasses.replace(threat, evaluations=allowed)
+        guess = auto.reconstruct(lenet, cross_entropy, release, told, generator=seeded())
+        assert guess.iterations == spent
