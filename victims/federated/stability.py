@@ -22,8 +22,8 @@ from victims.federated.flags import federation_of, federation_parser
 from victims.federated.scenario import Federation
 
 PROG = "python -m victims.federated.stability"
-RATES = tuple(0.4 * 2.0**-k for k in range(9))
-"""Learning rates that are tried, the largest first: 0.4 to 0.0016."""
+RATES = tuple(0.4 * 2.0**-k for k in range(12))
+"""Learning rates that are tried, the largest first: 0.4 to 0.0002."""
 TRAINED = 2000
 """Private examples on which is seen whether a federation still learns."""
 HELD = 0.9

@@ -90,14 +90,16 @@ def test_what_cannot_be_is_refused_before_features_are_computed(words, told, tmp
 )
 def test_a_python_without_diffprivlib_is_told_in_one_line(prepared, python, told):
     with pytest.raises(BadInput, match=told) as raised:
-        diffprivlib_labels(prepared, 1.0, 0, python)
+        diffprivlib_labels(prepared, 1.0, 0, python=python)
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.skipif(not PYTHON, reason="$LEAKGAUGE_DIFFPRIVLIB names no Python with diffprivlib")
-def test_diffprivlib_learns_without_noise_and_not_under_much(prepared):
+@pytest.mark.parametrize("directions", [None, 32])
+def test_diffprivlib_learns_without_noise_and_not_under_much(prepared, directions):
+    asked = {"python": PYTHON, "directions": directions}
     found = [
-        accuracy(prepared, diffprivlib_labels(prepared, epsilon, 0, PYTHON)).mean
+        accuracy(prepared, diffprivlib_labels(prepared, epsilon, 0, **asked)).mean
         for epsilon in (math.inf, 1.0)
     ]
     assert found[0] > 0.7

@@ -34,6 +34,8 @@ from victims.transfer.scenario import Transfer
 PROG = "python -m victims.transfer.beside"
 PYTHON = "LEAKGAUGE_DIFFPRIVLIB"
 """Names the Python of an environment with diffprivlib, which needs an older scikit-learn."""
+FEW = 128
+"""Directions in which diffprivlib, whose noise grows with their number, sees features as well."""
 LIBRARIES = ("diffprivlib", "opacus", "scikit-learn")
 
 Labels = Callable[[Prepared, float, int], Tensor]
@@ -120,7 +122,10 @@ def heads_of(arguments: argparse.Namespace) -> dict[str, Labels]:
         )
     found: dict[str, dict[str, Labels]] = {
         "diffprivlib": {
-            "diffprivlib LogisticRegression (delta 0)": partial(diffprivlib_labels, python=python)
+            f"diffprivlib LogisticRegression{told} (delta 0)": partial(
+                diffprivlib_labels, python=python, directions=directions
+            )
+            for told, directions in (("", None), (f", {FEW} random directions", FEW))
         },
         "opacus": {"Opacus, a linear layer": partial(opacus_labels, settings=settings)},
         "scikit-learn": {name: partial(sklearn_labels, name=name) for name in SKLEARN},

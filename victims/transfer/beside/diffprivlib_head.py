@@ -15,14 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from defenses import BadInput
+from defenses import BadInput, stream
 from defenses.errors import one_line
+from victims.transfer.contract import bound_rows
 from victims.transfer.prepare import Prepared
 
 SCRIPT = Path(__file__).with_name("diffprivlib_fit.py")
 
 
-def diffprivlib_labels(prepared: Prepared, epsilon: float, seed: int, python: str) -> Tensor:
+def diffprivlib_labels(
+    prepared: Prepared, epsilon: float, seed: int, *, python: str, directions: int | None = None
+) -> Tensor:
     """The labels (M,) of the tests by diffprivlib's LogisticRegression, at its other defaults.
 
     Its guarantee is of pure epsilon, and of an example that another replaces, which is more than
@@ -31,8 +34,10 @@ def diffprivlib_labels(prepared: Prepared, epsilon: float, seed: int, python: st
     Args:
         prepared: features and labels.
         epsilon: > 0, may be infinite.
-        seed: of the noise.
+        seed: of noise and directions.
         python: the program that runs it.
+        directions: the features are seen along so many random orthogonal ones, for its noise grows
+            with their number; None: as they are.
 
     Raises:
         BadInput: there is no such program, or it has no diffprivlib that works.
@@ -40,7 +45,11 @@ def diffprivlib_labels(prepared: Prepared, epsilon: float, seed: int, python: st
     problem = prepared.problem
     with TemporaryDirectory() as folder:
         place = Path(folder)
-        arrays = {"x": problem.features, "y": problem.labels, "tests": prepared.tests}
+        rows, tests = problem.features, prepared.tests
+        if directions is not None and directions < problem.dim:
+            turn = torch.randn(problem.dim, directions, generator=stream(seed, "directions"))
+            rows, tests = (bound_rows(x @ torch.linalg.qr(turn)[0]) for x in (rows, tests))
+        arrays = {"x": rows, "y": problem.labels, "tests": tests}
         for name, value in arrays.items():
             np.save(place / f"{name}.npy", value.numpy())
         (place / "asked.json").write_text(json.dumps({"epsilon": epsilon, "seed": seed}))
