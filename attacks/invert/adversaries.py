@@ -79,16 +79,18 @@ class Adversaries:
             column: whose adversary practises.
             adversary: of the column, before practice.
             clock: of all that this adversary does.
-            say: told when practice starts.
+            say: told when practice starts, and now and then how far it is.
         """
         habit = column if column.adaptive else Column("none", ADAPTIVE)
         if habit not in self._practised:
-            say(f"{column.key}: practising on auxiliary images")
+            what = f"{column.key}: practising on auxiliary images"
+            say(what)
             none = {} if column.adaptive else {"defense": defenses.get("none")}
             self._practised[habit] = adversary.with_threat(**none).practise(
                 self.cast.victims[column.defense],
                 clock,
                 generator=stream(self.scenario.seed, "practice", habit.defense, habit.adaptive),
+                tell=lambda spent: say(f"{what}, {spent:,} gradients"),
             )
         ready = self._practised[habit]
         return dataclasses.replace(

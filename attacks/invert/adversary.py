@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,18 +47,26 @@ class Adversary:
         """The same adversary with other fields of the threat model."""
         return dataclasses.replace(self, threat=dataclasses.replace(self.threat, **facts))
 
-    def practise(self, victim: Victim, clock: Clock, *, generator: torch.Generator) -> Adversary:
+    def practise(
+        self,
+        victim: Victim,
+        clock: Clock,
+        *,
+        generator: torch.Generator,
+        tell: Callable[[int], None] | None = None,
+    ) -> Adversary:
         """This adversary after `Inversion.tuned` within `SHARE` of the clock.
 
         Args:
             victim: whose model and loss are known.
             clock: of all that this adversary does.
             generator: of what practice draws.
+            tell: see `attacks.invert.matching.meter.Meter`.
         """
         share = clock.part(SHARE)
         seconds = share.left / self.threat.batch_size
         threat = dataclasses.replace(self.threat, seconds=seconds)
-        with measure() as meter:
+        with measure(tell) as meter:
             attack = self.attack.tuned(victim.model, victim.loss, threat, generator=generator)
         return dataclasses.replace(
             self, attack=attack, practice=meter.gradients, hurried=share.over

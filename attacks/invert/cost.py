@@ -11,14 +11,18 @@ import torch
 from attacks.invert.adversaries import Adversaries
 from attacks.invert.contract import Inversion, Threat
 from attacks.invert.images import image_shape
+from attacks.invert.learning.evidence import EACH as EACH_LABEL
+from attacks.invert.learning.evidence import IMAGES
 from attacks.invert.load import Cast
 from attacks.invert.matching.gradients import candidate_gradients
 from attacks.invert.methods.auto import PRACTICE, Auto
+from attacks.invert.methods.lti import Lti
 from attacks.invert.methods.prior import Prior
 from attacks.invert.pieces import Pieces
 from attacks.invert.practice.effort import effort, has_noise
 from attacks.invert.scenario import Scenario
 from attacks.invert.victim import Victim
+from defenses import stream
 from reports.records.column import ADAPTIVE, Column
 
 AROUND = 1.3
@@ -31,6 +35,8 @@ GRID = 3
 """Weights of the total variation that practice tries."""
 BESIDES = 5
 """Evaluations of a descent beside its own: where it stands, what it explains."""
+LIGHT = 0.2
+"""What one of many gradients that are only looked at takes, beside an evaluation."""
 FEW = 10
 """Evaluations that an exact attack stands for: its closed forms are none."""
 
@@ -74,6 +80,8 @@ def evaluations(attack: Inversion, victim: Victim, threat: Threat) -> tuple[int,
         victim: that is attacked.
         threat: of the column.
     """
+    if isinstance(attack, Lti):
+        return _of_learning(attack, victim, threat)
     if not isinstance(attack, Auto):
         return 0, threat.allowed(int(getattr(attack, "iterations", FEW)))
     noisy = has_noise(threat)
@@ -89,6 +97,16 @@ def evaluations(attack: Inversion, victim: Victim, threat: Threat) -> tuple[int,
     if not (exact or threat.adaptive) and threat.evaluations is None:
         each = few
     return practice * threat.batch_size, each
+
+
+def _of_learning(attack: Lti, victim: Victim, threat: Threat) -> tuple[int, int]:
+    """See `evaluations`: what is learned once is of every label, with the equations to solve."""
+    learned = min(attack.learn, len(threat.learning))
+    own = threat.allowed(attack.iterations) + BESIDES
+    draw = stream(0, "cost")
+    if attack.common_view(victim.model, victim.loss, threat, generator=draw) is not None:
+        return threat.classes * learned, own
+    return 0, own + int(LIGHT * (learned + max(IMAGES, EACH_LABEL * threat.classes)))
 
 
 def seconds_of_evaluation(victim: Victim, image_shape: Sequence[int]) -> float:

@@ -57,6 +57,10 @@ class Shared:
     total: int
     done: int = 0
 
+    def place(self, column: Column, index: int) -> str:
+        """Where the study is, in a line: the column, and which of its batches."""
+        return f"{column.key}: batch {index + 1} of {self.scenario.batches}"
+
     def say(self, line: str) -> None:
         """Report a line of progress."""
         self.report(line, self.done, self.total)
@@ -109,7 +113,7 @@ def attack_column(shared: Shared, column: Column) -> list[Piece]:
             if scenario.labels_known:
                 adversary = adversary.with_threat(labels=batch.labels.cpu())
             ready = shared.adversaries.practise(column, adversary, clock, shared.say)
-            shared.say(f"{column.key}: batch {index + 1} of {scenario.batches}")
+            shared.say(shared.place(column, index))
             turn = clock.part(1 / (scenario.batches - index))
             piece = attack_batch(shared, column, index, ready, batch, turn)
             shared.pieces.save(column, index, piece)
@@ -144,7 +148,8 @@ def attack_batch(
     check_finite(grads)  # a defense would leave such examples out, and there is nothing to rebuild
     release = victim.release(grads, images, generator=draw("release", *own))
     adversary = adversary.with_threat(seconds=clock.part(ATTACK).left / size)
-    with measure() as meter:
+    place = shared.place(column, index)
+    with measure(lambda spent: shared.say(f"{place}, {spent:,} gradients")) as meter:
         guess = adversary.guess(victim, release, generator=draw("attack", column.key, index))
     rank = adversary.rank(
         release,

@@ -14,6 +14,8 @@ Report = Callable[[str, int, int], None]
 FIRST, APART = 10.0, 30.0
 """Seconds until a log gets its first line, and from one line to the next: what is quick is silent,
 so that bad input prints one line there too."""
+QUICK = 0.1
+"""Seconds that a bar shows a line at least, unless a piece is done."""
 
 
 def unwatched(line: str, done: int, total: int) -> None:
@@ -56,6 +58,7 @@ class Progress:
         self.next = now() + FIRST
         self.start: tuple[float, int] | None = None
         self.end: float | None = None
+        self.shown = 0.0
 
     def __enter__(self) -> Progress:
         return self
@@ -75,6 +78,10 @@ class Progress:
         if not sys.stderr.isatty():
             self._log(line, done, total)
             return
+        now = self.now()
+        if self.bar is not None and now < self.shown + QUICK and done == self.bar.n:
+            return
+        self.shown = now
         if self.bar is None:
             self.bar = tqdm(total=total, unit="piece", dynamic_ncols=True, leave=False)
         self.bar.total, self.bar.n = total, done

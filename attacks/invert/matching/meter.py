@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+
+APART = 100
+"""Gradients after which whoever watches a meter is told again."""
 
 
 @dataclass
@@ -14,21 +17,33 @@ class Meter:
     """What has been spent.
 
     Attributes:
+        tell: told the gradients so far, now and then; None: nobody is.
         gradients: of single examples, so far.
         seconds: from the start of the meter to its end; 0 while it runs.
     """
 
+    tell: Callable[[int], None] | None = None
     gradients: int = 0
     seconds: float = 0.0
+
+    def add(self, gradients: int) -> None:
+        """So many more, of which who watches is told at every `APART`."""
+        before, self.gradients = self.gradients, self.gradients + gradients
+        if self.tell is not None and before // APART < self.gradients // APART:
+            self.tell(self.gradients)
 
 
 _running: ContextVar[tuple[Meter, ...]] = ContextVar("meters", default=())
 
 
 @contextmanager
-def measure() -> Iterator[Meter]:
-    """A meter of what is spent in here; one within another counts for both."""
-    meter = Meter()
+def measure(tell: Callable[[int], None] | None = None) -> Iterator[Meter]:
+    """A meter of what is spent in here; one within another counts for both.
+
+    Args:
+        tell: see `Meter`.
+    """
+    meter = Meter(tell)
     token = _running.set((*_running.get(), meter))
     began = time.perf_counter()
     try:
@@ -46,4 +61,4 @@ def spend(gradients: int) -> None:
     by scores of components. Closed forms and linear solves are none.
     """
     for meter in _running.get():
-        meter.gradients += gradients
+        meter.add(gradients)

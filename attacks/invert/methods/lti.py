@@ -69,16 +69,26 @@ class Lti(Inversion):
         if self.refusal(model, threat):
             return self
         clock, lessons = threat.clock(), self._lessons(model, threat)
-        views = [self._own_view(model, loss, threat, place, generator) for place in range(2)]
-        first, second = (lesson_key(model, lessons.images, view, 0) for view in views)
-        alike = first == second and not preprocessing.draws(model)
-        labels = range(threat.classes) if alike else ()
-        for label in labels:
+        view = self.common_view(model, loss, threat, generator=generator)
+        if view is None:
+            return dataclasses.replace(self, lessons=lessons)
+        for label in range(threat.classes):
             try:
-                lessons.keep(Asked(model, loss, views[0], label), clock=clock)
+                lessons.keep(Asked(model, loss, view, label), clock=clock)
             except TimeIsUp:
                 break
         return dataclasses.replace(self, lessons=lessons)
+
+    def common_view(
+        self, model: nn.Module, loss: Loss, threat: Threat, *, generator: torch.Generator
+    ) -> View | None:
+        """The view that all releases of the defense have; None where each has its own.
+
+        Two releases of images of the adversary's own say which.
+        """
+        views = [self._own_view(model, loss, threat, place, generator) for place in range(2)]
+        first, second = (lesson_key(model, threat.learning[:1], view, 0) for view in views)
+        return views[0] if first == second and not preprocessing.draws(model) else None
 
     def reconstruct(
         self,

@@ -114,12 +114,18 @@ def _attack(
     """
     adversary = Adversary(registry.get(scenario.attack, **scenario.attack_options), threat)
     clock = Clock.of(scenario.budget and scenario.budget * scenario.batch)
-    report("practising on auxiliary images", 0, 2)
+    what = "practising on auxiliary images"
+    report(what, 0, 2)
     draw = stream(scenario.seed, "practice", column.defense, column.adaptive)
-    adversary = adversary.practise(victim, clock, generator=draw)
+    adversary = adversary.practise(
+        victim,
+        clock,
+        generator=draw,
+        tell=lambda spent: report(f"{what}, {spent:,} gradients", 0, 2),
+    )
     report("attacking the observation", 1, 2)
     adversary = adversary.with_threat(seconds=clock.left / scenario.batch)
-    with measure() as meter:
+    with measure(lambda spent: report(f"attacking, {spent:,} gradients", 1, 2)) as meter:
         draw = stream(scenario.seed, "attack", column.key, 0)
         guess = adversary.guess(victim, release, generator=draw)
     if adversary.hurried or clock.over:

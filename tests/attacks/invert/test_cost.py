@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+from torch.nn.functional import cross_entropy
+
 import attacks
+from attacks import invert
+from attacks.invert.cost import evaluations
+from attacks.invert.methods.auto import Auto
+from attacks.invert.practice.effort import MOST
 from attacks.invert.study import study
+from attacks.invert.victim import Victim
+from tests.conftest import configured
 
 
 class Watcher:
@@ -48,3 +57,23 @@ def test_nothing_is_tried_for_whoever_is_not_watching(monkeypatch):
     monkeypatch.setattr("attacks.invert.study.seconds_of", tried)
     scenario = attacks.Scenario(data="digits", model="linear", images=1, against=())
     assert study(replace(scenario, defense="none", candidates=1)).rows
+
+
+@pytest.mark.parametrize(
+    ("defense", "once"), [("dpsgd", True), ("sign", True), ("dprs", False), ("prune", False)]
+)
+def test_what_is_learned_of_a_defense_is_foretold_where_it_is_learned(
+    defense, once, observe, lenet
+):
+    _, threat, _, _ = observe(lenet, configured(defense))
+    victim = Victim(lenet, cross_entropy, threat.defense)
+    practice, each = evaluations(invert.get("lti", learn=40, iterations=7), victim, threat)
+    assert practice == (threat.classes * 40 if once else 0)
+    assert (each > 40) != once
+
+
+def test_a_batch_is_foretold_the_effort_that_it_takes(observe, lenet):
+    _, threat, _, _ = observe(lenet, configured("none"), batch=4)
+    victim = Victim(lenet, cross_entropy, threat.defense)
+    attack = Auto(iterations=20, exact=())
+    assert 20 * MOST <= evaluations(attack, victim, threat)[1] < 20 * MOST + 10

@@ -219,3 +219,20 @@ def test_labels_that_were_all_recovered_are_all_found():
     assert share["mean"] == shared / 16
     assert share["n"] == 16
     assert shared >= 14
+
+
+def test_who_watches_a_meter_is_told_now_and_then_what_has_been_spent():
+    told = []
+    with measure(told.append):
+        for _ in range(5):
+            meter.spend(60)
+    assert told == [120, 240, 300]
+
+
+def test_a_study_says_how_far_practice_and_attack_have_come():
+    lines = []
+    scenario = Scenario(**{**FEW, "images": 1, "attack_options": {"iterations": 120}})
+    run(scenario, report=lambda line, done, total: lines.append(line))
+    for place in ("dpsgd/adaptive: practising on auxiliary images", "dpsgd/adaptive: batch 1 of 1"):
+        assert lines.count(place) == 1
+        assert any(line.startswith(f"{place}, ") and "gradients" in line for line in lines)
