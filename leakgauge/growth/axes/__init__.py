@@ -3,6 +3,7 @@
 from leakgauge.growth.axes.batch import BATCH
 from leakgauge.growth.axes.canaries import CANARIES
 from leakgauge.growth.axes.edge import EDGE
+from leakgauge.growth.axes.heads import HEADS
 from leakgauge.growth.axes.inverted import INVERTED
 from leakgauge.growth.axes.parameters import PARAMETERS
 from leakgauge.growth.axes.records import RECORDS
@@ -15,6 +16,7 @@ AXES = {
     "parameters": PARAMETERS,
     "inverted": INVERTED,
     "shadows": SHADOWS,
+    "heads": HEADS,
     "canaries": CANARIES,
     "records": RECORDS,
     "scenarios": SCENARIOS,

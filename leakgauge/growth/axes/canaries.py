@@ -12,7 +12,7 @@ from victims.training import Training
 
 def _training(seed: int) -> Training:
     return Training(
-        model="linear",
+        model="mlp",  # of more coordinates than there are canaries
         data="digits",
         defense="dpsgd",
         defense_options={"noise_multiplier": 1.0},
