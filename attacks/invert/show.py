@@ -16,6 +16,7 @@ from reports.estimates.intervals import FEWEST
 from reports.evidence.control import CANNOT_JUDGE, MISREPLAYED, NO_CONTROL, NOT_REBUILT
 from reports.evidence.setting_judgement import judge_setting
 from reports.panels.build import build_panels
+from reports.panels.panel import Panel
 from reports.records import Record, inversion, rounds
 from reports.records.column import Column
 from reports.records.inversion import Row
@@ -88,7 +89,8 @@ def table(record: Record) -> str:
         lines.append(CUT)
     if found := dropped_line(record):
         lines.append(found)
-    if controls := control_lines(record):
+    (panel,) = build_panels([inversion.parse(record)])
+    if controls := control_lines(panel):
         lines += ["", *controls]
     lines.append("")
     for name, bound in record.bounds.items():
@@ -98,7 +100,7 @@ def table(record: Record) -> str:
             lines += [f"{name}: {held.told()}"] if held else []
     if record.environment.get("lpips", "available") != "available":
         lines.append(f"LPIPS unavailable: {record.environment['lpips']}")
-    return "\n".join([*lines, "", *verdict_lines(record)])
+    return "\n".join([*lines, "", *verdict_lines(panel)])
 
 
 def work(record: Record) -> str:
@@ -130,9 +132,8 @@ def count_named(rows: Sequence[Row]) -> str:
     return f"{ranks.count(1)}/{len(ranks)}" if ranks else "-"
 
 
-def control_lines(record: Record) -> list[str]:
+def control_lines(panel: Panel) -> list[str]:
     """Whether the attack works here at all, and for which defenses nothing can be said."""
-    (panel,) = build_panels([inversion.parse(record)])
     doubts = [s for s in panel.settings if s.verdict == CANNOT_JUDGE]
     state = panel.settings[0].control
     lines = [] if state == NO_CONTROL else [f"control: the undefended update was {state}"]
@@ -146,9 +147,8 @@ def control_lines(record: Record) -> list[str]:
     return lines + [f"{s.defense}: {s.outdone}" for s in panel.settings if s.outdone]
 
 
-def verdict_lines(record: Record) -> list[str]:
+def verdict_lines(panel: Panel) -> list[str]:
     """The page's verdict on the defense that was asked about, in one line."""
-    (panel,) = build_panels([inversion.parse(record)])
     asked = (judge_setting(setting, panel, "") for setting in panel.settings if setting.asked)
     return [f"{one.word}: {one.subject}: {one.reason}" for one in asked]
 

@@ -37,7 +37,7 @@ def from_gradients(residue: Residue, start: Tensor) -> Found:
 
     Args:
         residue: see `Residue`.
-        start: (d,) features of norm 1 at which a is taken first.
+        start: (d,) the adversary's own mean feature, at which a is taken first.
     """
     wanted = [name for name, seen in residue.seen.items() if not seen.symmetric]
     guesses = [
@@ -49,7 +49,7 @@ def from_gradients(residue: Residue, start: Tensor) -> Found:
 def _by_least_squares(
     residue: Residue, wanted: list[Name], start: Tensor, label: int
 ) -> tuple[float, Found]:
-    unit = feature = start
+    unit = feature = _shorten(start)
     heaviness = 0.0
     for _ in range(ROUNDS):
         parts = residue.part(unit, label)
@@ -76,7 +76,7 @@ def from_gramians(residue: Residue, start: Tensor) -> Found:
 
     Args:
         residue: see `Residue`.
-        start: (d,) the adversary's own mean feature, of norm 1.
+        start: (d,) the adversary's own mean feature.
     """
     best = Found(start, math.inf, 0)
     highest = -math.inf

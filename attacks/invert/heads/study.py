@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from attacks.invert.bounds import named_at_most
+from attacks.invert.heads.cost import seconds_of
 from attacks.invert.heads.decoder import train_decoder
-from attacks.invert.heads.features import Found, from_gradients, from_gramians
 from attacks.invert.heads.load import Stage, load_stage
-from attacks.invert.heads.residue import Residue, rank
 from attacks.invert.heads.scenario import Scenario
+from attacks.invert.heads.seek import CONTROL, seek
 from attacks.invert.score import column_summary
 from defenses import BadInput, stream
 from defenses.options import shown_options
-from reports.commands.progress import Report, unwatched
+from reports.commands.progress import Report, expect, unwatched
 from reports.records import Record
 from reports.records.column import ADAPTIVE, Column
 from reports.records.environment import environment
 from reports.records.inversion import KIND, Bounds, Row
 from reports.scores.prior import lpips_or_reason, prior_baseline, score_rows
-from victims.training.streams import Repeatable
-from victims.transfer import Gaussian
-from victims.transfer.mechanism import count_use
-
-CONTROL = "none"
-"""Name of the column without noise, the positive control."""
-FEATURES: dict[str, Callable[[Residue, Tensor], Found]] = {
-    "gradients": from_gradients,
-    "gramians": from_gramians,
-}
 
 
 def study(
@@ -70,12 +59,13 @@ def study(
         scenario, features=features, device=device, data_root=data_root, report=report
     )
     names = [CONTROL, *([scenario.transfer.method] if stage.plan.noise > 0 else [])]
+    expect(report, lambda: seconds_of(stage, names))
     rows: list[Row] = []
     arrays = {"truth": stage.truth}
     for name in names:
-        mine, arrays[Column(name, ADAPTIVE).key] = _attack(stage, name, report)
+        mine, arrays[Column(name, ADAPTIVE).key] = _attack(stage, name, names, report)
         rows += mine
-    report("scoring the baseline", 0, 1)
+    report("scoring the baseline", 1, 1)
     baseline, arrays["prior"] = prior_baseline(stage.truth, stage.images)
     baseline["auxiliary"] = {"images": len(stage.images), "dropped": stage.dropped}
     facts = environment(seed=scenario.seed, device=device)
@@ -89,22 +79,21 @@ def study(
     return Record(KIND, scenario.document(), rows, summary, baseline, bounds, facts, arrays)
 
 
-def _attack(stage: Stage, name: str, report: Report) -> tuple[list[Row], Tensor]:
-    """Rows and images of one column."""
-    scenario = stage.scenario
-    start = torch.nn.functional.normalize(stage.public.double().mean(0), dim=0)
-    found, ranks, began, sent = [], [], time.monotonic(), 0
+def _attack(
+    stage: Stage, name: str, names: Sequence[str], report: Report
+) -> tuple[list[Row], Tensor]:
+    """Rows and images of one of the columns."""
+    scenario, began = stage.scenario, time.monotonic()
+    done, total = names.index(name) * scenario.images, len(names) * scenario.images
+    sought = []
     for image in range(scenario.images):
-        report(f"{name}: image {image + 1} of {scenario.images}", image, scenario.images)
-        mechanism = _fit(stage, name, image)
-        sent = mechanism.wire_bytes
-        residue = Residue.of(stage.plan.method, stage.known, mechanism.seen)
-        found.append(FEATURES[scenario.see](residue, start))
-        ranks.append(_place(stage, residue, name, image))
+        report(f"{name}: image {image + 1} of {scenario.images}", done + image, total)
+        sought.append(seek(stage, name, image))
+    found, sent = [one.found for one in sought], sought[-1].wire_bytes
     errors = torch.tensor([one.error for one in found])
     if not bool(errors.isfinite().all()):
         raise BadInput(f"{scenario.transfer.method} releases no {scenario.see}: take another --see")
-    report(f"{name}: the decoder learns", scenario.images, scenario.images)
+    report(f"{name}: the decoder learns", done + scenario.images, total)
     error = float(errors.median())
     decoder = train_decoder(
         stage.public,
@@ -134,36 +123,11 @@ def _attack(stage: Stage, name: str, report: Report) -> tuple[list[Row], Tensor]
             evaluations=0,
             practice=scenario.iterations,
             wire_bytes=sent,
-            rank=ranks[image],
+            rank=sought[image].rank,
             fisher_psnr=None,
         )
         for image, score in enumerate(scores)
     ], guesses
-
-
-def _fit(stage: Stage, name: str, image: int) -> Gaussian:
-    """Everything that one fit releases, of the known examples and a sought one."""
-    known, plan = stage.known, stage.plan
-    joined = dataclasses.replace(
-        known,
-        features=torch.cat([known.features, stage.sought[image : image + 1]]),
-        labels=torch.cat([known.labels, stage.labels[image : image + 1]]),
-    )
-    noise = 0.0 if name == CONTROL else plan.noise
-    draw = Repeatable(stage.scenario.seed, f"invert {stage.key} {image}")
-    with count_use(Gaussian(noise, draw, keep=True), plan.releases, plan.sample_rate) as mechanism:
-        plan.method.fit(joined, mechanism)
-    return mechanism
-
-
-def _place(stage: Stage, residue: Residue, name: str, image: int) -> int | None:
-    """The place of the sought one among the candidates; None where the game is not played."""
-    scenario = stage.scenario
-    if scenario.candidates == 1:
-        return None
-    index = [image, *range(scenario.images, scenario.images + scenario.candidates - 1)]
-    draw = stream(scenario.seed, "ties", name, image)
-    return rank(residue, stage.sought[index], stage.labels[index].tolist(), generator=draw)
 
 
 def _bounds(stage: Stage, name: str) -> Bounds:

@@ -9,6 +9,7 @@ from reports.evidence.control import CANNOT_JUDGE
 from reports.panels.build import build_panels
 from reports.panels.labels import CUT
 from reports.panels.setting import LEAKS, NAMED, NAMED_FEW, NOT_SHOWN, UNKNOWN, UNSCORED
+from reports.records import inversion
 from reports.records.find import gather
 from reports.records.kinds import sort_out
 from reports.sentences.lead import panels_overview
@@ -149,7 +150,7 @@ def test_the_verdict_is_about_the_stronger_attack_and_says_which(tmp_path, adapt
     assert "leaks; naive above adaptive" in [cell.text for cell in row.cells]
     from attacks.invert.show import control_lines
 
-    assert any(line.startswith(f"dprs: {told}") for line in control_lines(record))
+    assert any(line.startswith(f"dprs: {told}") for line in control_lines(panel))
 
 
 def test_an_adaptive_attack_that_is_the_stronger_is_not_remarked(tmp_path):
@@ -172,17 +173,24 @@ def test_a_replay_that_misleads_is_no_evidence(tmp_path):
     assert "100% named against 0% named" in said and "Nothing beyond guessing" not in said
     from attacks.invert.show import control_lines
 
-    assert any("dprs: naive above adaptive" in line for line in control_lines(record))
+    assert any("dprs: naive above adaptive" in line for line in control_lines(panel))
+
+
+def panel_alone(record):
+    (panel,) = build_panels([inversion.parse(record)])
+    return panel
 
 
 def test_the_terminal_ends_with_the_page_s_verdict_on_what_was_asked():
     from attacks.invert.show import control_lines, verdict_lines
 
     lost = outcomes.inversion(level=9.0, naive=8.0, against={"none": 9.0, "dpsgd": 9.0})
-    (said,) = verdict_lines(lost)
+    (said,) = verdict_lines(panel_alone(lost))
     assert said.startswith("unjudged: dprs") and "was not rebuilt either" in said
-    first, *others = control_lines(lost)
+    first, *others = control_lines(panel_alone(lost))
     assert first.endswith("was not rebuilt: where an attack finds nothing, nothing can be judged")
     assert [line.split(":")[0] for line in others] == ["dpsgd"]
-    (said,) = verdict_lines(outcomes.inversion(level=30.0, against={"none": 50.0, "dpsgd": 30.0}))
+    (said,) = verdict_lines(
+        panel_alone(outcomes.inversion(level=30.0, against={"none": 50.0, "dpsgd": 30.0}))
+    )
     assert said.startswith("leaks: dprs")

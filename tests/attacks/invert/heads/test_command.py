@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from attacks.invert.heads import cost
 from attacks.invert.heads.__main__ import main
 from attacks.invert.heads.decoder import train_decoder
+from attacks.invert.heads.scenario import Scenario
+from attacks.invert.heads.study import study
 from defenses import BadInput
 from reports import records
 from reports.records import inversion
+from victims.transfer.scenario import Transfer
 
 SMALL = ["--images", "2", "--candidates", "4", "--iterations", "20", "--count", "60"]
 
@@ -40,6 +44,26 @@ def test_the_control_is_named_and_rebuilt_and_the_record_is_of_its_kind(capsys):
     assert main([*words, "--out", "two"]) == 0
     again = records.read(Path("two"))
     assert all(torch.equal(a, again.arrays[k]) for k, a in record.arrays.items())
+
+
+def test_what_it_costs_is_found_by_trying_and_changes_nothing(monkeypatch):
+    scenario = Scenario(
+        transfer=Transfer(count=60, epsilon=1.0), images=2, candidates=4, iterations=20
+    )
+    plain = study(scenario)
+    tried, told = [], []  # features tell, too, that they are there
+    monkeypatch.setattr(cost, "seek", lambda *given: tried.append(given))
+
+    class Listener:
+        def __call__(self, line, done, total):
+            assert done <= total == 4 or total == 1
+
+        def expect(self, seconds):
+            told.append(seconds)
+
+    again = study(scenario, report=Listener())
+    assert len(tried) == 2 and 0 < told[-1] < 60
+    assert all(torch.equal(a, again.arrays[k]) for k, a in plain.arrays.items())
 
 
 @pytest.mark.parametrize(
