@@ -124,7 +124,7 @@ class Canaries:
         update = update - float(rate) / 2 * crowd
         scores, lengths = [], []
         for rows in replayed:
-            square = rows.double().square().sum(1)
+            square = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square()
             lengths.append(square)
             along = (rows @ update).double() + rate / 2 * square
             if variance == 0:
