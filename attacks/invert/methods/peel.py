@@ -86,7 +86,7 @@ class Peel(Inversion):
         told = functools.cache(lambda: recover_labels(model, loss, release, threat))
         own = self.own or Own.of(model, threat.auxiliary_images)
         plan = plan_within(threat.evaluations)
-        top = MaskedTop(graph, own.images, own.seen, 0.0, clock, plan)
+        top = MaskedTop(graph, own.images, prior, own.seen, 0.0, clock, plan)
         peeled = peel_release(
             graph, release, threat, clock, labels=told, top=top, generator=generator
         )
@@ -149,7 +149,7 @@ class Peel(Inversion):
         own = self.own or Own.of(model, threat.auxiliary_images)
         noise = threat.defense.noise(release) if is_noisy(release, threat) else 0.0
         plan = plan_within(threat.evaluations)
-        top = MaskedTop(graph, own.images, own.seen, noise, clock, plan)
+        top = MaskedTop(graph, own.images, prior, own.seen, noise, clock, plan)
         known = None if threat.labels is None else int(threat.labels[0])
         found = peel_masked(graph, Weights(release.update, shown), own.softmax, top, known)
         looked = 0

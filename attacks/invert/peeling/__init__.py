@@ -9,7 +9,7 @@
 - Group normalisation: `normed_system`, `normed`, `unnorm`.
 - Batches: `batch`, `demix`; behind the logits `last_softmax` and `last_batch`.
 - Masks and noise: `outer`, `masked_last`, `masked_top`, `top`, `bilinear`, `rounding`, `equations`,
-  `masked`, `scale`.
+  `masked`, `scale`; `joint` with `beliefs`, `moments`, `odds`, `picture` and `trimmed`.
 - Lengths: `onward` runs what lies above a node. The rest of the picture: `regression`, `match`,
   `restarts`, `whole`, `partial`, `latent`, `likeliest`.
 """

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.peeling.bilinear import PLAN, Plan
 from attacks.invert.peeling.blind import Opened
 from attacks.invert.peeling.flow import Choice, Slopes
@@ -41,6 +42,7 @@ class MaskedTop:
     Attributes:
         graph: of the model.
         images: (N, C, H, W), the adversary's own.
+        prior: over images.
         seen: name of a convolution -> what these show of it; filled where it is missing.
         noise: std per coordinate of the release.
         clock: guards it.
@@ -53,6 +55,7 @@ class MaskedTop:
 
     graph: Graph
     images: Tensor
+    prior: SpectralPrior
     seen: dict[str, Seen]
     noise: float
     clock: Clock
@@ -91,7 +94,8 @@ class MaskedTop:
         seen, certain = self.seen[layer.name], self.open.get(pool)
         if len(slope) > 1 and chain.windows is not None:  # closed windows have no slope any more
             certain = (top.slope != 0).to(slope) @ top.members.to(slope) > 0
-        found = guess_top(top, seen, certain, clock=self.clock, plan=self.plan)
+        given = top, seen, certain
+        found = guess_top(*given, prior=self.prior, clock=self.clock, plan=self.plan)
         self.layer, self.top, self.guess = layer, top, found
         reason = f"{found.residual:.1e} of its gradient is left unexplained"
         if top.spare <= 0:

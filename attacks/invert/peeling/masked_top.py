@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from attacks.invert.matching.clock import Clock
+from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.peeling.bilinear import PLAN, Plan, stages
 from attacks.invert.peeling.equations import Belief, solve_seen
+from attacks.invert.peeling.joint import applies, solve_jointly
 from attacks.invert.peeling.latent import Latent
 from attacks.invert.peeling.open_chain import OpenChain
 from attacks.invert.peeling.rounding import Rounded, round_once, round_top
@@ -17,10 +19,6 @@ from attacks.invert.peeling.top import Top, TopPrior
 
 LATENT_EVALUATIONS = 30
 """More would fit what the components leave out."""
-LEFT_OUT = 0.35
-"""Share of the variance of inputs that the components leave out."""
-LEAST_SPREAD = 0.03
-"""Variance of a gate that the components are sure of."""
 TRUSTED = 1e-2
 """A relative residual below which rounded gates are better than what they are rounded from."""
 PLENTY = 5
@@ -65,6 +63,7 @@ class TopGuess:
         solved: whether the residual proves that all gates are right.
         images: (B, C, H, W), the latent ones.
         evaluations: of the misfit, for each example.
+        image: (1, C, H, W) that goes with the input, where it was sought with it.
     """
 
     inputs: Tensor
@@ -73,10 +72,22 @@ class TopGuess:
     solved: bool
     images: Tensor
     evaluations: int
+    image: Tensor | None = None
+
+    @property
+    def nearest(self) -> Tensor:
+        """(B, C, H, W) the images that were sought with the input, or else the latent ones."""
+        return self.images if self.image is None else self.image
 
 
 def guess_top(
-    top: Top, seen: Seen, certain: Tensor | None = None, *, clock: Clock, plan: Plan = PLAN
+    top: Top,
+    seen: Seen,
+    certain: Tensor | None = None,
+    *,
+    prior: SpectralPrior,
+    clock: Clock,
+    plan: Plan = PLAN,
 ) -> TopGuess:
     """Input and gates of a convolution, near what the adversary's own images show.
 
@@ -85,6 +96,7 @@ def guess_top(
         seen: of the adversary's images.
         certain: (O, windows) bool, pooling windows that are known to let something through; those
             of all examples side by side.
+        prior: over images.
         clock: guards it.
         plan: see `stages`.
     """
@@ -92,14 +104,25 @@ def guess_top(
     brief = min(LATENT_EVALUATIONS, sum(count for _, count in plan))
     scores, spent = latent.match(top, evaluations=brief, clock=clock)
     inputs, gates, images = latent.decode(scores)
+    variance = seen.variance.repeat(1, top.examples)
+    begin = TopPrior.near(top, variance, inputs, gates, certain)
+    budget = max(1, sum(count for _, count in plan) - spent)
+
+    def jointly(spent: int) -> TopGuess:
+        given = top, seen.chain, begin, certain, prior, images
+        found = solve_jointly(*given, evaluations=budget, clock=clock)
+        parts = found.inputs, found.gates, found.residual, found.solved
+        return TopGuess(*parts, images, spent + found.evaluations, found.image)
+
+    may = applies(seen.chain, top) and top.noise == 0
+    plenty = top.spare > (PLENTY - 1) * (top.equations - top.spare)
+    if may and (top.spare <= 0 or (top.windows is not None and not plenty)):
+        return jointly(spent)
     if top.spare <= 0:
         return TopGuess(inputs.double(), gates.double(), 1.0, False, images, spent)
-    variance = seen.variance.repeat(1, top.examples)
-    prior = _prior(top, variance, inputs, gates, certain)
-    raw, fed, residual = prior.gates.double(), prior.inputs.double(), 1.0
+    raw, fed, residual = begin.gates.double(), begin.inputs.double(), 1.0
     rounded: Rounded | None = None
-    plenty = top.spare > (PLENTY - 1) * (top.equations - top.spare)
-    for stage in stages(top, prior, clock=clock, plan=plan):
+    for stage in stages(top, begin, clock=clock, plan=plan):
         spent, residual, fed = spent + stage.evaluations, stage.residual, stage.inputs.double()
         raw = top.gates(stage.opened * top.sizes).double()
         if top.noise > 0:
@@ -110,11 +133,13 @@ def guess_top(
         if rounded.solved():
             return _tell_gates(rounded, images, spent)
     if top.noise > 0:
-        rounded = _likeliest_input(top, round_once(top, raw, certain), prior)
+        rounded = _likeliest_input(top, round_once(top, raw, certain), begin)
     elif not plenty:
         rounded = _polish(top, seen, raw, certain)
     if rounded is not None and rounded.residual < max(TRUSTED, NOISY * top.floor):
         return _tell_gates(rounded, images, spent)
+    if may and not clock.over:
+        return jointly(spent)
     # What the gradient fixes is the product alone: the open gates among the shares say the scale.
     scale = _open_level(top, raw)
     return TopGuess(fed * scale, raw / scale, residual, False, images, spent)
@@ -123,23 +148,6 @@ def guess_top(
 def _tell_gates(rounded: Rounded, images: Tensor, spent: int) -> TopGuess:
     parts = rounded.inputs, rounded.gates, rounded.residual, rounded.solved()
     return TopGuess(*parts, images, spent)
-
-
-def _prior(
-    top: Top, variance: Tensor, inputs: Tensor, gates: Tensor, certain: Tensor | None
-) -> TopPrior:
-    """Near the latent picture; gates of a window that is known to be open add up to one."""
-    possible = top.slope != 0
-    if top.windows is None:
-        mean = gates.clamp(0.02, 0.98) * possible
-    else:
-        mean = gates.clamp(0.003, 1) * possible
-        if certain is not None:
-            members = top.members.to(mean)
-            total = (mean @ members) @ members.T
-            mean = torch.where(certain[:, top.windows], mean / total.clamp(min=1e-6), mean)
-    spread = (mean * (1 - mean)).clamp(min=LEAST_SPREAD)
-    return TopPrior(inputs.clamp(min=0), LEFT_OUT * variance, mean, spread)
 
 
 def _polish(top: Top, seen: Seen, gates: Tensor, certain: Tensor | None) -> Rounded:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,7 +13,9 @@ from attacks.invert.matching.meter import spend
 from attacks.invert.peeling.graph import Graph, Node
 from attacks.invert.peeling.onward import onward
 from attacks.invert.peeling.rules.contract import Routed
+from attacks.invert.peeling.rules.convolution import Convolution
 from attacks.invert.peeling.rules.max_pool import MaxPool
+from attacks.invert.peeling.rules.relu import ReLU
 
 CHUNK = 16
 """Images at a time: larger maps fall out of the cache."""
@@ -54,6 +57,33 @@ class OpenChain:
         """(Q,) the pooling window of each output, -1 for none; None without a pooling."""
         pools = [n.rule for n in self.above if isinstance(n.rule, MaxPool)]
         return pools[0].windows if len(pools) == 1 else None
+
+    @property
+    def pools(self) -> bool:
+        """Whether a pooling chooses among outputs."""
+        return any(isinstance(node.rule, MaxPool) for node in self.above)
+
+    @property
+    def closes(self) -> bool:
+        """Whether nothing that is negative comes through."""
+        return any(isinstance(node.rule, ReLU) for node in self.above)
+
+    @property
+    def deciding(self) -> str:
+        """Name of the node whose values decide on the gates: what feeds the first choice."""
+        at = next(i for i, node in enumerate(self.above) if isinstance(node.rule, Routed))
+        return self.above[at - 1].name if at else self.layer.name
+
+    @property
+    def weight(self) -> Tensor:
+        """(O, I, h, w) of the convolution."""
+        assert isinstance(self.layer.rule, Convolution)
+        return self.layer.rule.weight
+
+    @cached_property
+    def scales(self) -> Tensor:
+        """(O, Q) by how much what comes through an open gate grows with an output."""
+        return self._pull(torch.ones(1, *self.above[-1].shape, dtype=torch.float64))[0].flatten(1)
 
     def observe(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What the convolution is fed, and its gates, for images (N, C, H, W).

@@ -61,12 +61,15 @@ def images_of(
     budget: dict[str, Any] = {"evaluations": evaluations, "clock": clock}
     if found.top.noise > 0:
         yield Match(prior.mean[None], 1.0, 0, "iterations")
-    start = None if found.top.guess is None else found.top.guess.images.to(prior.mean)
+    start = None if found.top.guess is None else found.top.guess.nearest.to(prior.mean)
     if guess is not None and not guess.found.solved:
-        if guess.top.spare <= 0:  # any input fits: what fits is no news
+        if guess.found.image is not None:
+            yield Match(guess.found.image, 1.0, 0, "iterations")
+        elif guess.top.spare <= 0:  # any input fits: what fits is no news
             yield Match(guess.found.images.clamp(0, 1), 1.0, 0, "iterations")
             return
-        yield guess.likeliest(graph, prior, **budget)
+        else:
+            yield guess.likeliest(graph, prior, **budget)
     elif (deepest := peeled.deepest()) is not None:
         value = peeled.value(deepest)
         if deepest == graph.image:
@@ -78,8 +81,8 @@ def images_of(
         yield match_from_several(features, [value], prior, shown, start=start, **budget)
     elif guess is not None:
         yield guess.matched(graph, prior, **budget)
-    if start is not None:
-        yield Match(start.clamp(0, 1), 1.0, 0, "iterations")
+    if found.top.guess is not None:
+        yield Match(found.top.guess.images.clamp(0, 1).to(prior.mean), 1.0, 0, "iterations")
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class _Guess:
             self.found.inputs.clamp(min=0),
             input_error(self.top, self.found, variance),
             prior,
-            self.found.images.to(prior.mean),
+            self.found.nearest.to(prior.mean),
             evaluations=evaluations,
             clock=clock,
         )
@@ -137,7 +140,7 @@ class _Guess:
             prior,
             evaluations=evaluations,
             clock=clock,
-            start=self.found.images.to(prior.mean),
+            start=self.found.nearest.to(prior.mean),
         )
 
 

@@ -56,7 +56,7 @@ def round_top(
     for _ in range(ROUNDS):
         if best.solved():
             break
-        tries = [_gates_of(top, best.inputs.clamp(min=0))]
+        tries = [gates_of(top, best.inputs.clamp(min=0))]
         if forward is not None:
             tries.append(forward(best.inputs.clamp(min=0)))
         found = [round_once(top, tried, certain) for tried in tries]
@@ -69,14 +69,14 @@ def round_top(
 
 def round_once(top: Top, gates: Tensor, certain: Tensor | None = None) -> Rounded:
     """The input that the seen gradient has, were these the gates; see `round_top`."""
-    nearest = _nearest(top, gates, certain)
+    nearest = nearest_gates(top, gates, certain)
     found = solve_seen(
         top.system(top.slope * nearest), top.by_channel(top.value), top.by_channel(top.seen)
     )
     return Rounded(found.unknowns.T, nearest, found.residual)
 
 
-def _nearest(top: Top, gates: Tensor, certain: Tensor | None) -> Tensor:
+def nearest_gates(top: Top, gates: Tensor, certain: Tensor | None) -> Tensor:
     """Gates of 0 and 1: above a half, or the largest of a window that is not closed."""
     possible = top.slope != 0
     if top.windows is None:
@@ -89,7 +89,7 @@ def _nearest(top: Top, gates: Tensor, certain: Tensor | None) -> Tensor:
     return opened.scatter_add_(1, place, through.to(opened)).clamp(max=1)
 
 
-def _gates_of(top: Top, inputs: Tensor) -> Tensor:
+def gates_of(top: Top, inputs: Tensor) -> Tensor:
     """(O, n) gates that the seen gradient has, were this the input."""
     found = solve_seen(top.unfold(inputs).T, top.value.T, top.seen.T)
     return top.gates(found.unknowns.T)

@@ -13,6 +13,11 @@ from torch.nn import functional as F
 from attacks.invert.peeling.gather import SPARE
 from attacks.invert.peeling.geometry import Geometry
 
+LEFT_OUT = 0.35
+"""Share of the variance of inputs that the components leave out."""
+LEAST_SPREAD = 0.03
+"""Variance of a gate that the components are sure of."""
+
 
 @dataclass(frozen=True)
 class Top:
@@ -151,6 +156,23 @@ class TopPrior:
     inputs_variance: Tensor
     gates: Tensor
     gates_variance: Tensor
+
+    @classmethod
+    def near(
+        cls, top: Top, variance: Tensor, inputs: Tensor, gates: Tensor, certain: Tensor | None
+    ) -> TopPrior:
+        """Near the latent picture; gates of a window that is known to be open add up to one."""
+        possible = top.slope != 0
+        if top.windows is None:
+            mean = gates.clamp(0.02, 0.98) * possible
+        else:
+            mean = gates.clamp(0.003, 1) * possible
+            if certain is not None:
+                members = top.members.to(mean)
+                total = (mean @ members) @ members.T
+                mean = torch.where(certain[:, top.windows], mean / total.clamp(min=1e-6), mean)
+        spread = (mean * (1 - mean)).clamp(min=LEAST_SPREAD)
+        return cls(inputs.clamp(min=0), LEFT_OUT * variance, mean, spread)
 
 
 def lay_beside(values: Tensor) -> Tensor:
