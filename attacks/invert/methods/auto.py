@@ -50,9 +50,11 @@ class Auto(Inversion):
     ``peel``, on images of the adversary's own, defended like the victim's; where one rebuilds
     them, nothing else is practised. Where ``peel`` rebuilds them in part, it comes first all the
     same, with all that its own options say, and takes the place of ``dlg`` and ``geiping``: on
-    ReLU networks features are matched better than gradients. Otherwise ``bayes``, ``dlg``,
-    ``geiping``, ``peel`` and ``prior`` (under noise ``analytic`` too) are ranked by how well they
-    do on such images, and the first one's TV weight is chosen from a grid. A plan that ranks
+    ReLU networks features are matched better than gradients; what is tried after it has the
+    evaluations of a practice run, no more. Where a layer without a rule or a group normalisation
+    lies above the first weight, ``peel`` practises as briefly as an optimiser. Otherwise
+    ``bayes``, ``dlg``, ``geiping``, ``peel`` and ``prior`` (under noise ``analytic`` too) are
+    ranked on such images, and the first one's TV weight is chosen from a grid. A plan that ranks
     ``prior`` first stops there: to go on would be to fit noise.
     After several local steps ``sme`` is ranked too, and where coordinates of one example are
     missing ``lti``, which learns from the auxiliary images and from `learn` others.
@@ -84,6 +86,8 @@ class Auto(Inversion):
     )
     hurried: bool = field(default=False, metadata=HIDDEN)
     left: float | None = field(default=None, metadata=HIDDEN)
+    peels: bool = field(default=False, metadata=HIDDEN)
+    note: str = field(default="", metadata=HIDDEN)
 
     def reconstruct(
         self,
@@ -107,6 +111,7 @@ class Auto(Inversion):
         tries = not threat.adaptive and threat.evaluations is None and self.left is not None
         brief = self.plan[:1] if tries else ()
         attacks = (*first, *brief, *self.plan)
+        fallback = self._brief(threat) if self.peels else most
         for turn, attack in enumerate(attacks, start=1 - len(first) - len(brief)):
             spent = sum(g.iterations for g in guesses)
             done = clock.over or (threat.evaluations is not None and spent >= threat.evaluations)
@@ -114,7 +119,7 @@ class Auto(Inversion):
                 continue
             rest = threat_left(threat, spent, clock)
             if turn > 0:
-                attack, rest = limit(attack, max(1, 2 * most >> turn), rest)
+                attack, rest = limit(attack, min(fallback, max(1, 2 * most >> turn)), rest)
             elif brief and turn == 0:
                 attack, rest = limit(attack, self._brief(threat), rest)
             if isinstance(attack, Spear):  # it names exact images better than counts do
@@ -136,6 +141,7 @@ class Auto(Inversion):
             best,
             iterations=sum(g.iterations for g in guesses),
             stopped="time" if clock.over or self.hurried else best.stopped,
+            note=best.note or self.note,
         )
 
     def learns_from(self) -> int:
@@ -163,7 +169,10 @@ class Auto(Inversion):
         if _misses(practice.own[0].release, threat):
             lti = Lti(learn=max(FEWEST, len(threat.learning)))
             plan = (*plan, lti.tuned(model, loss, threat, generator=generator))
-        works, whole = (None, False) if noisy else rebuilder(practice, exact, blind)
+        peels = (trial for trial in exact if isinstance(trial, Peel))
+        stops = next((trial.obstacle(model, threat) for trial in peels), "")
+        briefly = ("peel",) if stops else ()
+        works, whole = (None, False) if noisy else rebuilder(practice, exact, blind, briefly)
         if works and whole:
             hurried = practice.clock.over
             return dataclasses.replace(self, exact=(works,), plan=plan, hurried=hurried)
@@ -185,7 +194,9 @@ class Auto(Inversion):
         optimises = undefended and not isinstance(plan[0], Prior)
         left = practice.left(plan[0]) if optimises else None
         hurried = practice.hurried
-        return dataclasses.replace(self, exact=first, plan=plan, left=left, hurried=hurried)
+        ready = dataclasses.replace(self, exact=first, plan=plan, left=left, hurried=hurried)
+        note = "" if works or not stops else f"not peeled: {stops}"
+        return dataclasses.replace(ready, peels=isinstance(works, Peel), note=note)
 
     def _brief(self, threat: Threat) -> int:
         """Evaluations per image of a run that shows whether an attack gets anywhere."""

@@ -18,7 +18,7 @@ from attacks.invert.matching.image_prior import SpectralPrior
 from attacks.invert.matching.labels import recover_labels
 from attacks.invert.matching.objective import energy, noise_std, residual
 from attacks.invert.peeling.graph import Graph
-from attacks.invert.peeling.last_layer import refusal
+from attacks.invert.peeling.last_layer import obstacle, refusal
 from attacks.invert.peeling.masked import MaskedTop, peel_masked
 from attacks.invert.peeling.match import Match
 from attacks.invert.peeling.onward import MOST
@@ -66,6 +66,12 @@ class Peel(Inversion):
             return refusal(read_graph(model, threat.image_shape))
         except NoRule as reason:
             return str(reason)
+
+    def obstacle(self, model: nn.Module, threat: Threat) -> str:
+        """What a walk is expected to end at above the first weight; empty: nothing."""
+        return (
+            "" if self.refusal(model, threat) else obstacle(read_graph(model, threat.image_shape))
+        )
 
     def reconstruct(
         self,

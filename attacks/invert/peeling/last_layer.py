@@ -5,6 +5,7 @@ from __future__ import annotations
 from attacks.invert.peeling.directions import readable_directions
 from attacks.invert.peeling.graph import Graph, Node
 from attacks.invert.peeling.rules.contract import Weighted
+from attacks.invert.peeling.rules.group_norm import GroupNorm
 from attacks.invert.peeling.rules.linear import Linear
 
 
@@ -27,6 +28,23 @@ def refusal(graph: Graph) -> str:
         if node.name == graph.image or isinstance(node.rule, Weighted):
             return ""
         waiting += [graph.nodes[name] for name in node.inputs]
+    return ""
+
+
+def obstacle(graph: Graph) -> str:
+    """What keeps a walk from the first weight below the logits, in one line; empty: nothing does.
+
+    What lies below may still tell itself by row spaces, where it is small enough.
+    """
+    waiting = [graph.nodes[name] for name in graph.nodes[graph.logits].inputs]
+    while waiting:
+        node = waiting.pop(0)
+        if node.missing:
+            return node.missing
+        if isinstance(node.rule, GroupNorm):
+            return f"{node.title}: group normalisation above the first weight is not passed"
+        if node.name != graph.image and not isinstance(node.rule, Weighted):
+            waiting += [graph.nodes[name] for name in node.inputs]
     return ""
 
 

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
+import victims
 from attacks.invert.contract import Guess, Inversion
 from attacks.invert.methods.auto import Auto
 from attacks.invert.methods.dlg import DLG
+from attacks.invert.methods.peel import Peel
+from attacks.invert.methods.prior import Prior
 from defenses import option
 from tests.conftest import configured, seeded
 
@@ -95,3 +99,59 @@ def test_the_effort_grows_with_the_batch_and_not_beyond_what_is_allowed(observe,
         told = dataclasses.replace(threat, evaluations=allowed)
         guess = auto.reconstruct(lenet, cross_entropy, release, told, generator=seeded())
         assert guess.iterations == spent
+
+
+def normalised_top():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 3, padding=1),
+            nn.GroupNorm(2, 16),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(16, 10),
+        ).eval()
+
+
+def test_what_is_expected_to_stop_peeling_is_practised_briefly_and_told(observe, monkeypatch):
+    model, given = normalised_top(), []
+    release, threat, _, _ = observe(model, configured("none"))
+    reconstruct = Peel.reconstruct
+
+    def watched(self, model, loss, release, threat, *, generator):
+        given.append(threat.evaluations)
+        return reconstruct(self, model, loss, release, threat, generator=generator)
+
+    monkeypatch.setattr(Peel, "reconstruct", watched)
+    auto = Auto(iterations=40, practice=1, exact=(Peel(),), plan=(DLG(), Prior()))
+    ready = auto.tuned(model, cross_entropy, threat, generator=seeded(2))
+    assert set(given) == {12}  # 0.3 of 40, as any optimiser
+    reason = "3: group normalisation above the first weight is not passed"
+    assert Peel().obstacle(model, threat) == reason
+    assert ready.note in ("", f"not peeled: {reason}")
+    told = dataclasses.replace(ready, exact=(), plan=(DLG(),), note=f"not peeled: {reason}")
+    guess = told.reconstruct(model, cross_entropy, release, threat, generator=seeded(3))
+    assert guess.note == f"not peeled: {reason}"
+
+
+@pytest.mark.parametrize("name", ["resnet20-4", "convnet"])
+def test_nothing_stops_a_walk_above_the_first_weight_of_these(name, observe):
+    model = victims.load_model(name)
+    _, threat, _, _ = observe(model, configured("none"))
+    assert Peel().obstacle(model, threat) == ""
+
+
+def test_what_is_tried_after_peeling_that_works_has_no_more_than_practice(observe, lenet):
+    release, threat, images, labels = observe(lenet, configured("gaussian", noise_multiplier=1.0))
+    threat = dataclasses.replace(threat, labels=labels, adaptive=True)
+    far = Shown(off=0.3, of=(images,))
+    auto = Auto(iterations=100, exact=(), plan=(far, far), peels=True)
+    plain = dataclasses.replace(auto, peels=False)
+    spent = [
+        one.reconstruct(lenet, cross_entropy, release, threat, generator=seeded()).iterations
+        for one in (auto, plain)
+    ]
+    assert spent[0] <= 60 < spent[1]
