@@ -9,7 +9,7 @@ import torch
 
 from attacks.invert.matching.clock import Clock
 from attacks.invert.matching.lbfgs import lbfgs
-from attacks.invert.matching.long_memory import PAIRS, History, long_lbfgs
+from attacks.invert.matching.long_memory import FEWEST, PAIRS, VALUES, History, long_lbfgs
 
 CURVES = torch.logspace(0, 5, 300, dtype=torch.float64)
 START = torch.ones(300, dtype=torch.float64)
@@ -79,3 +79,8 @@ def test_the_compact_form_is_that_of_two_loops(count):
         pairs.append((step, turn))
     expected = two_loops(pairs[-PAIRS:], slope, history.scale)
     assert torch.allclose(history.direction(slope), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "pairs"), [(300, PAIRS), (VALUES // 50, 50), (VALUES, FEWEST)])
+def test_the_history_of_a_large_problem_is_shorter(size, pairs):
+    assert len(History(size, torch.zeros(1, device="meta")).steps) == pairs
