@@ -29,6 +29,10 @@ from victims.transfer.show import describe, table
 from victims.transfer.study import checkpoint_in, fits_of, study
 
 WRITES = Writes("victims.transfer", (*RECORD, NAME, PIECES))
+SPENT = (
+    "holds a head or releases already, which may have been seen: a second secure fit spends its "
+    "epsilon again; choose another --out, and add the two"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,16 +47,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     with claim(out, WRITES, lambda folder: is_made_by(WRITES.command, folder)) as held:
         if arguments.fresh:
             held.refuse_strangers()
-            if transfer.secure and (records.read(out) is not None or holds_releases(out)):
-                raise BadInput(
-                    f"{out} holds a head or releases already, which may have been seen: a second "
-                    "secure fit spends its epsilon again; choose another --out, and add the two"
-                )
+            kept = records.read(out) is not None or holds_releases(out) or (out / NAME).exists()
+            if transfer.secure and kept:
+                raise BadInput(f"{out} {SPENT}")
         elif (record := earlier_record(out, transfer.document())) is not None:
             refuse_other(record, digest(*load(transfer, arguments.data_root)), out)
             print(f"{out} holds this result already (--fresh fits it again)")
             print(f"\n{table(record)}")
+            held.clear((PIECES,))  # of a run that was killed when all was there
             return 0
+        if transfer.secure and (out / NAME).exists() and not holds_releases(out):
+            raise BadInput(f"{out} {SPENT}")
         _fit(transfer, held, arguments, device)
     return 0
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -25,6 +25,30 @@ PIECES = "releases/from-*.safetensors"
 SAVE_SECONDS = 60.0
 
 Name = tuple[object, ...]
+
+
+class Asked(NamedTuple):
+    """What a method asked the mechanism for; another question takes no kept answer.
+
+    Attributes:
+        name: of the release.
+        sensitivity: L2 norm by which one example more or less can move it.
+        symmetric: whether it is a matrix that equals its transpose.
+    """
+
+    name: Name
+    sensitivity: float
+    symmetric: bool = False
+
+    def document(self) -> list[Any]:
+        """As JSON holds it, with every bit of the sensitivity."""
+        return [list(self.name), float(self.sensitivity).hex(), self.symmetric]
+
+    @classmethod
+    def read(cls, value: Any) -> Asked:
+        """Raises TypeError or ValueError where it is no such document."""
+        name, sensitivity, symmetric = value
+        return cls(tuple(name), float.fromhex(sensitivity), bool(symmetric))
 
 
 class Checkpoint:
@@ -50,57 +74,60 @@ class Checkpoint:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder, self.of, self.save_seconds, self.now = folder, of, save_seconds, now
-        self.known: list[tuple[Name, Tensor]] = []
+        self.known: list[tuple[Asked, Tensor]] = []
         self.written = 0
         self.saved = now()
         for path in sorted(folder.glob(PIECES)):
             self.known += self._read(path)
         self.written = len(self.known)
 
-    def recall(self, number: int, *name: object) -> Tensor | None:
+    def recall(self, number: int, asked: Asked) -> Tensor | None:
         """The release of a number, from 0; None where it has not been made.
 
         Raises:
-            BadInput: that number is of another name.
+            BadInput: that number was made for another question, with other noise perhaps.
         """
         if number >= len(self.known):
             return None
         kept, value = self.known[number]
-        if kept != name:
+        if kept != asked:
             raise BadInput(
-                f"release {number} in {self.folder} is {kept}; the method now asks for {name}: "
-                "choose another --out"
+                f"release {number} in {self.folder} is {kept.name} at sensitivity "
+                f"{kept.sensitivity:g}; the method now asks for {asked.name} at "
+                f"{asked.sensitivity:g}: choose another --out"
             )
         return value
 
-    def keep(self, value: Tensor, *name: object) -> None:
+    def keep(self, value: Tensor, asked: Asked) -> None:
         """Take a new release up, and write all that are not written yet when it is time."""
-        self.known.append((name, value))
+        self.known.append((asked, value))
         if self.now() - self.saved >= self.save_seconds:
-            self._write()
+            self.flush()
             self.saved = self.now()
+
+    def flush(self) -> None:
+        """Write all that are not written yet: before anybody sees what they come to."""
+        if fresh := self.known[self.written :]:
+            facts = {"of": self.of, "asked": [asked.document() for asked, _ in fresh]}
+            path = self.folder / PIECES.replace("*", f"{self.written:08d}")
+            tensors = {str(i): value for i, (_, value) in enumerate(fresh)}
+            write_packed(path, FORMAT, facts, tensors)
+            self.written += len(fresh)
 
     def clear(self) -> None:
         """Delete the files: the fit has ended, and what it came to is written."""
         remove(self.folder, (PIECES,))
 
-    def _write(self) -> None:
-        fresh = self.known[self.written :]
-        facts = {"of": self.of, "names": [list(name) for name, _ in fresh]}
-        path = self.folder / PIECES.replace("*", f"{self.written:08d}")
-        write_packed(path, FORMAT, facts, {str(i): value for i, (_, value) in enumerate(fresh)})
-        self.written += len(fresh)
-
-    def _read(self, path: Path) -> list[tuple[Name, Tensor]]:
+    def _read(self, path: Path) -> list[tuple[Asked, Tensor]]:
         facts, tensors = read_packed(path, FORMAT, "file of a head's releases")
         if facts.get("of") != self.of:
             raise BadInput(
-                f"{self.folder} holds a fit that was not finished, of other flags, data or "
-                "version: choose another --out, or --fresh to begin again"
+                f"{self.folder} holds a fit that was not finished, of other flags, data, code "
+                "or version: choose another --out, or --fresh to begin again"
             )
         try:
-            names = [tuple(name) for name in facts["names"]]
-            return [(name, tensors[str(i)]) for i, name in enumerate(names)]
+            asked = [Asked.read(value) for value in facts["asked"]]
+            return [(one, tensors[str(i)]) for i, one in enumerate(asked)]
         except DAMAGE as error:
             raise BadInput(f"{path} holds damaged releases of a head: {error}") from error
 

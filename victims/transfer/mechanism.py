@@ -15,7 +15,7 @@ from defenses import BadInput
 from defenses.secrecy import normal
 from victims.training.sampling import poisson_batch
 from victims.training.streams import Streams
-from victims.transfer.checkpoint import Checkpoint
+from victims.transfer.checkpoint import Asked, Checkpoint
 
 Sum = Tensor | Callable[[], Tensor]
 """A sum over the private examples, or what computes it, which is not asked where the release of it
@@ -151,11 +151,12 @@ class Gaussian:
             raise ValueError(f"{name} was released before: the same noise would be drawn again")
         if not (sensitivity > 0 and math.isfinite(sensitivity)):
             raise ValueError(f"the sensitivity of {name} is {sensitivity:g}; it must be > 0")
-        noisy = None if self.past is None else self.past.recall(self.count, *name)
+        asked = Asked(name, sensitivity, symmetric)
+        noisy = None if self.past is None else self.past.recall(self.count, asked)
         if noisy is None:
             noisy = self._noisy(computed(value), self.std(sensitivity), name, symmetric)
             if self.past is not None:
-                self.past.keep(noisy, *name)
+                self.past.keep(noisy, asked)
         self.names.add(name)
         dim = noisy.shape[-1]
         numbers = noisy.numel() // dim * (dim + 1) // 2 if symmetric else noisy.numel()

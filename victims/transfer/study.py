@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -40,6 +41,8 @@ def fit(
     mechanism.past = past
     with count_use(mechanism, plan.releases, plan.sample_rate):
         head = plan.method.fit(prepared.problem, mechanism)
+    if past is not None and plan.transfer.secure:
+        past.flush()  # who is killed once the head is seen finds what it was made of
     if not bool(torch.isfinite(head).all()):
         raise BadInput(f"the head of {plan.transfer.method} is not finite: try a smaller --lr")
     return head, mechanism
@@ -50,14 +53,23 @@ def checkpoint_in(
 ) -> Checkpoint:
     """The checkpoint of a fit in its folder, gone on from where releases of it lie there.
 
-    That of a secure fit says nothing of the private examples, so that it does not see whether
+    All that the account rests on is compared, and the code that is the user's own. That of a secure
+    fit says nothing of the private examples but how many there are, so that it does not see whether
     they are the same; releases of others spend others' epsilon.
 
     Raises:
-        BadInput: they are of other flags, data or version.
+        BadInput: they are of other flags, data, code or version.
     """
     plan = prepared.plan
-    of = {"transfer": plan.transfer.document(), "noise": plan.noise.hex()}
+    of = {
+        "transfer": plan.transfer.document(),
+        "examples": plan.examples,
+        "noise": plan.noise.hex(),
+        "sample_rate": plan.sample_rate.hex(),
+        "releases": plan.releases,
+        "code": origins(plan.transfer.document()),
+        "version": version("leakgauge"),
+    }
     if not plan.transfer.secure:
         of["key"] = prepared.key
     return Checkpoint(folder, of, save_seconds)

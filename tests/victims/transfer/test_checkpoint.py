@@ -15,7 +15,7 @@ from defenses import BadInput
 from reports import records
 from victims.transfer import descent, prepare, study
 from victims.transfer.__main__ import main
-from victims.transfer.checkpoint import Checkpoint, holds_releases
+from victims.transfer.checkpoint import Asked, Checkpoint, holds_releases
 from victims.transfer.compare import main as compare
 from victims.transfer.head import read_head
 
@@ -25,6 +25,19 @@ METHOD = ["--method", "dp-sgd", "--batch-size", "100", "--steps", "8"]
 
 class Killed(BaseException):
     """What no fit catches."""
+
+
+def few(split):
+    return rows(300 if split == "train" else 50)
+
+
+def many(split):
+    return rows(600 if split == "train" else 50)
+
+
+def rows(count):
+    draw = torch.Generator().manual_seed(count)
+    return torch.rand(count, 1, 8, 8, generator=draw), torch.arange(count) % 10
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +115,7 @@ def test_what_a_secure_fit_has_spent_is_not_spent_again(gradients):
     with pytest.raises(BadInput, match="spends its epsilon again"):
         main([*words, "--fresh"])
     assert holds_releases(Path("out"))
-    with pytest.raises(BadInput, match="of other flags, data or version"):
+    with pytest.raises(BadInput, match="of other flags, data, code or version"):
         main([*words, "--epsilon", "2"])
 
 
@@ -130,7 +143,7 @@ def test_a_fit_of_other_data_is_not_gone_on_with(gradients, monkeypatch):
         return train, test
 
     monkeypatch.setattr(prepare, "load", another)
-    with pytest.raises(BadInput, match="of other flags, data or version") as raised:
+    with pytest.raises(BadInput, match="of other flags, data, code or version") as raised:
         main(words)
     assert "\n" not in str(raised.value)
 
@@ -162,13 +175,64 @@ def test_releases_are_written_when_it_is_time(tmp_path):
     moments = iter([0.0, 30.0, 61.0, 61.0, 62.0])
     kept = Checkpoint(tmp_path, {"of": 1}, 60.0, lambda: next(moments))
     for step in range(3):
-        kept.keep(torch.full((2,), float(step)), "gradient", step)
+        kept.keep(torch.full((2,), float(step)), Asked(("gradient", step), 0.1))
     again = Checkpoint(tmp_path, {"of": 1})
-    assert [name for name, _ in again.known] == [("gradient", 0), ("gradient", 1)]
-    assert torch.equal(again.recall(1, "gradient", 1), torch.ones(2))
-    assert again.recall(2, "gradient", 2) is None
+    assert [asked.name for asked, _ in again.known] == [("gradient", 0), ("gradient", 1)]
+    assert torch.equal(again.recall(1, Asked(("gradient", 1), 0.1)), torch.ones(2))
+    assert again.recall(2, Asked(("gradient", 2), 0.1)) is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(("gradient", 7), 0.1),
+        Asked(("gradient", 0), 1.0),
+        Asked(("gradient", 0), 0.1 + 2**-54),
+        Asked(("gradient", 0), 0.1, symmetric=True),
+    ],
+    ids=str,
+)
+def test_a_release_answers_no_other_question(asked, tmp_path):
+    """Its noise is of the sensitivity that was said when it was made."""
+    Checkpoint(tmp_path, {"of": 1}, 0.0).keep(torch.ones(2), Asked(("gradient", 0), 0.1))
     with pytest.raises(BadInput, match="the method now asks for"):
-        again.recall(1, "gradient", 7)
+        Checkpoint(tmp_path, {"of": 1}).recall(0, asked)
+
+
+def test_a_secure_fit_of_more_examples_is_not_gone_on_with(gradients):
+    """The account of all releases would be of a rate at which only the last were made."""
+    words = ["--backbone", "raw", "--save-seconds", "0", *METHOD, "--secure", "--out", "out"]
+    words += ["--noise-multiplier", "2"]
+    gradients["dies"] = 3
+    with pytest.raises(Killed):
+        main([*words, "--data", f"{__name__}:few"])
+    gradients |= {"done": 0, "dies": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "few", many)
+        with pytest.raises(BadInput, match="of other flags, data, code or version"):
+            main([*words, "--data", f"{__name__}:few"])
+
+
+def test_a_secure_head_without_a_record_is_not_fitted_again(gradients, monkeypatch):
+    words = [*FLAGS[:-1], "60", *METHOD, "--secure", "--out", "out"]
+
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            main(words)
+    head = head_in("out")
+    gradients |= {"done": 0, "dies": 0}
+    assert main(words) == 0
+    assert gradients["done"] == 0  # all eight releases were there
+    assert torch.equal(head_in("out"), head)
+    assert not holds_releases(Path("out"))
+    Path("out/result.json").unlink()
+    for more in ([], ["--fresh"]):
+        with pytest.raises(BadInput, match="spends its epsilon again"):
+            main([*words, *more])
 
 
 @pytest.mark.slow
