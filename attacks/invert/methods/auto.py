@@ -12,7 +12,7 @@ import defenses
 from attacks.invert.contract import Guess, Inversion, Loss, Threat, registry
 from attacks.invert.matching.fit import Fit
 from attacks.invert.matching.labels import recover_labels
-from attacks.invert.matching.objective import noise_std, residual, support
+from attacks.invert.matching.objective import noise_std, residual
 from attacks.invert.methods.analytic import Analytic
 from attacks.invert.methods.bayes import Bayes
 from attacks.invert.methods.dlg import DLG
@@ -24,6 +24,7 @@ from attacks.invert.methods.sme import SME
 from attacks.invert.methods.spear import Spear
 from attacks.invert.practice.effort import effort, has_noise
 from attacks.invert.practice.exact import rebuilder
+from attacks.invert.practice.facts import misses
 from attacks.invert.practice.limits import limit, threat_left
 from attacks.invert.practice.practice import Practice
 from attacks.invert.practice.rank import rank_attacks
@@ -166,7 +167,7 @@ class Auto(Inversion):
         plan = self.plan
         if threat.local is not None and threat.local.steps > 1:
             plan = (*plan, SME())
-        if _misses(practice.own[0].release, threat):
+        if misses(practice.own[0].release, threat):
             lti = Lti(learn=max(FEWEST, len(threat.learning)))
             plan = (*plan, lti.tuned(model, loss, threat, generator=generator))
         peels = (trial for trial in exact if isinstance(trial, Peel))
@@ -207,10 +208,3 @@ class Auto(Inversion):
         if threat.batch_size > 1 and not has_noise(threat):
             return self.exact
         return tuple(attack for attack in self.exact if not isinstance(attack, Spear))
-
-
-def _misses(release: Release, threat: Threat) -> bool:
-    """Whether coordinates of one example's gradient are missing, so that learning pays."""
-    if threat.batch_size > 1 or threat.local is not None or not threat.adaptive:
-        return False
-    return not all(bool(mask.all()) for mask in support(release, threat).values())
