@@ -237,7 +237,7 @@ def test_a_secure_head_without_a_record_is_not_fitted_again(gradients, monkeypat
 
 @pytest.mark.slow
 def test_a_fit_that_is_killed_with_9_comes_to_the_same_head():
-    flags = ["--backbone", "raw", "--method", "dp-gd", "--steps", "4000", "--save-seconds", "0"]
+    flags = ["--backbone", "raw", "--method", "dp-gd", "--steps", "600", "--save-seconds", "0"]
     words = [sys.executable, "-m", "victims.transfer", *flags, "--out"]
     with subprocess.Popen([*words, "killed"]) as running:
         while running.poll() is None and len(list(Path("killed").glob("releases/from-*"))) < 20:
