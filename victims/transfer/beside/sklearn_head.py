@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -33,5 +34,7 @@ SKLEARN: dict[str, Callable[[], Any]] = {
 def sklearn_labels(prepared: Prepared, epsilon: float, seed: int, *, name: str) -> Tensor:
     """The labels (M,) of the tests by one of `SKLEARN`, whatever the epsilon and the seed."""
     problem = prepared.problem
-    model = SKLEARN[name]().fit(problem.features.numpy(), problem.labels.numpy())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged
+        model = SKLEARN[name]().fit(problem.features.numpy(), problem.labels.numpy())
     return torch.from_numpy(model.predict(prepared.tests.numpy()))
