@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from defenses import BadInput
 from defenses.errors import one_line
 from victims.gradients.captured import WEIGHTS, part_of
 
+Kept = TypeVar("Kept")
 WRAPPERS = frozenset({"_module", "module", "_orig_mod"})
 """Parts of parameters' names that Opacus, DataParallel and torch.compile put in."""
 PICKLED = (".pt", ".pth", ".bin")
@@ -73,8 +74,7 @@ def fit_names(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Te
     Returns:
         The same tensors, renamed if that makes every name fit; else ``state``.
     """
-    plain = {".".join(p for p in k.split(".") if p not in WRAPPERS): v for k, v in state.items()}
-    for names in (state, plain):
+    for names in (state, unwrap(state)):
         for before in ("", FIRST):
             renamed = {before + k: v for k, v in names.items()}
             missing = set(wanted) - renamed.keys()  # the first layer's own are no parameters
@@ -82,3 +82,8 @@ def fit_names(state: dict[str, Tensor], wanted: Collection[str]) -> dict[str, Te
             if len(renamed) == len(state) and renamed.keys() <= set(wanted) and whole:
                 return renamed
     return state
+
+
+def unwrap(named: Mapping[str, Kept]) -> dict[str, Kept]:
+    """The same by names without those of `WRAPPERS`; two that become one are one too few."""
+    return {".".join(p for p in k.split(".") if p not in WRAPPERS): v for k, v in named.items()}

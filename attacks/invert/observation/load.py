@@ -14,10 +14,7 @@ from defenses import BadInput, Defense, Release
 from victims.gradients import LocalSteps
 from victims.gradients.captured import BATCH, UPDATE, part_of
 from victims.gradients.local_steps import MOMENTUM
-
-PREFIXES = ("module.", "_module.", "_orig_mod.")
-"""What DataParallel, Opacus and torch.compile put before the names of what they wrap."""
-
+from victims.models.weights import unwrap
 
 MOST = 4096
 """Images of one update at most: a file that says more would only fill the memory."""
@@ -34,8 +31,9 @@ def load_observation(
 
     Args:
         path: the file, perhaps written by `victims.capture`; its tensors must carry the model's
-            parameter names and shapes. Buffers and frozen parameters of the model may be among
-            them and are passed over, whatever they hold.
+            parameter names, perhaps with what a wrapper puts in (see
+            `victims.models.weights.WRAPPERS`), and shapes. Buffers and frozen parameters of the
+            model may be among them and are passed over, whatever they hold.
         model: the model whose update it is.
         defense: what produced the update, so that an adaptive attack can replay it.
         batch_size: examples in the private batch.
@@ -43,7 +41,7 @@ def load_observation(
 
     Raises:
         BadInput: not a safetensors file (a pickle is never opened), truncated, other names or
-            shapes than the model's, a wrapped model's names, no floating-point numbers, NaN or
+            shapes than the model's, no floating-point numbers, NaN or
             infinite values, in float32 too, or zeros in all trainable parameters.
     """
     expected = {k: tuple(p.shape) for k, p in model.named_parameters() if p.requires_grad}
@@ -52,6 +50,9 @@ def load_observation(
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             places = part_of(set(file.keys()), UPDATE)
+            plain = unwrap(places)  # as Opacus, DataParallel and torch.compile name them
+            if not set(expected) <= set(places) and len(plain) == len(places):
+                places = plain
             _check_names(path, set(places), expected, passed)
             found = {name: file.get_tensor(places[name]) for name in expected}
     except BadInput:
@@ -112,14 +113,8 @@ def agree_on_facts(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 def _check_names(
     path: Path, found: set[str], expected: Mapping[str, Any], passed: set[str]
 ) -> None:
-    """Refuse names that are missing or are too many; a wrapper's prefix is told."""
+    """Refuse names that are missing or are too many."""
     missing, extra = sorted(set(expected) - found), sorted(found - set(expected) - passed)
-    for start in PREFIXES:
-        if missing and any(name.startswith(start) for name in extra):
-            raise BadInput(
-                f"{path} holds {extra[0]!r}: its names start with {start!r}, which a wrapper of "
-                f"the model adds; save them without, as {missing[0]!r}"
-            )
     if missing:
         raise BadInput(f"{path} lacks the parameter {missing[0]!r} of the model")
     if extra:
