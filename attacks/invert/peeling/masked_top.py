@@ -116,7 +116,7 @@ def guess_top(
 
     may = applies(seen.chain, top) and top.noise == 0
     plenty = top.spare > (PLENTY - 1) * (top.equations - top.spare)
-    if may and (top.spare <= 0 or (top.windows is not None and not plenty)):
+    if may and top.windows is not None and not plenty:
         return jointly(spent)
     if top.spare <= 0:
         return TopGuess(inputs.double(), gates.double(), 1.0, False, images, spent)
