@@ -89,23 +89,6 @@ def count_labels(
     return torch.repeat_interleave(torch.arange(classes), counts)
 
 
-def spread_of_slopes(model: nn.Module, loss: Loss, templates: Tensor, threat: Threat) -> Tensor:
-    """(classes, classes) covariance of a batch's bias gradient at given labels.
-
-    Args:
-        model: the victim.
-        loss: the victim's.
-        templates: (classes, classes), of the bias, what one example of each label adds.
-        threat: ``auxiliary_images``, ``classes`` and ``batch_size`` are used.
-    """
-    total = torch.zeros_like(templates)
-    for template, slopes in zip(templates, slopes_by_label(model, loss, threat), strict=False):
-        middle = slopes.mean(0)
-        scale = (template @ middle) / middle.square().sum().clamp(min=1e-30)
-        total += scale.square() * torch.cov(slopes.T, correction=0)
-    return threat.batch_size * total / len(templates)
-
-
 def draw_templates(
     model: nn.Module, loss: Loss, release: Release, threat: Threat, clock: Clock
 ) -> Tensor:

@@ -15,13 +15,13 @@ from attacks.invert.learning.evidence import log_evidence
 from attacks.invert.matching.clock import TimeIsUp
 from attacks.invert.matching.label_order import order_labels
 from attacks.invert.matching.label_signs import label_of_signs
+from attacks.invert.matching.label_spread import spread_that_helps
 from attacks.invert.matching.label_templates import (
     TEMPLATES,
     count_labels,
     draw_templates,
     place_of,
     slopes_by_label,
-    spread_of_slopes,
     templates_of_all,
 )
 from attacks.invert.matching.layers import Behind, behind_logits
@@ -45,8 +45,9 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
     that explains the last layer's visible gradient best (`_explain`). Batches:
     least squares on templates, the replayed gradients of the adversary's own images under each
     label, gives the counts, which on an undefended bias is n_c = B (mean p_c - db_c); what images
-    vary by says which counts near these are likeliest (`mend_counts`). Local steps
-    have an order too: `attacks.invert.matching.label_order.order_labels`.
+    vary by says which counts near these are likeliest (`mend_counts`), where on batches of its own
+    it is right more often. Local steps have an order too:
+    `attacks.invert.matching.label_order.order_labels`.
     """
     if threat.labels is not None:
         return threat.labels
@@ -82,8 +83,9 @@ def recover_labels(model: nn.Module, loss: Loss, release: Release, threat: Threa
         place = place_of(release.update, str(last.bias))
         templates, observed = templates[:, place], observed[place]
         templates = templates + templates_of_all(model, loss, templates, threat)
-        spread = spread_of_slopes(model, loss, templates, threat)
-        spread = spread + noise_std(release, threat) ** 2 * torch.eye(len(spread)).to(spread)
+        spread = spread_that_helps(model, loss, templates, threat)
+        if spread is not None:
+            spread = spread + noise_std(release, threat) ** 2 * torch.eye(len(spread)).to(spread)
         return count_labels(templates, observed, threat, spread)
     return count_labels(templates, observed, threat)
 
@@ -108,7 +110,7 @@ def _of_one_step(
     if not bool(support(release, threat)[bias].all()):
         return None
     slopes = torch.stack([s.mean(0) for s in slopes_by_label(model, loss, threat)])
-    spread = spread_of_slopes(model, loss, slopes, threat)
+    spread = spread_that_helps(model, loss, slopes, threat)
     return count_labels(slopes, threat.batch_size / local.lr * shown.double(), threat, spread)
 
 

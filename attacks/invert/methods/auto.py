@@ -73,8 +73,8 @@ class Auto(Inversion):
 
     iterations: int = defenses.option(
         400,
-        "evaluations of the first optimiser, halved for each next; of batches without noise up to"
-        " ten times as many",
+        "evaluations of the first optimiser, halved for each next; of batches up to ten times as"
+        " many",
         low=1,
     )
     practice: int = defenses.option(2, "own batches to practise on; 0 skips it", low=0)

@@ -24,12 +24,13 @@ def effort(iterations: int, threat: Threat) -> int:
     """Evaluations of an optimiser that gets so many for a single image.
 
     A mean gradient hides the examples of a batch behind one another: `EACH` times more for each of
-    them, but no more than `MOST` times. Noise hides what further evaluations would find: there,
-    and after several local steps, as many as for one image.
+    them, but no more than `MOST` times; after several local steps as many as for one image. Under
+    noise no fewer: what a defense hides is compared with the undefended update, and fewer would
+    look like protection. A descent on a noisy release ends earlier by itself.
 
     Args:
         iterations: for a single image.
         threat: what the adversary has.
     """
-    more = min(EACH * threat.batch_size, MOST) if mixes(threat) and not has_noise(threat) else 1
+    more = min(EACH * threat.batch_size, MOST) if mixes(threat) else 1
     return iterations * more
