@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,19 +14,24 @@ from leakgauge.growth.axis import Axis
 from leakgauge.growth.curve import Curve
 from reports.charts.growth import Growing, Line, growth_chart
 from reports.charts.render import save
+from reports.commands.claim import probe
 from reports.commands.flags import Parser
 from reports.commands.measured import Measured
 from reports.records.environment import environment, environment_line
 
 PROG = "python -m leakgauge.growth"
+ENDINGS = (".png", ".pdf", ".svg")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Flags of the command."""
     parser = Parser(prog=PROG, description=__doc__, allow_abbrev=False)
     add = parser.add_argument
-    add("--axes", nargs="+", choices=AXES, default=list(AXES), help="what grows (default: all)")
-    add("--at-most", type=int, help="the largest size (default: the largest there is)")
+    sizes = ", ".join(
+        f"{name} {axis.sizes[0]:,} to {axis.sizes[-1]:,}" for name, axis in AXES.items()
+    )
+    add("--axes", nargs="+", choices=AXES, default=list(AXES), help=f"{sizes} (default: all)")
+    add("--at-most", type=int, help="the largest size (default: all that an axis has)")
     add("--repeats", type=int, default=3, help="timed calls of what is not long (default 3)")
     add("--seed", type=int, default=0, help="of everything random (default 0)")
     add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
@@ -33,6 +39,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.repeats < 1:
         raise BadInput(f"--repeats is {arguments.repeats}; it must be >= 1")
+    if arguments.figure and arguments.figure.suffix not in ENDINGS:
+        raise BadInput(f"--figure is {arguments.figure}; it must end in {', '.join(ENDINGS)}")
+    for path in (arguments.json, arguments.figure):
+        if path is not None:
+            probe(path.parent)
     for name in arguments.axes:
         least = AXES[name].sizes[0]
         if arguments.at_most is not None and arguments.at_most < least:
@@ -58,14 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("\n| what grows | what is timed | grows as its power | floor | grows as its power |")
     print("|---|---|---|---|---|")
     for name, (own, floor) in zip(arguments.axes, found, strict=True):
-        cells = (AXES[name].label, own.label, f"{own.exponent():.2f}", floor.label)
-        print(f"| {' | '.join(cells)} | {floor.exponent():.2f} |")
+        cells = (AXES[name].label, own.label, _power(own), floor.label, _power(floor))
+        print(f"| {' | '.join(cells)} |")
     if arguments.figure:
         shown = [
             Growing(AXES[name].label, _line(own), _line(floor))
             for name, (own, floor) in zip(arguments.axes, found, strict=True)
         ]
         print(f"\n{save(growth_chart(shown), arguments.figure)}")
+    if arguments.json:
+        print(arguments.json)
     return 0
 
 
@@ -90,6 +103,12 @@ def _measure(
             cells.append("-" if each.peak_mb is None else f"{each.peak_mb:,.0f}")
         print(f"| {' | '.join(cells)} | {point.median / floor.median:.2f} |", flush=True)
     return Curve(axis.measured, tuple(own)), Curve(axis.floor, tuple(floors))
+
+
+def _power(curve: Curve) -> str:
+    """The exponent as the table has it; of too few sizes none."""
+    found = curve.exponent()
+    return "-" if math.isnan(found) else f"{found:.2f}"
 
 
 def _line(curve: Curve) -> Line:

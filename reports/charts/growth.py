@@ -80,7 +80,8 @@ def _draw(found: Sequence[Growing], theme: Theme) -> Figure:
             axes = grid[2 * turn + which]
             for place, line in enumerate((one.own, one.floor)):
                 _draw_line(axes, line, quantity, place, theme)
-            axes.set_xscale("log")
+            if len(one.own.sizes) > 1:
+                axes.set_xscale("log")
             axes.set_xticks(one.own.sizes, [_short(size) for size in one.own.sizes])
             axes.set_xticks([], minor=True)
             axes.set_xlabel(one.label)

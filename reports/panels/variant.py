@@ -57,9 +57,12 @@ class Variant:
 
 
 def variant_of(source: Source) -> Variant:
-    """The variant that a membership or audit Record is about; without switches."""
+    """The variant that a membership or audit Record is about; without switches.
+
+    What a private head has for a defense is its method.
+    """
     facts, bounds = source.record.scenario, source.record.bounds
-    defense = facts.get("defense")
+    defense = facts.get("defense", facts.get("method"))
     options = bounds.get("options") or facts.get("defense_options") or {}
     known = options if isinstance(options, dict) else {}
     told = {str(k): v for k, v in known.items() if isinstance(v, int | float | str)}

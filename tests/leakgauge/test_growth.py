@@ -80,5 +80,9 @@ def test_a_figure_holds_any_number_of_things_that_grow():
 def test_a_largest_size_below_the_first_is_refused():
     with pytest.raises(BadInput, match="--at-most is 5; edge starts at 32"):
         command.parse(["--axes", "edge", "--at-most", "5"])
+    with pytest.raises(BadInput, match=r"must end in \.png, \.pdf, \.svg"):
+        command.parse(["--figure", "growth.txt"])
+    with pytest.raises(BadInput, match="cannot be written"):
+        command.parse(["--json", "/proc/growth.json"])
     with pytest.raises(BadInput, match="--repeats is 0"):
         command.parse(["--repeats", "0"])

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from reports.panels.variant import Variant, varying_options
+import dataclasses
+
+from reports.panels.variant import Variant, variant_of, varying_options
+from reports.records.find import Source
+from tests import outcomes
 
 
 def test_variants_fit_when_no_option_that_both_name_differs():
@@ -27,3 +31,11 @@ def test_options_vary_where_two_variants_of_one_defense_differ_or_one_lacks_it()
     ]
     assert varying_options(found) == {("a", "clip"), ("a", "new")}
     assert varying_options(found[:2]) == varying_options([]) == set()
+
+
+def test_a_private_head_is_named_by_its_method():
+    record = outcomes.membership()
+    head = {k: v for k, v in record.scenario.items() if k != "defense"} | {"method": "dp-ls"}
+    for facts, name in ((record.scenario, "dpsgd"), (head, "dp-ls")):
+        found = variant_of(Source(dataclasses.replace(record, scenario=facts)))
+        assert found.defense == name
