@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,7 @@ def invert(
     Raises:
         BadInput: it cannot be run as given.
     """
+    _refuse_unknown(fields, defense)
     if not isinstance(model, str):
         model = keep_model(model)
     if not isinstance(data, str):
@@ -57,3 +60,20 @@ def invert(
     folder = None if out is None else Path(out)
     record: Record = load("attacks:run")(scenario, out=folder, **where)
     return record
+
+
+def _refuse_unknown(fields: Mapping[str, Any], defense: Defense | str) -> None:
+    """Raise BadInput for what is no field of a Scenario, and say whose option it may be."""
+    known = [field.name for field in dataclasses.fields(load("attacks:Scenario"))]
+    wrong = next((name for name in fields if name not in known), None)
+    if wrong is None:
+        return
+    refused, registry = load("defenses:BadInput"), load("defenses:registry")
+    options = registry.find(defense).__dataclass_fields__ if isinstance(defense, str) else {}
+    if wrong in options:
+        raise refused(
+            f"{wrong} is an option of the defense: defense_options={{{wrong!r}: ...}}, or "
+            f"defense=defenses.get({defense!r}, {wrong}=...)"
+        )
+    hint = load("defenses.errors:meant")(wrong, [*known, "model", "data", "defense", "auxiliary"])
+    raise refused(f"invert takes no {wrong!r}; {hint}it takes: {', '.join(known)}")

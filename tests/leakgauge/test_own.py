@@ -97,3 +97,17 @@ def test_a_record_is_loaded_by_the_project_s_own_name(tmp_path):
     )  # fmt: skip
     record.save(tmp_path / "mine")
     assert leakgauge.load(tmp_path / "mine").summary == record.summary
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"rate": 0.5}, r"defense_options=\{'rate': \.\.\.\}, or defense=defenses\.get\('dprs'"),
+        ({"defence": "none"}, "invert takes no 'defence'; did you mean defense"),
+        ({"imagse": 3}, "did you mean images"),
+    ],
+)
+def test_what_is_no_field_is_refused_in_one_line(fields, told):
+    with pytest.raises(BadInput, match=told) as raised:
+        leakgauge.invert(model="linear", data="digits", **fields)
+    assert "\n" not in str(raised.value)
