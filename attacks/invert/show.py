@@ -16,6 +16,7 @@ from reports.estimates.intervals import FEWEST
 from reports.evidence.control import CANNOT_JUDGE, MISREPLAYED, NO_CONTROL, NOT_REBUILT
 from reports.evidence.setting_judgement import judge_setting
 from reports.panels.build import build_panels
+from reports.panels.labels import told_state
 from reports.panels.panel import Panel
 from reports.records import Record, inversion, rounds
 from reports.records.column import Column
@@ -63,8 +64,9 @@ def table(record: Record) -> str:
         count += f" of {participants} participants behind secure aggregation"
     if facts.get("threat") == MALICIOUS:
         count += ", a server that cheats: it sends a model of its own making"
+    state = told_state(facts["model"], facts["state"])
     lines = [
-        f"{facts['data']}: {count}, {facts['model']} ({facts['state']}), attack {facts['attack']}",
+        f"{facts['data']}: {count}, {facts['model']} ({state}), attack {facts['attack']}",
         f"mean [95% interval of each number alone, where there are {FEWEST} images or more]; "
         f"PSNR capped at {PSNR_CAP:g} dB; LPIPS: lower is closer",
         head,

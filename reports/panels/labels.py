@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from defenses.foreign import is_own
 from reports.estimates.counts import count_of
 from reports.panels.panel import Panel
 from reports.panels.variant import Variant, varying_options
@@ -15,6 +16,8 @@ from reports.records.options import NOISE, RATE
 
 CUT = "*"
 """Marks a number of attacks that the clock cut short: a rerun need not give it."""
+UNTRAINED = "untrained"
+"""What a Scenario says in the place of a file of weights."""
 
 
 def setting_labels(found: Sequence[tuple[str, Guarantee]]) -> list[str]:
@@ -54,7 +57,8 @@ def _file(state: str) -> str:
 
 def _title(panel: Panel, state: str) -> str:
     facts = panel.facts
-    how = state if state == "untrained" else f"trained ({state.removesuffix('.safetensors')})"
+    how = told_state(facts["model"], state)
+    how = f"trained ({state.removesuffix('.safetensors')})" if how == state != UNTRAINED else how
     seeds = len({o for s in panel.settings for c in s.scores.values() for o in c.seeds.tolist()})
     count = count_of(panel.images, "image")
     count += f" \N{MULTIPLICATION SIGN} {seeds} seeds" if seeds > 1 else ""
@@ -63,6 +67,16 @@ def _title(panel: Panel, state: str) -> str:
     if (summed := facts.get("secure_aggregation")) is not None:
         count += f", sums over {_short(summed)} participants"
     return f"{_short(facts['model'])}, {how}, {_short(facts['data'])}, {count}"
+
+
+def told_state(model: str, state: str) -> str:
+    """The weights in words: a file, or whether a model of one's own came with whatever it has.
+
+    Args:
+        model: of the Scenario, see `victims.load_model`.
+        state: of the Scenario: ``untrained`` or a file.
+    """
+    return "weights as given" if state == UNTRAINED and is_own(model, "model") else state
 
 
 def _short(value: Any) -> str:

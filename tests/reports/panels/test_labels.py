@@ -22,6 +22,16 @@ def test_titles_tell_panels_apart(tmp_path):
     assert any("runs/a/w" in t for t in titles)
 
 
+def test_ones_own_model_is_not_called_untrained(tmp_path):
+    """It comes with the weights that it has, which nobody knows to be the first ones."""
+    for turn, model in enumerate(("lenet", "mynet:trained", "timm:resnet10t")):
+        record = outcomes.inversion()
+        record.scenario["model"] = model
+        records.write(record, tmp_path / str(turn))
+    titles = sorted(p.title.split(", ")[1] for p in panels_of(tmp_path))
+    assert titles == ["untrained", "untrained", "weights as given"]
+
+
 def test_settings_are_named_apart_to_the_last_digit():
     held = [Guarantee({"rate": r, "clip": 1.0}, math.inf, 0.0, 0, 1.0) for r in (0.5, 0.5 + 1e-9)]
     one, two = setting_labels([("dprs", g) for g in held])
