@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from torch import Tensor
 
@@ -25,8 +26,14 @@ def is_defended(scenario: Scenario) -> bool:
     return scenario.federation.defense != "none" or scenario.secure_aggregation
 
 
-def undefended_twin(federation: Federation) -> Federation:
-    """The same federation without a defense: whole uploads without noise, the same seed."""
+def undefended_twin(federation: Federation, *, sums: bool = False) -> Federation:
+    """The same federation without a defense: whole uploads without noise, the same seed.
+
+    Args:
+        federation: the defended one.
+        sums: whether its server sees sums, and so rejects nobody for a norm: nor does the twin's,
+            to which every upload is shown by itself.
+    """
     return dataclasses.replace(
         federation,
         defense="none",
@@ -34,11 +41,17 @@ def undefended_twin(federation: Federation) -> Federation:
         where="participant",
         per_parameter=None,
         epsilon=None,
+        norm_limit=math.inf if sums else federation.norm_limit,
     )
 
 
 def twin_scores(
-    victim: Victim, candidates: Candidates, data_root: str | None, report: Report
+    victim: Victim,
+    candidates: Candidates,
+    data_root: str | None,
+    report: Report,
+    *,
+    sums: bool,
 ) -> dict[str, Tensor]:
     """Attack -> (N,) scores of the same candidates by every single upload of the undefended twin.
 
@@ -49,8 +62,9 @@ def twin_scores(
         candidates: who may be a member.
         data_root: see `victims.load_data`.
         report: told of the twin's rounds.
+        sums: see `undefended_twin`.
     """
-    twin = load_victim(undefended_twin(victim.plan.federation), data_root)
+    twin = load_victim(undefended_twin(victim.plan.federation, sums=sums), data_root)
     server = Server(twin.plan, twin.start, victim.draw)
     seen = observe(twin, server, candidates, report)
     return add_up(seen.mine, seen.rest)

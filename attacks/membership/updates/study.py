@@ -65,10 +65,13 @@ def study(
     def tell_of_twin(line: str, done: int, total: int) -> None:
         report(f"{line} without a defense", total + done, total * 2)
 
-    server = victim.server(sums=scenario.secure_aggregation)
+    sums = scenario.secure_aggregation
+    server = victim.server(sums=sums)
     seen = observe(victim, server, candidates, tell)
     scores = add_up(seen.mine, seen.rest)
-    plain = twin_scores(victim, candidates, data_root, tell_of_twin) if twice else scores
+    plain = scores
+    if twice:
+        plain = twin_scores(victim, candidates, data_root, tell_of_twin, sums=sums)
     made = record(
         scenario.document(),
         claim_of(victim.plan, seen.server),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
 
 from attacks.membership.show import table
 from attacks.membership.updates.command import command_line, parse, run, scenario
+from attacks.membership.updates.control import undefended_twin
 from attacks.membership.updates.observe import observe
 from attacks.membership.updates.scenario import Scenario
 from attacks.membership.updates.scores import add_up, of_upload
@@ -151,6 +153,12 @@ def test_what_is_not_found_is_judged_by_the_undefended_twin_at_the_same_seed(pla
     shown = table(hidden)
     assert "control: in the undefended twin at the same seed members are told from chance" in shown
     assert CANNOT_JUDGE not in shown and "learned" not in shown
+
+
+def test_the_twin_of_a_server_of_sums_rejects_no_norm_either():
+    federation = Federation(**{**ALONE, "rule": "fedavg"})
+    assert undefended_twin(federation).norm_limit == federation.norm_limit
+    assert undefended_twin(federation, sums=True).norm_limit == math.inf
 
 
 def test_controls_of_several_records_share_one_error(plain):
