@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from defenses import BadInput
+from defenses.errors import one_line
 from leakgauge.growth.apart import LONG, measure_apart
 from leakgauge.growth.axes import AXES
 from leakgauge.growth.axis import Axis
-from leakgauge.growth.curve import Curve
+from leakgauge.growth.curve import Curve, Point
 from reports.charts.growth import Growing, Line, growth_chart
 from reports.charts.render import save
 from reports.commands.claim import probe
@@ -19,6 +21,8 @@ from reports.commands.flags import Parser
 from reports.commands.measured import Measured
 from reports.records.environment import environment, environment_line
 
+Curves = tuple[Curve, Curve]
+"""Of leakgauge, and of the floor."""
 PROG = "python -m leakgauge.growth"
 ENDINGS = (".png", ".pdf", ".svg")
 
@@ -35,6 +39,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--repeats", type=int, default=3, help="timed calls of what is not long (default 3)")
     add("--seed", type=int, default=0, help="of everything random (default 0)")
     add("--json", type=Path, metavar="FILE", help="also write the rows there, each when it is had")
+    text = "measure nothing: take what --json has kept, of several files the last"
+    add("--draw", nargs="+", type=Path, metavar="FILE", help=text)
     add("--figure", type=Path, help="also draw it: .png, .pdf or .svg")
     arguments = parser.parse_args(argv)
     if arguments.repeats < 1:
@@ -54,6 +60,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a table in Markdown; returns the exit code."""
     arguments = parse(argv)
+    if arguments.draw:
+        _show(_kept(arguments.draw), arguments.figure)
+        return 0
     facts = environment(seed=arguments.seed, device="cpu") | {"threads": 1}
     kept = Measured(arguments.json, {"command": PROG, **facts})
     print(
@@ -65,26 +74,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{environment_line(facts, ('torch',))}\n")
     print("| what grows | to | what is timed | s | peak MB | floor, s | its MB | time over floor |")
     print("|---|---|---|---|---|---|---|---|")
-    found = [_measure(name, AXES[name], arguments, kept) for name in arguments.axes]
-    print("\n| what grows | what is timed | grows as its power | floor | grows as its power |")
-    print("|---|---|---|---|---|")
-    for name, (own, floor) in zip(arguments.axes, found, strict=True):
-        cells = (AXES[name].label, own.label, _power(own), floor.label, _power(floor))
-        print(f"| {' | '.join(cells)} |")
-    if arguments.figure:
-        shown = [
-            Growing(AXES[name].label, _line(own), _line(floor))
-            for name, (own, floor) in zip(arguments.axes, found, strict=True)
-        ]
-        print(f"\n{save(growth_chart(shown), arguments.figure)}")
+    found = {name: _measure(name, AXES[name], arguments, kept) for name in arguments.axes}
+    _show(found, arguments.figure)
     if arguments.json:
         print(arguments.json)
     return 0
 
 
-def _measure(
-    name: str, axis: Axis, arguments: argparse.Namespace, kept: Measured
-) -> tuple[Curve, Curve]:
+def _show(found: Mapping[str, Curves], figure: Path | None) -> None:
+    """Print how everything grows, and draw it where a file is named."""
+    print("\n| what grows | what is timed | grows as its power | floor | grows as its power |")
+    print("|---|---|---|---|---|")
+    for name, (own, floor) in found.items():
+        cells = (AXES[name].label, own.label, _power(own), floor.label, _power(floor))
+        print(f"| {' | '.join(cells)} |")
+    if figure:
+        shown = [Growing(AXES[n].label, _line(own), _line(low)) for n, (own, low) in found.items()]
+        print(f"\n{save(growth_chart(shown), figure)}")
+
+
+def _kept(files: Sequence[Path]) -> dict[str, Curves]:
+    """What earlier runs have measured, in the order of `AXES`."""
+    points: dict[tuple[str, bool, int], Point] = {}
+    for path in files:
+        try:
+            for row in json.loads(path.read_text())["rows"]:
+                place = (str(row["axis"]), bool(row.get("floor")), int(row["size"]))
+                seconds = tuple(float(value) for value in row["seconds"])
+                points[place] = Point(place[2], seconds, row["peak_mb"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise BadInput(f"{path} holds no growth: {one_line(error)}") from error
+    found = {}
+    for name, axis in AXES.items():
+        own, floor = (
+            tuple(p for (n, low, _), p in sorted(points.items()) if n == name and low is which)
+            for which in (False, True)
+        )
+        if own and len(own) == len(floor):
+            found[name] = Curve(axis.measured, own), Curve(axis.floor, floor)
+    if not found:
+        raise BadInput(f"{files[0]} holds no axis of growth; there are {', '.join(AXES)}")
+    return found
+
+
+def _measure(name: str, axis: Axis, arguments: argparse.Namespace, kept: Measured) -> Curves:
     """Measure an axis and its floor size by size, and print a line for each."""
     own, floors = [], []
     most = arguments.at_most or axis.sizes[-1]

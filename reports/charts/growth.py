@@ -10,10 +10,14 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from reports.charts.chart import DASHES, MARKERS, Chart, Figure, Theme
+from reports.panels.labels import fold
 
 ACROSS = 2
 """Things that grow in a line of the figure; each has two panels."""
 QUANTITIES = ("seconds", "MB")
+NAMES = ("leakgauge", "floor")
+NARROW = 30
+"""Letters in a line of a panel's texts."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def growth_chart(found: Sequence[Growing]) -> Chart:
 
 def _draw(found: Sequence[Growing], theme: Theme) -> Figure:
     rows = -(-len(found) // ACROSS)
-    figure = Figure(figsize=(10.2, 2.6 * rows + 0.3), layout="constrained")
+    figure = Figure(figsize=(10.2, 2.7 * rows + 0.4), layout="constrained")
     grid = figure.subplots(rows, 2 * ACROSS, squeeze=False).ravel()
     for axes in grid[2 * len(found) :]:
         axes.set_visible(False)
@@ -84,10 +88,13 @@ def _draw(found: Sequence[Growing], theme: Theme) -> Figure:
                 axes.set_xscale("log")
             axes.set_xticks(one.own.sizes, [_short(size) for size in one.own.sizes])
             axes.set_xticks([], minor=True)
-            axes.set_xlabel(one.label)
+            axes.set_xlabel(fold(one.label, NARROW))
             axes.set_ylabel(quantity)
             axes.grid(True)
-        grid[2 * turn].legend(fontsize=6.5, loc="upper left")
+        title = f"{fold(one.own.label, NARROW)}\n(floor: {one.floor.label})"
+        grid[2 * turn].set_title(title, fontsize=7.5, loc="left")
+    lines = grid[0].get_legend_handles_labels()[0]
+    figure.legend(lines, NAMES, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -101,7 +108,7 @@ def _draw_line(axes: Axes, line: Line, quantity: str, place: int, theme: Theme) 
     if quantity == QUANTITIES[0]:
         middle = [median for _, median, _ in line.seconds]
         reach = [[m - low for low, m, _ in line.seconds], [high - m for _, m, high in line.seconds]]
-        axes.errorbar(line.sizes, middle, yerr=reach, lw=1.3, ms=4, label=line.label, **style)
+        axes.errorbar(line.sizes, middle, yerr=reach, lw=1.3, ms=4, label=NAMES[place], **style)
         _label_plainly(axes)
         return
     known = [(s, m) for s, m in zip(line.sizes, line.megabytes, strict=True) if m]

@@ -68,6 +68,16 @@ def test_the_command_prints_a_table_writes_its_rows_and_draws(tmp_path, capsys, 
     rows = json.loads(kept.read_text())["rows"]
     assert len(rows) == 2 * len(AXES["scenarios"].sizes)
     assert figure.stat().st_size > 10_000
+    again = tmp_path / "again.png"
+    assert command.main(["--draw", str(kept), "--figure", str(again)]) == 0
+    assert again.read_bytes() == figure.read_bytes()
+    assert (
+        "| Scenarios of a sweep | planned | 1.00 | their digests | 1.00 |"
+        in capsys.readouterr().out
+    )
+    kept.write_text("{}")
+    with pytest.raises(BadInput, match="holds no growth"):
+        command.main(["--draw", str(kept)])
 
 
 def test_a_figure_holds_any_number_of_things_that_grow():
