@@ -13,6 +13,7 @@ import torch
 
 from defenses import BadInput
 from reports import records
+from victims.transfer import __main__ as command
 from victims.transfer import descent, prepare, study
 from victims.transfer.__main__ import main
 from victims.transfer.checkpoint import Asked, Checkpoint, holds_releases
@@ -51,9 +52,10 @@ def gradients(monkeypatch):
     """Counts the gradients that are computed; dies at the one whose number it is told."""
     real, state = descent.clipped_gradient, {"done": 0, "dies": 0}
 
+    # Estimates of the time take gradients, too.
+    monkeypatch.setattr(command, "seconds_of", lambda method, problem, fits: 0.0)
+
     def counted(problem, head, rows=None, clip=1.0):
-        if len(problem.labels) < 300 or problem.features.shape[0] != 300:
-            return real(problem, head, rows, clip)  # of an estimate of the time
         state["done"] += 1
         if state["done"] == state["dies"]:
             raise Killed
