@@ -21,7 +21,7 @@ from attacks.invert.scenario import Scenario
 from attacks.invert.study import study
 from defenses import BadInput, get, stream
 from defenses.errors import one_line
-from reports.commands.clock import now
+from reports.commands.clock import seconds_of_call
 from reports.commands.entry import run_command
 from reports.commands.flags import DATA_ROOT, DEVICE, DEVICES, Parser, chosen_device
 from reports.commands.measured import Measured
@@ -153,7 +153,7 @@ def iteration_cost(name: str, arguments: argparse.Namespace, device: str) -> flo
     )
     pictures, labels = data.images.to(device), data.labels.to(device)
     step, plain = prepare_iteration(name, pictures, labels, data.classes, arguments.seed)
-    pairs = [(_clock(step, device), _clock(plain, device)) for _ in range(10)][1:]
+    pairs = [(seconds_of_call(step, device), seconds_of_call(plain, device)) for _ in range(10)][1:]
     return statistics.median(a for a, _ in pairs) / statistics.median(b for _, b in pairs)
 
 
@@ -190,12 +190,6 @@ def prepare_iteration(
         cross_entropy(model(images), labels).backward()
 
     return step, plain
-
-
-def _clock(act: Callable[[], None], device: str) -> float:
-    began = now(device)
-    act()
-    return now(device) - began
 
 
 if __name__ == "__main__":

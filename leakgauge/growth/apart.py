@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import time
-from pathlib import Path
 
 from leakgauge.growth.axes import AXES
 from leakgauge.growth.curve import Point
+from reports.commands.clock import seconds_of_call
 from reports.commands.workers import kill, prepare_process, start_pool, submit
-from victims.bench.peak_memory import resident
+from victims.bench.peak_memory import resident, start_peak
 from victims.gradients.memory import keep_memory, release_memory
 
 LONG = 20.0
@@ -51,25 +50,16 @@ def _measure(axis: str, size: int, floor: bool, repeats: int, seed: int) -> Poin
         act = (own.prepare_floor if floor else own.prepare)(size, seed)
         release_memory()
         before = _start_peak()
-        spent = [_clock(act)]
+        spent = [seconds_of_call(act)]
         if spent[0] < LONG:
-            spent = [_clock(act) for _ in range(repeats)]
+            spent = [seconds_of_call(act) for _ in range(repeats)]
         peak = None if before is None else round((resident("VmHWM") - before) / 1e6, 1)
     return Point(size, tuple(spent), peak)
-
-
-def _clock(act: object) -> float:
-    assert callable(act)
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began
 
 
 def _start_peak() -> int | None:
     """Bytes in use now, from where on the highest is kept; None where the system does not tell."""
     try:
-        before = resident("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")
+        return start_peak()
     except OSError:
         return None
-    return before

@@ -42,8 +42,7 @@ def measure(
     torch.set_num_threads(threads)
     try:
         step = prepare(name, model, batch, device, seed)
-        before = resident("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+        before = start_peak()
         step()
         step()
         after = resident("VmHWM")
@@ -52,6 +51,13 @@ def measure(
     except Exception:  # the column of times says it
         return "-"
     return f"{(after - before) / 1e6:.0f}"
+
+
+def start_peak() -> int:
+    """The bytes that this process uses now, from where on Linux keeps the highest anew."""
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    return before
 
 
 def resident(field: str) -> int:

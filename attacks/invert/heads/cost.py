@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from attacks.invert.heads.decoder import train_decoder
 from attacks.invert.heads.load import Stage
 from attacks.invert.heads.seek import seek
 from defenses import stream
+from reports.commands.clock import seconds_of_call
 from victims.transfer.cost import seconds_of as fit_seconds
 
 FEW = 5
@@ -31,8 +31,8 @@ def seconds_of(stage: Stage, names: Sequence[str]) -> float:
     sought = fit_seconds(stage.plan.method, stage.known, images)
     if sought < LONG * images:
         seek(stage, names[-1], 0)  # whatever is imported or laid out at first
-        sought = images * _clock(lambda: seek(stage, names[-1], 0))
-    begun, tried = (_clock(partial(_learn, stage, steps)) for steps in (0, FEW))
+        sought = images * seconds_of_call(lambda: seek(stage, names[-1], 0))
+    begun, tried = (seconds_of_call(partial(_learn, stage, steps)) for steps in (0, FEW))
     step = max(0.0, tried - begun) / FEW
     return sought + len(names) * (begun + scenario.iterations * step)
 
@@ -40,9 +40,3 @@ def seconds_of(stage: Stage, names: Sequence[str]) -> float:
 def _learn(stage: Stage, steps: int) -> None:
     draw = stream(stage.scenario.seed, "cost")
     train_decoder(stage.public, stage.images, 1.0, steps, draw)
-
-
-def _clock(act: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    act()
-    return time.perf_counter() - began

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from attacks.membership.bench.contenders import BASELINE, Setting, prepare, run
 from defenses import BadInput
 from leakgauge.growth.axis import Act, Axis
 
 MODEL = "lenet5"
-
-
-def _together(size: int, seed: int) -> Act:
-    return _prepare("together", size, seed)
-
-
-def _one_by_one(size: int, seed: int) -> Act:
-    return _prepare(BASELINE, size, seed)
 
 
 def _prepare(name: str, size: int, seed: int) -> Act:
@@ -29,6 +23,6 @@ SHADOWS = Axis(
     sizes=(4, 16, 64, 256),
     measured=f"a step of all together, {MODEL}",
     floor="of one, so many times",
-    prepare=_together,
-    prepare_floor=_one_by_one,
+    prepare=partial(_prepare, "together"),
+    prepare_floor=partial(_prepare, BASELINE),
 )
